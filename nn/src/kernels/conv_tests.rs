@@ -1,0 +1,129 @@
+use candle_core::{DType, Device, Tensor};
+
+use super::super::finite_difference::{check, normal};
+use super::*;
+
+/// Odd sizes, one channel, three channels, uneven padding, kernels larger than the image.
+const SHAPES: [([usize; 4], [usize; 4], Geometry); 7] = [
+    ([2, 3, 7, 5], [4, 3, 3, 3], Geometry { stride: [1, 1], padding: [1, 1] }),
+    ([3, 2, 8, 8], [5, 2, 4, 4], Geometry { stride: [2, 2], padding: [1, 1] }),
+    ([2, 9, 6, 6], [3, 9, 1, 7], Geometry { stride: [1, 1], padding: [0, 3] }),
+    ([1, 1, 1, 1], [2, 1, 3, 3], Geometry { stride: [1, 1], padding: [1, 1] }),
+    ([2, 2, 2, 3], [2, 2, 5, 5], Geometry { stride: [2, 1], padding: [2, 3] }),
+    ([5, 6, 4, 4], [7, 6, 1, 1], Geometry { stride: [1, 1], padding: [0, 0] }),
+    ([2, 3, 9, 9], [2, 3, 3, 3], Geometry { stride: [2, 2], padding: [0, 0] }),
+];
+
+/// The definition, four loops deep.
+fn slow_conv(x: &Tensor, w: &Tensor, g: Geometry) -> Vec<f64> {
+    let ([n, cin, h, width], [cout, _, kh, kw]) = (shape(x).unwrap(), shape(w).unwrap());
+    let (xs, ws) = (
+        x.flatten_all().unwrap().to_vec1::<f64>().unwrap(),
+        w.flatten_all().unwrap().to_vec1::<f64>().unwrap(),
+    );
+    let (oh, ow) = (g.output(0, h, kh).unwrap(), g.output(1, width, kw).unwrap());
+    let mut y = Vec::new();
+    for i in 0..n * cout * oh * ow {
+        let (ox, oy, co, b) = (i % ow, i / ow % oh, i / (ow * oh) % cout, i / (ow * oh * cout));
+        let mut sum = 0.0;
+        for j in 0..cin * kh * kw {
+            let (kx, ky, ci) = (j % kw, j / kw % kh, j / (kw * kh));
+            let (iy, ix) = (oy * g.stride[0] + ky, ox * g.stride[1] + kx);
+            if iy >= g.padding[0]
+                && ix >= g.padding[1]
+                && iy - g.padding[0] < h
+                && ix - g.padding[1] < width
+            {
+                let at = ((b * cin + ci) * h + iy - g.padding[0]) * width + ix - g.padding[1];
+                sum += xs[at] * ws[co * cin * kh * kw + j];
+            }
+        }
+        y.push(sum);
+    }
+    y
+}
+
+#[test]
+fn convolution_is_its_definition() {
+    for (xs, ws, g) in SHAPES {
+        let (x, w) = (normal(1, &xs), normal(2, &ws));
+        let y = conv2d(&x, &w, g).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        for (a, b) in y.iter().zip(slow_conv(&x, &w, g)) {
+            assert!((a - b).abs() < 1e-11, "{xs:?} {ws:?}: {a} against {b}");
+        }
+    }
+}
+
+#[test]
+fn convolution_has_the_gradients_of_finite_differences() {
+    for (xs, ws, g) in SHAPES {
+        check(&[normal(1, &xs), normal(2, &ws)], |v| conv2d(&v[0], &v[1], g));
+    }
+}
+
+#[test]
+fn transposed_convolution_has_the_gradients_of_finite_differences() {
+    for (xs, ws, stride, padding) in
+        [([2, 3, 4, 4], [3, 2, 4, 4], 2, 1), ([2, 3, 5, 3], [3, 4, 3, 3], 1, 1)]
+    {
+        let g = Geometry::square(stride, padding);
+        check(&[normal(1, &xs), normal(2, &ws)], |v| conv_transpose2d(&v[0], &v[1], g));
+    }
+}
+
+#[test]
+fn the_weight_gradient_has_the_gradients_of_finite_differences() {
+    let g = Geometry::square(2, 1);
+    check(&[normal(1, &[2, 3, 6, 6]), normal(2, &[2, 4, 3, 3])], |v| {
+        conv_weight_grad(&v[0], &v[1], g, [4, 4])
+    });
+}
+
+#[test]
+fn a_transposed_convolution_doubles_the_size_with_kernel_4_stride_2_padding_1() {
+    let y = conv_transpose2d(
+        &normal(1, &[2, 3, 4, 4]),
+        &normal(2, &[3, 5, 4, 4]),
+        Geometry::square(2, 1),
+    );
+    assert_eq!(y.unwrap().dims(), [2, 5, 8, 8]);
+}
+
+#[test]
+fn f32_stays_within_5e_minus_6_of_f64_relative_to_the_rms() {
+    let g = Geometry::square(2, 1);
+    let (x, w) = (normal(1, &[4, 64, 16, 16]), normal(2, &[32, 64, 4, 4]));
+    let exact = conv2d(&x, &w, g).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    let (x, w) = (x.to_dtype(DType::F32).unwrap(), w.to_dtype(DType::F32).unwrap());
+    let y = conv2d(&x, &w, g).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    let rms = (exact.iter().map(|v| v * v).sum::<f64>() / exact.len() as f64).sqrt();
+    let worst = y.iter().zip(&exact).fold(0.0f64, |m, (&a, &b)| m.max((f64::from(a) - b).abs()));
+    assert!(worst / rms < 5e-6, "{}", worst / rms);
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let (x, w) = (normal(1, &[32, 16, 8, 8]), normal(2, &[32, 16, 4, 4]));
+    let (x, w) = (x.to_dtype(DType::F32).unwrap(), w.to_dtype(DType::F32).unwrap());
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let g = Geometry::square(2, 1);
+            let y = conv2d(&x, &w, g).unwrap();
+            let dx = conv_input_grad(&y, &w, g, [8, 8]).unwrap();
+            let dw = conv_weight_grad(&x, &y, g, [4, 4]).unwrap();
+            [y, dx, dw].map(|t| t.flatten_all().unwrap().to_vec1::<f32>().unwrap())
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(4));
+}
+
+#[test]
+fn a_kernel_that_does_not_fit_is_refused() {
+    let x = Tensor::zeros((1, 1, 2, 2), DType::F32, &Device::Cpu).unwrap();
+    let w = Tensor::zeros((1, 1, 5, 5), DType::F32, &Device::Cpu).unwrap();
+    let error = conv2d(&x, &w, Geometry::square(1, 0)).unwrap_err().to_string();
+    assert!(error.contains("kernel of 5 does not fit an input of 2"), "{error}");
+}

@@ -1,0 +1,251 @@
+//! Named parameters and buffers of one network, with seeded initial values and safetensors files.
+//!
+//! Initial values come from a stream keyed by (seed, network, tensor name): two networks that share a
+//! trunk start from the same trunk, whatever else they hold.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use candle_core::{DType, Device, Result, Tensor, Var, bail};
+
+use crate::rng::Stream;
+
+/// How a parameter starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    Zeros,
+    Ones,
+    /// Gaussian of this mean and deviation.
+    Normal {
+        mean: f64,
+        std: f64,
+    },
+    /// Uniform in ±bound.
+    Uniform {
+        bound: f64,
+    },
+}
+
+impl Init {
+    /// N(0, std²).
+    pub fn normal(std: f64) -> Self {
+        Self::Normal { mean: 0.0, std }
+    }
+
+    /// PyTorch's default for linear and convolution layers: U(±1/√fan_in).
+    pub fn fan_in(fan_in: usize) -> Self {
+        Self::Uniform { bound: 1.0 / (fan_in.max(1) as f64).sqrt() }
+    }
+
+    fn values(self, stream: &mut Stream, n: usize) -> Vec<f32> {
+        match self {
+            Self::Zeros => vec![0.0; n],
+            Self::Ones => vec![1.0; n],
+            Self::Normal { mean, std } => {
+                stream.normal(n).iter().map(|&x| (mean + std * f64::from(x)) as f32).collect()
+            }
+            Self::Uniform { bound } => stream.uniforms(n, -bound, bound),
+        }
+    }
+}
+
+/// State that no gradient reaches: running averages, singular vectors. Kept at f32 precision, so that
+/// files hold it exactly.
+#[derive(Clone, Debug)]
+pub struct Buffer(Rc<RefCell<Vec<f64>>>);
+
+impl Buffer {
+    pub fn get(&self) -> Vec<f64> {
+        self.0.borrow().clone()
+    }
+
+    pub fn set(&self, values: &[f64]) {
+        *self.0.borrow_mut() = values.iter().map(|&v| f64::from(v as f32)).collect();
+    }
+}
+
+#[derive(Default)]
+struct Tensors {
+    params: BTreeMap<String, Var>,
+    buffers: BTreeMap<String, Buffer>,
+}
+
+/// All parameters and buffers of one network.
+#[derive(Clone)]
+pub struct ParamStore {
+    network: String,
+    seed: u64,
+    device: Device,
+    tensors: Rc<RefCell<Tensors>>,
+}
+
+/// A place in the tree of names of a store.
+#[derive(Clone)]
+pub struct Scope {
+    store: ParamStore,
+    path: String,
+}
+
+impl Scope {
+    /// The place below, `path.name`.
+    pub fn at(&self, name: impl std::fmt::Display) -> Self {
+        let path =
+            if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
+        Self { store: self.store.clone(), path }
+    }
+
+    pub fn device(&self) -> &Device {
+        &self.store.device
+    }
+
+    /// Makes the parameter `path.name`.
+    ///
+    /// # Errors
+    /// If it exists already.
+    pub fn param(&self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
+        let name = self.at(name).path;
+        let mut stream =
+            Stream::new(self.store.seed, &format!("init/{}/{name}", self.store.network));
+        let values = init.values(&mut stream, shape.iter().product());
+        let var = Var::from_tensor(&Tensor::from_vec(values, shape, &self.store.device)?)?;
+        if self.store.tensors.borrow_mut().params.insert(name.clone(), var.clone()).is_some() {
+            bail!("parameter {name} exists twice")
+        }
+        Ok(var)
+    }
+
+    /// Makes the buffer `path.name` of `n` values.
+    pub fn buffer(&self, name: &str, n: usize, init: Init) -> Buffer {
+        let name = self.at(name).path;
+        let mut stream =
+            Stream::new(self.store.seed, &format!("init/{}/{name}", self.store.network));
+        let values = init.values(&mut stream, n).into_iter().map(f64::from).collect();
+        let buffer = Buffer(Rc::new(RefCell::new(values)));
+        self.store.tensors.borrow_mut().buffers.insert(name, buffer.clone());
+        buffer
+    }
+}
+
+impl ParamStore {
+    /// An empty store for `network` (`"generator"`, `"discriminator"`).
+    pub fn new(network: &str, seed: u64, device: &Device) -> Self {
+        Self { network: network.to_string(), seed, device: device.clone(), tensors: Rc::default() }
+    }
+
+    pub fn root(&self) -> Scope {
+        Scope { store: self.clone(), path: String::new() }
+    }
+
+    /// The parameters, by name.
+    pub fn params(&self) -> Vec<(String, Var)> {
+        self.tensors.borrow().params.iter().map(|(n, v)| (n.clone(), v.clone())).collect()
+    }
+
+    /// Number of trainable values.
+    pub fn parameter_count(&self) -> usize {
+        self.tensors.borrow().params.values().map(|v| v.elem_count()).sum()
+    }
+
+    /// Parameters and buffers as f32 tensors on the CPU, by name.
+    ///
+    /// # Errors
+    /// If a device cannot be read.
+    pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
+        let tensors = self.tensors.borrow();
+        let mut state = BTreeMap::new();
+        for (name, var) in &tensors.params {
+            state.insert(name.clone(), var.as_tensor().copy()?.detach().to_device(&Device::Cpu)?);
+        }
+        for (name, buffer) in &tensors.buffers {
+            let values: Vec<f32> = buffer.get().iter().map(|&v| v as f32).collect();
+            state.insert(
+                name.clone(),
+                Tensor::from_vec(values.clone(), values.len(), &Device::Cpu)?,
+            );
+        }
+        Ok(state)
+    }
+
+    /// Replaces every parameter and buffer.
+    ///
+    /// # Errors
+    /// If a tensor is missing, left over or of another shape; the store is then unchanged.
+    pub fn load(&self, state: &BTreeMap<String, Tensor>) -> Result<()> {
+        let tensors = self.tensors.borrow();
+        for (name, var) in &tensors.params {
+            match state.get(name) {
+                None => bail!("{} weights: tensor {name} is missing", self.network),
+                Some(t) if t.dims() != var.dims() => bail!(
+                    "{} weights: tensor {name} has shape {:?}, expected {:?}",
+                    self.network,
+                    t.dims(),
+                    var.dims()
+                ),
+                Some(_) => {}
+            }
+        }
+        for name in tensors.buffers.keys() {
+            if !state.contains_key(name) {
+                bail!("{} weights: tensor {name} is missing", self.network)
+            }
+        }
+        if let Some(extra) = state.keys().find(|name| {
+            !tensors.params.contains_key(*name) && !tensors.buffers.contains_key(*name)
+        }) {
+            bail!("{} weights: tensor {extra} belongs to no layer of this network", self.network)
+        }
+        for (name, var) in &tensors.params {
+            var.set(&state[name].to_device(&self.device)?.to_dtype(DType::F32)?.contiguous()?)?;
+        }
+        for (name, buffer) in &tensors.buffers {
+            let values = state[name].flatten_all()?.to_dtype(DType::F64)?.to_vec1::<f64>()?;
+            buffer.set(&values);
+        }
+        Ok(())
+    }
+
+    /// Reads a safetensors file into every parameter and buffer.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or as [`ParamStore::load`].
+    pub fn load_file(&self, path: &Path) -> Result<()> {
+        let state = candle_core::safetensors::load(path, &Device::Cpu)?;
+        self.load(&state.into_iter().collect())
+    }
+
+    /// Moves this store towards `live`: every value to decay·own + (1 − decay)·live. Buffers are
+    /// averaged as well, so that the normalisation fits the averaged weights (as BigGAN-PyTorch does).
+    ///
+    /// # Errors
+    /// If the two stores are not of the same network.
+    pub fn average(&self, live: &ParamStore, decay: f64) -> Result<()> {
+        let (own, live) = (self.tensors.borrow(), live.tensors.borrow());
+        if own.params.len() != live.params.len() || own.buffers.len() != live.buffers.len() {
+            bail!("the averaged {} and the live one hold different tensors", self.network)
+        }
+        for ((name, own), live) in own.params.iter().zip(live.params.values()) {
+            if own.dims() != live.dims() {
+                bail!("the averaged tensor {name} has another shape than the live one")
+            }
+            if own.device().is_cpu() {
+                own.as_tensor().inplace_op2(live.as_tensor(), &crate::optim::Average { decay })?;
+            } else {
+                own.set(
+                    &((own.as_tensor() * decay)? + (live.as_tensor() * (1.0 - decay))?)?.detach(),
+                )?;
+            }
+        }
+        for (own, live) in own.buffers.values().zip(live.buffers.values()) {
+            let mixed: Vec<f64> = own
+                .get()
+                .iter()
+                .zip(live.get())
+                .map(|(a, b)| decay * a + (1.0 - decay) * b)
+                .collect();
+            own.set(&mixed);
+        }
+        Ok(())
+    }
+}
