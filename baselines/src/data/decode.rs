@@ -1,0 +1,156 @@
+//! Encoded image bytes to pixels of the size and channels asked for.
+//!
+//! PNG, JPEG and WebP with 8 bits a channel. Grey becomes RGB by repetition; padding is with zeros,
+//! centred. Nothing else is converted: another size, 16 bits a channel, or a pixel that is not opaque is
+//! an error. Orientation tags are not applied (as torchvision reads a folder).
+
+use std::io::Cursor;
+
+use ganbench_nn::images::ImageSize;
+use image::{ColorType, ImageDecoder as _, ImageFormat, ImageReader};
+
+use super::catalogue::HubEntry;
+use super::{DataError, DatasetRequest};
+
+/// What the encoded images must be, and what becomes of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Target {
+    /// Height and width of every encoded image.
+    pub height: usize,
+    pub width: usize,
+    /// Who says so, for the error.
+    pub why: &'static str,
+    pub output: ImageSize,
+}
+
+/// What is wrong with an image.
+#[derive(Debug, PartialEq)]
+pub(super) enum Fault {
+    /// The end of a sentence that begins with the place, such as "is in colour".
+    Reason(String),
+    Size {
+        height: usize,
+        width: usize,
+    },
+}
+
+impl Target {
+    pub(super) fn of_entry(entry: &HubEntry, request: &DatasetRequest) -> Result<Self, DataError> {
+        let channels = match (request.channels.unwrap_or(3), entry.channels) {
+            (3, _) => 3,
+            (1, 1) => 1,
+            (channels, of_set) => {
+                let known = if of_set == 1 { "1, 3" } else { "3" };
+                return Err(DataError::Channels { name: entry.name.clone(), channels, known });
+            }
+        };
+        let output = match (request.size.or(entry.pad_to), entry.pad_to) {
+            (None, _) => (entry.height, entry.width),
+            (Some(side), _) if entry.height == side && entry.width == side => (side, side),
+            (Some(side), Some(pad_to)) if side == pad_to => (side, side),
+            (Some(size), pad_to) => {
+                let mut known = format!("{} (as encoded)", entry.height);
+                if let Some(side) = pad_to {
+                    known += &format!(", {side} (padded with zeros)");
+                }
+                return Err(DataError::Size { name: entry.name.clone(), size, known });
+            }
+        };
+        Ok(Self {
+            height: entry.height,
+            width: entry.width,
+            why: "the size of the dataset's images",
+            output: ImageSize::new(output.0, output.1, channels),
+        })
+    }
+}
+
+/// Height and width as the header of the image says.
+pub(super) fn header(bytes: &[u8]) -> Result<(usize, usize), Fault> {
+    let (width, height) = open(bytes)?.dimensions();
+    Ok((height as usize, width as usize))
+}
+
+/// Decodes one image into `out`, `[target.output.height, .width, .channels]`, which holds zeros.
+pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<(), Fault> {
+    let decoder = open(bytes)?;
+    // Before any pixel is decoded, so that a small file cannot claim all memory.
+    let (width, height) = decoder.dimensions();
+    let (width, height) = (width as usize, height as usize);
+    if (height, width) != (target.height, target.width) {
+        return Err(Fault::Size { height, width });
+    }
+    let colour = decoder.color_type();
+    let stride = match colour {
+        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => {
+            usize::from(colour.bytes_per_pixel())
+        }
+        _ => {
+            return reason(format!(
+                "has pixels of kind {colour:?}; convert it to 8 bits a channel"
+            ));
+        }
+    };
+    let mut pixels = vec![0; height * width * stride];
+    decoder.read_image(&mut pixels).map_err(corrupt)?;
+
+    let output = target.output;
+    let (top, left) = ((output.height - height) / 2, (output.width - width) / 2);
+    for (i, pixel) in pixels.chunks_exact(stride).enumerate() {
+        let (red, green, blue, alpha) = match *pixel {
+            [grey] => (grey, grey, grey, 255),
+            [grey, alpha] => (grey, grey, grey, alpha),
+            [red, green, blue] => (red, green, blue, 255),
+            [red, green, blue, alpha] => (red, green, blue, alpha),
+            _ => continue,
+        };
+        if alpha != 255 {
+            return reason("has pixels that are not opaque; put it on a background first");
+        }
+        let place = ((top + i / width) * output.width + left + i % width) * output.channels;
+        if output.channels == 3 {
+            out[place..place + 3].copy_from_slice(&[red, green, blue]);
+        } else if red == green && green == blue {
+            out[place] = red;
+        } else {
+            return reason("is in colour, but 1 channel was asked for");
+        }
+    }
+    Ok(())
+}
+
+fn open(bytes: &[u8]) -> Result<impl image::ImageDecoder + use<'_>, Fault> {
+    let reader = ImageReader::new(Cursor::new(bytes))
+        .with_guessed_format()
+        .map_err(|error| corrupt(image::ImageError::IoError(error)))?;
+    match reader.format() {
+        Some(ImageFormat::Png | ImageFormat::WebP) => {}
+        Some(ImageFormat::Jpeg) if !jpeg_is_whole(bytes) => {
+            return reason("is a JPEG image that was cut off");
+        }
+        Some(ImageFormat::Jpeg) => {}
+        _ => return reason("is no PNG, JPEG or WebP image"),
+    }
+    reader.into_decoder().map_err(corrupt)
+}
+
+/// Whether the end marker follows the last scan. The decoder would fill a missing rest with grey.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let last = |marker| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
+    match (last(0xd9), last(0xda)) {
+        (Some(end_of_image), Some(start_of_scan)) => end_of_image > start_of_scan,
+        _ => false,
+    }
+}
+
+fn corrupt(error: image::ImageError) -> Fault {
+    Fault::Reason(format!("is a corrupt image ({error})"))
+}
+
+fn reason<T>(text: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault::Reason(text.into()))
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

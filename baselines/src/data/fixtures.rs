@@ -1,0 +1,119 @@
+//! Small made datasets for the tests.
+
+use std::fs::File;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+
+use ganbench_nn::images::ImageSize;
+use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
+use polars::prelude::*;
+
+use super::{DataError, Dataset, DatasetRequest, Places, load_from};
+
+/// Image `i`: every pixel its own value, so that a flip, a transposition or swapped channels show.
+pub(super) fn pixels(i: usize, size: ImageSize) -> Vec<u8> {
+    let value = |y: usize, x: usize, c: usize| (i * 7 + y * 5 + x * 3 + c * 70) as u8;
+    (0..size.bytes())
+        .map(|k| {
+            let (pixel, c) = (k / size.channels, k % size.channels);
+            value(pixel / size.width, pixel % size.width, c)
+        })
+        .collect()
+}
+
+pub(super) fn encode(i: usize, size: ImageSize, format: ImageFormat) -> Vec<u8> {
+    let (width, height) = (size.width as u32, size.height as u32);
+    let raw = pixels(i, size);
+    let image = match size.channels {
+        1 => DynamicImage::ImageLuma8(GrayImage::from_raw(width, height, raw).unwrap()),
+        _ => DynamicImage::ImageRgb8(RgbImage::from_raw(width, height, raw).unwrap()),
+    };
+    let mut bytes = Vec::new();
+    image.write_to(&mut Cursor::new(&mut bytes), format).unwrap();
+    bytes
+}
+
+/// A Parquet file in the layout of the hub. `None` becomes null.
+pub(super) struct Table {
+    pub image_column: &'static str,
+    pub images: Vec<Option<Vec<u8>>>,
+    pub labels: Vec<Option<i64>>,
+    pub compression: ParquetCompression,
+}
+
+impl Table {
+    /// `rows` PNG images of `size`, labels 0, 1, … 9, 0, …
+    pub(super) fn new(image_column: &'static str, rows: usize, size: ImageSize) -> Self {
+        Self {
+            image_column,
+            images: (0..rows).map(|i| Some(encode(i, size, ImageFormat::Png))).collect(),
+            labels: (0..rows).map(|i| Some(i as i64 % 10)).collect(),
+            compression: ParquetCompression::Zstd(None),
+        }
+    }
+
+    /// 32x32x3, as `cifar10`.
+    pub(super) fn cifar10(rows: usize) -> Self {
+        Self::new("img", rows, ImageSize::new(32, 32, 3))
+    }
+
+    pub(super) fn frame(&self) -> DataFrame {
+        let bytes = BinaryChunked::from_iter_options(
+            "bytes".into(),
+            self.images.iter().map(|image| image.as_deref()),
+        );
+        let names: Vec<_> = (0..self.images.len()).map(|i| format!("{i}.png")).collect();
+        let names = Series::new("path".into(), names);
+        let column = StructChunked::from_series(
+            self.image_column.into(),
+            self.images.len(),
+            [bytes.into_series(), names].iter(),
+        )
+        .unwrap();
+        let labels = Series::new("label".into(), &self.labels);
+        DataFrame::new(self.images.len(), vec![column.into_series().into(), labels.into()]).unwrap()
+    }
+
+    pub(super) fn write(&self, path: &Path) {
+        write_frame(&mut self.frame(), self.compression, path);
+    }
+}
+
+pub(super) fn write_frame(frame: &mut DataFrame, compression: ParquetCompression, path: &Path) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = File::create(path).unwrap();
+    ParquetWriter::new(file)
+        .with_compression(compression)
+        .with_row_group_size(Some(8))
+        .finish(frame)
+        .unwrap();
+}
+
+/// `ROOT/cifar10/plain_text/<name>`.
+pub(super) fn cifar10_file(root: &Path, name: &str) -> PathBuf {
+    root.join("cifar10/plain_text").join(name)
+}
+
+pub(super) const TRAIN: &str = "train-00000-of-00001.parquet";
+
+/// Nothing of the environment: no `$GANBENCH_DATA`, empty caches, no network.
+pub(super) fn no_places(folder: &Path) -> Places {
+    Places {
+        data: None,
+        hub_cache: Some(folder.join("hub")),
+        cache: Some(folder.join("ganbench")),
+        endpoint: "http://127.0.0.1:9".into(),
+        offline: true,
+    }
+}
+
+/// Loads from `--data root` alone.
+pub(super) fn load_root(root: &Path, mut request: DatasetRequest) -> Result<Dataset, DataError> {
+    request.root = Some(root.to_owned());
+    load_from(&request, &no_places(root), &mut |_| {})
+}
+
+/// The message of an error, with the path of the test's folder cut out.
+pub(super) fn message<T: std::fmt::Debug>(result: Result<T, DataError>, folder: &Path) -> String {
+    result.unwrap_err().to_string().replace(&folder.display().to_string(), "DIR")
+}

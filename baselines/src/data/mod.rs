@@ -1,0 +1,219 @@
+//! Datasets: real images in, as `u8` batches with labels, factors and a hash of the content.
+//!
+//! `shapes` is drawn and needs no data. The datasets of `data/hub.toml` are Parquet files in Hugging
+//! Face layout, looked for in this order: `--data DIR` (and nowhere else where it is given),
+//! `$GANBENCH_DATA/<name>/`, the hub cache, the hub itself. `folder:PATH` is a folder of image files.
+//!
+//! Convention: pixels are never scaled, cropped or converted silently; what does not fit is an error
+//! that names the file and the row (counted from 0).
+
+mod catalogue;
+mod content;
+mod decode;
+mod error;
+mod folder;
+mod hub;
+mod hub_hash;
+mod parquet;
+mod places;
+pub mod shapes;
+
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ganbench_nn::images::{ImageBatch, ImageSize};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+pub use catalogue::{DatasetInfo, datasets, default_extractor};
+pub use error::DataError;
+pub use places::Places;
+
+/// Which part of a dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    Train,
+    Test,
+}
+
+impl Split {
+    /// `train` or `test`, as in file names and result rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for Split {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Split {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        match text {
+            "train" => Ok(Self::Train),
+            "test" => Ok(Self::Test),
+            _ => Err(DataError::UnknownSplit { split: text.into() }),
+        }
+    }
+}
+
+/// What to load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DatasetRequest {
+    /// `shapes`, a name of [`datasets`], or `folder:PATH`.
+    pub name: String,
+    pub split: Split,
+    /// `--data DIR`, a folder that holds `<name>/`. Where given, a dataset of the hub is read from there
+    /// or not at all. `shapes` and `folder:` take no notice of it.
+    pub root: Option<PathBuf>,
+    /// Only the first so many images. For `shapes` it is how many are drawn: 50,000 of the train split
+    /// and 10,000 of the test split unless told otherwise.
+    pub limit: Option<usize>,
+    /// 3, or 1 for a grey dataset. Unless told otherwise 3: grey is repeated.
+    pub channels: Option<usize>,
+    /// Side of the images in pixels: that of the encoded images, or that to which the dataset's entry
+    /// says they are padded with zeros (the default where it does). For `shapes` any of
+    /// [`shapes::SIZES`].
+    pub size: Option<usize>,
+    /// Seed of `shapes`; no other dataset takes notice of it. Not the seed of a run: all runs of a table
+    /// must see the same images.
+    pub shapes_seed: u64,
+}
+
+impl DatasetRequest {
+    /// All of a split, as its entry says.
+    pub fn new(name: impl Into<String>, split: Split) -> Self {
+        Self {
+            name: name.into(),
+            split,
+            root: None,
+            limit: None,
+            channels: None,
+            size: None,
+            shapes_seed: 0,
+        }
+    }
+}
+
+/// A loaded split.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    /// As in the request, with the path of a `folder:` left out (`folder`).
+    pub name: String,
+    pub split: Split,
+    /// With labels where the dataset has classes, and factors where it is drawn.
+    pub images: ImageBatch,
+    /// By label; empty without classes.
+    pub class_names: Vec<String>,
+    /// Lower-case hex. Of the encoded images and labels in row order; where they were found, how the
+    /// Parquet file is compressed, padding and channels do not matter. For `shapes`, of the version of
+    /// its drawing, seed, split, count and pixels.
+    pub sha256: String,
+}
+
+/// What takes time just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// `done` and `total` are bytes of one file.
+    Downloading,
+    /// `done` and `total` are images.
+    Decoding,
+    /// `done` and `total` are images.
+    Drawing,
+}
+
+/// Told to the caller every so often. `done` starts again with each stage and each downloaded file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub stage: Stage,
+    pub done: u64,
+    pub total: u64,
+}
+
+/// Loads a split, with the places of the environment ([`Places::from_env`]).
+///
+/// # Errors
+/// An unknown name, no data where it was looked for, a failed or changed download, a damaged file or
+/// image (named with its row), a label out of range, or a size or number of channels that the dataset
+/// cannot have.
+pub fn load(
+    request: &DatasetRequest,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Dataset, DataError> {
+    load_from(request, &Places::from_env(), progress)
+}
+
+/// [`load`] with places of the caller's choice.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(
+    request: &DatasetRequest,
+    places: &Places,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Dataset, DataError> {
+    if request.limit == Some(0) {
+        return Err(DataError::NothingAsked { name: request.name.clone() });
+    }
+    if let Some(path) = request.name.strip_prefix("folder:") {
+        return folder::load(path.as_ref(), request, progress);
+    }
+    if request.name == "shapes" {
+        return shapes::load(&shapes_spec(request)?, progress);
+    }
+    let entry = catalogue::hub_entry(&request.name)?;
+    let target = decode::Target::of_entry(entry, request)?;
+    let files = places.find(entry, request, progress)?;
+    parquet::load(entry, &files, target, request, progress)
+}
+
+fn shapes_spec(request: &DatasetRequest) -> Result<shapes::ShapesSpec, DataError> {
+    if let Some(channels) = request.channels
+        && channels != 3
+    {
+        return Err(DataError::Channels { name: "shapes".into(), channels, known: "3" });
+    }
+    let size = request.size.unwrap_or(shapes::DEFAULT_SIZE);
+    if !shapes::SIZES.contains(&size) {
+        let known = format!("{} to {}", shapes::SIZES.start(), shapes::SIZES.end());
+        return Err(DataError::Size { name: "shapes".into(), size, known });
+    }
+    let whole_split = match request.split {
+        Split::Train => 50_000,
+        Split::Test => 10_000,
+    };
+    Ok(shapes::ShapesSpec {
+        seed: request.shapes_seed,
+        split: request.split,
+        count: request.limit.unwrap_or(whole_split),
+        size,
+    })
+}
+
+/// An empty buffer with room for `count` images, or an error where there is no such memory.
+fn room(count: usize, size: ImageSize) -> Result<Vec<u8>, DataError> {
+    let mut pixels = Vec::new();
+    count
+        .checked_mul(size.bytes())
+        .and_then(|bytes| pixels.try_reserve_exact(bytes).ok())
+        .ok_or(DataError::Memory { images: count, size })?;
+    Ok(pixels)
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
