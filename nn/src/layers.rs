@@ -123,6 +123,34 @@ impl Linear {
     }
 }
 
+/// A table with one row a class.
+pub struct Embedding {
+    weight: Weight,
+}
+
+impl Embedding {
+    /// `options`: only the weight's initial values and the spectral norm are read.
+    ///
+    /// # Errors
+    /// If the scope holds this tensor already.
+    pub fn new(
+        scope: &Scope,
+        classes: usize,
+        outputs: usize,
+        options: LayerOptions,
+    ) -> Result<Self> {
+        Ok(Self { weight: Weight::new(scope, &[classes, outputs], &options)? })
+    }
+
+    /// The rows of u32 `labels` `[n]`, `[n, outputs]`.
+    ///
+    /// # Errors
+    /// If a label is no class.
+    pub fn forward(&self, labels: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.weight.get(pass)?.index_select(labels, 0)
+    }
+}
+
 /// Sizes of a square convolution kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {

@@ -14,8 +14,7 @@ mod im2col;
 mod real;
 pub mod spectral;
 
-#[cfg(test)]
-pub(crate) mod finite_difference;
+pub mod finite_difference;
 
 pub use real::{Real, cpu_slice, with_cpu_slice};
 

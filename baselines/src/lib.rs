@@ -1,0 +1,8 @@
+//! Datasets, networks, methods and the training loop: real images in, samples out.
+
+pub mod augment;
+pub mod data;
+pub mod losses;
+pub mod methods;
+pub mod networks;
+pub mod train;

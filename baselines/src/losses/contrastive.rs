@@ -1,0 +1,152 @@
+//! ContraD's two contrastive losses on the discriminator's projections.
+//!
+//! Jeong and Shin 2021, "Training GANs with Stronger Augmentations via Contrastive Discriminator",
+//! arXiv:2103.09742; formulas `gan-recipes.md` §3.2 (`training/gan/contrad.py`, `training/criterion.py`).
+
+use candle_core::{Result, Tensor};
+
+use super::similarity::{keep_only, log_sum_exp_rows, mask, unit_rows};
+use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
+use crate::networks::{HeadKind, HeadSpec};
+
+const HEAD_REAL: &str = "projection";
+const HEAD_FAKE: &str = "projection2";
+
+/// Projections of two views of the same reals, `[n, d]` each, any length.
+pub struct Views {
+    pub first: Tensor,
+    pub second: Tensor,
+}
+
+/// L⁺, SimCLR's NT-Xent over the 2n views: −mean log softmax at the partner view, itself removed.
+///
+/// # Errors
+/// If the two views differ in shape.
+pub fn nt_xent(views: &Views, tau: f64) -> Result<Tensor> {
+    let n = views.first.dim(0)?;
+    let u = unit_rows(&Tensor::cat(&[&views.first, &views.second], 0)?)?;
+    let s = (u.matmul(&u.t()?)? / tau)?;
+    let others = mask(&s, (2 * n, 2 * n), |r, c| r != c)?;
+    let partner = mask(&s, (2 * n, 2 * n), |r, c| r % n == c % n && r != c)?;
+    let at_partner = (&s * partner)?.sum(1)?;
+    (log_sum_exp_rows(&keep_only(&s, &others)?)? - at_partner)?.mean_all()
+}
+
+/// Projections of reals (all views) and fakes, `[m, d]` and `[n, d]`.
+pub struct RealFake {
+    pub real: Tensor,
+    pub fake: Tensor,
+}
+
+/// L⁻: each fake is drawn to the other fakes among all reals and fakes; reals are negatives only.
+/// Mean over fakes i of −1/(n−1) Σ_{j≠i} log softmax_{k≠i}(w_i·w_k/τ) at j.
+///
+/// # Errors
+/// If there are fewer than two fakes.
+pub fn fakes_together(w: &RealFake, tau: f64) -> Result<Tensor> {
+    let (m, n) = (w.real.dim(0)?, w.fake.dim(0)?);
+    if n < 2 {
+        candle_core::bail!("the contrastive loss of the fakes needs at least 2 fakes, got {n}")
+    }
+    let all = unit_rows(&Tensor::cat(&[&w.real, &w.fake], 0)?)?;
+    let fake = all.narrow(0, m, n)?;
+    let s = (fake.matmul(&all.t()?)? / tau)?; // [n, m + n]
+    let others = mask(&s, (n, m + n), |r, c| c != m + r)?;
+    let other_fakes = mask(&s, (n, m + n), |r, c| c >= m && c != m + r)?;
+    let mean_positive = ((&s * other_fakes)?.sum(1)? / (n - 1) as f64)?;
+    (log_sum_exp_rows(&keep_only(&s, &others)?)? - mean_positive)?.mean_all()
+}
+
+/// λ_real·L⁺ + λ_fake·L⁻ as a part of the discriminator's loss; nothing for the generator.
+pub struct Contrastive {
+    pub tau: f64,
+    pub lambda_real: f64,
+    pub lambda_fake: f64,
+    pub hidden: usize,
+    pub outputs: usize,
+}
+
+impl Loss for Contrastive {
+    fn heads(&self) -> Vec<HeadSpec> {
+        [HEAD_REAL, HEAD_FAKE]
+            .map(|name| HeadSpec {
+                name,
+                kind: HeadKind::Mlp,
+                outputs: self.outputs,
+                hidden: self.hidden,
+            })
+            .to_vec()
+    }
+
+    fn real_views(&self) -> usize {
+        2
+    }
+
+    fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
+        let [first, second] = batch.real_views.as_slice() else {
+            candle_core::bail!(
+                "the contrastive loss needs 2 views of the reals, got {}",
+                batch.real_views.len()
+            )
+        };
+        let views = Views { first: first.head(HEAD_REAL)?, second: second.head(HEAD_REAL)? };
+        let real = Tensor::cat(&[&first.head(HEAD_FAKE)?, &second.head(HEAD_FAKE)?], 0)?;
+        let projections = RealFake { real, fake: batch.fake.head(HEAD_FAKE)? };
+        let terms = vec![
+            Term::new("d_simclr", self.lambda_real, nt_xent(&views, self.tau)?),
+            Term::new("d_fakes", self.lambda_fake, fakes_together(&projections, self.tau)?),
+        ];
+        Ok(DiscriminatorLoss { terms, outputs: None })
+    }
+
+    fn generator(&self, _: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use ganbench_nn::kernels::finite_difference::{check, normal};
+
+    fn t(rows: &[[f64; 2]]) -> Tensor {
+        Tensor::from_vec(rows.concat(), (rows.len(), 2), &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn two_orthogonal_images_with_equal_views_give_the_value_on_paper() {
+        // Each view: partner at cosine 1, two others at 0. −log(e^{1/τ} / (e^{1/τ} + 2)) with τ = 1.
+        let views =
+            Views { first: t(&[[1.0, 0.0], [0.0, 2.0]]), second: t(&[[3.0, 0.0], [0.0, 1.0]]) };
+        let e = 1f64.exp();
+        let value = nt_xent(&views, 1.0).unwrap().to_scalar::<f64>().unwrap();
+        assert!((value - ((e + 2.0) / e).ln()).abs() < 1e-12, "{value}");
+    }
+
+    #[test]
+    fn equal_fakes_orthogonal_to_the_reals_give_the_value_on_paper() {
+        // Each of 3 fakes: two others at cosine 1, one real at 0: log(2e + 1) − 1 with τ = 1.
+        let w = RealFake { real: t(&[[0.0, 1.0]]), fake: t(&[[1.0, 0.0]; 3]) };
+        let value = fakes_together(&w, 1.0).unwrap().to_scalar::<f64>().unwrap();
+        assert!((value - ((2.0 * 1f64.exp() + 1.0).ln() - 1.0)).abs() < 1e-12, "{value}");
+    }
+
+    #[test]
+    fn the_gradients_are_those_of_finite_differences() {
+        check(&[normal(1, &[4, 5]), normal(2, &[4, 5])], |v| {
+            nt_xent(&Views { first: v[0].clone(), second: v[1].clone() }, 0.1)
+        });
+        check(&[normal(1, &[4, 5]), normal(2, &[3, 5])], |v| {
+            fakes_together(&RealFake { real: v[0].clone(), fake: v[1].clone() }, 0.1)
+        });
+    }
+
+    #[test]
+    fn a_single_fake_is_refused() {
+        let w = RealFake { real: t(&[[0.0, 1.0]]), fake: t(&[[1.0, 0.0]]) };
+        assert!(
+            fakes_together(&w, 1.0).unwrap_err().to_string().contains("at least 2 fakes, got 1")
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! SupCon-GAN (Gu): the supervised contrastive loss between reals and fakes as the adversarial loss.
+//!
+//! `gan-recipes.md` §3.7: the paper's formulas contradict each other, so this is our reading of them.
+//! Variant `log` (default): D minimises Khosla et al.'s L_out (2020, arXiv:2004.11362, eq. 2) with two
+//! classes, real and fake; G minimises −log of the share of real–fake pairs. Variant `printed`: −share
+//! itself, which G minimises and D maximises. Pairs are ordered, in numerator and denominator alike.
+
+use candle_core::{Result, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::kdd::Features;
+use super::similarity::{keep_only, log_sum_exp_all, log_sum_exp_rows, mask, unit_rows};
+use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Outputs, Term, reals};
+use crate::networks::HeadSpec;
+
+/// Which of the two readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    Log,
+    Printed,
+}
+
+/// The pairs that the share of real–fake pairs is taken of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Denominator {
+    /// All pairs of different samples, real and fake (§3.1 of the paper).
+    A,
+    /// Pairs of different reals (§2 and §3.2 of the paper); the share can then exceed 1.
+    P,
+}
+
+/// The constants of the loss.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SupConConstants {
+    pub tau: f64,
+    pub variant: Variant,
+    /// Of the share. L_out always runs over all samples: it is the loss whose gradient the paper analyses.
+    pub denominator: Denominator,
+}
+
+/// Similarities/τ of all samples, reals first.
+fn similarities(f: &Features, tau: f64) -> Result<Tensor> {
+    let z = unit_rows(&Tensor::cat(&[&f.real, &f.fake], 0)?)?;
+    z.matmul(&z.t()?)? / tau
+}
+
+/// Khosla's L_out with the classes real and fake: mean over i of
+/// −1/|P(i)| Σ_{p∈P(i)} log softmax_{a≠i}(z_i·z_a/τ) at p.
+///
+/// # Errors
+/// If there are fewer than two reals or two fakes.
+pub fn l_out(f: &Features, tau: f64) -> Result<Tensor> {
+    let (n, m) = (f.real.dim(0)?, f.fake.dim(0)?);
+    if n < 2 || m < 2 {
+        candle_core::bail!(
+            "the supervised contrastive loss needs 2 reals and 2 fakes, got {n} and {m}"
+        )
+    }
+    let s = similarities(f, tau)?;
+    let size = (n + m, n + m);
+    let others = mask(&s, size, |r, c| r != c)?;
+    let positive = mask(&s, size, |r, c| r != c && (r < n) == (c < n))?;
+    let counts: Vec<f64> = (0..n + m).map(|i| if i < n { n - 1 } else { m - 1 } as f64).collect();
+    let counts = Tensor::new(counts, s.device())?.to_dtype(s.dtype())?;
+    let mean_positive = ((&s * positive)?.sum(1)? / counts)?;
+    (log_sum_exp_rows(&keep_only(&s, &others)?)? - mean_positive)?.mean_all()
+}
+
+/// log of (Σ over real–fake pairs of e^{z·z′/τ}) / (Σ over the denominator's pairs).
+///
+/// # Errors
+/// If the denominator has no pair.
+pub fn log_share(f: &Features, tau: f64, denominator: Denominator) -> Result<Tensor> {
+    let (n, m) = (f.real.dim(0)?, f.fake.dim(0)?);
+    if n < 2 {
+        candle_core::bail!("the share of real-fake pairs needs at least 2 reals, got {n}")
+    }
+    let s = similarities(f, tau)?;
+    let size = (n + m, n + m);
+    let across = mask(&s, size, |r, c| (r < n) != (c < n))?;
+    let below = match denominator {
+        Denominator::A => mask(&s, size, |r, c| r != c)?,
+        Denominator::P => mask(&s, size, |r, c| r != c && r < n && c < n)?,
+    };
+    log_sum_exp_all(&keep_only(&s, &across)?)? - log_sum_exp_all(&keep_only(&s, &below)?)?
+}
+
+/// The adversarial loss on the trunk's features.
+pub struct SupCon {
+    pub constants: SupConConstants,
+}
+
+impl SupCon {
+    fn share(&self, f: &Features) -> Result<Tensor> {
+        log_share(f, self.constants.tau, self.constants.denominator)
+    }
+}
+
+impl Loss for SupCon {
+    fn heads(&self) -> Vec<HeadSpec> {
+        Vec::new()
+    }
+
+    fn generator_reads_reals(&self) -> bool {
+        true
+    }
+
+    fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
+        let f = Features { real: batch.real().features.clone(), fake: batch.fake.features.clone() };
+        let value = match self.constants.variant {
+            Variant::Log => l_out(&f, self.constants.tau)?,
+            Variant::Printed => self.share(&f)?.exp()?,
+        };
+        Ok(DiscriminatorLoss {
+            terms: vec![Term::new("d_supcon", 1.0, value)],
+            outputs: Some(leanings(&f)?),
+        })
+    }
+
+    fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
+        let f =
+            Features { real: reals(batch)?.features.detach(), fake: batch.fake.features.clone() };
+        let value = match self.constants.variant {
+            Variant::Log => self.share(&f)?.neg()?,
+            Variant::Printed => self.share(&f)?.exp()?.neg()?,
+        };
+        Ok(vec![Term::new("g_supcon", 1.0, value)])
+    }
+}
+
+/// Mean cosine to the reals minus mean cosine to the fakes: this loss has no logit of its own.
+fn leanings(f: &Features) -> Result<Outputs> {
+    let (r, g) = (unit_rows(&f.real.detach())?, unit_rows(&f.fake.detach())?);
+    let towards = (r.mean_keepdim(0)? - g.mean_keepdim(0)?)?.t()?;
+    Ok(Outputs { real: r.matmul(&towards)?.squeeze(1)?, fake: g.matmul(&towards)?.squeeze(1)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use ganbench_nn::kernels::finite_difference::{check, normal};
+
+    fn clouds() -> Features {
+        let of = |rows: &[[f64; 2]]| Tensor::from_vec(rows.concat(), (rows.len(), 2), &Device::Cpu).unwrap();
+        Features { real: of(&[[1.0, 0.0], [2.0, 0.0]]), fake: of(&[[0.0, 1.0], [0.0, 3.0]]) }
+    }
+
+    fn value(t: Result<Tensor>) -> f64 {
+        t.unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn two_tight_orthogonal_clouds_give_the_values_on_paper() {
+        // τ = 1. L_out: the one positive at 1, two negatives at 0: log(e + 2) − 1.
+        let e = 1f64.exp();
+        assert!((value(l_out(&clouds(), 1.0)) - ((e + 2.0).ln() - 1.0)).abs() < 1e-12);
+        // Share: 8 ordered real–fake pairs at 0; within the classes 4 ordered pairs at 1, 2 of them real.
+        let a = value(log_share(&clouds(), 1.0, Denominator::A));
+        assert!((a - (8.0 / (8.0 + 4.0 * e)).ln()).abs() < 1e-12);
+        let p = value(log_share(&clouds(), 1.0, Denominator::P));
+        assert!((p - (8.0 / (2.0 * e)).ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_gradients_are_those_of_finite_differences() {
+        let inputs = [normal(1, &[4, 5]), normal(2, &[3, 5])];
+        let of = |v: &[Tensor]| Features { real: v[0].clone(), fake: v[1].clone() };
+        check(&inputs, |v| l_out(&of(v), 0.1));
+        check(&inputs, |v| log_share(&of(v), 0.1, Denominator::A));
+        check(&inputs, |v| log_share(&of(v), 0.1, Denominator::P)?.exp());
+    }
+
+    #[test]
+    fn too_small_a_batch_is_refused() {
+        let f = Features { real: normal(1, &[1, 4]), fake: normal(2, &[3, 4]) };
+        assert!(
+            l_out(&f, 0.1).unwrap_err().to_string().contains("2 reals and 2 fakes, got 1 and 3")
+        );
+    }
+}

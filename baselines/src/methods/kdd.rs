@@ -1,0 +1,21 @@
+//! KDD GAN alone: the log-ratio of two kernel density estimates is the discriminator.
+
+use super::{AdversarialPart, Method, Parts};
+use crate::networks::HeadKind;
+
+pub const METHOD: Method = Method {
+    name: "kdd",
+    title: "KDD GAN",
+    summary: "kernel density discriminator, γ = 1, α = 0",
+    source: "KDD GAN, eq. 3-6, τ = 1 (its Table 1); no official code; features are the trunk's, leave-one-out \
+             lowers the count (our reading)",
+    parts: || {
+        Parts::plain(AdversarialPart::Kdd {
+            tau: 1.0,
+            leave_one_out: true,
+            gamma: 1.0,
+            alpha: 0.0,
+            head: HeadKind::Linear,
+        })
+    },
+};

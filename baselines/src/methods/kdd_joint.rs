@@ -1,0 +1,20 @@
+//! KDD GAN joint with the hinge loss.
+
+use super::{AdversarialPart, Method, Parts};
+use crate::networks::HeadKind;
+
+pub const METHOD: Method = Method {
+    name: "kdd-joint",
+    title: "KDD GAN (joint)",
+    summary: "kernel density discriminator and hinge loss, γ = 1, α = 1",
+    source: "KDD GAN, Joint rows of its Table 1; the hinge on a linear head of the same trunk (our reading)",
+    parts: || {
+        Parts::plain(AdversarialPart::Kdd {
+            tau: 1.0,
+            leave_one_out: true,
+            gamma: 1.0,
+            alpha: 1.0,
+            head: HeadKind::Linear,
+        })
+    },
+};

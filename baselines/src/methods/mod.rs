@@ -1,0 +1,48 @@
+//! Methods as presets of independent parts. A new method is one file and one line in [`METHODS`].
+
+mod contrad;
+mod gan;
+mod hinge;
+mod kdd;
+mod kdd_joint;
+mod parts;
+mod reacgan;
+mod supcon;
+
+pub use parts::{
+    AdversarialPart, ConditioningPart, ContrastivePart, Parts, Passes, RegulariserPart,
+};
+
+/// One method.
+pub struct Method {
+    pub name: &'static str,
+    /// As a table prints it.
+    pub title: &'static str,
+    pub summary: &'static str,
+    /// The paper, and what was read where it is silent.
+    pub source: &'static str,
+    pub parts: fn() -> Parts,
+}
+
+impl Method {
+    /// Whether class labels are used.
+    pub fn conditional(&self) -> bool {
+        (self.parts)().conditional()
+    }
+}
+
+/// Every method, in the order of the tables.
+pub const METHODS: &[Method] = &[
+    gan::METHOD,
+    hinge::METHOD,
+    contrad::METHOD,
+    kdd::METHOD,
+    kdd_joint::METHOD,
+    reacgan::METHOD,
+    supcon::METHOD,
+];
+
+/// The method called `name`.
+pub fn method(name: &str) -> Option<&'static Method> {
+    METHODS.iter().find(|m| m.name == name)
+}

@@ -1,0 +1,143 @@
+//! DCGAN after the guidelines of Radford et al. 2016, arXiv:1511.06434: strided convolutions, batch norm
+//! everywhere but in the generator's output and the discriminator's input, ReLU and LeakyReLU 0.2,
+//! N(0, 0.02²). At 32×32 with width w: G projects z to 4w×4×4 and doubles three times; D mirrors it.
+
+use candle_core::{Result, Tensor};
+use ganbench_nn::kernels::activation::Activation;
+use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptions, Pass};
+use ganbench_nn::params::{Init, Scope};
+
+use super::{Architecture, Generator, Latent, NetworkSizes, Trunk};
+
+pub const ARCHITECTURE: Architecture = Architecture {
+    name: "dcgan",
+    summary: "Radford et al.'s DCGAN: batch norm in both networks",
+    spectral_norm: false,
+    slope: SLOPE,
+    init_std: INIT_STD,
+    image_sizes: &[32],
+    generator: |scope, sizes| Ok(Box::new(DcganGenerator::new(scope, sizes)?)),
+    trunk: |scope, sizes| Ok(Box::new(DcganTrunk::new(scope, sizes)?)),
+};
+
+const SLOPE: f64 = 0.2;
+const INIT_STD: f64 = 0.02;
+/// The gains of batch norm start at N(1, 0.02²).
+const GAIN: Init = Init::Normal { mean: 1.0, std: INIT_STD };
+
+fn options(bias: bool, activation: Activation) -> LayerOptions {
+    LayerOptions {
+        weight: Init::normal(INIT_STD),
+        bias: bias.then_some(Init::Zeros),
+        spectral_norm: false,
+        activation,
+    }
+}
+
+struct DcganGenerator {
+    up: Vec<(ConvTranspose2d, BatchNorm)>,
+    out: ConvTranspose2d,
+}
+
+impl DcganGenerator {
+    fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
+        let w = s.width;
+        let sizes = [(s.z_dim, 4 * w, 1, 0), (4 * w, 2 * w, 2, 1), (2 * w, w, 2, 1)];
+        let mut up = Vec::new();
+        for (i, (inputs, outputs, stride, padding)) in sizes.into_iter().enumerate() {
+            let kernel = Kernel { inputs, outputs, size: 4, stride, padding };
+            up.push((
+                ConvTranspose2d::new(
+                    &scope.at("up").at(i),
+                    kernel,
+                    options(false, Activation::None),
+                )?,
+                BatchNorm::new(&scope.at("bn").at(i), outputs, s.classes, GAIN, Activation::Relu)?,
+            ));
+        }
+        let kernel = Kernel { inputs: w, outputs: s.channels, size: 4, stride: 2, padding: 1 };
+        let out = ConvTranspose2d::new(&scope.at("out"), kernel, options(true, Activation::Tanh))?;
+        Ok(Self { up, out })
+    }
+}
+
+impl Generator for DcganGenerator {
+    fn forward(&self, latent: &Latent, pass: Pass) -> Result<Tensor> {
+        let (n, z_dim) = latent.z.dims2()?;
+        let mut h = latent.z.reshape((n, z_dim, 1, 1))?;
+        for (up, bn) in &self.up {
+            h = bn.forward(&up.forward(&h, pass)?, latent.labels.as_ref(), pass)?;
+        }
+        self.out.forward(&h, pass)
+    }
+}
+
+struct DcganTrunk {
+    first: Conv2d,
+    rest: Vec<(Conv2d, BatchNorm)>,
+    feature_dim: usize,
+}
+
+impl DcganTrunk {
+    fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
+        let w = s.width;
+        let kernel = |inputs, outputs| Kernel { inputs, outputs, size: 4, stride: 2, padding: 1 };
+        let leaky = Activation::LeakyRelu(SLOPE);
+        let mut rest = Vec::new();
+        for (i, (inputs, outputs)) in [(w, 2 * w), (2 * w, 4 * w)].into_iter().enumerate() {
+            rest.push((
+                Conv2d::new(
+                    &scope.at("conv").at(i + 1),
+                    kernel(inputs, outputs),
+                    options(false, Activation::None),
+                )?,
+                BatchNorm::new(&scope.at("bn").at(i + 1), outputs, None, GAIN, leaky)?,
+            ));
+        }
+        let first =
+            Conv2d::new(&scope.at("conv").at(0), kernel(s.channels, w), options(true, leaky))?;
+        Ok(Self { first, rest, feature_dim: 4 * w * 16 })
+    }
+}
+
+impl Trunk for DcganTrunk {
+    fn features(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let mut h = self.first.forward(x, pass)?;
+        for (conv, bn) in &self.rest {
+            h = bn.forward(&conv.forward(&h, pass)?, None, pass)?;
+        }
+        h.flatten_from(1)
+    }
+
+    fn feature_dim(&self) -> usize {
+        self.feature_dim
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use ganbench_nn::params::ParamStore;
+
+    #[test]
+    fn a_generated_image_has_the_shape_that_the_trunk_takes() {
+        let sizes =
+            NetworkSizes { width: 4, image_size: 32, channels: 3, z_dim: 16, classes: None };
+        let (g, d) = (
+            ParamStore::new("generator", 0, &Device::Cpu),
+            ParamStore::new("discriminator", 0, &Device::Cpu),
+        );
+        let generator = DcganGenerator::new(&g.root(), sizes).unwrap();
+        let trunk = DcganTrunk::new(&d.root(), sizes).unwrap();
+        let z = Tensor::from_vec(
+            ganbench_nn::rng::Stream::new(0, "z").normal(48),
+            (3, 16),
+            &Device::Cpu,
+        )
+        .unwrap();
+        let x = generator.forward(&Latent { z, labels: None }, Pass::Train).unwrap();
+        assert_eq!(x.dims(), [3, 3, 32, 32]);
+        assert_eq!(trunk.features(&x, Pass::Train).unwrap().dims(), [3, trunk.feature_dim()]);
+    }
+}

@@ -1,0 +1,182 @@
+//! A trunk with named heads on its features.
+
+use std::collections::BTreeMap;
+
+use candle_core::{Result, Tensor, bail};
+use ganbench_nn::kernels::activation::Activation;
+use ganbench_nn::layers::{Embedding, LayerOptions, Linear, Pass};
+use ganbench_nn::params::{Init, Scope};
+use serde::{Deserialize, Serialize};
+
+use super::{Architecture, NetworkSizes, Trunk};
+
+/// What a head computes from the features.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadKind {
+    /// One linear layer.
+    Linear,
+    /// Linear, leaky ReLU, linear (ContraD's heads, `models/gan/base.py`).
+    Mlp,
+    /// A table with one row a class; takes labels instead of features.
+    Embedding,
+}
+
+/// A head that a loss asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadSpec {
+    pub name: &'static str,
+    pub kind: HeadKind,
+    pub outputs: usize,
+    /// Width of the hidden layer of an `Mlp`.
+    pub hidden: usize,
+}
+
+enum Head {
+    Layers(Vec<Linear>),
+    Embedding(Embedding),
+}
+
+/// Trunk and heads.
+pub struct Discriminator {
+    trunk: Box<dyn Trunk>,
+    heads: BTreeMap<&'static str, Head>,
+}
+
+impl Discriminator {
+    /// Builds the trunk under `trunk.` and each head under its name.
+    ///
+    /// # Errors
+    /// If an embedding head is asked for without classes.
+    pub fn new(
+        scope: &Scope,
+        a: &Architecture,
+        sizes: NetworkSizes,
+        specs: &[HeadSpec],
+    ) -> Result<Self> {
+        let trunk = (a.trunk)(&scope.at("trunk"), sizes)?;
+        let layer = |activation| LayerOptions {
+            weight: Init::normal(a.init_std),
+            bias: Some(Init::Zeros),
+            spectral_norm: a.spectral_norm,
+            activation,
+        };
+        let d = trunk.feature_dim();
+        let mut heads = BTreeMap::new();
+        for spec in specs {
+            let at = scope.at(spec.name);
+            let head = match spec.kind {
+                HeadKind::Linear => {
+                    Head::Layers(vec![Linear::new(&at, d, spec.outputs, layer(Activation::None))?])
+                }
+                HeadKind::Mlp => Head::Layers(vec![
+                    Linear::new(&at.at(0), d, spec.hidden, layer(Activation::LeakyRelu(a.slope)))?,
+                    Linear::new(&at.at(2), spec.hidden, spec.outputs, layer(Activation::None))?,
+                ]),
+                HeadKind::Embedding => match sizes.classes {
+                    Some(classes) => Head::Embedding(Embedding::new(
+                        &at,
+                        classes,
+                        spec.outputs,
+                        layer(Activation::None),
+                    )?),
+                    None => {
+                        bail!("head {} needs class labels, and the data set has none", spec.name)
+                    }
+                },
+            };
+            heads.insert(spec.name, head);
+        }
+        Ok(Self { trunk, heads })
+    }
+
+    /// The features of a batch, from which heads can be read.
+    ///
+    /// # Errors
+    /// If the images do not fit the trunk.
+    pub fn score<'a>(
+        &'a self,
+        x: &Tensor,
+        labels: Option<&Tensor>,
+        pass: Pass,
+    ) -> Result<Scored<'a>> {
+        let features = self.trunk.features(x, pass)?;
+        Ok(Scored { discriminator: self, features, labels: labels.cloned(), pass })
+    }
+
+    fn head(&self, name: &str, features: &Tensor, pass: Pass) -> Result<Tensor> {
+        match self.heads.get(name) {
+            Some(Head::Layers(layers)) => {
+                layers.iter().try_fold(features.clone(), |h, l| l.forward(&h, pass))
+            }
+            _ => bail!("the discriminator has no head {name} on its features"),
+        }
+    }
+}
+
+/// A batch that went through the trunk.
+#[derive(Clone)]
+pub struct Scored<'a> {
+    discriminator: &'a Discriminator,
+    /// `[n, feature_dim]`.
+    pub features: Tensor,
+    /// u32 `[n]`, where the run is conditional.
+    pub labels: Option<Tensor>,
+    pass: Pass,
+}
+
+impl Scored<'_> {
+    pub fn len(&self) -> usize {
+        self.features.dims()[0]
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The head's outputs `[n, outputs]`.
+    ///
+    /// # Errors
+    /// If the discriminator has no such head.
+    pub fn head(&self, name: &str) -> Result<Tensor> {
+        self.discriminator.head(name, &self.features, self.pass)
+    }
+
+    /// As [`Scored::head`], with the gradient stopped at the features.
+    ///
+    /// # Errors
+    /// If the discriminator has no such head.
+    pub fn head_on_constant_features(&self, name: &str) -> Result<Tensor> {
+        self.discriminator.head(name, &self.features.detach(), self.pass)
+    }
+
+    /// The rows of an embedding head for this batch's labels, `[n, outputs]`.
+    ///
+    /// # Errors
+    /// If there are no labels or no such head.
+    pub fn embedding(&self, name: &str) -> Result<Tensor> {
+        match (self.discriminator.heads.get(name), &self.labels) {
+            (Some(Head::Embedding(e)), Some(labels)) => e.forward(labels, self.pass),
+            (_, None) => bail!("embedding {name} needs labels"),
+            _ => bail!("the discriminator has no embedding {name}"),
+        }
+    }
+
+    /// Several batches that went through the heads and trunk together, apart again.
+    ///
+    /// # Errors
+    /// If the sizes do not add up to the batch.
+    pub fn split(&self, sizes: &[usize]) -> Result<Vec<Self>> {
+        let mut parts = Vec::new();
+        let mut start = 0;
+        for &n in sizes {
+            parts.push(Self {
+                features: self.features.narrow(0, start, n)?,
+                labels: self.labels.as_ref().map(|l| l.narrow(0, start, n)).transpose()?,
+                ..self.clone()
+            });
+            start += n;
+        }
+        Ok(parts)
+    }
+}

@@ -1,0 +1,70 @@
+//! Everything that decides what a training run computes, each value explicit.
+
+use ganbench_nn::optim::Rule;
+use serde::{Deserialize, Serialize};
+
+use super::budget::Budget;
+use crate::methods::Parts;
+use crate::networks::NetworkSizes;
+
+/// Distribution of z.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ZPrior {
+    /// U(−1, 1).
+    Uniform,
+    /// N(0, 1).
+    Normal,
+}
+
+/// The networks of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkPlan {
+    pub architecture: String,
+    pub width: usize,
+    pub z_dim: usize,
+    pub z_prior: ZPrior,
+    /// Width of the heads' hidden layers and of class embeddings.
+    pub head_hidden: usize,
+}
+
+/// Moving average of the generator's weights.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmaPlan {
+    /// Upper bound of the half-life.
+    pub half_life_kimg: f64,
+    /// The half-life is at most this share of the images shown so far (as StyleGAN2-ADA's ramp-up).
+    pub ramp_up: f64,
+}
+
+/// How a run trains.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainPlan {
+    pub seed: u64,
+    pub batch: usize,
+    pub n_dis: usize,
+    /// A line of `train.jsonl` every so many generator steps.
+    pub log_every_steps: u64,
+    pub network: NetworkPlan,
+    pub optimizer_g: Rule,
+    pub optimizer_d: Rule,
+    pub ema: EmaPlan,
+    pub budget: Budget,
+    pub parts: Parts,
+}
+
+impl TrainPlan {
+    /// The sizes that the networks are built for.
+    pub fn sizes(&self, image_size: usize, channels: usize, classes: usize) -> NetworkSizes {
+        NetworkSizes {
+            width: self.network.width,
+            image_size,
+            channels,
+            z_dim: self.network.z_dim,
+            classes: self.parts.conditional().then_some(classes),
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! One run's state and its steps.
+
+use std::time::Instant;
+
+use candle_core::{Device, Tensor};
+use ganbench_nn::images::ImageBatch;
+use ganbench_nn::layers::Pass;
+use ganbench_nn::optim::Optimizer;
+use ganbench_nn::params::ParamStore;
+use ganbench_nn::rng::Stream;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::budget::Spent;
+use super::plan::{TrainPlan, ZPrior};
+use super::{Sampler, to_tensor};
+use crate::augment::Augmentation;
+use crate::losses::{DiscriminatorBatch, GeneratorBatch, Loss, Outputs, Term};
+use crate::methods::Passes;
+use crate::networks::{
+    Discriminator, Generator, HeadSpec, Latent, NetworkSizes, Scored, architecture,
+};
+
+/// A run that cannot go on for a reason other than divergence.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    #[error("unknown architecture \"{name}\"; known: {known}")]
+    Architecture { name: String, known: String },
+    #[error(
+        "architecture {architecture} takes images of {expected} pixels, the data set has {got}"
+    )]
+    ImageSize { architecture: String, expected: String, got: String },
+    #[error(
+        "the plan asks for batches of {batch}, the data set has {images} images; lower the batch"
+    )]
+    TooFewImages { batch: usize, images: usize },
+    #[error("the method is conditional, and the data set has no labels")]
+    NoLabels,
+    #[error("two parts of the method ask for different heads called {0}")]
+    Head(&'static str),
+    #[error("{field} must be {expected}, got {got}")]
+    Value { field: &'static str, expected: &'static str, got: String },
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// One line of `train.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    pub g_step: u64,
+    pub real_kimg: f64,
+    /// Every term before its weight, and the totals `d_loss` and `g_loss`.
+    pub losses: std::collections::BTreeMap<String, f64>,
+    /// Euclidean norm over all parameters.
+    pub d_grad_norm: f64,
+    pub g_grad_norm: f64,
+    /// Mean outputs on reals and fakes in the discriminator's step, where the loss has outputs.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub d_real: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub d_fake: Option<f64>,
+}
+
+/// A step that was not finite. The weights may be damaged; the last checkpoint is not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diverged {
+    pub g_step: u64,
+    pub real_kimg: f64,
+    /// What was not finite: a loss term or a gradient norm.
+    pub what: String,
+}
+
+/// A network, its weights and its optimiser.
+pub(super) struct Learner<N> {
+    pub network: N,
+    pub store: ParamStore,
+    pub optimizer: Optimizer,
+}
+
+/// The random streams of a run, one a purpose.
+pub(super) struct Streams {
+    pub z_d: Stream,
+    pub z_g: Stream,
+    pub augment_d: Stream,
+    pub augment_g: Stream,
+}
+
+/// A run under way.
+pub struct Trainer<'a> {
+    pub(super) plan: TrainPlan,
+    images: &'a ImageBatch,
+    classes: usize,
+    device: Device,
+    losses: Vec<Box<dyn Loss>>,
+    pub(super) generator: Learner<Box<dyn Generator>>,
+    pub(super) discriminator: Learner<Discriminator>,
+    pub(super) ema: ParamStore,
+    ema_generator: Box<dyn Generator>,
+    pub(super) streams: Streams,
+    pub(super) spent: Spent,
+    /// The order of the epoch under way, and which epoch.
+    order: (u64, Vec<usize>),
+}
+
+/// Real images of one discriminator step.
+struct Reals {
+    x: Tensor,
+    labels: Option<Tensor>,
+}
+
+impl<'a> Trainer<'a> {
+    /// Builds the networks and their optimisers at step 0. `classes`: of the data set, 0 for none.
+    ///
+    /// # Errors
+    /// If the plan does not fit the data set, or names something unknown.
+    pub fn new(
+        plan: &TrainPlan,
+        images: &'a ImageBatch,
+        classes: usize,
+        device: &Device,
+    ) -> Result<Self, TrainError> {
+        let name = &plan.network.architecture;
+        let a = architecture(name).ok_or_else(|| TrainError::Architecture {
+            name: name.clone(),
+            known: crate::networks::ARCHITECTURES
+                .iter()
+                .map(|a| a.name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })?;
+        let size = images.size;
+        if size.height != size.width || !a.image_sizes.contains(&size.height) {
+            return Err(TrainError::ImageSize {
+                architecture: name.clone(),
+                expected: a
+                    .image_sizes
+                    .iter()
+                    .map(|s| format!("{s}x{s}"))
+                    .collect::<Vec<_>>()
+                    .join(" or "),
+                got: format!("{}x{}", size.height, size.width),
+            });
+        }
+        check(plan)?;
+        if images.len() < plan.batch {
+            return Err(TrainError::TooFewImages { batch: plan.batch, images: images.len() });
+        }
+        if plan.parts.conditional() && (images.labels.is_none() || classes == 0) {
+            return Err(TrainError::NoLabels);
+        }
+        let losses = plan.parts.losses(plan.network.head_hidden);
+        let sizes = plan.sizes(size.height, size.channels, classes);
+        let generator = ParamStore::new("generator", plan.seed, device);
+        let ema = ParamStore::new("generator", plan.seed, device);
+        let discriminator = ParamStore::new("discriminator", plan.seed, device);
+        let heads = heads(&losses)?;
+        let d_sizes = NetworkSizes { classes: (classes > 0).then_some(classes), ..sizes };
+        Ok(Self {
+            generator: Learner {
+                network: (a.generator)(&generator.root(), sizes)?,
+                store: generator,
+                optimizer: Optimizer::new(plan.optimizer_g),
+            },
+            discriminator: Learner {
+                network: Discriminator::new(&discriminator.root(), a, d_sizes, &heads)?,
+                store: discriminator,
+                optimizer: Optimizer::new(plan.optimizer_d),
+            },
+            ema_generator: (a.generator)(&ema.root(), sizes)?,
+            ema,
+            streams: Streams {
+                z_d: Stream::new(plan.seed, "z/discriminator-step"),
+                z_g: Stream::new(plan.seed, "z/generator-step"),
+                augment_d: Stream::new(plan.seed, "augment/discriminator-step"),
+                augment_g: Stream::new(plan.seed, "augment/generator-step"),
+            },
+            plan: plan.clone(),
+            images,
+            classes,
+            device: device.clone(),
+            losses,
+            spent: Spent::default(),
+            order: (0, Vec::new()),
+        })
+    }
+
+    pub fn spent(&self) -> &Spent {
+        &self.spent
+    }
+
+    /// Share of the budget spent; the run is over at 1.
+    pub fn progress(&self) -> f64 {
+        self.spent.share(&self.plan.budget)
+    }
+
+    /// Trainable values of G and of D with its heads.
+    pub fn parameter_counts(&self) -> (usize, usize) {
+        (self.generator.store.parameter_count(), self.discriminator.store.parameter_count())
+    }
+
+    /// A sampler on the averaged weights, or on the live ones with `raw`.
+    pub fn sampler(&self, raw: bool) -> Sampler<'_> {
+        let generator = if raw { &self.generator.network } else { &self.ema_generator };
+        let classes = self.plan.parts.conditional().then_some(self.classes);
+        Sampler::new(
+            generator.as_ref(),
+            self.plan.network.z_dim,
+            self.plan.network.z_prior,
+            classes,
+            &self.device,
+        )
+    }
+
+    /// `n_dis` discriminator updates and one generator update.
+    ///
+    /// # Errors
+    /// The outer error if a computation failed, the inner where a loss or gradient was not finite.
+    pub fn step(&mut self) -> Result<Result<StepRecord, Diverged>, TrainError> {
+        let started = Instant::now();
+        let lr_scale = self.lr_scale();
+        let mut losses = std::collections::BTreeMap::new();
+        let (mut outputs, mut d_grad_norm, mut reals) = (None, 0.0, None);
+        for _ in 0..self.plan.n_dis {
+            let real = self.next_reals()?;
+            let (terms, seen) = self.discriminator_terms(&real)?;
+            let total = add_up(&terms, "d_loss", &mut losses)?;
+            let grads = total.backward()?;
+            let d = &mut self.discriminator;
+            d_grad_norm = d.optimizer.step(&d.store, &grads, lr_scale)?;
+            self.spent.d_steps += 1;
+            outputs = seen;
+            reals = Some(real);
+        }
+        let terms = self.generator_terms(reals.as_ref())?;
+        let total = add_up(&terms, "g_loss", &mut losses)?;
+        let grads = total.backward()?;
+        let g = &mut self.generator;
+        let g_grad_norm = g.optimizer.step(&g.store, &grads, lr_scale)?;
+        self.spent.g_steps += 1;
+        self.average()?;
+        self.spent.train_s += started.elapsed().as_secs_f64();
+
+        let real_kimg = self.spent.real_images as f64 / 1e3;
+        let norms = [("d_grad_norm", d_grad_norm), ("g_grad_norm", g_grad_norm)];
+        let all = losses.iter().map(|(n, v)| (n.as_str(), *v)).chain(norms);
+        if let Some((what, value)) = all.into_iter().find(|(_, v)| !v.is_finite()) {
+            let what = format!("{what} = {value}");
+            return Ok(Err(Diverged { g_step: self.spent.g_steps, real_kimg, what }));
+        }
+        let mean = |t: &Tensor| -> Result<f64, candle_core::Error> {
+            Ok(f64::from(t.mean_all()?.to_scalar::<f32>()?))
+        };
+        let outputs = outputs.as_ref();
+        Ok(Ok(StepRecord {
+            g_step: self.spent.g_steps,
+            real_kimg,
+            losses,
+            d_grad_norm,
+            g_grad_norm,
+            d_real: outputs.map(|o| mean(&o.real)).transpose()?,
+            d_fake: outputs.map(|o| mean(&o.fake)).transpose()?,
+        }))
+    }
+
+    fn lr_scale(&self) -> f64 {
+        let share = self.plan.parts.lr_warmup_share;
+        if share <= 0.0 {
+            return 1.0;
+        }
+        // The step under way counts, so that the first one moves.
+        let one = 1.0 / (self.spent.g_steps as f64).max(1.0);
+        (self.progress() * (1.0 + one) / share).clamp(1e-3, 1.0)
+    }
+
+    /// The next batch in the order of the epoch; what does not fill a batch at its end is left out.
+    fn next_reals(&mut self) -> Result<Reals, TrainError> {
+        let (n, batch) = (self.images.len(), self.plan.batch);
+        let per_epoch = (n / batch) as u64;
+        let (epoch, at) =
+            (self.spent.d_steps / per_epoch, (self.spent.d_steps % per_epoch) as usize);
+        if self.order.0 != epoch || self.order.1.is_empty() {
+            let order = Stream::new(self.plan.seed, &format!("data/epoch-{epoch}")).permutation(n);
+            self.order = (epoch, order);
+        }
+        let rows = self.images.select(&self.order.1[at * batch..(at + 1) * batch]);
+        self.spent.real_images += batch as u64;
+        let labels = rows.labels.as_ref().filter(|_| self.plan.parts.conditional());
+        let labels = labels.map(|l| Tensor::from_slice(l, l.len(), &self.device)).transpose()?;
+        Ok(Reals { x: to_tensor(&rows, &self.device)?, labels })
+    }
+
+    fn latent(&mut self, for_generator: bool) -> Result<Latent, TrainError> {
+        let stream = if for_generator { &mut self.streams.z_g } else { &mut self.streams.z_d };
+        let (n, dim) = (self.plan.batch, self.plan.network.z_dim);
+        let z = match self.plan.network.z_prior {
+            ZPrior::Normal => stream.normal(n * dim),
+            ZPrior::Uniform => stream.uniforms(n * dim, -1.0, 1.0),
+        };
+        // Drawn whether used or not: every method sees the same z.
+        let classes = self.classes.max(1) as u64;
+        let labels: Vec<u32> = (0..n).map(|_| stream.below(classes) as u32).collect();
+        let labels =
+            self.plan.parts.conditional().then(|| Tensor::from_vec(labels, n, &self.device));
+        Ok(Latent { z: Tensor::from_vec(z, (n, dim), &self.device)?, labels: labels.transpose()? })
+    }
+
+    fn discriminator_terms(
+        &mut self,
+        real: &Reals,
+    ) -> Result<(Vec<Term>, Option<Outputs>), TrainError> {
+        let latent = self.latent(false)?;
+        let fake = self.generator.network.forward(&latent, Pass::Frozen)?.detach();
+        self.spent.g_image_forwards += self.plan.batch as u64;
+        let augmentation = self.plan.parts.augmentation;
+        let stream = &mut self.streams.augment_d;
+        let n_views = self.losses.iter().map(|l| l.real_views()).max().unwrap_or(1);
+        let mut batches = Vec::new();
+        for _ in 0..n_views {
+            batches.push((augmentation.apply(&real.x, stream)?, real.labels.clone()));
+        }
+        batches.push((augmentation.apply(&fake, stream)?, latent.labels.clone()));
+        let wanted: Vec<Option<Augmentation>> =
+            self.losses.iter().map(|l| l.extra_view()).collect();
+        for extra in wanted.iter().flatten() {
+            batches.push((extra.apply(&real.x, stream)?, real.labels.clone()));
+        }
+        self.spent.d_image_forwards += batches.iter().map(|(x, _)| x.dims()[0] as u64).sum::<u64>();
+
+        let mut scored = score(&self.discriminator.network, &batches, self.plan.parts.passes)?;
+        let mut extra_views = scored.split_off(n_views + 1).into_iter();
+        let fake = scored.remove(n_views);
+        let mut batch = DiscriminatorBatch { real_views: scored, fake, extra_view: None };
+        let (mut terms, mut outputs) = (Vec::new(), None);
+        for (loss, wanted) in self.losses.iter().zip(wanted) {
+            batch.extra_view = wanted.and_then(|_| extra_views.next());
+            let part = loss.discriminator(&batch)?;
+            terms.extend(part.terms);
+            outputs = outputs.or(part.outputs);
+        }
+        Ok((terms, outputs))
+    }
+
+    fn generator_terms(&mut self, real: Option<&Reals>) -> Result<Vec<Term>, TrainError> {
+        let latent = self.latent(true)?;
+        let fake = self.generator.network.forward(&latent, Pass::Train)?;
+        self.spent.g_image_forwards += self.plan.batch as u64;
+        let augmentation = self.plan.parts.augmentation;
+        let fake = augmentation.apply(&fake, &mut self.streams.augment_g)?;
+        let d = &self.discriminator.network;
+        self.spent.d_image_forwards_g_step += fake.dims()[0] as u64;
+        let real = match real.filter(|_| self.losses.iter().any(|l| l.generator_reads_reals())) {
+            None => None,
+            Some(real) => {
+                let x = augmentation.apply(&real.x, &mut self.streams.augment_g)?;
+                self.spent.d_image_forwards_g_step += x.dims()[0] as u64;
+                Some(d.score(&x, real.labels.as_ref(), Pass::Frozen)?)
+            }
+        };
+        let batch =
+            GeneratorBatch { fake: d.score(&fake, latent.labels.as_ref(), Pass::Frozen)?, real };
+        let mut terms = Vec::new();
+        for loss in &self.losses {
+            terms.extend(loss.generator(&batch)?);
+        }
+        Ok(terms)
+    }
+
+    fn average(&mut self) -> Result<(), TrainError> {
+        let ema = self.plan.ema;
+        let shown = self.spent.real_images as f64;
+        let half_life = (ema.half_life_kimg * 1e3).min(ema.ramp_up * shown);
+        let images = (self.plan.batch * self.plan.n_dis) as f64;
+        let decay = if half_life > 0.0 { libm::pow(0.5, images / half_life) } else { 0.0 };
+        Ok(self.ema.average(&self.generator.store, decay)?)
+    }
+}
+
+fn check(plan: &TrainPlan) -> Result<(), TrainError> {
+    let wrong = |field, expected, got: String| Err(TrainError::Value { field, expected, got });
+    if plan.batch < 2 {
+        return wrong("batch", "2 or more", plan.batch.to_string());
+    }
+    for (field, value) in [
+        ("n_dis", plan.n_dis),
+        ("network.width", plan.network.width),
+        ("network.z_dim", plan.network.z_dim),
+        ("network.head_hidden", plan.network.head_hidden),
+        ("log_every_steps", plan.log_every_steps as usize),
+    ] {
+        if value == 0 {
+            return wrong(field, "1 or more", "0".into());
+        }
+    }
+    let b = plan.budget.amount;
+    if !b.is_finite() || b <= 0.0 {
+        return wrong("budget.amount", "a number above 0", b.to_string());
+    }
+    for (field, rule) in
+        [("optimizer_g.lr", plan.optimizer_g), ("optimizer_d.lr", plan.optimizer_d)]
+    {
+        if !rule.lr().is_finite() || rule.lr() <= 0.0 {
+            return wrong(field, "a number above 0", rule.lr().to_string());
+        }
+    }
+    Ok(())
+}
+
+/// The heads that all parts ask for, each once.
+fn heads(losses: &[Box<dyn Loss>]) -> Result<Vec<HeadSpec>, TrainError> {
+    let mut heads: Vec<HeadSpec> = Vec::new();
+    for spec in losses.iter().flat_map(|l| l.heads()) {
+        match heads.iter().find(|h| h.name == spec.name) {
+            None => heads.push(spec),
+            Some(same) if *same == spec => {}
+            Some(_) => return Err(TrainError::Head(spec.name)),
+        }
+    }
+    Ok(heads)
+}
+
+fn score<'d>(
+    d: &'d Discriminator,
+    batches: &[(Tensor, Option<Tensor>)],
+    passes: Passes,
+) -> Result<Vec<Scored<'d>>, TrainError> {
+    if passes == Passes::Separate {
+        let one = |(x, labels): &(Tensor, Option<Tensor>)| d.score(x, labels.as_ref(), Pass::Train);
+        return Ok(batches.iter().map(one).collect::<Result<_, _>>()?);
+    }
+    let images: Vec<&Tensor> = batches.iter().map(|(x, _)| x).collect();
+    let labels: Option<Vec<&Tensor>> = batches.iter().map(|(_, l)| l.as_ref()).collect();
+    let labels = labels.map(|l| Tensor::cat(&l, 0)).transpose()?;
+    let all = d.score(&Tensor::cat(&images, 0)?, labels.as_ref(), Pass::Train)?;
+    let sizes: Vec<usize> = images.iter().map(|x| x.dims()[0]).collect();
+    Ok(all.split(&sizes)?)
+}
+
+/// The weighted sum, with every term and the total noted.
+fn add_up(
+    terms: &[Term],
+    name: &str,
+    losses: &mut std::collections::BTreeMap<String, f64>,
+) -> Result<Tensor, TrainError> {
+    let mut total: Option<Tensor> = None;
+    for term in terms {
+        losses.insert(term.name.to_string(), f64::from(term.value.to_scalar::<f32>()?));
+        let weighted = (&term.value * term.weight)?;
+        total = Some(match total {
+            None => weighted,
+            Some(sum) => (sum + weighted)?,
+        });
+    }
+    let total = total.ok_or_else(|| candle_core::Error::msg(format!("{name} has no term")))?;
+    losses.insert(name.to_string(), f64::from(total.to_scalar::<f32>()?));
+    Ok(total)
+}
