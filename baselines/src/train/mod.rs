@@ -9,7 +9,7 @@ mod trainer;
 pub use budget::{Budget, BudgetError, Spent, Unit};
 pub use checkpoint::CheckpointError;
 pub use plan::{EmaPlan, NetworkPlan, TrainPlan, ZPrior};
-pub use sampler::{SampleRequest, Sampler};
+pub use sampler::{LoadedGenerator, SampleRequest, Sampler};
 pub use trainer::{Diverged, StepRecord, TrainError, Trainer};
 
 use candle_core::{DType, Device, Result, Tensor};

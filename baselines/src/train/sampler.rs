@@ -1,13 +1,16 @@
 //! Images from a generator: the same noise for every method of a table.
 
+use std::path::Path;
+
 use candle_core::{Device, Result, Tensor};
-use ganbench_nn::images::ImageBatch;
+use ganbench_nn::images::{ImageBatch, ImageSize};
 use ganbench_nn::layers::Pass;
+use ganbench_nn::params::ParamStore;
 use ganbench_nn::rng::Stream;
 
-use super::plan::ZPrior;
+use super::plan::{NetworkPlan, TrainPlan, ZPrior};
 use super::to_images;
-use crate::networks::{Generator, Latent};
+use crate::networks::{Generator, Latent, architecture};
 
 /// Images made at once; evaluation uses running statistics, so the result does not depend on it.
 const BATCH: usize = 100;
@@ -64,7 +67,7 @@ impl<'a> Sampler<'a> {
         let mut z_stream = Stream::new(request.seed, "sample/z");
         let mut label_stream = Stream::new(request.seed, "sample/labels");
         let (mut pixels, mut all_labels) = (Vec::new(), Vec::new());
-        let mut size = ganbench_nn::images::ImageSize::new(1, 1, 1);
+        let mut size = ImageSize::new(1, 1, 1);
         let mut done = 0;
         while done < request.n {
             let n = BATCH.min(request.n - done);
@@ -93,5 +96,51 @@ impl<'a> Sampler<'a> {
         }
         let labels = self.classes.map(|_| all_labels);
         ImageBatch::new(size, pixels, labels, None).map_err(candle_core::Error::wrap)
+    }
+}
+
+/// A generator read from a checkpoint, without the rest of its run.
+pub struct LoadedGenerator {
+    generator: Box<dyn Generator>,
+    network: NetworkPlan,
+    classes: Option<usize>,
+    device: Device,
+}
+
+impl LoadedGenerator {
+    /// The generator of `plan` with the weights of a safetensors file. `classes`: of the data set.
+    ///
+    /// # Errors
+    /// If the file cannot be read or is of another network.
+    pub fn new(
+        plan: &TrainPlan,
+        size: ImageSize,
+        classes: usize,
+        path: &Path,
+        device: &Device,
+    ) -> Result<Self> {
+        let name = &plan.network.architecture;
+        let Some(a) = architecture(name) else { candle_core::bail!("unknown architecture {name}") };
+        let sizes = plan.sizes(size.height, size.channels, classes);
+        let store = ParamStore::new("generator", plan.seed, device);
+        let generator = (a.generator)(&store.root(), sizes)?;
+        store.load_file(path)?;
+        Ok(Self {
+            generator,
+            network: plan.network.clone(),
+            classes: sizes.classes,
+            device: device.clone(),
+        })
+    }
+
+    pub fn sampler(&self) -> Sampler<'_> {
+        let network = &self.network;
+        Sampler::new(
+            self.generator.as_ref(),
+            network.z_dim,
+            network.z_prior,
+            self.classes,
+            &self.device,
+        )
     }
 }

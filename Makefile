@@ -1,0 +1,55 @@
+# Every target does its own set-up. Variables pass through, for example:
+#   make reproduce-table1 DATASET=cifar10 DATA=~/data SEEDS=0,1,2 BUDGET=real_kimg=100
+CARGO ?= cargo
+GANBENCH = target/release/ganbench
+
+DATASET ?=
+DATA ?=
+METHODS ?=
+SEEDS ?=
+BUDGET ?=
+BATCH ?=
+WIDTH ?=
+ARCHITECTURE ?=
+EXTRACTOR ?=
+WEIGHTS ?=
+N_FAKE ?=
+DEVICE ?=
+THREADS ?=
+OUT ?=
+FEATURES ?=
+
+flag = $(if $(2),--$(1) $(2))
+MACHINE = $(call flag,data,$(DATA)) $(call flag,weights,$(WEIGHTS)) $(call flag,device,$(DEVICE)) \
+          $(call flag,threads,$(THREADS))
+TABLE = $(call flag,dataset,$(DATASET)) $(call flag,methods,$(METHODS)) $(call flag,seeds,$(SEEDS)) \
+        $(call flag,budget,$(BUDGET)) $(call flag,batch,$(BATCH)) $(call flag,width,$(WIDTH)) \
+        $(call flag,architecture,$(ARCHITECTURE)) $(call flag,extractor,$(EXTRACTOR)) \
+        $(call flag,n-fake,$(N_FAKE)) $(call flag,out,$(OUT)) $(MACHINE)
+
+.PHONY: help build reproduce-table1 test lint clean
+
+help:
+	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
+	@echo "make test               all tests"
+	@echo "make lint               formatting and clippy"
+	@echo "make build              the program, $(GANBENCH)"
+
+# The commit goes into every result row.
+build: export GANBENCH_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+build:
+	$(CARGO) build --release --workspace $(if $(FEATURES),--features $(FEATURES))
+
+reproduce-table1: build
+	$(GANBENCH) reproduce table1 $(TABLE)
+
+test: export GANBENCH_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+test:
+	$(CARGO) test --release --workspace
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,64 @@
+//! What can be wrong with the input of a metric.
+
+use thiserror::Error;
+
+/// Which of the two sets of images something is said of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Real,
+    Fake,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Side::Real => "real",
+            Side::Fake => "fake",
+        })
+    }
+}
+
+/// A metric that cannot be computed from what was given.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum MetricError {
+    #[error("{metric} needs at least {needed} {side} images, got {got}")]
+    TooFew { metric: &'static str, side: Side, needed: usize, got: usize },
+    #[error("real features have {real} dimensions but fake features {fake}; extract both alike")]
+    Dimensions { real: usize, fake: usize },
+    #[error("{len} numbers cannot be rows of {dim}")]
+    PartialRow { len: usize, dim: usize },
+    #[error("row {row} of the features holds {value}, expected finite numbers only")]
+    NonFinite { row: usize, value: f64 },
+    #[error(
+        "features have {pool} rows of pool but {logits} rows of logits; both come from one image each"
+    )]
+    LogitRows { pool: usize, logits: usize },
+    #[error(
+        "{metric} needs class logits, which these features do not have; choose another extractor"
+    )]
+    NoLogits { metric: &'static str },
+    #[error("{metric} needs {name} of at least 1, got 0")]
+    Zero { metric: &'static str, name: &'static str },
+    #[error(
+        "covariance of dimension {dim} is not positive semidefinite: eigenvalue {eigenvalue:e} beside \
+         a largest of {largest:e}; check where the statistics come from"
+    )]
+    NotPositive { dim: usize, eigenvalue: f64, largest: f64 },
+    #[error(
+        "statistics of dimension {dim} hold a mean of {mean} and a covariance of {covariance} numbers"
+    )]
+    StatisticsShape { dim: usize, mean: usize, covariance: usize },
+    #[error(
+        "covariance is not symmetric: entries ({row}, {column}) and ({column}, {row}) differ by {gap:e}"
+    )]
+    NotSymmetric { row: usize, column: usize, gap: f64 },
+    #[error("the eigenvalue solver did not converge on a {rows}x{columns} matrix")]
+    NoConvergence { rows: usize, columns: usize },
+    #[error(
+        "the real reference keeps {kept} of {n} feature rows but {needed} are needed to match the \
+         fakes; build it with as many rows as the largest fake set"
+    )]
+    ReferenceRows { kept: usize, n: usize, needed: usize },
+    #[error("unknown metric \"{name}\"; known: {known}")]
+    UnknownMetric { name: String, known: String },
+}

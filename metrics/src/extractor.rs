@@ -1,0 +1,156 @@
+//! Feature extractors: images in, features out.
+//!
+//! An extractor is one file under `extractors/` and one line in [`EXTRACTORS`].
+
+use candle_core::Device;
+use ganbench_nn::images::{ImageBatch, ImageSize};
+use thiserror::Error;
+
+use crate::error::MetricError;
+use crate::extractors::inception;
+use crate::features::Features;
+use crate::weights::WeightsError;
+use crate::weights::source::WeightsSource;
+
+/// The extractor whose metrics go by their bare names, since the literature means it.
+pub const PUBLISHED: &str = inception::ENTRY.name;
+
+/// All extractors, in the order of lists.
+pub const EXTRACTORS: &[ExtractorEntry] = &[inception::ENTRY];
+
+/// An extractor that can be loaded by name.
+#[derive(Clone, Copy)]
+pub struct ExtractorEntry {
+    pub name: &'static str,
+    /// One line for lists.
+    pub description: &'static str,
+    pub feature_dim: usize,
+    /// Number of classes of its logits, 0 without logits.
+    pub classes: usize,
+    pub(crate) load: fn(LoadRequest<'_>) -> Result<Box<dyn Extractor>, ExtractorError>,
+}
+
+/// What an extractor is loaded with.
+#[derive(Clone, Copy)]
+pub(crate) struct LoadRequest<'a> {
+    pub(crate) source: &'a WeightsSource,
+    pub(crate) options: &'a ExtractorOptions,
+}
+
+/// Where and in which portions an extractor works. Neither changes the features beyond rounding.
+#[derive(Clone, Debug)]
+pub struct ExtractorOptions {
+    pub device: Device,
+    /// Images at a time; memory grows with it.
+    pub batch: usize,
+}
+
+impl Default for ExtractorOptions {
+    fn default() -> Self {
+        Self { device: Device::Cpu, batch: 16 }
+    }
+}
+
+/// A network that turns images into features.
+pub trait Extractor: Send + Sync {
+    /// As in [`EXTRACTORS`].
+    fn name(&self) -> &str;
+
+    /// SHA-256 of the weights' file in hexadecimal, `made:SEED` for made weights. Goes into every
+    /// result, so that numbers from different weights are never compared unawares.
+    fn weights_sha256(&self) -> &str;
+
+    fn feature_dim(&self) -> usize;
+
+    /// Number of classes of the logits, 0 without logits.
+    fn classes(&self) -> usize;
+
+    /// Features of all images, in their order: pool f32 `[n, feature_dim]` and logits f32
+    /// `[n, classes]`, the same for any batch size up to rounding. `progress` is called with
+    /// (images done, images in all), first with 0 done.
+    ///
+    /// # Errors
+    /// If the images are of a size or number of channels that the network cannot take, or the
+    /// computation fails.
+    fn extract(
+        &self,
+        images: &ImageBatch,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Features, ExtractorError>;
+}
+
+/// An extractor that cannot be had or used.
+#[derive(Debug, Error)]
+pub enum ExtractorError {
+    #[error("unknown extractor \"{name}\"; known: {known}")]
+    Unknown { name: String, known: String },
+    #[error("{extractor} cannot take {size} images; expected 1 or 3 channels")]
+    Channels { extractor: &'static str, size: ImageSize },
+    #[error(
+        "{extractor} takes {expected}x{expected} images, got {size}; use the extractor inception for other \
+         sizes"
+    )]
+    Size { extractor: &'static str, expected: usize, size: ImageSize },
+    #[error("a batch of 0 images was asked for; expected at least 1")]
+    EmptyBatch,
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error("{extractor} failed on images {first}..{end}: {source}")]
+    Network { extractor: &'static str, first: usize, end: usize, source: candle_core::Error },
+    #[error("{extractor} could not be built: {source}")]
+    Build { extractor: &'static str, source: candle_core::Error },
+    #[error(transparent)]
+    Features(#[from] MetricError),
+}
+
+/// The entry of a name in [`EXTRACTORS`].
+///
+/// # Errors
+/// If there is none: lists the known ones.
+pub fn entry(name: &str) -> Result<&'static ExtractorEntry, ExtractorError> {
+    EXTRACTORS.iter().find(|entry| entry.name == name).ok_or_else(|| ExtractorError::Unknown {
+        name: name.into(),
+        known: EXTRACTORS.iter().map(|entry| entry.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The extractor of a name with weights from `source`, on the CPU.
+///
+/// # Errors
+/// If the name is unknown or the weights cannot be found or used.
+pub fn load(name: &str, source: &WeightsSource) -> Result<Box<dyn Extractor>, ExtractorError> {
+    load_with(name, source, &ExtractorOptions::default())
+}
+
+/// As [`load`], on a chosen device and with a chosen batch size.
+///
+/// # Errors
+/// As [`load`], and if the batch size is 0.
+pub fn load_with(
+    name: &str,
+    source: &WeightsSource,
+    options: &ExtractorOptions,
+) -> Result<Box<dyn Extractor>, ExtractorError> {
+    if options.batch == 0 {
+        return Err(ExtractorError::EmptyBatch);
+    }
+    (entry(name)?.load)(LoadRequest { source, options })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_extractor_and_an_empty_batch_are_refused() {
+        let source = WeightsSource::Made { seed: 0 };
+        let error = load("incepton", &source).err().unwrap();
+        assert!(
+            error.to_string().starts_with("unknown extractor \"incepton\"; known: inception"),
+            "{error}"
+        );
+        let options = ExtractorOptions { batch: 0, ..ExtractorOptions::default() };
+        let error = load_with("inception", &source, &options).err().unwrap();
+        assert_eq!(error.to_string(), "a batch of 0 images was asked for; expected at least 1");
+    }
+}

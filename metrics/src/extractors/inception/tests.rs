@@ -1,0 +1,86 @@
+use std::collections::BTreeMap;
+use std::io::Cursor;
+
+use super::*;
+use crate::extractor::{ExtractorOptions, load_with};
+use crate::weights::source::WeightsSource;
+
+fn inception(batch: usize) -> Box<dyn Extractor> {
+    let options = ExtractorOptions { batch, ..ExtractorOptions::default() };
+    load_with(NAME, &WeightsSource::Made { seed: 0 }, &options).unwrap()
+}
+
+fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn names_and_shapes_are_those_of_the_published_file() {
+    // tests-data/inception_fid_keys.json: the keys of pt_inception-2015-12-05-6726825d.pth without
+    // num_batches_tracked, as the state dictionary of torch-fidelity 0.4.0 lists them.
+    let json = include_str!("../../../tests-data/inception_fid_keys.json");
+    let published: BTreeMap<String, Vec<usize>> = serde_json::from_str(json).unwrap();
+    let specs = tensor_specs();
+    assert_eq!((specs.len(), layout::convolutions().len()), (472, 94));
+    let ours: BTreeMap<_, _> = specs.into_iter().map(|spec| (spec.name, spec.shape)).collect();
+    assert_eq!(ours, published);
+}
+
+/// tests-data/inception_golden.npz: four made 32x32 images (`arr_0`: two waves, a noisy wave, noise) and
+/// what torch-fidelity 0.4.0 (torch 2.9.0) makes of them with the weights of `weights::made`, seed 0:
+///   python inception.py weights --seed 0 --out made0.pth
+///   python inception.py features --weights made0.pth --images images.npz --out features.npz
+/// where inception.py builds `FeatureExtractorInceptionV3("inception-v3-compat", ["2048",
+/// "logits_unbiased"], feature_extractor_weights_path="made0.pth")`, runs it on the images as uint8 and
+/// saves both features; `arr_0`, `pool` and `logits` were then put into one file.
+struct Golden {
+    images: ImageBatch,
+    pool: Vec<f32>,
+    logits: Vec<f32>,
+}
+
+fn golden() -> Golden {
+    let bytes = include_bytes!("../../../tests-data/inception_golden.npz");
+    let mut archive = npyz::npz::NpzArchive::new(Cursor::new(bytes)).unwrap();
+    let pixels = archive.by_name("arr_0").unwrap().unwrap().into_vec().unwrap();
+    let images = ImageBatch::new(ImageSize::new(32, 32, 3), pixels, None, None).unwrap();
+    let mut array = |name: &str| archive.by_name(name).unwrap().unwrap().into_vec::<f32>().unwrap();
+    Golden { images, pool: array("pool"), logits: array("logits") }
+}
+
+#[test]
+fn features_agree_with_torch_fidelity_for_any_batch_size() {
+    let golden = golden();
+    let mut calls = Vec::new();
+    let a = inception(3).extract(&golden.images, &mut |done, n| calls.push((done, n))).unwrap();
+    assert_eq!(calls, [(0, 4), (3, 4), (4, 4)]);
+    let logits = &a.logits().unwrap().values;
+    // The package's own tests hold the network to 1e-4 absolute against the TensorFlow graph.
+    let (pool_gap, logit_gap) =
+        (largest_difference(a.pool(), &golden.pool), largest_difference(logits, &golden.logits));
+    assert!(pool_gap < 1e-4 && logit_gap < 1e-4, "{pool_gap} {logit_gap}");
+
+    let b = inception(16).extract(&golden.images, &mut |_, _| {}).unwrap();
+    // Not bits: the matrix products of another number of columns may be rounded otherwise.
+    let gap = largest_difference(a.pool(), b.pool());
+    assert!(gap < 1e-5, "{gap}");
+}
+
+#[test]
+fn grey_images_are_their_plane_three_times_and_other_channels_are_refused() {
+    let network = inception(2);
+    let grey: Vec<u8> = golden().images.image(3)[..28 * 28].to_vec();
+    let rgb: Vec<u8> = grey.iter().flat_map(|&v| [v; 3]).collect();
+    let batch = |channels: usize, pixels: Vec<u8>| {
+        ImageBatch::new(ImageSize::new(28, 28, channels), pixels, None, None).unwrap()
+    };
+    let mut quiet = |_, _| {};
+    let a = network.extract(&batch(1, grey.clone()), &mut quiet).unwrap();
+    let b = network.extract(&batch(3, rgb), &mut quiet).unwrap();
+    assert_eq!(a, b);
+    let error = network.extract(&batch(2, [grey.clone(), grey].concat()), &mut quiet).unwrap_err();
+    assert_eq!(error.to_string(), "inception cannot take 28x28x2 images; expected 1 or 3 channels");
+    let none = network.extract(&batch(3, Vec::new()), &mut quiet).unwrap();
+    assert!(none.is_empty());
+}

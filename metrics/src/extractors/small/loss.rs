@@ -1,0 +1,58 @@
+//! Cross-entropy of class scores.
+
+use candle_core::{D, Result, Tensor};
+
+/// Mean over the batch of −log softmax(logits)\[label\].
+///
+/// `logits`: f32 or f64 `[n, classes]`, any finite value; `labels`: u32 `[n]`, less than `classes`.
+/// Returns a scalar ≥ 0. The largest score of each row is taken off first, so that no exponential
+/// overflows; it is a constant to the gradient, which it does not change.
+///
+/// # Errors
+/// If the shapes do not fit or a label is no class.
+pub(super) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> {
+    let largest = logits.max_keepdim(D::Minus1)?.detach();
+    let shifted = logits.broadcast_sub(&largest)?;
+    let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
+    let own = shifted.gather(&labels.unsqueeze(1)?, 1)?;
+    (log_sum - own)?.mean_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+    use ganbench_nn::kernels::finite_difference::{check, normal};
+
+    fn labels(values: &[u32]) -> Tensor {
+        Tensor::new(values, &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn scores_of_ln_1_and_ln_3_cost_ln_4_thirds_and_ln_4() {
+        // softmax = (1/4, 3/4): −ln 3/4 for the second class, −ln 1/4 for the first; their mean.
+        let row = [0.0, 3f64.ln()];
+        let logits = Tensor::new(&[row, row], &Device::Cpu).unwrap();
+        let loss = cross_entropy(&logits, &labels(&[1, 0])).unwrap().to_scalar::<f64>().unwrap();
+        assert!((loss - ((4.0 / 3.0f64).ln() + 4f64.ln()) / 2.0).abs() < 1e-15, "{loss}");
+    }
+
+    #[test]
+    fn a_constant_added_to_all_scores_changes_nothing_even_where_exponentials_overflow() {
+        let logits = Tensor::new(&[[1000.0f32, 1001.0]], &Device::Cpu).unwrap();
+        let loss = cross_entropy(&logits, &labels(&[0])).unwrap().to_scalar::<f32>().unwrap();
+        // ln(1 + e)
+        assert!((f64::from(loss) - (1.0 + 1f64.exp()).ln()).abs() < 1e-6, "{loss}");
+    }
+
+    #[test]
+    fn the_gradient_is_that_of_finite_differences() {
+        check(&[normal(1, &[5, 4])], |v| cross_entropy(&v[0], &labels(&[0, 3, 1, 1, 2])));
+    }
+
+    #[test]
+    fn a_label_beyond_the_classes_is_refused() {
+        let logits = Tensor::new(&[[0.0f32, 1.0]], &Device::Cpu).unwrap();
+        assert!(cross_entropy(&logits, &labels(&[2])).is_err());
+    }
+}

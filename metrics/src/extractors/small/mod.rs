@@ -1,0 +1,159 @@
+//! The small extractors: classifiers of 32x32 images, embedded in the program, that evaluate a dataset
+//! without a download and in seconds.
+//!
+//! Features are the means over the plane of the last layer's activations, as in Inception's pool3;
+//! logits are the classifier's. Made by `ganbench extractor train`; where from is in each file's card
+//! ([`Card`]) and in `weights/README.md`.
+//!
+//! Convention: their numbers have names of their own (`fid@small-cifar10`) and compare only with numbers
+//! of the same extractor and hash. `--weights FILE` puts a file of one's own training in the place of the
+//! embedded one; `$GANBENCH_WEIGHTS`, which means the published Inception, does not.
+
+mod augmentation;
+mod card;
+mod loss;
+mod network;
+mod training;
+
+use ganbench_nn::images::ImageBatch;
+
+use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
+use crate::features::{Features, Logits};
+use crate::weights::source::WeightsSource;
+use crate::weights::{Weights, WeightsError};
+use network::{CHANNELS, DIM, Folded, SIDE, scaled, tensor_specs};
+
+pub use augmentation::{Augmentation, Border};
+pub use card::{Card, CardError, CardSet, TrainedOn};
+pub use training::{Recipe, Trained, TrainingError, TrainingInput, TrainingProgress, train};
+
+const CLASSES: usize = 10;
+
+/// An embedded file.
+struct Embedded {
+    name: &'static str,
+    file: &'static [u8],
+}
+
+macro_rules! embedded {
+    ($name:literal) => {
+        Embedded {
+            name: $name,
+            file: include_bytes!(concat!("../../../weights/", $name, ".safetensors")),
+        }
+    };
+}
+
+const SHAPES: Embedded = embedded!("small-shapes");
+const CIFAR10: Embedded = embedded!("small-cifar10");
+const MNIST: Embedded = embedded!("small-mnist");
+
+const fn entry(
+    embedded: &Embedded,
+    description: &'static str,
+    load: fn(LoadRequest<'_>) -> Result<Box<dyn Extractor>, ExtractorError>,
+) -> ExtractorEntry {
+    ExtractorEntry {
+        name: embedded.name,
+        description,
+        feature_dim: DIM,
+        classes: CLASSES,
+        load,
+    }
+}
+
+/// The small extractors in the table of extractors.
+pub const ENTRIES: [ExtractorEntry; 3] = [
+    entry(&SHAPES, "embedded classifier of shapes, 32x32", |r| load(&SHAPES, r)),
+    entry(&CIFAR10, "embedded classifier of CIFAR-10, 32x32", |r| load(&CIFAR10, r)),
+    entry(&MNIST, "embedded classifier of MNIST, 32x32", |r| load(&MNIST, r)),
+];
+
+/// The card of an embedded extractor; None where there is none of that name.
+///
+/// # Errors
+/// If the embedded file is damaged: a defect of ours.
+pub fn card(name: &str) -> Result<Option<Card>, CardError> {
+    let embedded = [&SHAPES, &CIFAR10, &MNIST].into_iter().find(|e| e.name == name);
+    embedded.map(|e| Card::read(e.file)).transpose()
+}
+
+fn load(
+    embedded: &Embedded,
+    request: LoadRequest<'_>,
+) -> Result<Box<dyn Extractor>, ExtractorError> {
+    let (extractor, specs) = (embedded.name, tensor_specs(CLASSES));
+    let weights = match request.source {
+        WeightsSource::Made { .. } => {
+            return Err(WeightsError::NotMade { extractor: extractor.into() }.into());
+        }
+        WeightsSource::Published { file: Some(file), .. } => Weights::read(file, &specs)?,
+        WeightsSource::Published { .. } => Weights::embedded(extractor, embedded.file, &specs)?,
+    };
+    let build = |source| ExtractorError::Build { extractor, source };
+    let network = Folded::new(&weights.tensors, &request.options.device).map_err(build)?;
+    let portion = request.options.batch.next_multiple_of(GROUP);
+    Ok(Box::new(Small { name: extractor, network, sha256: weights.sha256, portion }))
+}
+
+/// The convolution kernel puts up to this many images into one matrix product. Every portion is filled
+/// up to a multiple, so that an image's features are the same to the bit whatever it comes with.
+const GROUP: usize = 4;
+
+struct Small {
+    name: &'static str,
+    network: Folded,
+    sha256: String,
+    /// Images at a time, a multiple of [`GROUP`].
+    portion: usize,
+}
+
+impl Extractor for Small {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn weights_sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    fn feature_dim(&self) -> usize {
+        DIM
+    }
+
+    fn classes(&self) -> usize {
+        CLASSES
+    }
+
+    fn extract(
+        &self,
+        images: &ImageBatch,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Features, ExtractorError> {
+        let (extractor, size, n) = (self.name, images.size, images.len());
+        if !matches!(size.channels, 1 | CHANNELS) {
+            return Err(ExtractorError::Channels { extractor, size });
+        }
+        if (size.height, size.width) != (SIDE, SIDE) {
+            return Err(ExtractorError::Size { extractor, expected: SIDE, size });
+        }
+        let mut pool = Vec::with_capacity(n * DIM);
+        let mut logits = Vec::with_capacity(n * CLASSES);
+        progress(0, n);
+        for first in (0..n).step_by(self.portion) {
+            let end = first.saturating_add(self.portion).min(n);
+            let mut x = scaled(images, first..end);
+            x.resize((end - first).next_multiple_of(GROUP) * CHANNELS * SIDE * SIDE, 0.0);
+            let network = |source| ExtractorError::Network { extractor, first, end, source };
+            let output = self.network.forward(x).map_err(network)?;
+            pool.extend_from_slice(&output.features[..(end - first) * DIM]);
+            logits.extend_from_slice(&output.logits[..(end - first) * CLASSES]);
+            progress(end, n);
+        }
+        Ok(Features::new(DIM, pool, Some(Logits { classes: CLASSES, values: logits }))?)
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

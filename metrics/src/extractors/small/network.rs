@@ -1,0 +1,242 @@
+//! The network of the small extractors, once as layers that train and once folded for evaluation.
+//!
+//! Convolutions, some residual, with batch norm and leaky ReLU, then the mean over the plane and a linear
+//! classifier. Leaky, so that no feature can die and every image moves every feature.
+//!
+//! Folding puts the running statistics of each batch norm into the convolution before it: the same
+//! function up to rounding, with half the passes over memory and nothing but plain tensors, which
+//! threads can share.
+
+use std::collections::BTreeMap;
+
+use candle_core::{D, Device, Result, Tensor, bail};
+use ganbench_nn::images::ImageBatch;
+use ganbench_nn::kernels::activation::{Activation, bias_activate};
+use ganbench_nn::kernels::conv::{Geometry, conv2d};
+use ganbench_nn::layers::{BatchNorm, Conv2d, Kernel, LayerOptions, Linear, Pass};
+use ganbench_nn::params::{Init, ParamStore};
+use rayon::prelude::*;
+
+use crate::weights::{TensorSpec, WeightTensor};
+
+/// Height and width of the images.
+pub(super) const SIDE: usize = 32;
+/// Grey images are repeated to as many.
+pub(super) const CHANNELS: usize = 3;
+/// Number of features.
+pub(super) const DIM: usize = BLOCKS[BLOCKS.len() - 1].outputs;
+
+/// A convolution, padded by 1, with its norm and activation.
+struct Block {
+    inputs: usize,
+    outputs: usize,
+    kernel: usize,
+    stride: usize,
+    /// Whether the input is added to the output.
+    residual: bool,
+}
+
+const BLOCKS: [Block; 4] = [
+    Block { inputs: CHANNELS, outputs: 48, kernel: 4, stride: 2, residual: false }, // [n, 48, 16, 16]
+    Block { inputs: 48, outputs: 96, kernel: 3, stride: 2, residual: false },       // [n, 96, 8, 8]
+    Block { inputs: 96, outputs: 96, kernel: 3, stride: 1, residual: true },        // [n, 96, 8, 8]
+    Block { inputs: 96, outputs: 96, kernel: 3, stride: 1, residual: true },        // [n, 96, 8, 8]
+];
+
+impl Block {
+    fn weight_shape(&self) -> [usize; 4] {
+        [self.outputs, self.inputs, self.kernel, self.kernel]
+    }
+
+    /// Inputs of one output.
+    fn taps(&self) -> usize {
+        self.inputs * self.kernel * self.kernel
+    }
+}
+
+const PADDING: usize = 1;
+const ACTIVATION: Activation = Activation::LeakyRelu(0.1);
+/// Of `ganbench_nn::layers::BatchNorm`.
+const BN_EPS: f64 = 1e-5;
+
+/// Names, as PyTorch would give them, and shapes.
+pub(super) fn tensor_specs(classes: usize) -> Vec<TensorSpec> {
+    let mut specs = Vec::new();
+    let mut add = |name: String, shape: Vec<usize>| specs.push(TensorSpec { name, shape });
+    for (i, block) in BLOCKS.iter().enumerate() {
+        let i = i + 1;
+        add(format!("conv{i}.weight"), block.weight_shape().to_vec());
+        for part in ["weight", "bias", "running_mean", "running_var"] {
+            add(format!("bn{i}.{part}"), vec![block.outputs]);
+        }
+    }
+    add("fc.weight".into(), vec![classes, DIM]);
+    add("fc.bias".into(), vec![classes]);
+    specs
+}
+
+/// The layers that train.
+pub(super) struct Classifier {
+    blocks: Vec<(Conv2d, BatchNorm)>,
+    fc: Linear,
+}
+
+impl Classifier {
+    /// # Errors
+    /// If the store holds these tensors already.
+    pub(super) fn new(store: &ParamStore, classes: usize) -> Result<Self> {
+        let root = store.root();
+        let mut blocks = Vec::new();
+        for (i, block) in BLOCKS.iter().enumerate() {
+            // He et al. 2015, arXiv:1502.01852: keeps the variance through rectifiers.
+            let std = (2.0 / block.taps() as f64).sqrt();
+            let options = LayerOptions {
+                weight: Init::normal(std),
+                bias: None,
+                spectral_norm: false,
+                activation: Activation::None,
+            };
+            let kernel = Kernel {
+                inputs: block.inputs,
+                outputs: block.outputs,
+                size: block.kernel,
+                stride: block.stride,
+                padding: PADDING,
+            };
+            let conv = Conv2d::new(&root.at(format!("conv{}", i + 1)), kernel, options)?;
+            let scope = root.at(format!("bn{}", i + 1));
+            let norm = BatchNorm::new(&scope, block.outputs, None, Init::Ones, ACTIVATION)?;
+            blocks.push((conv, norm));
+        }
+        let options = LayerOptions {
+            weight: Init::fan_in(DIM),
+            bias: Some(Init::Zeros),
+            spectral_norm: false,
+            activation: Activation::None,
+        };
+        Ok(Self { blocks, fc: Linear::new(&root.at("fc"), DIM, classes, options)? })
+    }
+
+    /// x f32 `[n, 3, 32, 32]` as [`scaled`] gives it; logits `[n, classes]`.
+    pub(super) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+        let mut x = x.clone();
+        for (block, (conv, norm)) in BLOCKS.iter().zip(&self.blocks) {
+            let y = norm.forward(&conv.forward(&x, pass)?, None, pass)?;
+            x = if block.residual { (x + y)? } else { y };
+        }
+        self.fc.forward(&x.flatten_from(2)?.mean(D::Minus1)?, pass)
+    }
+}
+
+/// The network for evaluation, batch norm folded into the convolutions.
+pub(super) struct Folded {
+    blocks: Vec<FoldedBlock>,
+    /// `[classes, DIM]`
+    fc_weight: Vec<f32>,
+    /// `[classes]`
+    fc_bias: Vec<f32>,
+    device: Device,
+}
+
+struct FoldedBlock {
+    weight: Tensor,
+    bias: Tensor,
+    geometry: Geometry,
+    residual: bool,
+}
+
+/// What [`Folded::forward`] gives.
+pub(super) struct Output {
+    /// `[n, DIM]`
+    pub(super) features: Vec<f32>,
+    /// `[n, classes]`
+    pub(super) logits: Vec<f32>,
+}
+
+impl Folded {
+    /// `tensors` hold those of [`tensor_specs`] in their shapes; a missing one is an error of candle's.
+    pub(super) fn new(tensors: &BTreeMap<String, WeightTensor>, device: &Device) -> Result<Self> {
+        let get = |name: String| match tensors.get(&name) {
+            Some(tensor) => Ok(&tensor.values),
+            None => Err(candle_core::Error::Msg(format!("no tensor \"{name}\""))),
+        };
+        let mut blocks = Vec::new();
+        for (i, block) in BLOCKS.iter().enumerate() {
+            let i = i + 1;
+            let weight = get(format!("conv{i}.weight"))?;
+            let norm = |part: &str| get(format!("bn{i}.{part}"));
+            let (gain, shift) = (norm("weight")?, norm("bias")?);
+            let (mean, var) = (norm("running_mean")?, norm("running_var")?);
+            let taps = block.taps();
+            if weight.len() != block.outputs * taps
+                || [gain, shift, mean, var].iter().any(|v| v.len() != block.outputs)
+            {
+                bail!("the tensors of block {i} do not fit one another")
+            }
+            let mut folded = Vec::with_capacity(weight.len());
+            let mut bias = Vec::with_capacity(block.outputs);
+            for (c, kernel) in weight.chunks_exact(taps).enumerate() {
+                let scale = f64::from(gain[c]) / (f64::from(var[c]) + BN_EPS).sqrt();
+                folded.extend(kernel.iter().map(|&w| (f64::from(w) * scale) as f32));
+                bias.push((f64::from(shift[c]) - f64::from(mean[c]) * scale) as f32);
+            }
+            blocks.push(FoldedBlock {
+                weight: Tensor::from_vec(folded, &block.weight_shape(), device)?,
+                bias: Tensor::from_vec(bias, block.outputs, device)?,
+                geometry: Geometry::square(block.stride, PADDING),
+                residual: block.residual,
+            });
+        }
+        let (fc_weight, fc_bias) = (get("fc.weight".into())?, get("fc.bias".into())?);
+        if fc_weight.len() != fc_bias.len() * DIM {
+            bail!("the tensors of the classifier do not fit one another")
+        }
+        let (fc_weight, fc_bias) = (fc_weight.clone(), fc_bias.clone());
+        Ok(Self { blocks, fc_weight, fc_bias, device: device.clone() })
+    }
+
+    /// Features and logits of x f32 `[n, 3, 32, 32]` as [`scaled`] gives it.
+    pub(super) fn forward(&self, x: Vec<f32>) -> Result<Output> {
+        let image = CHANNELS * SIDE * SIDE;
+        let shape = (x.len() / image, CHANNELS, SIDE, SIDE);
+        let mut x = Tensor::from_vec(x, shape, &self.device)?;
+        for block in &self.blocks {
+            let y = conv2d(&x, &block.weight, block.geometry)?;
+            let y = bias_activate(&y, &block.bias, ACTIVATION)?;
+            x = if block.residual { (x + y)? } else { y };
+        }
+        let plane = x.dim(2)? * x.dim(3)?;
+        let x = x.flatten_all()?.to_vec1::<f32>()?;
+        // Sums in f64 in a fixed order: no rounding that depends on how many images come together.
+        let sum = |row: &[f32]| row.iter().map(|&v| f64::from(v)).sum::<f64>();
+        let features: Vec<f32> =
+            x.chunks_exact(plane).map(|row| (sum(row) / plane as f64) as f32).collect();
+        let mut logits = Vec::with_capacity(features.len() / DIM * self.fc_bias.len());
+        for row in features.chunks_exact(DIM) {
+            for (weight, &bias) in self.fc_weight.chunks_exact(DIM).zip(&self.fc_bias) {
+                let dot: f64 =
+                    weight.iter().zip(row).map(|(&w, &f)| f64::from(w) * f64::from(f)).sum();
+                logits.push((dot + f64::from(bias)) as f32);
+            }
+        }
+        Ok(Output { features, logits })
+    }
+}
+
+/// Images `[n, 32, 32, c]` as the network reads them: f32 `[n, 3, 32, 32]`, (x − 127.5)/63.75, so −2..2;
+/// grey is repeated.
+pub(super) fn scaled(images: &ImageBatch, rows: std::ops::Range<usize>) -> Vec<f32> {
+    let plane = SIDE * SIDE;
+    let channels = images.size.channels;
+    let mut x = vec![0f32; rows.len() * CHANNELS * plane];
+    x.par_chunks_exact_mut(CHANNELS * plane).zip(rows).for_each(|(x, row)| {
+        let pixels = images.image(row);
+        for (c, x) in x.chunks_exact_mut(plane).enumerate() {
+            let source = pixels.iter().skip(c.min(channels - 1)).step_by(channels);
+            for (x, &v) in x.iter_mut().zip(source) {
+                *x = (f32::from(v) - 127.5) / 63.75;
+            }
+        }
+    });
+    x
+}

@@ -1,0 +1,88 @@
+//! What an extractor makes of a set of images.
+
+use crate::error::MetricError;
+use crate::rows::Rows;
+
+/// Features of `n` images, in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Features {
+    dim: usize,
+    /// `[n, dim]`
+    pool: Vec<f32>,
+    logits: Option<Logits>,
+}
+
+/// Class scores before the softmax.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logits {
+    pub classes: usize,
+    /// `[n, classes]`, row-major.
+    pub values: Vec<f32>,
+}
+
+impl Features {
+    /// `pool` is `[n, dim]` row-major.
+    ///
+    /// # Errors
+    /// If pool or logits are no whole number of rows, or not equally many.
+    pub fn new(dim: usize, pool: Vec<f32>, logits: Option<Logits>) -> Result<Self, MetricError> {
+        let rows = Rows::new(&pool, dim)?.len();
+        if let Some(logits) = &logits {
+            let logits = Rows::new(&logits.values, logits.classes)?.len();
+            if logits != rows {
+                return Err(MetricError::LogitRows { pool: rows, logits });
+            }
+        }
+        Ok(Self { dim, pool, logits })
+    }
+
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.pool.len() / self.dim
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pool.is_empty()
+    }
+
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    /// `[n, dim]`, row-major.
+    pub fn pool(&self) -> &[f32] {
+        &self.pool
+    }
+
+    pub fn logits(&self) -> Option<&Logits> {
+        self.logits.as_ref()
+    }
+
+    pub fn pool_rows(&self) -> Rows<'_, f32> {
+        Rows::new(&self.pool, self.dim).expect("checked on construction")
+    }
+
+    pub fn logit_rows(&self) -> Option<Rows<'_, f32>> {
+        let logits = self.logits.as_ref()?;
+        Rows::new(&logits.values, logits.classes).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_whose_parts_disagree_are_refused() {
+        let logits = |n: usize| Some(Logits { classes: 3, values: vec![0.0; 3 * n] });
+        assert_eq!(Features::new(2, vec![0.0; 8], logits(4)).unwrap().len(), 4);
+        assert_eq!(
+            Features::new(2, vec![0.0; 8], logits(3)).unwrap_err().to_string(),
+            "features have 4 rows of pool but 3 rows of logits; both come from one image each"
+        );
+        assert_eq!(
+            Features::new(3, vec![0.0; 8], None).unwrap_err().to_string(),
+            "8 numbers cannot be rows of 3"
+        );
+    }
+}

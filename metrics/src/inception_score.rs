@@ -1,0 +1,172 @@
+//! Inception score (IS).
+//!
+//! Salimans et al. 2016, "Improved Techniques for Training GANs", arXiv:1606.03498, section 4:
+//! exp E_x KL(p(y|x) ‖ p(y)), the mean over splits. Must agree with torch-fidelity 0.4.0 on the same
+//! logits to 1e-9 relative: logits without bias, f64 softmax, the samples shuffled by numpy's
+//! `RandomState(2020).permutation`, split `i` holding rows `i·n/splits..(i+1)·n/splits`, standard
+//! deviation over the splits with divisor `splits`.
+
+use ganbench_nn::kernels::Real;
+use rayon::prelude::*;
+
+use crate::error::{MetricError, Side};
+use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::numpy_random::RandomState;
+use crate::rows::Rows;
+
+const METRIC: &str = "is";
+
+/// IS in the table of metrics.
+pub const FAMILY: MetricFamily = MetricFamily {
+    metrics: &[Metric {
+        name: METRIC,
+        higher_is_better: true,
+        description: "Inception score: confident and varied class predictions, 10 splits",
+    }],
+    needs: Needs { logits: true },
+    compute,
+};
+
+fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
+    let logits = input.fake.logit_rows().ok_or(MetricError::NoLogits { metric: METRIC })?;
+    let score = inception_score(logits, input.settings.inception_score)?;
+    Ok(vec![Score { value: score.mean, std: Some(score.std), n_real: 0, n_fake: logits.len() }])
+}
+
+/// How the samples are shuffled and split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub splits: usize,
+    /// Seed of numpy's legacy generator; `None` keeps the order.
+    pub shuffle_seed: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { splits: 10, shuffle_seed: Some(2020) }
+    }
+}
+
+/// Mean and standard deviation (divisor: number of splits) of the splits' scores, each in 1..=classes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InceptionScore {
+    pub mean: f64,
+    pub std: f64,
+}
+
+/// Inception score of `logits`, `[n, classes]`, without bias.
+///
+/// # Errors
+/// If there are fewer images than splits, no splits, or a logit is not finite.
+pub fn inception_score<T: Real>(
+    logits: Rows<'_, T>,
+    options: Options,
+) -> Result<InceptionScore, MetricError> {
+    let (n, splits) = (logits.len(), options.splits);
+    if splits == 0 {
+        return Err(MetricError::Zero { metric: METRIC, name: "splits" });
+    }
+    if n < splits {
+        return Err(MetricError::TooFew {
+            metric: METRIC,
+            side: Side::Fake,
+            needed: splits,
+            got: n,
+        });
+    }
+    logits.check_finite()?;
+    let order = match options.shuffle_seed {
+        Some(seed) => RandomState::new(seed).permutation(n),
+        None => (0..n).collect(),
+    };
+    // In u128, since i·n may not fit for absurd numbers of splits.
+    let bound = |i: usize| (i as u128 * n as u128 / splits as u128) as usize;
+    let scores: Vec<f64> = (0..splits)
+        .into_par_iter()
+        .map(|i| split_score(logits, &order[bound(i)..bound(i + 1)]))
+        .collect();
+    let mean = scores.iter().sum::<f64>() / splits as f64;
+    let variance = scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / splits as f64;
+    Ok(InceptionScore { mean, std: variance.sqrt() })
+}
+
+/// exp of the mean divergence of the rows' class distributions from their mean distribution.
+fn split_score<T: Real>(logits: Rows<'_, T>, rows: &[usize]) -> f64 {
+    let mut marginal = vec![0.0; logits.dim()];
+    let mut log_p = vec![0.0; logits.dim()];
+    for &row in rows {
+        log_softmax(logits.row(row), &mut log_p);
+        marginal.iter_mut().zip(&log_p).for_each(|(q, l)| *q += l.exp());
+    }
+    let log_marginal: Vec<f64> = marginal.iter().map(|q| (q / rows.len() as f64).ln()).collect();
+    let mut divergence = 0.0;
+    for &row in rows {
+        log_softmax(logits.row(row), &mut log_p);
+        divergence += log_p
+            .iter()
+            .zip(&log_marginal)
+            .map(|(&l, &q)| {
+                let p = l.exp();
+                // p ln p tends to 0; without this a class that underflows everywhere gives 0 · ∞.
+                if p == 0.0 { 0.0 } else { p * (l - q) }
+            })
+            .sum::<f64>();
+    }
+    (divergence / rows.len() as f64).exp()
+}
+
+fn log_softmax<T: Real>(logits: &[T], out: &mut [f64]) {
+    let largest = logits.iter().fold(f64::NEG_INFINITY, |m, v| m.max(v.f64()));
+    let log_sum = logits.iter().map(|v| (v.f64() - largest).exp()).sum::<f64>().ln();
+    out.iter_mut().zip(logits).for_each(|(o, v)| *o = v.f64() - largest - log_sum);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn score(logits: &[f64], classes: usize, splits: usize) -> Result<InceptionScore, MetricError> {
+        inception_score(Rows::new(logits, classes)?, Options { splits, shuffle_seed: Some(2020) })
+    }
+
+    #[test]
+    fn equal_predictions_score_1_and_certain_balanced_ones_the_number_of_classes() {
+        // All rows alike: every KL is 0, exp 0 = 1.
+        let same = score(&[1.0, 2.0, 3.0].repeat(20), 3, 1).unwrap();
+        assert!((same.mean - 1.0).abs() < 1e-12 && same.std == 0.0, "{same:?}");
+        // Certain, one of each of 3 classes: KL = ln 3 for each row. The other classes underflow.
+        let certain = [[0.0, -1e4, -1e4], [-1e4, 0.0, -1e4], [-1e4, -1e4, 0.0]].concat();
+        let certain = score(&certain, 3, 1).unwrap();
+        assert!((certain.mean - 3.0).abs() < 1e-12, "{certain:?}");
+    }
+
+    #[test]
+    fn adding_a_constant_to_a_row_of_logits_changes_nothing() {
+        let logits: Vec<f64> = (0..200).map(|i| f64::from(i * 37 % 11)).collect();
+        let shifted: Vec<f64> =
+            logits.iter().enumerate().map(|(i, v)| v + 1000.0 * (i / 10) as f64).collect();
+        let (a, b) = (score(&logits, 10, 4).unwrap(), score(&shifted, 10, 4).unwrap());
+        assert!((a.mean - b.mean).abs() < 1e-10 && (a.std - b.std).abs() < 1e-10);
+    }
+
+    #[test]
+    fn score_of_the_tiny_fixture_is_torch_fidelitys() {
+        let fixture = crate::tiny_fixture::TinyFixture::read();
+        let logits: Vec<f64> = fixture.real.iter().map(|v| 3.0 * v).collect();
+        let got = inception_score(Rows::new(&logits, 6).unwrap(), Options::default()).unwrap();
+        assert!((got.mean - fixture.isc_mean).abs() < 1e-9, "{got:?}");
+        assert!((got.std - fixture.isc_std).abs() < 1e-9, "{got:?}");
+    }
+
+    #[test]
+    fn bad_logits_are_refused() {
+        let text = |r: Result<InceptionScore, MetricError>| r.unwrap_err().to_string();
+        assert_eq!(text(score(&[0.0; 18], 2, 10)), "is needs at least 10 fake images, got 9");
+        assert_eq!(text(score(&[0.0; 18], 2, 0)), "is needs splits of at least 1, got 0");
+        assert_eq!(
+            text(score(&[0.0, 1.0, f64::NAN, 0.0], 2, 1)),
+            "row 1 of the features holds NaN, expected finite numbers only"
+        );
+        assert_eq!(text(score(&[0.0; 5], 2, 1)), "5 numbers cannot be rows of 2");
+    }
+}

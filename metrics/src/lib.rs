@@ -1,0 +1,42 @@
+//! Images in, numbers out: feature extractors and the metrics of generated images.
+//!
+//! [`load`] gives an [`Extractor`] by name, which turns an `ImageBatch` into [`Features`]; a
+//! [`RealReference`] holds what is needed of the real images; [`evaluate`] computes all metrics of a set
+//! of fakes against it. Each metric is also a function of its own, which takes plain [`Rows`].
+//!
+//! Progress goes through callbacks, nothing is printed.
+
+mod error;
+pub mod extractor;
+mod extractors;
+mod features;
+pub mod fid;
+pub mod inception_score;
+mod metric;
+mod neighbours;
+pub mod numpy_random;
+pub mod prdc;
+mod reference;
+mod resize;
+mod rows;
+mod spectrum;
+pub mod statistics;
+pub mod weights;
+
+#[cfg(test)]
+mod tiny_fixture;
+
+pub use error::{MetricError, Side};
+pub use extractor::{
+    EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorOptions, load, load_with,
+};
+pub use extractors::{inception, small};
+pub use features::{Features, Logits};
+pub use metric::{
+    EvaluationInput, FAMILIES, Metric, MetricFamily, MetricValue, Needs, Settings, evaluate,
+    metric, metrics, reported_name,
+};
+pub use reference::RealReference;
+pub use rows::Rows;
+pub use statistics::Statistics;
+pub use weights::source::WeightsSource;

@@ -1,0 +1,111 @@
+use super::*;
+use crate::features::Logits;
+use ganbench_nn::rng::Stream;
+
+fn features(purpose: &str, n: usize, classes: Option<usize>) -> Features {
+    let mut stream = Stream::new(0, purpose);
+    let pool = stream.normal(n * 8);
+    let logits = classes.map(|classes| Logits { classes, values: stream.normal(n * classes) });
+    Features::new(8, pool, logits).unwrap()
+}
+
+fn input<'a>(real: &'a RealReference, fake: &'a Features) -> EvaluationInput<'a> {
+    let settings = Settings::default();
+    EvaluationInput { real, fake, extractor: "inception", metrics: None, settings }
+}
+
+#[test]
+fn a_metric_is_bare_with_inception_only() {
+    assert_eq!(reported_name("fid", "inception"), "fid");
+    assert_eq!(reported_name("fid", "small-cifar10"), "fid@small-cifar10");
+    assert_eq!(reported_name("fid", "inception-clean"), "fid@inception-clean");
+    assert_eq!(metric("fid@small-cifar10").unwrap().arrow(), "↓");
+    assert_eq!(metric("coverage").unwrap().arrow(), "↑");
+}
+
+#[test]
+fn one_call_gives_all_metrics_with_the_counts_of_the_protocol() {
+    let real = RealReference::new(&features("real", 120, None), 50).unwrap();
+    let fake = features("fake", 50, Some(10));
+    let values = evaluate(input(&real, &fake)).unwrap();
+    let rows: Vec<_> = values.iter().map(|v| (v.metric.as_str(), v.n_real, v.n_fake)).collect();
+    assert_eq!(
+        rows,
+        [
+            ("fid", 120, 50),
+            ("is", 0, 50),
+            ("precision", 50, 50),
+            ("recall", 50, 50),
+            ("density", 50, 50),
+            ("coverage", 50, 50)
+        ]
+    );
+    assert!(values[1].std.is_some() && values[0].std.is_none());
+    // The reference, now with its radii at hand, gives the same again.
+    assert_eq!(evaluate(input(&real, &fake)).unwrap(), values);
+    // Each is what the metric's own function gives.
+    let first = features("real", 120, None);
+    let alone = prdc::prdc(prdc::PrdcInput {
+        real: first.pool_rows().take(50),
+        fake: fake.pool_rows(),
+        k: 5,
+    });
+    assert_eq!(values[5].value, alone.unwrap().coverage);
+}
+
+#[test]
+fn few_samples_take_the_exact_form_of_fid() {
+    let (real, fake) = (features("real", 6, None), features("fake", 7, None));
+    let reference = RealReference::new(&real, 0).unwrap();
+    let input = EvaluationInput { metrics: Some(&["fid"]), ..input(&reference, &fake) };
+    let few = fid::FewSamples { real: real.pool_rows(), fake: fake.pool_rows() };
+    assert_eq!(evaluate(input).unwrap()[0].value, fid::fid_of_few(few).unwrap());
+}
+
+#[test]
+fn without_logits_there_is_no_inception_score_unless_asked() {
+    let real = RealReference::new(&features("real", 60, None), 60).unwrap();
+    let fake = features("fake", 50, None);
+    let values = evaluate(input(&real, &fake)).unwrap();
+    assert!(values.iter().all(|v| v.metric != "is"));
+    let asked = EvaluationInput { metrics: Some(&["is"]), ..input(&real, &fake) };
+    assert_eq!(
+        evaluate(asked).unwrap_err().to_string(),
+        "is needs class logits, which these features do not have; choose another extractor"
+    );
+}
+
+#[test]
+fn a_chosen_metric_comes_alone() {
+    let real = RealReference::new(&features("real", 60, None), 60).unwrap();
+    let fake = features("fake", 50, None);
+    let asked = EvaluationInput {
+        metrics: Some(&["density"]),
+        extractor: "small-shapes",
+        ..input(&real, &fake)
+    };
+    let values = evaluate(asked).unwrap();
+    assert_eq!(values.len(), 1);
+    assert_eq!(values[0].metric, "density@small-shapes");
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_refused() {
+    let real = RealReference::new(&features("real", 60, None), 20).unwrap();
+    let fake = features("fake", 50, None);
+    assert_eq!(
+        evaluate(input(&real, &fake)).unwrap_err().to_string(),
+        "the real reference keeps 20 of 60 feature rows but 50 are needed to match the fakes; build it \
+         with as many rows as the largest fake set"
+    );
+    let unknown = EvaluationInput { metrics: Some(&["fidd"]), ..input(&real, &fake) };
+    assert_eq!(
+        evaluate(unknown).unwrap_err().to_string(),
+        "unknown metric \"fidd\"; known: fid, is, precision, recall, density, coverage"
+    );
+    let other = Features::new(4, vec![0.0; 40], None).unwrap();
+    assert_eq!(
+        evaluate(input(&real, &other)).unwrap_err().to_string(),
+        "real features have 8 dimensions but fake features 4; extract both alike"
+    );
+}

@@ -1,0 +1,121 @@
+//! Precision, recall, density and coverage.
+//!
+//! Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models",
+//! arXiv:2002.09797, section 3 (precision and recall after Kynkäänniemi et al. 2019,
+//! arXiv:1904.06991). Must agree with the package `prdc` 0.2 exactly, up to ties that its f32 distances
+//! decide otherwise: k = 5 nearest neighbours without the image itself, and an image lies in a ball
+//! where its distance is strictly below the radius. Distances are compared in f64.
+//!
+//! Under the strict comparison identical features everywhere give density = coverage = 0, and density
+//! may exceed 1.
+
+use ganbench_nn::kernels::Real;
+
+use crate::error::{MetricError, Side};
+use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::neighbours::{Balls, membership, squared_radii};
+use crate::rows::Rows;
+
+const METRIC: &str = "prdc";
+
+/// The four metrics in the table of metrics.
+pub const FAMILY: MetricFamily = MetricFamily {
+    metrics: &[
+        Metric {
+            name: "precision",
+            higher_is_better: true,
+            description: "share of fakes inside the ball of a real image",
+        },
+        Metric {
+            name: "recall",
+            higher_is_better: true,
+            description: "share of real images inside the ball of a fake",
+        },
+        Metric {
+            name: "density",
+            higher_is_better: true,
+            description: "how many real balls hold a fake, on average, in units of k",
+        },
+        Metric {
+            name: "coverage",
+            higher_is_better: true,
+            description: "share of real images whose ball holds a fake",
+        },
+    ],
+    needs: Needs { logits: false },
+    compute,
+};
+
+fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
+    let k = input.settings.nearest_k;
+    let fake = input.fake.pool_rows();
+    let real = input.real.nearest_rows(fake.len())?;
+    check_sizes(real.len(), fake.len(), k)?;
+    let radii_real = input.real.squared_radii(real, k);
+    let got = decide(PrdcInput { real, fake, k }, &radii_real)?;
+    let score = |value| Score { value, std: None, n_real: real.len(), n_fake: fake.len() };
+    Ok([got.precision, got.recall, got.density, got.coverage].map(score).to_vec())
+}
+
+/// The two sets and the number of neighbours that sets a ball's radius.
+#[derive(Clone, Copy, Debug)]
+pub struct PrdcInput<'a, T> {
+    pub real: Rows<'a, T>,
+    pub fake: Rows<'a, T>,
+    pub k: usize,
+}
+
+/// Precision, recall, coverage in 0..=1; density ≥ 0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prdc {
+    pub precision: f64,
+    pub recall: f64,
+    pub density: f64,
+    pub coverage: f64,
+}
+
+/// The four metrics of features `[n_real, d]` and `[n_fake, d]`.
+///
+/// # Errors
+/// If either side has k images or fewer, k is 0, the dimensions differ, or a number is not finite.
+pub fn prdc<T: Real>(input: PrdcInput<'_, T>) -> Result<Prdc, MetricError> {
+    check_sizes(input.real.len(), input.fake.len(), input.k)?;
+    input.real.check_finite()?;
+    decide(input, &squared_radii(input.real, input.k))
+}
+
+fn check_sizes(n_real: usize, n_fake: usize, k: usize) -> Result<(), MetricError> {
+    if k == 0 {
+        return Err(MetricError::Zero { metric: METRIC, name: "k" });
+    }
+    let needed = k.saturating_add(1);
+    for (side, got) in [(Side::Real, n_real), (Side::Fake, n_fake)] {
+        if got < needed {
+            return Err(MetricError::TooFew { metric: METRIC, side, needed, got });
+        }
+    }
+    Ok(())
+}
+
+fn decide<T: Real>(input: PrdcInput<'_, T>, radii_real: &[f64]) -> Result<Prdc, MetricError> {
+    let PrdcInput { real, fake, k } = input;
+    if real.dim() != fake.dim() {
+        return Err(MetricError::Dimensions { real: real.dim(), fake: fake.dim() });
+    }
+    fake.check_finite()?;
+    let radii_fake = squared_radii(fake, k);
+    let found = membership(&Balls { real, fake, radii_real, radii_fake: &radii_fake });
+    let (n_real, n_fake) = (real.len() as f64, fake.len() as f64);
+    let inside = found.real_balls.iter().filter(|&&balls| balls > 0).count();
+    let balls: u64 = found.real_balls.iter().map(|&b| u64::from(b)).sum();
+    Ok(Prdc {
+        precision: inside as f64 / n_fake,
+        recall: found.real_inside as f64 / n_real,
+        density: balls as f64 / n_fake / k as f64,
+        coverage: found.real_balls_occupied as f64 / n_real,
+    })
+}
+
+#[cfg(test)]
+#[path = "prdc_tests.rs"]
+mod tests;

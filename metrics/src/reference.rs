@@ -1,0 +1,85 @@
+//! The real side of a comparison, computed once and used for many sets of fakes.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::MetricError;
+use crate::features::Features;
+use crate::neighbours;
+use crate::rows::Rows;
+use crate::statistics::Statistics;
+
+/// Squared radii of the first `n` rows, by (n, k).
+type Radii = HashMap<(usize, usize), Arc<Vec<f64>>>;
+
+/// Statistics of all real images, and the first features for the metrics that need them one by one.
+#[derive(Debug)]
+pub struct RealReference {
+    statistics: Statistics,
+    dim: usize,
+    /// `[kept, dim]`
+    rows: Vec<f32>,
+    radii: Mutex<Radii>,
+}
+
+impl RealReference {
+    /// `keep` is the number of feature rows to hold on to: as many as the largest set of fakes that
+    /// precision, recall, density and coverage will be asked of. All are kept where they are fewer
+    /// than dimensions, since FID then needs them.
+    ///
+    /// # Errors
+    /// If a feature is not finite (names the row).
+    pub fn new(features: &Features, keep: usize) -> Result<Self, MetricError> {
+        let rows = features.pool_rows();
+        let statistics = Statistics::of(rows)?;
+        let dim = features.dim();
+        let keep = if rows.len() < dim { rows.len() } else { keep };
+        let rows = rows.take(keep).values().to_vec();
+        Ok(Self { statistics, dim, rows, radii: Mutex::default() })
+    }
+
+    /// Number of real images behind the statistics.
+    pub fn n(&self) -> usize {
+        self.statistics.n()
+    }
+
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    fn kept(&self) -> Rows<'_, f32> {
+        Rows::new(&self.rows, self.dim).expect("whole rows were kept")
+    }
+
+    /// All rows, where all are kept.
+    pub(crate) fn all_rows(&self) -> Option<Rows<'_, f32>> {
+        Some(self.kept()).filter(|rows| rows.len() == self.n())
+    }
+
+    /// The first `n` rows, or all where the reference has fewer images.
+    pub(crate) fn nearest_rows(&self, n: usize) -> Result<Rows<'_, f32>, MetricError> {
+        let (needed, kept) = (n.min(self.n()), self.kept());
+        if kept.len() < needed {
+            return Err(MetricError::ReferenceRows { kept: kept.len(), n: self.n(), needed });
+        }
+        Ok(kept.take(needed))
+    }
+
+    /// Squared radii of `rows`, which [`Self::nearest_rows`] gave, computed once for each (n, k).
+    pub(crate) fn squared_radii(&self, rows: Rows<'_, f32>, k: usize) -> Arc<Vec<f64>> {
+        let key = (rows.len(), k);
+        let cached = self.radii.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+        cached.unwrap_or_else(|| {
+            // Not under the lock: the computation runs on the thread pool, where a waiting thread
+            // could be handed another evaluation that waits for the same lock.
+            let radii = Arc::new(neighbours::squared_radii(rows, k));
+            let mut cache = self.radii.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.insert(key, Arc::clone(&radii));
+            radii
+        })
+    }
+}

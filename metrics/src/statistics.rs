@@ -1,0 +1,219 @@
+//! Mean and covariance of features in f64, one pass over any number of rows.
+//!
+//! Conventions: divisor n − 1 (numpy's `cov`). The sums are taken around the mean of the first block,
+//! so that no digits are lost where the mean is large against the spread. Rows are gathered into
+//! blocks of a fixed size and the products computed in tiles of a fixed size, hence the bits depend
+//! neither on how the rows arrive nor on the number of threads.
+
+use ganbench_nn::kernels::Real;
+use ganbench_nn::kernels::gemm::{Mat, matmul};
+use rayon::prelude::*;
+
+use crate::error::MetricError;
+use crate::rows::Rows;
+
+const BLOCK_ROWS: usize = 512;
+const TILE: usize = 256;
+
+/// What FID needs to know of a set of images.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statistics {
+    n: usize,
+    /// `[d]`
+    mean: Vec<f64>,
+    /// `[d, d]`, symmetric.
+    covariance: Vec<f64>,
+}
+
+impl Statistics {
+    /// Of all rows at once.
+    ///
+    /// # Errors
+    /// If a number is not finite (names the row).
+    pub fn of<T: Real>(rows: Rows<'_, T>) -> Result<Self, MetricError> {
+        let mut accumulator = Accumulator::new(rows.dim());
+        accumulator.push(rows)?;
+        Ok(accumulator.finish())
+    }
+
+    /// From a stored mean `[d]` and covariance `[d, d]` of `n` samples.
+    ///
+    /// # Errors
+    /// If the sizes disagree, a number is not finite, or the covariance is not symmetric to 1e-6 of
+    /// its largest entry (stored f32 covariances are symmetric to about 1e-7).
+    pub fn from_parts(
+        n: usize,
+        mean: Vec<f64>,
+        mut covariance: Vec<f64>,
+    ) -> Result<Self, MetricError> {
+        let d = mean.len();
+        if d == 0 || d.checked_mul(d) != Some(covariance.len()) {
+            let covariance = covariance.len();
+            return Err(MetricError::StatisticsShape { dim: d, mean: d, covariance });
+        }
+        Rows::new(&mean, d)?.check_finite()?;
+        Rows::new(&covariance, d)?.check_finite()?;
+        let largest = covariance.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+        for row in 0..d {
+            for column in 0..row {
+                let (a, b) = (covariance[row * d + column], covariance[column * d + row]);
+                let gap = (a - b).abs();
+                if gap > 1e-6 * largest {
+                    return Err(MetricError::NotSymmetric { row, column, gap });
+                }
+                let middle = (a + b) / 2.0;
+                covariance[row * d + column] = middle;
+                covariance[column * d + row] = middle;
+            }
+        }
+        Ok(Self { n, mean, covariance })
+    }
+
+    /// Number of samples.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    pub fn dim(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// `[d]`
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// `[d, d]`, row-major, symmetric; zero where fewer than 2 samples were given.
+    pub fn covariance(&self) -> &[f64] {
+        &self.covariance
+    }
+
+    pub(crate) fn trace(&self) -> f64 {
+        self.covariance.iter().step_by(self.dim() + 1).sum()
+    }
+}
+
+/// Gathers [`Statistics`] from rows that come in pieces of any size.
+#[derive(Clone, Debug)]
+pub struct Accumulator {
+    dim: usize,
+    n: usize,
+    /// Rows that do not fill a block yet, `[<= BLOCK_ROWS, d]`.
+    pending: Vec<f64>,
+    /// What is subtracted from each row before summing: the mean of the first block.
+    shift: Vec<f64>,
+    sum: Vec<f64>,
+    tiles: Vec<Tile>,
+}
+
+/// A tile of the lower triangle of Σ (x − shift)(x − shift)ᵀ.
+#[derive(Clone, Debug)]
+struct Tile {
+    row: usize,
+    column: usize,
+    rows: usize,
+    columns: usize,
+    products: Vec<f64>,
+}
+
+impl Accumulator {
+    /// For rows of `dim` numbers.
+    pub fn new(dim: usize) -> Self {
+        let mut tiles = Vec::new();
+        for row in (0..dim).step_by(TILE) {
+            for column in (0..=row).step_by(TILE) {
+                let (rows, columns) = (TILE.min(dim - row), TILE.min(dim - column));
+                tiles.push(Tile {
+                    row,
+                    column,
+                    rows,
+                    columns,
+                    products: vec![0.0; rows * columns],
+                });
+            }
+        }
+        let pending = Vec::with_capacity(BLOCK_ROWS * dim);
+        Self { dim, n: 0, pending, shift: Vec::new(), sum: vec![0.0; dim], tiles }
+    }
+
+    /// # Errors
+    /// If the rows are of another dimension, or hold a number that is not finite. Nothing of the rows
+    /// is counted then.
+    pub fn push<T: Real>(&mut self, rows: Rows<'_, T>) -> Result<(), MetricError> {
+        if rows.dim() != self.dim {
+            return Err(MetricError::Dimensions { real: self.dim, fake: rows.dim() });
+        }
+        rows.check_finite()?;
+        for row in rows.values().chunks_exact(self.dim) {
+            self.pending.extend(row.iter().map(|v| v.f64()));
+            self.n += 1;
+            if self.pending.len() == BLOCK_ROWS * self.dim {
+                self.add_block();
+            }
+        }
+        Ok(())
+    }
+
+    fn add_block(&mut self) {
+        let (d, n) = (self.dim, self.pending.len() / self.dim);
+        if n == 0 {
+            return;
+        }
+        if self.shift.is_empty() {
+            self.shift = vec![0.0; d];
+            for row in self.pending.chunks_exact(d) {
+                self.shift.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+            }
+            self.shift.iter_mut().for_each(|s| *s /= n as f64);
+        }
+        for row in self.pending.chunks_exact_mut(d) {
+            for ((v, shift), sum) in row.iter_mut().zip(&self.shift).zip(&mut self.sum) {
+                *v -= shift;
+                *sum += *v;
+            }
+        }
+        let block = &self.pending;
+        self.tiles.par_iter_mut().for_each(|tile| {
+            let side = |first: usize, cols: usize| Mat {
+                data: &block[first..],
+                rows: n,
+                cols,
+                row_stride: d,
+                col_stride: 1,
+            };
+            let (a, b) = (side(tile.row, tile.rows), side(tile.column, tile.columns));
+            matmul(&mut tile.products, a.t(), b, true);
+        });
+        self.pending.clear();
+    }
+
+    /// Mean and covariance of all rows pushed.
+    pub fn finish(mut self) -> Statistics {
+        self.add_block();
+        let (d, n) = (self.dim, self.n as f64);
+        let offset: Vec<f64> = self.sum.iter().map(|s| if n > 0.0 { s / n } else { 0.0 }).collect();
+        let mut covariance = vec![0.0; d * d];
+        if self.n > 1 {
+            for tile in &self.tiles {
+                for (i, products) in tile.products.chunks_exact(tile.columns).enumerate() {
+                    let row = tile.row + i;
+                    for (j, product) in
+                        products.iter().enumerate().take((row + 1).saturating_sub(tile.column))
+                    {
+                        let column = tile.column + j;
+                        let value = (product - n * offset[row] * offset[column]) / (n - 1.0);
+                        covariance[row * d + column] = value;
+                        covariance[column * d + row] = value;
+                    }
+                }
+            }
+        }
+        let shift = if self.shift.is_empty() { vec![0.0; d] } else { self.shift };
+        let mean = shift.iter().zip(&offset).map(|(s, o)| s + o).collect();
+        Statistics { n: self.n, mean, covariance }
+    }
+}
+
+#[cfg(test)]
+#[path = "statistics_tests.rs"]
+mod tests;

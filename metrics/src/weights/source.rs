@@ -1,0 +1,109 @@
+//! Where weights are looked for: a path, `$GANBENCH_WEIGHTS`, the Hugging Face hub.
+
+use std::path::PathBuf;
+
+use hf_hub::{Cache, Repo, RepoType};
+
+use super::made::made_weights;
+use super::{TensorSpec, Weights, WeightsError};
+
+/// A file of weights, or a folder that holds it under its published name.
+pub const VARIABLE: &str = "GANBENCH_WEIGHTS";
+
+/// A published file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedFile {
+    /// Repository on the Hugging Face hub.
+    pub repository: &'static str,
+    /// Commit, so that what is behind the name cannot change.
+    pub revision: &'static str,
+    pub file: &'static str,
+    pub sha256: &'static str,
+}
+
+/// Where to take weights from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WeightsSource {
+    /// Pseudo-random weights from a formula, for tests: see [`super::made`].
+    Made { seed: u64 },
+    /// The first of these that is given.
+    Published {
+        /// What the user named.
+        file: Option<PathBuf>,
+        /// The value of `$GANBENCH_WEIGHTS`: a file, or a folder that holds the published file.
+        variable: Option<PathBuf>,
+        /// Whether the hub may be asked. Its cache is looked into in any case.
+        download: bool,
+    },
+}
+
+impl WeightsSource {
+    /// `file` if given, else `$GANBENCH_WEIGHTS`, else the hub.
+    pub fn find(file: Option<PathBuf>) -> Self {
+        let variable = std::env::var_os(VARIABLE).filter(|v| !v.is_empty()).map(PathBuf::from);
+        Self::Published { file, variable, download: true }
+    }
+
+    /// The weights for `specs`. Hashes of given files are recorded, not judged: other weights in the
+    /// same shape are legitimate. What comes from the hub must have the published hash.
+    ///
+    /// # Errors
+    /// If no file is found, or the one found cannot be used: see [`Weights::read`].
+    pub fn weights(
+        &self,
+        published: PublishedFile,
+        specs: &[TensorSpec],
+    ) -> Result<Weights, WeightsError> {
+        match self {
+            Self::Made { seed } => Ok(made_weights(specs, *seed)),
+            Self::Published { file: Some(file), .. } => Weights::read(file, specs),
+            Self::Published { variable: Some(path), .. } => {
+                let inside = path.join(published.file);
+                if !path.is_dir() {
+                    Weights::read(path, specs)
+                } else if inside.is_file() {
+                    Weights::read(&inside, specs)
+                } else {
+                    let (file, folder) = (published.file.into(), path.clone());
+                    Err(WeightsError::NotInFolder { file, folder })
+                }
+            }
+            Self::Published { download, .. } => {
+                let path = from_hub(published, *download)?;
+                Weights::read_expecting(&path, specs, Some(published.sha256))
+            }
+        }
+    }
+}
+
+fn from_hub(published: PublishedFile, download: bool) -> Result<PathBuf, WeightsError> {
+    let repo = Repo::with_revision(
+        published.repository.into(),
+        RepoType::Model,
+        published.revision.into(),
+    );
+    let failed = |reason: String| WeightsError::Download {
+        file: published.file.into(),
+        repository: published.repository.into(),
+        reason,
+    };
+    // hf-hub panics where it has no folder for its cache.
+    if std::env::var_os("HF_HOME").is_none() && std::env::home_dir().is_none() {
+        return Err(failed("there is no home folder for the cache; set HF_HOME".into()));
+    }
+    if let Some(path) = Cache::from_env().repo(repo.clone()).get(published.file) {
+        return Ok(path);
+    }
+    // The cache finds a revision by a reference file; a download by commit also lies here without one.
+    let snapshot = Cache::from_env().repo(repo.clone()).pointer_path(published.revision);
+    let snapshot = snapshot.join(published.file);
+    if snapshot.is_file() {
+        return Ok(snapshot);
+    }
+    if !download {
+        return Err(failed("downloads are switched off".into()));
+    }
+    let api = hf_hub::api::sync::ApiBuilder::from_env().with_progress(false).build();
+    let api = api.map_err(|e| failed(e.to_string()))?;
+    api.repo(repo).get(published.file).map_err(|e| failed(e.to_string()))
+}

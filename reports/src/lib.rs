@@ -1,0 +1,24 @@
+//! Result rows in, comparison tables and plots out.
+//!
+//! [`ResultRow`] is one measured number with everything that is needed to judge it; [`Table`] compares
+//! methods over such rows; [`plot`] draws the curves and sample grids; [`reported`] holds the numbers
+//! that papers print, which never share a column with ours; [`write_report`] writes all of it into one
+//! folder. Nothing here trains, measures or prints.
+
+mod error;
+mod metric;
+mod output;
+pub mod plot;
+mod report;
+pub mod reported;
+mod row;
+mod statistics;
+pub mod table;
+
+pub use error::{Disagreement, Finding, ReportError};
+pub use metric::{Direction, MetricName};
+pub use output::write_atomic;
+pub use report::{ReportInput, tables, write_report};
+pub use row::{COLUMNS, Checkpoint, Column, ColumnKind, ResultRow, RowError, Status, kimg_name};
+pub use statistics::{Interval, student_t_975};
+pub use table::{MethodLabel, Table, TableKey, split_by_table};

@@ -1,0 +1,66 @@
+//! Files that are there whole or not at all.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::error::ReportError;
+
+/// Writes `bytes` to a temporary file beside `path`, flushes it to the disk and renames it, so that a
+/// reader sees the old content or the new, never a part. Missing folders are made.
+///
+/// # Errors
+/// If the folder cannot be made or written to; the file that was there before is kept.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Write { path: path.to_path_buf(), source };
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".ganbench-");
+    // Temporary files are private by default; a report is to be as readable as any other file, so the
+    // usual mode is asked for, from which the system takes the user's mask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    // The rename itself lives in the folder; not every system lets a folder be opened, and the content
+    // is safe already.
+    if let Ok(folder) = std::fs::File::open(folder) {
+        let _ = folder.sync_all();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b/table.md");
+        write_atomic(&path, b"first").unwrap();
+        write_atomic(&path, b"second").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"second");
+        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o400, 0o400);
+            assert_eq!(mode & 0o111, 0);
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_a_folder_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_atomic(folder.path(), b"x").unwrap_err().to_string();
+        assert!(error.contains(&folder.path().display().to_string()), "{error}");
+        assert!(error.contains("could not be written"), "{error}");
+    }
+}

@@ -1,0 +1,173 @@
+//! All of a report in one call: tables, plots, sample grids and a page that shows them.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::error::ReportError;
+use crate::output::write_atomic;
+use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
+use crate::reported;
+use crate::row::ResultRow;
+use crate::table::{MethodLabel, Table, csv, escape_markdown, split_by_table};
+
+/// What a report is made of. Everything but the rows may be empty.
+#[derive(Clone, Copy, Debug)]
+pub struct ReportInput<'a> {
+    /// Heading of the page, such as `table1`.
+    pub title: &'a str,
+    /// Final checkpoints and points of the curves. Rows of several tables (see
+    /// [`TableKey`](crate::TableKey)) are reported one table after the other.
+    pub rows: &'a [ResultRow],
+    /// Order and printed names of the methods; those of rows without a label follow behind.
+    pub methods: &'a [MethodLabel],
+    /// Loss terms of each run.
+    pub losses: &'a [Curves],
+    /// Norms of the gradients of D and of G of each run.
+    pub gradient_norms: &'a [Curves],
+    /// Means of D's outputs on reals and on fakes of each run.
+    pub d_outputs: &'a [Curves],
+    pub grids: &'a [SampleGrid],
+    /// The command that makes this report again.
+    pub command: Option<&'a str>,
+    /// Written to: `table.md`, `table.tex`, `table.csv`, `report.md`, `plots/`.
+    pub out_dir: &'a Path,
+}
+
+/// The tables of rows that may belong to several, in order of appearance. Groups that have no final
+/// checkpoint yet are left out.
+///
+/// # Errors
+/// As [`Table::new`]; also if no group has a final checkpoint.
+pub fn tables(rows: &[ResultRow], methods: &[MethodLabel]) -> Result<Vec<Table>, ReportError> {
+    let mut tables = Vec::new();
+    let mut unfinished = None;
+    for (_, rows) in split_by_table(rows) {
+        match Table::new(&rows, methods) {
+            Ok(table) => tables.push(table),
+            Err(error @ ReportError::NoFinalRows { .. }) => unfinished = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    match (tables.is_empty(), unfinished) {
+        (false, _) => Ok(tables),
+        (true, Some(error)) => Err(error),
+        (true, None) => Err(ReportError::NoRows),
+    }
+}
+
+/// Writes the report and returns the paths of its files, `report.md` last.
+///
+/// # Errors
+/// If the rows make no table, a sample grid is uneven, a figure cannot be drawn, or a file cannot be
+/// written. Files appear whole or not at all; those written before the error stay.
+pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError> {
+    let mut writer = Writer { folder: input.out_dir, paths: Vec::new() };
+    let tables = tables(input.rows, input.methods)?;
+    let all =
+        |render: fn(&Table) -> String| tables.iter().map(render).collect::<Vec<_>>().join("\n");
+    let markdown = all(Table::markdown);
+    writer.write("table.md", markdown.as_bytes())?;
+    writer.write("table.tex", all(Table::latex).as_bytes())?;
+    writer.write("table.csv", &csv(&tables)?)?;
+
+    let mut page = format!("# {}\n\n{markdown}", escape_markdown(input.title));
+    let groups = split_by_table(input.rows);
+    for (i, (key, rows)) in groups.iter().enumerate() {
+        let Some(drawing) = score_curves(rows, input.methods)? else { continue };
+        let name = if groups.len() == 1 {
+            "scores".to_string()
+        } else {
+            file_name(&format!("scores-{}-{}-{}", i + 1, key.dataset, key.extractor))
+        };
+        let alt = format!("Scores on {} against images shown", key.dataset);
+        writer.figure(&mut page, &name, &alt, &drawing)?;
+    }
+    for (name, title, curves, layout, log) in [
+        ("losses", "Loss terms", input.losses, CurveLayout::TermAndMethod, false),
+        ("gradient-norms", "Gradient norms", input.gradient_norms, CurveLayout::Term, true),
+        ("d-outputs", "Outputs of D", input.d_outputs, CurveLayout::Method, false),
+    ] {
+        let figure = CurveFigure { title, curves, labels: input.methods, layout, log };
+        if let Some(drawing) = figure.drawing() {
+            writer.figure(&mut page, name, title, &drawing)?;
+        }
+    }
+    for (i, grid) in input.grids.iter().enumerate() {
+        let name = match input.grids.len() {
+            1 => "samples".to_string(),
+            _ => format!("samples-{}", i + 1),
+        };
+        writer.figure(&mut page, &name, &grid.title, &grid.drawing()?)?;
+    }
+    push_reported(&mut page, &tables)?;
+    if let Some(command) = input.command {
+        let _ = write!(page, "\n## Made with\n\n```\n{command}\n```\n");
+    }
+    page.push_str(
+        "\nThe same table for papers and programs: [table.tex](table.tex), [table.csv](table.csv), \
+         [table.md](table.md).\n",
+    );
+    writer.write("report.md", page.as_bytes())?;
+    Ok(writer.paths)
+}
+
+/// The papers' numbers of the methods and datasets of the tables.
+fn push_reported(page: &mut String, tables: &[Table]) -> Result<(), ReportError> {
+    let numbers = reported::all()?;
+    let mut datasets: Vec<&str> = Vec::new();
+    for table in tables {
+        let dataset = table.key.dataset.as_str();
+        if datasets.contains(&dataset) {
+            continue;
+        }
+        datasets.push(dataset);
+        let methods: Vec<&str> = tables
+            .iter()
+            .filter(|t| t.key.dataset == dataset)
+            .flat_map(|t| t.spent.iter().map(|s| s.method.as_str()))
+            .collect();
+        if let Some(section) = reported::markdown(&numbers, &methods, dataset) {
+            let _ = write!(page, "\n{section}");
+        }
+    }
+    Ok(())
+}
+
+/// Lower-case letters, digits and hyphens.
+fn file_name(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    text.chars().map(plain).collect()
+}
+
+struct Writer<'a> {
+    folder: &'a Path,
+    paths: Vec<PathBuf>,
+}
+
+impl Writer<'_> {
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), ReportError> {
+        let path = self.folder.join(name);
+        write_atomic(&path, bytes)?;
+        self.paths.push(path);
+        Ok(())
+    }
+
+    /// Writes both forms of a figure and shows it on the page.
+    fn figure(
+        &mut self,
+        page: &mut String,
+        name: &str,
+        alt: &str,
+        drawing: &Drawing,
+    ) -> Result<(), ReportError> {
+        self.write(&format!("plots/{name}.png"), &drawing.png()?)?;
+        self.write(&format!("plots/{name}.svg"), drawing.svg()?.as_bytes())?;
+        let alt = escape_markdown(alt);
+        let _ = write!(page, "\n![{alt}](plots/{name}.png)\n\n[SVG](plots/{name}.svg)\n");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

@@ -1,0 +1,139 @@
+use super::*;
+use crate::plot::tests::{demo_curves, demo_grid, demo_rows};
+use crate::table::tests::labels;
+
+fn input<'a>(
+    rows: &'a [ResultRow],
+    methods: &'a [MethodLabel],
+    grids: &'a [SampleGrid],
+    out_dir: &'a Path,
+) -> ReportInput<'a> {
+    ReportInput {
+        title: "table1",
+        rows,
+        methods,
+        losses: &[],
+        gradient_norms: &[],
+        d_outputs: &[],
+        grids,
+        command: Some("ganbench reproduce table1"),
+        out_dir,
+    }
+}
+
+#[test]
+fn a_report_holds_every_file_that_its_page_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (rows, methods, grids) = (demo_rows(2), labels(), [demo_grid()]);
+    let (losses, norms, outputs) = demo_curves(2);
+    let input = ReportInput {
+        losses: &losses,
+        gradient_norms: &norms,
+        d_outputs: &outputs,
+        ..input(&rows, &methods, &grids, folder.path())
+    };
+    let paths = write_report(&input).unwrap();
+    let names: Vec<String> = paths
+        .iter()
+        .map(|p| p.strip_prefix(folder.path()).unwrap().to_string_lossy().replace('\\', "/"))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "table.md",
+            "table.tex",
+            "table.csv",
+            "plots/scores.png",
+            "plots/scores.svg",
+            "plots/losses.png",
+            "plots/losses.svg",
+            "plots/gradient-norms.png",
+            "plots/gradient-norms.svg",
+            "plots/d-outputs.png",
+            "plots/d-outputs.svg",
+            "plots/samples.png",
+            "plots/samples.svg",
+            "report.md"
+        ]
+    );
+    let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    for name in &names[..names.len() - 1] {
+        assert!(page.contains(&format!("]({name})")), "{name}");
+        assert!(std::fs::metadata(folder.path().join(name)).unwrap().len() > 100, "{name}");
+    }
+    assert!(page.contains("ganbench reproduce table1"));
+    for name in names.iter().filter(|n| n.ends_with(".png")) {
+        image::open(folder.path().join(name)).unwrap();
+    }
+}
+
+/// Writes a whole report to `$GANBENCH_PICTURES/report` for a person to look at.
+#[test]
+fn a_report_on_real_data_can_be_looked_at() {
+    let Some(folder) = std::env::var_os("GANBENCH_PICTURES").map(PathBuf::from) else {
+        eprintln!("skipped: GANBENCH_PICTURES is not set");
+        return;
+    };
+    let mut rows = demo_rows(3);
+    for row in &mut rows {
+        row.dataset = "cifar10".into();
+    }
+    let (methods, grids) = (labels(), [demo_grid()]);
+    let (losses, norms, outputs) = demo_curves(3);
+    let out = folder.join("report");
+    let input = ReportInput {
+        losses: &losses,
+        gradient_norms: &norms,
+        d_outputs: &outputs,
+        ..input(&rows, &methods, &grids, &out)
+    };
+    write_report(&input).unwrap();
+    for width in [100, 180] {
+        let text: String = tables(&rows, &methods).unwrap().iter().map(|t| t.text(width)).collect();
+        write_atomic(&out.join(format!("table-{width}.txt")), text.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn rows_of_two_extractors_make_two_tables_and_two_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = demo_rows(1);
+    let mut others = rows.clone();
+    for row in &mut others {
+        row.extractor = "inception".into();
+        row.metric = row.metric.replace("@small-shapes", "");
+    }
+    rows.extend(others);
+    let methods = labels();
+    let paths = write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    let has = |name: &str| paths.iter().any(|p| p.ends_with(name));
+    assert!(has("plots/scores-1-shapes-small-shapes.png"));
+    assert!(has("plots/scores-2-shapes-inception.svg"));
+    let table = std::fs::read_to_string(folder.path().join("table.md")).unwrap();
+    assert_eq!(table.matches("**Last checkpoint**").count(), 2);
+}
+
+#[test]
+fn reported_numbers_come_with_real_datasets_only_and_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = demo_rows(1);
+    let methods = labels();
+    write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert!(!page.contains("Reported elsewhere"));
+    for row in &mut rows {
+        row.dataset = "cifar10".into();
+    }
+    write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert_eq!(page.matches("## Reported elsewhere").count(), 1);
+    assert!(page.find("Reported elsewhere") > page.find("plots/scores.png"));
+}
+
+#[test]
+fn a_report_of_nothing_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = write_report(&input(&[], &[], &[], folder.path())).unwrap_err().to_string();
+    assert_eq!(error, "no result rows to report; train at least one method first");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

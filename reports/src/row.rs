@@ -1,0 +1,291 @@
+//! One measured number with everything that is needed to judge it: a row of `results.parquet`,
+//! `results.csv` and of a run's `scores.jsonl`.
+//!
+//! The field order of [`ResultRow`] is the column order of the files. Files written by later versions
+//! may hold further columns behind these; none of these is ever renamed, moved or given another unit.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// Whether the run behind a row finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The value was measured.
+    Ok,
+    /// Training met a NaN or an infinity and stopped; the row has no value.
+    Diverged,
+}
+
+/// One metric of one checkpoint of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResultRow {
+    /// Hash of the resolved plan.
+    pub run_id: String,
+    /// Name of the table that the run belongs to, such as `table1`.
+    pub table: String,
+    pub method: String,
+    /// Whether the method was given class labels.
+    pub conditional: bool,
+    pub architecture: String,
+    /// Width parameter of the networks.
+    pub width: u64,
+    pub dataset: String,
+    /// Hash of the dataset's encoded content, 64 hex digits.
+    pub dataset_sha256: String,
+    /// Split of the real images behind the metric.
+    pub split: String,
+    pub seed: u64,
+    /// `g_steps`, `real_kimg`, `d_kforwards` or `train_minutes`.
+    pub budget_unit: String,
+    /// In `budget_unit`.
+    pub budget_amount: f64,
+    pub batch: u64,
+    /// Generator steps up to this checkpoint.
+    pub g_steps: u64,
+    /// Discriminator steps up to this checkpoint.
+    pub d_steps: u64,
+    /// Real images shown to D, views of one image counted once.
+    pub real_images: u64,
+    /// Images through D in D steps.
+    pub d_image_forwards: u64,
+    /// Images through G.
+    pub g_image_forwards: u64,
+    /// Seconds of training, the clock stopped during evaluation.
+    pub train_s: f64,
+    /// Peak resident memory of the process, in 2^20 bytes.
+    pub peak_rss_mb: f64,
+    /// `last`, `best`, or a plain decimal number of thousands of real images; see [`Checkpoint`].
+    pub checkpoint: String,
+    /// `fid`, or `fid@small-shapes` with any extractor other than `inception`.
+    pub metric: String,
+    /// Empty where the run diverged.
+    pub value: Option<f64>,
+    /// Lower end of a 95 % interval over the samples, where one was computed.
+    pub ci_low: Option<f64>,
+    /// Upper end of that interval.
+    pub ci_high: Option<f64>,
+    /// Real images behind the value.
+    pub n_real: u64,
+    /// Generated images behind the value.
+    pub n_fake: u64,
+    pub extractor: String,
+    /// Hash of the extractor's weights, 64 hex digits.
+    pub extractor_sha256: String,
+    /// Name of the evaluation protocol.
+    pub protocol: String,
+    pub status: Status,
+    /// Version of ganbench that measured.
+    pub version: String,
+    /// Commit of ganbench that measured.
+    pub commit: String,
+    /// Images through D in generator steps (not part of the budget `d_kforwards`).
+    #[serde(default)]
+    pub d_image_forwards_g_step: u64,
+}
+
+/// How a column is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// UTF-8 string.
+    Text,
+    /// Boolean.
+    Flag,
+    /// Unsigned 64-bit integer.
+    Count,
+    /// 64-bit float, always finite.
+    Number,
+    /// 64-bit float, finite or null.
+    MaybeNumber,
+}
+
+/// A column of the result files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    pub name: &'static str,
+    pub kind: ColumnKind,
+    /// Whether a file without it is refused; columns added later are not.
+    pub required: bool,
+}
+
+const fn column(name: &'static str, kind: ColumnKind) -> Column {
+    Column { name, kind, required: true }
+}
+
+/// The columns of the result files, in order.
+pub const COLUMNS: [Column; 34] = [
+    column("run_id", ColumnKind::Text),
+    column("table", ColumnKind::Text),
+    column("method", ColumnKind::Text),
+    column("conditional", ColumnKind::Flag),
+    column("architecture", ColumnKind::Text),
+    column("width", ColumnKind::Count),
+    column("dataset", ColumnKind::Text),
+    column("dataset_sha256", ColumnKind::Text),
+    column("split", ColumnKind::Text),
+    column("seed", ColumnKind::Count),
+    column("budget_unit", ColumnKind::Text),
+    column("budget_amount", ColumnKind::Number),
+    column("batch", ColumnKind::Count),
+    column("g_steps", ColumnKind::Count),
+    column("d_steps", ColumnKind::Count),
+    column("real_images", ColumnKind::Count),
+    column("d_image_forwards", ColumnKind::Count),
+    column("g_image_forwards", ColumnKind::Count),
+    column("train_s", ColumnKind::Number),
+    column("peak_rss_mb", ColumnKind::Number),
+    column("checkpoint", ColumnKind::Text),
+    column("metric", ColumnKind::Text),
+    column("value", ColumnKind::MaybeNumber),
+    column("ci_low", ColumnKind::MaybeNumber),
+    column("ci_high", ColumnKind::MaybeNumber),
+    column("n_real", ColumnKind::Count),
+    column("n_fake", ColumnKind::Count),
+    column("extractor", ColumnKind::Text),
+    column("extractor_sha256", ColumnKind::Text),
+    column("protocol", ColumnKind::Text),
+    column("status", ColumnKind::Text),
+    column("version", ColumnKind::Text),
+    column("commit", ColumnKind::Text),
+    Column { name: "d_image_forwards_g_step", kind: ColumnKind::Count, required: false },
+];
+
+/// Which state of a run a row speaks of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Checkpoint {
+    /// The state at the end of the budget.
+    Last,
+    /// The state with the lowest FID on the curve.
+    Best,
+    /// A point of the curve, at so many thousand real images shown.
+    Kimg(f64),
+}
+
+/// The `checkpoint` of a curve point: a plain decimal number, never an exponent.
+pub fn kimg_name(kimg: f64) -> String {
+    format!("{kimg}")
+}
+
+/// A row that must not enter a results file.
+#[derive(Debug, Error, PartialEq)]
+pub enum RowError {
+    #[error("column {column} of run {run_id} is {value}, but only finite numbers are stored")]
+    NotFinite { run_id: String, column: &'static str, value: f64 },
+    #[error("column {column} of run {run_id} is empty")]
+    EmptyText { run_id: String, column: &'static str },
+    #[error("column {column} of run {run_id} holds a control character: {value:?}")]
+    ControlCharacter { run_id: String, column: &'static str, value: String },
+    #[error(
+        "checkpoint {checkpoint:?} of run {run_id} is none of last, best or a plain decimal number of kimg"
+    )]
+    Checkpoint { run_id: String, checkpoint: String },
+    #[error(
+        "metric {metric} of run {run_id} at checkpoint {checkpoint} has status {status} but {value}"
+    )]
+    StatusAndValue {
+        run_id: String,
+        metric: String,
+        checkpoint: String,
+        status: &'static str,
+        value: &'static str,
+    },
+    #[error("metric {metric} of run {run_id} has the interval {low:?} to {high:?}, which is none")]
+    Interval { run_id: String, metric: String, low: Option<f64>, high: Option<f64> },
+}
+
+impl ResultRow {
+    /// Which state of the run this row speaks of.
+    ///
+    /// # Errors
+    /// If `checkpoint` is none of the three forms.
+    pub fn checkpoint(&self) -> Result<Checkpoint, RowError> {
+        let plain = !self.checkpoint.is_empty()
+            && self.checkpoint.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+            && self.checkpoint.as_bytes()[0] != b'.'
+            && !self.checkpoint.ends_with('.');
+        match self.checkpoint.as_str() {
+            "last" => Ok(Checkpoint::Last),
+            "best" => Ok(Checkpoint::Best),
+            text => match text.parse::<f64>() {
+                Ok(kimg) if plain && kimg.is_finite() => Ok(Checkpoint::Kimg(kimg)),
+                _ => Err(RowError::Checkpoint {
+                    run_id: self.run_id.clone(),
+                    checkpoint: self.checkpoint.clone(),
+                }),
+            },
+        }
+    }
+
+    /// Checks what the types cannot: finite numbers, a value where and only where the status is `ok`,
+    /// an interval with both ends in order, names that are there and fit on one line.
+    ///
+    /// # Errors
+    /// The first rule that the row breaks.
+    pub fn validate(&self) -> Result<(), RowError> {
+        let run_id = || self.run_id.clone();
+        for (column, value) in [
+            ("budget_amount", Some(self.budget_amount)),
+            ("train_s", Some(self.train_s)),
+            ("peak_rss_mb", Some(self.peak_rss_mb)),
+            ("value", self.value),
+            ("ci_low", self.ci_low),
+            ("ci_high", self.ci_high),
+        ] {
+            if let Some(value) = value.filter(|v| !v.is_finite()) {
+                return Err(RowError::NotFinite { run_id: run_id(), column, value });
+            }
+        }
+        for (column, text, may_be_empty) in [
+            ("run_id", &self.run_id, false),
+            ("table", &self.table, true),
+            ("method", &self.method, false),
+            ("architecture", &self.architecture, false),
+            ("dataset", &self.dataset, false),
+            ("dataset_sha256", &self.dataset_sha256, false),
+            ("split", &self.split, false),
+            ("budget_unit", &self.budget_unit, false),
+            ("metric", &self.metric, false),
+            ("extractor", &self.extractor, false),
+            ("extractor_sha256", &self.extractor_sha256, true),
+            ("protocol", &self.protocol, false),
+            ("version", &self.version, true),
+            ("commit", &self.commit, true),
+        ] {
+            if text.is_empty() && !may_be_empty {
+                return Err(RowError::EmptyText { run_id: run_id(), column });
+            }
+            if text.chars().any(char::is_control) {
+                return Err(RowError::ControlCharacter {
+                    run_id: run_id(),
+                    column,
+                    value: text.clone(),
+                });
+            }
+        }
+        self.checkpoint()?;
+        let (status, wrong) = match self.status {
+            Status::Ok => ("ok", self.value.is_none().then_some("no value")),
+            Status::Diverged => ("diverged", self.value.is_some().then_some("a value")),
+        };
+        if let Some(value) = wrong {
+            return Err(RowError::StatusAndValue {
+                run_id: run_id(),
+                metric: self.metric.clone(),
+                checkpoint: self.checkpoint.clone(),
+                status,
+                value,
+            });
+        }
+        match (self.ci_low, self.ci_high, self.value) {
+            (None, None, _) => Ok(()),
+            (Some(low), Some(high), Some(_)) if low <= high => Ok(()),
+            (low, high, _) => {
+                Err(RowError::Interval { run_id: run_id(), metric: self.metric.clone(), low, high })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "row_tests.rs"]
+pub(crate) mod tests;

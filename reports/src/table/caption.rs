@@ -1,0 +1,127 @@
+//! What a reader must know to judge a table, as sentences.
+
+use super::build::short_hash;
+use super::{SampleCounts, Table};
+
+/// Sentences in reading order, as plain text.
+pub(super) fn sentences(table: &Table) -> Vec<String> {
+    let key = &table.key;
+    let mut out = Vec::new();
+    let name = if key.table.is_empty() { "Table".to_string() } else { key.table.clone() };
+    out.push(format!(
+        "{name}: {} (sha256 {}, split {}), {} of width {}, batch {}, budget {} for every method, {}.",
+        key.dataset,
+        short_hash(&key.dataset_sha256),
+        key.split,
+        key.architecture,
+        key.width,
+        key.batch,
+        key.budget(),
+        seeds(table),
+    ));
+    let hash = match short_hash(&key.extractor_sha256) {
+        hash if hash.is_empty() => "no weights".to_string(),
+        hash => format!("weights sha256 {hash}"),
+    };
+    out.push(format!(
+        "Extractor {} ({hash}), protocol {}; {}.",
+        key.extractor,
+        key.protocol,
+        counts(table)
+    ));
+    let several = |row: &super::MethodRow| row.seeds.len() > 1;
+    if table.blocks.iter().flat_map(|b| &b.rows).any(several) {
+        out.push(
+            "Values are the mean over seeds ± half the width of its 95 % interval (Student t)."
+                .to_string(),
+        );
+    } else {
+        out.push("One seed, so no interval: small differences mean nothing.".to_string());
+    }
+    out.push(
+        "Arrows point to the better side; the best value of each column is marked. Spent (means over \
+         seeds, up to the last checkpoint): steps of G; thousands of real images shown to D; thousands of \
+         images through D in D steps; seconds of training without evaluation; peak resident memory."
+            .to_string(),
+    );
+    if table.blocks.iter().flat_map(|b| &b.rows).any(|row| row.conditional) {
+        out.push("(cond.): trained with class labels, the others without.".to_string());
+    }
+    out.push(status(table));
+    out.extend(table.notes.iter().map(|note| format!("Note: {note}.")));
+    out
+}
+
+fn list(seeds: &[u64]) -> String {
+    seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn seeds(table: &Table) -> String {
+    let mut all: Vec<u64> = table
+        .blocks
+        .iter()
+        .flat_map(|block| &block.rows)
+        .flat_map(|row| row.seeds.iter().copied())
+        .collect();
+    all.sort_unstable();
+    all.dedup();
+    format!("seed{} {}", if all.len() == 1 { "" } else { "s" }, list(&all))
+}
+
+/// `50000 real and 10000 fake images`, by metric where they differ.
+fn counts(table: &Table) -> String {
+    let mut groups: Vec<(SampleCounts, Vec<String>)> = Vec::new();
+    for (block, counts) in table.blocks.iter().zip(&table.counts) {
+        for (column, counts) in table.columns.iter().zip(counts) {
+            let Some(counts) = counts else { continue };
+            let several_blocks =
+                table.blocks.len() > 1 && table.counts.windows(2).any(|w| w[0] != w[1]);
+            let mut name = column.metric.title();
+            if several_blocks {
+                name = format!("{name} {}", block.checkpoint.name());
+            }
+            match groups.iter_mut().find(|(other, _)| other == counts) {
+                Some((_, names)) if names.contains(&name) => {}
+                Some((_, names)) => names.push(name),
+                None => groups.push((*counts, vec![name])),
+            }
+        }
+    }
+    let text = |c: &SampleCounts| format!("{} real and {} fake images", c.n_real, c.n_fake);
+    match groups.as_slice() {
+        [] => "no value was measured".to_string(),
+        [(counts, _)] => text(counts),
+        groups => groups
+            .iter()
+            .map(|(counts, names)| format!("{}: {}", names.join(", "), text(counts)))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
+}
+
+fn status(table: &Table) -> String {
+    let Some(block) = table.blocks.first() else { return String::new() };
+    let diverged: Vec<String> = block
+        .rows
+        .iter()
+        .filter(|row| !row.diverged.is_empty())
+        .map(|row| {
+            let plural = if row.diverged.len() == 1 { "" } else { "s" };
+            format!("{} (seed{plural} {})", row.label, list(&row.diverged))
+        })
+        .collect();
+    if diverged.is_empty() {
+        return "Status: all runs ok.".to_string();
+    }
+    let partly =
+        block.rows.iter().any(|r| !r.diverged.is_empty() && r.diverged.len() < r.seeds.len());
+    let dagger = if partly {
+        " †: mean over the seeds that did not diverge, never marked best."
+    } else {
+        ""
+    };
+    format!(
+        "Status: ok but for runs that diverged and have no value: {}.{dagger}",
+        diverged.join(", ")
+    )
+}

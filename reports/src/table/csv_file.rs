@@ -1,0 +1,123 @@
+//! `table.csv`: the table for programs, one line per table, checkpoint and method, values unrounded.
+
+use super::Table;
+use crate::error::ReportError;
+use crate::metric::ordered;
+
+const FIRST: [&str; 20] = [
+    "table",
+    "dataset",
+    "dataset_sha256",
+    "split",
+    "architecture",
+    "width",
+    "batch",
+    "budget_unit",
+    "budget_amount",
+    "protocol",
+    "extractor",
+    "extractor_sha256",
+    "checkpoint",
+    "method",
+    "label",
+    "conditional",
+    "seeds",
+    "n_seeds",
+    "n_diverged",
+    "status",
+];
+
+const SPENT: [&str; 7] = [
+    "g_steps",
+    "d_steps",
+    "real_kimg",
+    "d_kforwards",
+    "d_kforwards_g_step",
+    "train_s",
+    "peak_rss_mb",
+];
+
+/// All tables in one file. Each metric has four columns: its own name (the mean over seeds), and behind
+/// that name `_ci_low` and `_ci_high` (the 95 % interval over seeds, empty for one seed) and `_n` (seeds
+/// with a value). Spending is the mean over seeds up to the last checkpoint.
+pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
+    let metrics =
+        ordered(tables.iter().flat_map(|t| t.columns.iter().map(|column| column.metric.full())));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |error: String| ReportError::Draw { figure: "table.csv".into(), reason: error };
+    let mut header: Vec<String> = FIRST.map(str::to_string).to_vec();
+    for metric in &metrics {
+        header
+            .extend(["", "_ci_low", "_ci_high", "_n"].map(|end| format!("{}{end}", metric.full())));
+    }
+    header.extend(SPENT.map(str::to_string));
+    writer.write_record(&header).map_err(|e| failed(e.to_string()))?;
+    for table in tables {
+        let key = &table.key;
+        for (block, row) in
+            table.blocks.iter().flat_map(|block| block.rows.iter().map(move |row| (block, row)))
+        {
+            let seeds: Vec<String> = row.seeds.iter().map(u64::to_string).collect();
+            let mut record = vec![
+                key.table.clone(),
+                key.dataset.clone(),
+                key.dataset_sha256.clone(),
+                key.split.clone(),
+                key.architecture.clone(),
+                key.width.to_string(),
+                key.batch.to_string(),
+                key.budget_unit.clone(),
+                key.budget_amount.to_string(),
+                key.protocol.clone(),
+                key.extractor.clone(),
+                key.extractor_sha256.clone(),
+                block.checkpoint.name().to_string(),
+                row.method.clone(),
+                row.label.clone(),
+                row.conditional.to_string(),
+                seeds.join(" "),
+                row.seeds.len().to_string(),
+                row.diverged.len().to_string(),
+                if row.diverged.is_empty() { "ok" } else { "diverged" }.to_string(),
+            ];
+            for metric in &metrics {
+                let column = table.columns.iter().position(|c| c.metric == *metric);
+                match column.and_then(|i| row.cells[i].interval) {
+                    None => {
+                        record.extend([String::new(), String::new(), String::new(), "0".into()])
+                    }
+                    Some(interval) => {
+                        let end = |sign: f64| {
+                            interval.half_width.map_or_else(String::new, |h| {
+                                (interval.mean + sign * h).to_string()
+                            })
+                        };
+                        record.extend([
+                            interval.mean.to_string(),
+                            end(-1.0),
+                            end(1.0),
+                            interval.n.to_string(),
+                        ]);
+                    }
+                }
+            }
+            match table.spent.iter().find(|s| s.method == row.method) {
+                None => record.extend(SPENT.map(|_| String::new())),
+                Some(s) => record.extend(
+                    [
+                        s.g_steps,
+                        s.d_steps,
+                        s.real_kimg,
+                        s.d_kforwards,
+                        s.d_kforwards_g_step,
+                        s.train_s,
+                        s.peak_rss_mb,
+                    ]
+                    .map(|v| v.to_string()),
+                ),
+            }
+            writer.write_record(&record).map_err(|e| failed(e.to_string()))?;
+        }
+    }
+    writer.into_inner().map_err(|e| failed(e.to_string()))
+}

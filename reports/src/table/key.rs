@@ -1,0 +1,94 @@
+//! What rows must share to stand in one table.
+
+use crate::error::{Disagreement, Finding, ReportError};
+use crate::row::ResultRow;
+
+/// Everything that two numbers must agree in to be compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableKey {
+    pub table: String,
+    pub dataset: String,
+    pub dataset_sha256: String,
+    pub split: String,
+    pub architecture: String,
+    pub width: u64,
+    pub batch: u64,
+    pub budget_unit: String,
+    pub budget_amount: f64,
+    pub protocol: String,
+    pub extractor: String,
+    pub extractor_sha256: String,
+}
+
+impl TableKey {
+    pub fn of(row: &ResultRow) -> Self {
+        Self {
+            table: row.table.clone(),
+            dataset: row.dataset.clone(),
+            dataset_sha256: row.dataset_sha256.clone(),
+            split: row.split.clone(),
+            architecture: row.architecture.clone(),
+            width: row.width,
+            batch: row.batch,
+            budget_unit: row.budget_unit.clone(),
+            budget_amount: row.budget_amount,
+            protocol: row.protocol.clone(),
+            extractor: row.extractor.clone(),
+            extractor_sha256: row.extractor_sha256.clone(),
+        }
+    }
+
+    /// `real_kimg=20`.
+    pub fn budget(&self) -> String {
+        format!("{}={}", self.budget_unit, self.budget_amount)
+    }
+
+    /// The first field that differs, with both values.
+    pub(crate) fn difference(&self, other: &Self) -> Option<(&'static str, String, String)> {
+        let pairs = [
+            ("table", self.table.clone(), other.table.clone()),
+            ("dataset", self.dataset.clone(), other.dataset.clone()),
+            ("dataset_sha256", self.dataset_sha256.clone(), other.dataset_sha256.clone()),
+            ("split", self.split.clone(), other.split.clone()),
+            ("architecture", self.architecture.clone(), other.architecture.clone()),
+            ("width", self.width.to_string(), other.width.to_string()),
+            ("batch", self.batch.to_string(), other.batch.to_string()),
+            ("budget", self.budget(), other.budget()),
+            ("protocol", self.protocol.clone(), other.protocol.clone()),
+            ("extractor", self.extractor.clone(), other.extractor.clone()),
+            ("extractor_sha256", self.extractor_sha256.clone(), other.extractor_sha256.clone()),
+        ];
+        pairs.into_iter().find(|(_, a, b)| a != b)
+    }
+}
+
+/// Sorts rows into groups of one [`TableKey`] each, in the order in which the keys first appear.
+pub fn split_by_table(rows: &[ResultRow]) -> Vec<(TableKey, Vec<ResultRow>)> {
+    let mut groups: Vec<(TableKey, Vec<ResultRow>)> = Vec::new();
+    for row in rows {
+        let key = TableKey::of(row);
+        match groups.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, group)) => group.push(row.clone()),
+            None => groups.push((key, vec![row.clone()])),
+        }
+    }
+    groups
+}
+
+/// The key that all rows share.
+///
+/// # Errors
+/// If there are no rows, or naming the first field that two rows disagree in.
+pub(crate) fn shared_key(rows: &[ResultRow]) -> Result<TableKey, ReportError> {
+    let first = rows.first().ok_or(ReportError::NoRows)?;
+    let key = TableKey::of(first);
+    for row in rows {
+        if let Some((field, a, b)) = key.difference(&TableKey::of(row)) {
+            let first = Finding { value: a, run_id: first.run_id.clone() };
+            let second = Finding { value: b, run_id: row.run_id.clone() };
+            let values = Box::new(Disagreement { first, second });
+            return Err(ReportError::NotComparable { field, values });
+        }
+    }
+    Ok(key)
+}

@@ -1,0 +1,49 @@
+//! `table.md`.
+
+use super::Table;
+use super::caption;
+use super::sheet::{Heading, Layout, Mark, Sheet, sheets};
+
+/// Escapes what Markdown would read as markup inside a table cell.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' | '#' => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn heading_text(heading: &Heading) -> String {
+    escape(&format!("{}{}", heading.top, heading.bottom))
+}
+
+fn sheet_text(sheet: &Sheet) -> String {
+    let mut out = format!("**{}**\n\n", escape(&sheet.title));
+    let columns = sheet.headings.len();
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    out.push_str(&line(sheet.headings.iter().map(heading_text).collect()));
+    let rule = (0..columns).map(|i| if sheet.is_text(i) { ":--" } else { "--:" });
+    out.push_str(&line(rule.map(str::to_string).collect()));
+    for row in &sheet.rows {
+        let cells = row.iter().map(|entry| match entry.mark {
+            Mark::Best => format!("**{}**", escape(&entry.text)),
+            Mark::None | Mark::Dagger => escape(&entry.with_dagger()),
+        });
+        out.push_str(&line(cells.collect()));
+    }
+    out
+}
+
+pub(super) fn render(table: &Table) -> String {
+    let mut parts = vec![escape(&caption::sentences(table).join(" ")) + "\n"];
+    parts.extend(sheets(table, Layout::Beside).iter().map(sheet_text));
+    parts.join("\n")
+}

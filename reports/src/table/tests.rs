@@ -1,0 +1,297 @@
+use super::*;
+use crate::error::ReportError;
+use crate::row::tests::row;
+use crate::row::{ResultRow, Status};
+
+pub(crate) fn labels() -> Vec<MethodLabel> {
+    [("gan", "GAN"), ("contrad", "ContraD"), ("kdd", "KDD GAN"), ("reacgan", "ReACGAN")]
+        .map(|(method, label)| MethodLabel::new(method, label))
+        .to_vec()
+}
+
+/// A row of a run of its own for each method and seed.
+fn of(method: &str, seed: u64, checkpoint: &str, metric: &str, value: f64) -> ResultRow {
+    ResultRow {
+        run_id: format!("{method}-{seed}"),
+        method: method.into(),
+        conditional: method == "reacgan",
+        seed,
+        checkpoint: checkpoint.into(),
+        metric: format!("{metric}@small-shapes"),
+        value: Some(value),
+        ..row()
+    }
+}
+
+fn diverged(method: &str, seed: u64, checkpoint: &str, metric: &str) -> ResultRow {
+    let row = of(method, seed, checkpoint, metric, 0.0);
+    ResultRow { value: None, status: Status::Diverged, g_steps: 40, train_s: 9.0, ..row }
+}
+
+/// One seed of three methods, two metrics, both checkpoints.
+fn one_seed() -> Vec<ResultRow> {
+    let mut rows = Vec::new();
+    for (method, fid, coverage) in
+        [("reacgan", 20.5, 0.62), ("gan", 31.25, 0.5), ("contrad", 25.0, 0.6204)]
+    {
+        rows.push(of(method, 0, "last", "fid", fid));
+        rows.push(of(method, 0, "last", "coverage", coverage));
+        rows.push(of(method, 0, "best", "fid", fid - 0.5));
+        rows.push(of(method, 0, "best", "coverage", coverage));
+    }
+    rows
+}
+
+#[test]
+fn a_table_of_one_seed_shows_plain_values_in_the_given_order() {
+    let text = Table::new(&one_seed(), &labels()).unwrap().text(120);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "Last checkpoint");
+    assert_eq!(
+        lines[2].split_whitespace().collect::<Vec<_>>().join(" "),
+        "Method FID Coverage G steps real kimg D kfwd train s peak MB"
+    );
+    assert_eq!(
+        lines[3].split_whitespace().collect::<Vec<_>>().join(" "),
+        "@small-shapes ↓ @small-shapes ↑"
+    );
+    let body: Vec<String> =
+        lines[5..8].iter().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    // 0.62 and 0.6204 print alike, so both are best.
+    assert_eq!(
+        body,
+        [
+            "GAN 31.25 0.500 313 20.0 40.1 81.2 512",
+            "ContraD 25.00 0.620* 313 20.0 40.1 81.2 512",
+            "ReACGAN (cond.) 20.50* 0.620* 313 20.0 40.1 81.2 512",
+        ]
+    );
+    assert!(text.contains("Best checkpoint (lowest FID on the curve)"));
+    let flowing = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flowing.contains("One seed, so no interval"));
+    // Numbers of a column end at the same place.
+    let ends: Vec<usize> = lines[5..8].iter().map(|l| l.chars().count()).collect();
+    assert!(ends.windows(2).all(|w| w[0] == w[1]), "{text}");
+}
+
+#[test]
+fn the_markdown_table_is_as_written_here() {
+    let markdown = Table::new(&one_seed(), &labels()).unwrap().markdown();
+    assert_eq!(
+        markdown,
+        "\
+table1: shapes (sha256 0123456789ab, split train), sndcgan of width 16, batch 64, budget \
+real\\_kimg=20 for every method, seed 0. Extractor small-shapes (weights sha256 fedcba987654), \
+protocol table1; 50000 real and 10000 fake images. One seed, so no interval: small differences mean \
+nothing. Arrows point to the better side; the best value of each column is marked. Spent (means over \
+seeds, up to the last checkpoint): steps of G; thousands of real images shown to D; thousands of \
+images through D in D steps; seconds of training without evaluation; peak resident memory. (cond.): \
+trained with class labels, the others without. Status: all runs ok.
+
+**Last checkpoint**
+
+| Method | FID@small-shapes ↓ | Coverage@small-shapes ↑ | G steps | real kimg | D kfwd | train s | peak MB |
+| :-- | --: | --: | --: | --: | --: | --: | --: |
+| GAN | 31.25 | 0.500 | 313 | 20.0 | 40.1 | 81.2 | 512 |
+| ContraD | 25.00 | **0.620** | 313 | 20.0 | 40.1 | 81.2 | 512 |
+| ReACGAN (cond.) | **20.50** | **0.620** | 313 | 20.0 | 40.1 | 81.2 | 512 |
+
+**Best checkpoint (lowest FID on the curve)**
+
+| Method | FID@small-shapes ↓ | Coverage@small-shapes ↑ |
+| :-- | --: | --: |
+| GAN | 30.75 | 0.500 |
+| ContraD | 24.50 | **0.620** |
+| ReACGAN (cond.) | **20.00** | **0.620** |
+"
+    );
+}
+
+#[test]
+fn the_latex_table_escapes_and_marks() {
+    let mut rows = one_seed();
+    for row in &mut rows {
+        row.architecture = "my_net & 50%".into();
+    }
+    let latex = Table::new(&rows, &labels()).unwrap().latex();
+    assert!(latex.starts_with("% needs \\usepackage{booktabs}\n\\begin{table}[t]\n"));
+    assert!(latex.contains("my\\_net \\& 50\\% of width 16"), "{latex}");
+    assert!(latex.contains("real\\_kimg=20"));
+    assert!(latex.contains(
+        "Method & \\begin{tabular}[b]{@{}r@{}}FID\\\\@small-shapes $\\downarrow$\\end{tabular}"
+    ));
+    assert!(latex.contains("ReACGAN (cond.) & \\textbf{20.50} & \\textbf{0.620} \\\\\n"));
+    assert!(latex.contains("\\label{tab:table1-shapes}"));
+    assert_eq!(latex.matches("\\begin{tabular}{l").count(), 3);
+    assert!(latex.is_ascii(), "{latex}");
+}
+
+#[test]
+fn several_seeds_give_mean_and_student_interval() {
+    let rows: Vec<ResultRow> = [(0, 1.0), (1, 2.0), (2, 3.0)]
+        .into_iter()
+        .flat_map(|(seed, v)| {
+            [of("gan", seed, "last", "fid", v), of("contrad", seed, "last", "fid", 10.0 * v)]
+        })
+        .collect();
+    let table = Table::new(&rows, &labels()).unwrap();
+    // s = 1, n = 3, t = 4.302653: ± 2.484138.
+    assert!(table.markdown().contains("| GAN | **2.00 ± 2.48** |"), "{}", table.markdown());
+    assert!(table.markdown().contains("| ContraD | 20.00 ± 24.84 |"));
+    assert!(table.markdown().contains("seeds 0, 1, 2."));
+    assert!(table.text(200).contains("95 % interval"));
+    assert!(table.latex().contains("\\textbf{2.00 $\\pm$ 2.48}"));
+}
+
+#[test]
+fn a_diverged_run_has_no_value_and_is_never_best() {
+    let mut rows = vec![
+        of("contrad", 0, "last", "fid", 30.0),
+        of("contrad", 1, "last", "fid", 32.0),
+        // The two seeds of gan that finished would win, were the third not lost.
+        of("gan", 0, "last", "fid", 1.0),
+        diverged("gan", 1, "last", "fid"),
+        diverged("kdd", 0, "last", "fid"),
+        diverged("kdd", 1, "last", "fid"),
+    ];
+    rows.extend([of("gan", 0, "best", "fid", 1.0), of("gan", 1, "best", "fid", 0.5)]);
+    let table = Table::new(&rows, &labels()).unwrap();
+    let markdown = table.markdown();
+    assert!(markdown.contains("| GAN | 1.00† |"), "{markdown}");
+    assert!(markdown.contains("| **31.00 ± 12.71** |"), "{markdown}");
+    assert!(markdown.contains("| KDD GAN | – |"), "{markdown}");
+    assert!(markdown.contains("| diverged (1 of 2 seeds) |"));
+    assert!(markdown.contains("| diverged (2 of 2 seeds) |"));
+    assert!(markdown.contains(
+        "Status: ok but for runs that diverged and have no value: GAN (seed 1), KDD GAN (seeds 0, 1). \
+         †: mean over the seeds that did not diverge, never marked best."
+    ));
+    // What the diverged run reached before it stopped does not count either.
+    assert_eq!(table.blocks[1].rows[0].cells[0].interval.unwrap().mean, 1.0);
+    // A method without a finished seed shows what its runs spent until they stopped.
+    let kdd = table.spent.iter().find(|s| s.method == "kdd").unwrap();
+    assert_eq!((kdd.g_steps, kdd.train_s), (40.0, 9.0));
+}
+
+#[test]
+fn rows_that_do_not_compare_are_refused_by_field_and_run() {
+    let rows_with = |change: fn(&mut ResultRow)| {
+        let mut other = of("contrad", 0, "last", "fid", 2.0);
+        change(&mut other);
+        vec![of("gan", 0, "last", "fid", 1.0), other]
+    };
+    let message = |change| Table::new(&rows_with(change), &labels()).unwrap_err().to_string();
+    assert_eq!(
+        message(|r| r.protocol = "custom".into()),
+        "rows of one table disagree in protocol: table1 (run gan-0) and custom (run contrad-0); make \
+         one table of each"
+    );
+    assert!(message(|r| r.dataset_sha256 = "ff".repeat(32)).contains("disagree in dataset_sha256"));
+    assert!(message(|r| r.split = "test".into()).contains("disagree in split"));
+    assert!(message(|r| r.extractor_sha256 = "ff".repeat(32)).contains("in extractor_sha256"));
+    assert!(
+        message(|r| r.budget_amount = 40.0).contains("real_kimg=20 (run gan-0) and real_kimg=40")
+    );
+    assert!(message(|r| r.batch = 128).contains("disagree in batch: 64"));
+    assert_eq!(
+        message(|r| r.n_fake = 5000),
+        "rows of one column (fid@small-shapes, checkpoint last) disagree in sample counts: 50000 real \
+         and 10000 fake (run gan-0) and 50000 real and 5000 fake (run contrad-0); evaluate both with \
+         the same counts"
+    );
+    assert_eq!(
+        message(|r| (r.method, r.run_id) = ("gan".into(), "other".into())),
+        "method gan has two runs of seed 0 in one table: gan-0 and other; report them apart or remove one"
+    );
+    assert!(message(|r| r.value = Some(f64::NAN)).contains("only finite numbers are stored"));
+    assert!(matches!(Table::new(&[], &labels()), Err(ReportError::NoRows)));
+    assert_eq!(
+        Table::new(&[of("gan", 0, "5", "fid", 1.0)], &labels()).unwrap_err().to_string(),
+        "no row of table1 is of the last or best checkpoint; finish at least one run first"
+    );
+}
+
+#[test]
+fn mixed_rows_split_into_tables_of_their_own() {
+    let mut rows = one_seed();
+    let mut others = one_seed();
+    for row in &mut others {
+        row.extractor = "inception".into();
+        row.metric = row.metric.replace("@small-shapes", "");
+    }
+    rows.extend(others);
+    let groups = split_by_table(&rows);
+    assert_eq!(groups.len(), 2);
+    assert_eq!((groups[0].1.len(), groups[1].1.len()), (12, 12));
+    let table = Table::new(&groups[1].1, &labels()).unwrap();
+    assert!(table.markdown().contains("| Method | FID ↓ | Coverage ↑ |"));
+}
+
+#[test]
+fn unequal_seeds_missing_values_and_builds_are_noted() {
+    let mut rows = vec![
+        of("gan", 0, "last", "fid", 1.0),
+        of("gan", 1, "last", "fid", 1.5),
+        of("gan", 0, "last", "is", 2.0),
+        of("contrad", 0, "last", "fid", 2.0),
+        of("contrad", 0, "last", "is", 2.5),
+    ];
+    rows[3].version = "0.2.0".into();
+    let text = Table::new(&rows, &labels()).unwrap().markdown();
+    assert!(
+        text.contains("Note: GAN: IS@small-shapes of the last checkpoint has a value for 1 of 2")
+    );
+    assert!(
+        text.contains("Note: the methods were not run with the same seeds: GAN 0, 1; ContraD 0.")
+    );
+    assert!(
+        text.contains("Note: the rows come from several builds: 0.1.0 (abc1234), 0.2.0 (abc1234).")
+    );
+}
+
+#[test]
+fn counts_that_differ_between_metrics_are_told_apart() {
+    let mut rows = one_seed();
+    for row in rows.iter_mut().filter(|r| r.metric.starts_with("coverage")) {
+        row.n_real = 10_000;
+    }
+    let text = Table::new(&rows, &labels()).unwrap().markdown();
+    assert!(text.contains(
+        "FID@small-shapes: 50000 real and 10000 fake images; Coverage@small-shapes: 10000 real and \
+         10000 fake images."
+    ));
+}
+
+#[test]
+fn a_narrow_terminal_gets_the_spending_below() {
+    let table = Table::new(&one_seed(), &labels()).unwrap();
+    let (wide, narrow) = (table.text(120), table.text(80));
+    assert!(!wide.contains("\nSpent\n") && narrow.contains("\nSpent\n"));
+    assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
+}
+
+#[test]
+fn the_csv_holds_unrounded_values_of_all_tables() {
+    let rows: Vec<ResultRow> = [0.1, 0.2]
+        .into_iter()
+        .zip(0..)
+        .map(|(v, seed)| of("gan", seed, "last", "fid", v))
+        .collect();
+    let first = Table::new(&rows, &labels()).unwrap();
+    let second = Table::new(&one_seed(), &labels()).unwrap();
+    let text = String::from_utf8(csv(&[first.clone(), second]).unwrap()).unwrap();
+    let mut reader = ::csv::Reader::from_reader(text.as_bytes());
+    let headers = reader.headers().unwrap().clone();
+    let column = |name: &str| headers.iter().position(|h| h == name).unwrap();
+    let records: Vec<::csv::StringRecord> = reader.records().map(|r| r.unwrap()).collect();
+    assert_eq!(records.len(), 1 + 6);
+    let mean: f64 = records[0][column("fid@small-shapes")].parse().unwrap();
+    let interval = first.blocks[0].rows[0].cells[0].interval.unwrap();
+    assert_eq!(mean.to_bits(), interval.mean.to_bits());
+    let low: f64 = records[0][column("fid@small-shapes_ci_low")].parse().unwrap();
+    assert_eq!(low, interval.mean - interval.half_width.unwrap());
+    assert_eq!(&records[0][column("seeds")], "0 1");
+    assert_eq!(&records[0][column("coverage@small-shapes")], "");
+    assert_eq!(&records[1][column("fid@small-shapes_ci_low")], "");
+    assert_eq!(&records[1][column("train_s")], "81.25");
+}

@@ -1,0 +1,184 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::extractor::TrainExtractorArgs;
+
+/// Trains GAN methods under equal budgets, measures them, and compares.
+///
+/// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 64 wrong usage.
+#[derive(Debug, Parser)]
+#[command(name = "ganbench", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train and compare the methods of a table
+    Reproduce(ReproduceArgs),
+    /// Train one run from a recipe, or from the plan.toml of another run
+    Train(TrainArgs),
+    /// Write images of a trained run
+    Sample(SampleArgs),
+    /// Make tables and plots anew from finished runs
+    Report(ReportArgs),
+    /// List what there is
+    List(ListArgs),
+    /// The embedded small feature extractors
+    Extractor {
+        #[command(subcommand)]
+        command: ExtractorCommand,
+    },
+    /// Print shell completions
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ExtractorCommand {
+    /// Train a small extractor on a data set
+    Train(TrainExtractorArgs),
+}
+
+/// What every command that computes takes; none of it changes a result.
+#[derive(Debug, Clone, Args)]
+pub struct MachineArgs {
+    /// Folder that holds <DATASET>/ (else $GANBENCH_DATA, the hub cache, the hub)
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Weights of the extractor: a file (.pth, .safetensors), or made:SEED for tests
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<String>,
+    /// cpu, cuda:N or metal
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Threads of the CPU [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReproduceArgs {
+    /// The table: see `ganbench list tables`
+    pub table: String,
+    /// Data set: shapes, cifar10, mnist or folder:PATH [default: the table's]
+    #[arg(long)]
+    pub dataset: Option<String>,
+    /// Methods, by comma [default: the table's]
+    #[arg(long, value_delimiter = ',')]
+    pub methods: Option<Vec<String>>,
+    /// Seeds, by comma [default: the table's]
+    #[arg(long, value_delimiter = ',')]
+    pub seeds: Option<Vec<u64>>,
+    /// UNIT=AMOUNT with unit g_steps, real_kimg, d_kforwards or train_minutes; or smoke, or paper
+    #[arg(long)]
+    pub budget: Option<String>,
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Width of the networks
+    #[arg(long)]
+    pub width: Option<usize>,
+    /// Architecture: see `ganbench list architectures`
+    #[arg(long)]
+    pub architecture: Option<String>,
+    /// Feature extractor [default: the data set's small one]
+    #[arg(long)]
+    pub extractor: Option<String>,
+    /// Generated images behind the final rows
+    #[arg(long, value_name = "N")]
+    pub n_fake: Option<usize>,
+    /// Any other value of the plan
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Folder of runs, results and report [default: runs/TABLE-DATASET]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the plans with estimated time and memory, and train nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the final rows as JSON lines instead of the table
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// A recipe: any part of a plan, with `method`; what it leaves out is table1's
+    pub recipe: PathBuf,
+    /// Change a value of the plan, such as train.batch=32
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// The run's folder
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print the final rows as JSON lines
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct SampleArgs {
+    /// A run's folder
+    #[arg(long, value_name = "DIR")]
+    pub run: PathBuf,
+    /// How many images
+    #[arg(long, default_value_t = 64)]
+    pub n: usize,
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// One class only, of a conditional run
+    #[arg(long)]
+    pub class: Option<u32>,
+    /// last, best, or a number of kimg
+    #[arg(long, default_value = "last")]
+    pub checkpoint: String,
+    /// The live weights instead of the averaged ones
+    #[arg(long)]
+    pub raw: bool,
+    /// FILE.npz (uint8 arr_0 [N, H, W, 3] and labels), or a folder of PNG files
+    #[arg(long, value_name = "FILE.npz|DIR")]
+    pub out: PathBuf,
+    /// cpu, cuda:N or metal
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Folder that holds runs
+    #[arg(long, value_name = "DIR")]
+    pub runs: PathBuf,
+    /// Folder of the results and the report
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    pub what: Listed,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Listed {
+    Methods,
+    Architectures,
+    Datasets,
+    Extractors,
+    Metrics,
+    Tables,
+}

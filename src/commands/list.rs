@@ -1,0 +1,71 @@
+//! `ganbench list`: what there is to choose from.
+
+use anyhow::Result;
+use ganbench_baselines::data::datasets;
+use ganbench_baselines::methods::METHODS;
+use ganbench_baselines::networks::ARCHITECTURES;
+use ganbench_metrics::EXTRACTORS;
+use serde_json::{Value, json};
+
+use crate::cli::{ListArgs, Listed};
+use crate::recipe::{RECIPES, Recipe};
+
+/// # Errors
+/// If an embedded recipe is damaged.
+pub fn run(args: &ListArgs) -> Result<()> {
+    let entries = entries(args.what)?;
+    for entry in entries {
+        if args.json {
+            println!("{entry}");
+        } else {
+            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_string();
+            println!("{:<16} {}", text("name"), text("summary"));
+        }
+    }
+    Ok(())
+}
+
+/// One object an entry, with `name` and `summary` at least.
+fn entries(what: Listed) -> Result<Vec<Value>> {
+    Ok(match what {
+        Listed::Methods => METHODS
+            .iter()
+            .map(|m| {
+                json!({"name": m.name, "title": m.title, "summary": m.summary, "source": m.source,
+                       "conditional": m.conditional()})
+            })
+            .collect(),
+        Listed::Architectures => ARCHITECTURES
+            .iter()
+            .map(|a| json!({"name": a.name, "summary": a.summary, "image_sizes": a.image_sizes}))
+            .collect(),
+        Listed::Datasets => datasets()
+            .iter()
+            .map(|d| {
+                json!({"name": d.name, "summary": d.summary, "source": d.source, "licence": d.licence,
+                       "classes": d.class_names, "default_extractor": d.default_extractor})
+            })
+            .collect(),
+        Listed::Extractors => EXTRACTORS
+            .iter()
+            .map(|e| {
+                json!({"name": e.name, "summary": e.description, "feature_dim": e.feature_dim,
+                       "classes": e.classes})
+            })
+            .collect(),
+        Listed::Metrics => ganbench_metrics::metrics()
+            .map(|m| {
+                json!({"name": m.name, "summary": format!("{} {}", m.arrow(), m.description),
+                       "higher_is_better": m.higher_is_better})
+            })
+            .collect(),
+        Listed::Tables => RECIPES
+            .iter()
+            .map(|(name, _)| {
+                let recipe = Recipe::of(name)?;
+                let methods = recipe.table.methods.join(", ");
+                Ok(json!({"name": name, "summary": methods, "methods": recipe.table.methods}))
+            })
+            .collect::<Result<_>>()?,
+    })
+}

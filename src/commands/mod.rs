@@ -1,0 +1,65 @@
+//! The commands, one file each.
+
+pub mod extractor;
+pub mod list;
+pub mod report;
+pub mod reproduce;
+pub mod sample;
+pub mod train;
+
+use anyhow::Result;
+use clap::CommandFactory as _;
+
+use crate::cli::{Cli, MachineArgs};
+use crate::machine;
+use crate::plan::PlanError;
+use crate::run_folder::{Provenance, commit};
+use crate::session::Surroundings;
+
+/// Whether an error is of what was typed, not of what was found.
+pub fn is_usage(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref::<PlanError>(),
+        Some(
+            PlanError::Assignment(_)
+                | PlanError::Method { .. }
+                | PlanError::Value { .. }
+                | PlanError::Form { .. }
+        )
+    )
+}
+
+pub fn completions(shell: clap_complete::Shell) -> Result<()> {
+    clap_complete::generate(shell, &mut Cli::command(), "ganbench", &mut std::io::stdout());
+    Ok(())
+}
+
+/// Threads, device and places, from the command line.
+fn surroundings(args: &MachineArgs) -> Result<(Surroundings, usize)> {
+    let threads = machine::set_threads(args.threads)?;
+    let at = Surroundings {
+        data: args.data.clone(),
+        weights: args.weights.clone(),
+        device: machine::device(&args.device)?,
+        quiet: args.quiet,
+    };
+    Ok((at, threads))
+}
+
+/// How this invocation runs.
+fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpuinfo.lines().find_map(|l| l.strip_prefix("model name")?.trim().strip_prefix(':'));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Provenance {
+        version: env!("CARGO_PKG_VERSION"),
+        commit: commit(),
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        os: std::env::consts::OS,
+        arch: std::env::consts::ARCH,
+        cpu: cpu.map_or("unknown", str::trim).to_string(),
+        threads,
+        device: args.device.clone(),
+        started_unix_s: now.map_or(0, |d| d.as_secs()),
+    }
+}

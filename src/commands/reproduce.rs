@@ -1,0 +1,113 @@
+//! `ganbench reproduce TABLE`: every method and seed of a table, then its results and report.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::cli::ReproduceArgs;
+use crate::pipeline::{self, RunInput};
+use crate::plan::{Plan, PlanError, assignment, merge};
+use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
+use crate::session::{load_dataset, load_extractor, real_reference};
+use crate::{estimate, report, results};
+
+/// # Errors
+/// If anything but a diverging run goes wrong.
+pub fn run(args: &ReproduceArgs) -> Result<()> {
+    let recipe = recipe(args)?;
+    let mut plans = plans(args, &recipe)?;
+    let (at, threads) = super::surroundings(&args.machine)?;
+    let first = plans.first_mut().context("no methods or no seeds were asked for")?;
+    let dataset = load_dataset(&mut first.dataset, &at)?;
+    let extractor = load_extractor(&mut first.evaluation, &first.dataset.name, &at)?;
+    let (data, evaluation) = (first.dataset.clone(), first.evaluation.clone());
+    for plan in &mut plans {
+        plan.dataset = data.clone();
+        plan.evaluation = evaluation.clone();
+    }
+    if args.dry_run {
+        return estimate::print(&plans, &dataset, extractor.as_ref(), &at);
+    }
+    let out = args.out.clone().unwrap_or_else(|| default_out(&recipe, &data.name));
+    let runs = out.join("runs");
+    std::fs::create_dir_all(&runs)
+        .with_context(|| format!("cannot make the folder {}", runs.display()))?;
+    let provenance = super::provenance(&args.machine, threads);
+    let folders: Vec<RunFolder> = plans.iter().map(|plan| RunFolder::of(&runs, plan)).collect();
+    if folders.iter().all(RunFolder::is_done) {
+        eprintln!("all {} runs are done: {}", folders.len(), runs.display());
+    } else {
+        let evaluator = real_reference(&plans[0], extractor, &dataset.images, at.quiet)?;
+        for (plan, folder) in plans.iter().zip(&folders) {
+            let input = RunInput {
+                plan,
+                dataset: &dataset,
+                evaluator: &evaluator,
+                device: &at.device,
+                folder,
+                provenance: &provenance,
+                quiet: at.quiet,
+            };
+            pipeline::run(&input)
+                .with_context(|| format!("run {} seed {}", plan.method, plan.train.seed))?;
+            results::rebuild(&out, &results::find_runs(&runs)?)?;
+        }
+    }
+    results::rebuild(&out, &results::find_runs(&runs)?)?;
+    let made = report::write(&folders, &out, Some(&provenance.command))?;
+    if args.json {
+        for row in made.final_rows() {
+            println!("{}", serde_json::to_string(row)?);
+        }
+        return Ok(());
+    }
+    println!("{}", made.text);
+    println!("{}", out.join("report.md").display());
+    Ok(())
+}
+
+fn default_out(recipe: &Recipe, dataset: &str) -> PathBuf {
+    let dataset = dataset.split(':').next().unwrap_or(dataset);
+    PathBuf::from("runs").join(format!("{}-{dataset}", recipe.table.name))
+}
+
+/// The table's recipe with what the command line changes.
+fn recipe(args: &ReproduceArgs) -> Result<Recipe, PlanError> {
+    let mut recipe = Recipe::of(&args.table)?;
+    if let Some(budget) = &args.budget {
+        recipe.apply_budget(budget)?;
+    }
+    let mut set = Vec::new();
+    let mut put =
+        |key: &str, value: Option<String>| set.extend(value.map(|v| format!("{key}={v}")));
+    let quoted =
+        |text: &Option<String>| text.as_ref().map(|t| toml::Value::String(t.clone()).to_string());
+    put("dataset.name", quoted(&args.dataset));
+    put("train.batch", args.batch.map(|v| v.to_string()));
+    put("train.network.width", args.width.map(|v| v.to_string()));
+    put("train.network.architecture", quoted(&args.architecture));
+    put("evaluation.extractor", quoted(&args.extractor));
+    put("evaluation.n_fake", args.n_fake.map(|v| v.to_string()));
+    set.extend(args.set.iter().cloned());
+    for text in set {
+        merge(&mut recipe.plan, &assignment(&text)?);
+    }
+    Ok(recipe)
+}
+
+/// One plan a method and seed, seeds outermost, so that a cut-off sweep compares all methods.
+fn plans(args: &ReproduceArgs, recipe: &Recipe) -> Result<Vec<Plan>, PlanError> {
+    let methods = args.methods.as_ref().unwrap_or(&recipe.table.methods);
+    let seeds = args.seeds.as_ref().unwrap_or(&recipe.table.seeds);
+    let mut plans = Vec::new();
+    for &seed in seeds {
+        for method in methods {
+            let plan = recipe.plan(method, seed)?;
+            if !plans.contains(&plan) {
+                plans.push(plan);
+            }
+        }
+    }
+    Ok(plans)
+}

@@ -1,0 +1,131 @@
+//! `ganbench sample`: images of a trained run, as `.npz` or PNG files.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ganbench_baselines::train::{LoadedGenerator, SampleRequest};
+use ganbench_nn::images::{ImageBatch, ImageSize};
+use npyz::WriterBuilder as _;
+
+use crate::cli::SampleArgs;
+use crate::machine;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::run_folder::RunFolder;
+
+/// # Errors
+/// If the run, the checkpoint or the class does not exist, or the output cannot be written.
+pub fn run(args: &SampleArgs) -> Result<()> {
+    machine::set_threads(args.threads)?;
+    if args.n == 0 {
+        bail!("--n is 0, expected at least 1");
+    }
+    let folder = RunFolder::open(&args.run)?;
+    let plan = folder.plan()?;
+    let path = checkpoint(&folder, &plan, args)?;
+    let device = machine::device(&args.device)?;
+    let side = plan.dataset.image_size;
+    let size = ImageSize::new(side, side, plan.dataset.channels);
+    let generator = LoadedGenerator::new(&plan.train, size, plan.dataset.classes, &path, &device)
+        .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
+    let mut bar = Progress::new("sample", args.n as f64, false);
+    let request = SampleRequest { n: args.n, seed: args.seed, class: args.class };
+    let images = generator
+        .sampler()
+        .sample(request, &mut |n| bar.set(n as f64, &format!("{n}/{}", args.n)))?;
+    if args.out.extension().is_some_and(|e| e == "npz") {
+        write_npz(&images, &args.out)?;
+    } else {
+        write_pngs(&images, &args.out)?;
+    }
+    bar.finish(&format!("{} images", args.n));
+    println!("{}", args.out.display());
+    Ok(())
+}
+
+/// The weights' file that the command line names.
+fn checkpoint(folder: &RunFolder, plan: &Plan, args: &SampleArgs) -> Result<PathBuf> {
+    let name = match args.checkpoint.as_str() {
+        which @ ("last" | "best") => {
+            let rows = folder.scores()?;
+            let row = rows
+                .iter()
+                .find(|r| r.checkpoint == which && r.value.is_some())
+                .with_context(|| {
+                    format!(
+                        "{} has no {which} checkpoint: the run is not done, or diverged",
+                        folder.path().display()
+                    )
+                })?;
+            ganbench_reports::kimg_name(row.real_images as f64 / 1e3)
+        }
+        kimg => kimg.to_string(),
+    };
+    let kind = if args.raw { "raw" } else { "ema" };
+    let path = folder.checkpoints().join(format!("{kind}-{name}.safetensors"));
+    if !path.is_file() {
+        let mut known: Vec<String> = fs::read_dir(folder.checkpoints())
+            .map(|entries| {
+                let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+                names
+                    .filter_map(|n| {
+                        Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string())
+                    })
+                    .collect()
+            })
+            .unwrap_or_default();
+        known.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
+        bail!("the {} run has no checkpoint {name}; known kimg: {}", plan.method, known.join(", "));
+    }
+    Ok(path)
+}
+
+/// `arr_0` u8 `[N, H, W, C]`, the ADM layout, and `labels` i64 `[N]` of a conditional run.
+fn write_npz(images: &ImageBatch, path: &Path) -> Result<()> {
+    let temporary = path.with_extension("npz.tmp");
+    let context = || format!("cannot write {}", path.display());
+    let mut npz = npyz::npz::NpzWriter::create(&temporary).with_context(context)?;
+    let s = images.size;
+    let shape = [images.len() as u64, s.height as u64, s.width as u64, s.channels as u64];
+    let options = Default::default;
+    let mut writer = npz
+        .array::<u8>("arr_0", options())?
+        .default_dtype()
+        .shape(&shape)
+        .begin_nd()
+        .with_context(context)?;
+    writer.extend(images.pixels.iter().copied()).with_context(context)?;
+    writer.finish().with_context(context)?;
+    if let Some(labels) = &images.labels {
+        let shape = [labels.len() as u64];
+        let mut writer =
+            npz.array::<i64>("labels", options())?.default_dtype().shape(&shape).begin_nd()?;
+        writer.extend(labels.iter().map(|&l| i64::from(l))).with_context(context)?;
+        writer.finish().with_context(context)?;
+    }
+    drop(npz);
+    fs::rename(&temporary, path).with_context(context)
+}
+
+/// `000000.png`, …; a conditional run gets one subfolder a class.
+fn write_pngs(images: &ImageBatch, dir: &Path) -> Result<()> {
+    let color = if images.size.channels == 3 {
+        image::ExtendedColorType::Rgb8
+    } else {
+        image::ExtendedColorType::L8
+    };
+    for i in 0..images.len() {
+        let dir = match &images.labels {
+            Some(labels) => dir.join(format!("{:03}", labels[i])),
+            None => dir.to_path_buf(),
+        };
+        fs::create_dir_all(&dir)
+            .with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        let path = dir.join(format!("{i:06}.png"));
+        let (width, height) = (images.size.width as u32, images.size.height as u32);
+        image::save_buffer(&path, images.image(i), width, height, color)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}

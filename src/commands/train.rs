@@ -1,0 +1,57 @@
+//! `ganbench train RECIPE.toml`: one run.
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cli::TrainArgs;
+use crate::pipeline::{self, RunInput};
+use crate::plan::{assignment, merge, resolve};
+use crate::recipe::Recipe;
+use crate::run_folder::RunFolder;
+use crate::session::{load_dataset, load_extractor, real_reference};
+
+/// # Errors
+/// If anything but a diverging run goes wrong.
+pub fn run(args: &TrainArgs) -> Result<()> {
+    let place = args.recipe.display().to_string();
+    let text =
+        std::fs::read_to_string(&args.recipe).with_context(|| format!("cannot read {place}"))?;
+    let own: toml::Table = text.parse().with_context(|| format!("{place} is not TOML"))?;
+    let mut table = Recipe::of("table1")?.plan;
+    let defaults = "table = \"custom\"\n[train]\nseed = 0\n".parse::<toml::Table>()?;
+    merge(&mut table, &defaults);
+    merge(&mut table, &own);
+    for text in &args.set {
+        merge(&mut table, &assignment(text)?);
+    }
+    let mut plan = resolve(table, &place)?;
+
+    let (at, threads) = super::surroundings(&args.machine)?;
+    let dataset = load_dataset(&mut plan.dataset, &at)?;
+    let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
+    let folder = RunFolder::at(&args.out);
+    if folder.path().join("plan.toml").is_file() && folder.plan()? != plan {
+        bail!("{} holds a run of another plan; choose another --out", args.out.display());
+    }
+    if !folder.is_done() {
+        let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
+        let provenance = super::provenance(&args.machine, threads);
+        let input = RunInput {
+            plan: &plan,
+            dataset: &dataset,
+            evaluator: &evaluator,
+            device: &at.device,
+            folder: &folder,
+            provenance: &provenance,
+            quiet: at.quiet,
+        };
+        pipeline::run(&input)?;
+    }
+    for row in folder.scores()?.iter().filter(|r| r.checkpoint.parse::<f64>().is_err()) {
+        match (args.json, row.value) {
+            (true, _) => println!("{}", serde_json::to_string(row)?),
+            (false, Some(value)) => println!("{:<6} {:<28} {value:.4}", row.checkpoint, row.metric),
+            (false, None) => println!("{:<6} {:<28} diverged", row.checkpoint, row.metric),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! `--dry-run`: the plans, and what they will cost, from a few measured steps of each.
+
+use anyhow::Result;
+use ganbench_baselines::data::Dataset;
+use ganbench_baselines::train::{SampleRequest, Trainer, Unit};
+use ganbench_metrics::Extractor;
+
+use crate::machine;
+use crate::plan::Plan;
+use crate::progress::duration;
+use crate::session::Surroundings;
+
+/// Steps measured, after one that warms up.
+const STEPS: usize = 3;
+/// Images sampled and extracted to time evaluation.
+const IMAGES: usize = 200;
+
+/// Prints each plan as TOML, then a line of estimates a run and the sum, to stdout.
+///
+/// # Errors
+/// If a plan does not fit the data.
+pub fn print(
+    plans: &[Plan],
+    dataset: &Dataset,
+    extractor: &dyn Extractor,
+    at: &Surroundings,
+) -> Result<()> {
+    let classes = dataset.class_names.len();
+    let mut lines = Vec::new();
+    let mut total_s = 0.0;
+    let sample = dataset.images.take(IMAGES);
+    let started = std::time::Instant::now();
+    extractor.extract(&sample, &mut |_, _| {})?;
+    let extract_s = started.elapsed().as_secs_f64() / sample.len() as f64;
+    let n_real = plans.first().map_or(0, |p| p.evaluation.max_real.min(dataset.images.len()));
+    total_s += extract_s * n_real as f64;
+    for plan in plans {
+        println!(
+            "# {} seed {}: run {}\n{}",
+            plan.method,
+            plan.train.seed,
+            plan.run_id(),
+            plan.to_toml()?
+        );
+        machine::reset_peak_rss();
+        let mut trainer = Trainer::new(&plan.train, &dataset.images, classes, &at.device)?;
+        let _ = trainer.step()?;
+        let (before, share) = (*trainer.spent(), trainer.progress());
+        for _ in 0..STEPS {
+            let _ = trainer.step()?;
+        }
+        let step_s = (trainer.spent().train_s - before.train_s) / STEPS as f64;
+        let step_share = (trainer.progress() - share) / STEPS as f64;
+        let train_s = match plan.train.budget.unit {
+            Unit::TrainMinutes => plan.train.budget.amount * 60.0,
+            _ => (1.0 / step_share).ceil() * step_s,
+        };
+        let started = std::time::Instant::now();
+        let request = SampleRequest { n: IMAGES, seed: 0, class: None };
+        extractor.extract(&trainer.sampler(false).sample(request, &mut |_| {})?, &mut |_, _| {})?;
+        let image_s = started.elapsed().as_secs_f64() / IMAGES as f64;
+        let e = &plan.evaluation;
+        let images = (e.curve_points + 1) * e.n_fake_curve + 2 * e.n_fake;
+        let evaluate_s = images as f64 * image_s;
+        total_s += train_s + evaluate_s;
+        lines.push(format!(
+            "{:<16} seed {:<4} train {:>12}  evaluate {:>12}  peak {:>6.0} MB  {:.0} ms a step",
+            plan.method,
+            plan.train.seed,
+            duration(train_s),
+            duration(evaluate_s),
+            machine::peak_rss_mb(),
+            step_s * 1e3
+        ));
+    }
+    for line in lines {
+        println!("{line}");
+    }
+    println!(
+        "{} runs, about {} in all on this machine (from {STEPS} measured steps each; real features included)",
+        plans.len(),
+        duration(total_s)
+    );
+    Ok(())
+}

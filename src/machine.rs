@@ -1,0 +1,71 @@
+//! What the program needs of the machine: threads, memory, devices.
+
+use anyhow::{Context as _, Result, bail};
+use candle_core::Device;
+
+/// Sets the number of threads of every pool. Call before any other thread exists.
+///
+/// # Errors
+/// If it is 0, or a pool already runs.
+pub fn set_threads(threads: Option<usize>) -> Result<usize> {
+    let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = match threads {
+        Some(0) => bail!("--threads is 0, expected at least 1"),
+        Some(n) => n,
+        None => available,
+    };
+    for name in ["RAYON_NUM_THREADS", "CANDLE_NUM_THREADS", "POLARS_MAX_THREADS"] {
+        // SAFETY: called first thing in main, while this is the only thread.
+        unsafe { std::env::set_var(name, threads.to_string()) };
+    }
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("the thread pool could not be started")?;
+    Ok(threads)
+}
+
+/// Lets freed memory stay with the program: a training step frees and takes the same large buffers over
+/// and over, and giving them back to the kernel each time costs more than the arithmetic.
+pub fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: mallopt only sets parameters of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
+        libc::mallopt(libc::M_TOP_PAD, 64 << 20);
+    }
+}
+
+/// Starts the peak of [`peak_rss_mb`] anew, where the system can (Linux).
+pub fn reset_peak_rss() {
+    #[cfg(target_os = "linux")]
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// Peak resident memory of this process since the start or [`reset_peak_rss`], in 2^20 bytes; 0 where
+/// the system does not tell.
+pub fn peak_rss_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let kb = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kb.map_or(0.0, |kb| kb / 1024.0)
+}
+
+/// `cpu`, `cuda:N` or `metal`.
+///
+/// # Errors
+/// If the name is none of these, or the program was built without the device.
+pub fn device(name: &str) -> Result<Device> {
+    let index = |text: &str| text.parse::<usize>().ok();
+    match name.split_once(':').unwrap_or((name, "0")) {
+        ("cpu", _) => Ok(Device::Cpu),
+        ("cuda", n) if index(n).is_some() => Device::new_cuda(index(n).unwrap_or(0)).with_context(|| {
+            format!("device {name} is not available; build with --features cuda on a machine with one")
+        }),
+        ("metal", n) if index(n).is_some() => Device::new_metal(index(n).unwrap_or(0)).with_context(|| {
+            format!("device {name} is not available; build with --features metal on a machine with one")
+        }),
+        _ => bail!("unknown device \"{name}\"; known: cpu, cuda:N, metal"),
+    }
+}

@@ -1,0 +1,251 @@
+//! One run from its plan to its rows: train, measure at the points of the curve, measure the last and the
+//! best checkpoint.
+
+use anyhow::{Context as _, Result};
+use candle_core::Device;
+use ganbench_baselines::data::Dataset;
+use ganbench_baselines::train::{
+    Diverged, LoadedGenerator, SampleRequest, Sampler, Spent, Trainer,
+};
+use ganbench_metrics::{
+    EvaluationInput, MetricValue, Settings, evaluate, inception_score, metrics, reported_name,
+};
+use ganbench_reports::plot::{SampleSheet, samples_png};
+use ganbench_reports::{ResultRow, Status, kimg_name, write_atomic};
+
+use crate::machine;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::run_folder::{Provenance, RunFolder, commit};
+use crate::session::Evaluator;
+
+/// What one run needs.
+pub struct RunInput<'a> {
+    pub plan: &'a Plan,
+    pub dataset: &'a Dataset,
+    pub evaluator: &'a Evaluator,
+    pub device: &'a Device,
+    pub folder: &'a RunFolder,
+    pub provenance: &'a Provenance,
+    pub quiet: bool,
+}
+
+/// Trains and measures one run, going on from its last checkpoint where there is one. Nothing is done
+/// where it is complete.
+///
+/// # Errors
+/// If the plan does not fit the data, or a file cannot be written. Divergence is a result, not an error.
+pub fn run(input: &RunInput<'_>) -> Result<Vec<ResultRow>> {
+    if input.folder.is_done() {
+        return input.folder.scores();
+    }
+    input.folder.create(input.plan, input.provenance)?;
+    machine::reset_peak_rss();
+    let mut run = Run::start(input)?;
+    let outcome = run.train()?;
+    run.finish(outcome)
+}
+
+struct Run<'a> {
+    input: &'a RunInput<'a>,
+    trainer: Trainer<'a>,
+    rows: Vec<ResultRow>,
+    bar: Progress,
+}
+
+impl<'a> Run<'a> {
+    fn start(input: &'a RunInput<'a>) -> Result<Self> {
+        let plan = input.plan;
+        let classes = input.dataset.class_names.len();
+        let mut trainer = Trainer::new(&plan.train, &input.dataset.images, classes, input.device)?;
+        let label = format!("{} seed {}", plan.method, plan.train.seed);
+        let mut bar = Progress::new(label, 1.0, input.quiet);
+        let mut rows = Vec::new();
+        if input.folder.state().join("state.json").is_file() {
+            trainer.load(&input.folder.state())?;
+            let steps = trainer.spent().g_steps;
+            rows = input.folder.scores()?;
+            rows.retain(|row| row.g_steps <= steps && row.checkpoint.parse::<f64>().is_ok());
+            bar.skip_to(trainer.progress());
+        }
+        Ok(Self { input, trainer, rows, bar })
+    }
+
+    fn train(&mut self) -> Result<Option<Diverged>> {
+        let plan = self.input.plan;
+        let points = plan.evaluation.curve_points as f64;
+        if self.rows.is_empty() {
+            self.point()?;
+        }
+        let mut records = self.input.folder.record_writer(self.trainer.spent().g_steps)?;
+        let started = std::time::Instant::now();
+        let first = self.trainer.spent().real_images;
+        while self.trainer.progress() < 1.0 {
+            let before = (self.trainer.progress() * points).floor();
+            let record = match self.trainer.step()? {
+                Ok(record) => record,
+                Err(diverged) => return Ok(Some(diverged)),
+            };
+            let spent = *self.trainer.spent();
+            let progress = self.trainer.progress();
+            let at_point = (progress * points).floor() > before;
+            if spent.g_steps % plan.train.log_every_steps == 1 % plan.train.log_every_steps
+                || at_point
+            {
+                records.push(&record)?;
+            }
+            let rate = (spent.real_images - first) as f64 / started.elapsed().as_secs_f64();
+            self.bar.set(progress.min(1.0), &format!("{rate:.0} img/s"));
+            if at_point {
+                self.point()?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Measures the state of now, and keeps it.
+    fn point(&mut self) -> Result<()> {
+        let spent = *self.trainer.spent();
+        let name = kimg_name(spent.real_images as f64 / 1e3);
+        self.trainer.save_generators(&self.input.folder.checkpoints(), &name)?;
+        let n = self.input.plan.evaluation.n_fake_curve;
+        let values = measure(self.input, &self.trainer.sampler(false), n)?;
+        self.rows.extend(values.iter().map(|v| row(self.input, &spent, &name, v)));
+        self.trainer.save(&self.input.folder.state())?;
+        self.input.folder.write_scores(&self.rows)
+    }
+
+    fn finish(mut self, outcome: Option<Diverged>) -> Result<Vec<ResultRow>> {
+        let input = self.input;
+        let spent = *self.trainer.spent();
+        if let Some(diverged) = outcome {
+            for checkpoint in ["last", "best"] {
+                for metric in metrics() {
+                    let metric = reported_name(metric.name, &input.plan.evaluation.extractor);
+                    let (n_real, n_fake) = (0, 0);
+                    let value = MetricValue { metric, value: f64::NAN, std: None, n_real, n_fake };
+                    self.rows.push(ResultRow {
+                        value: None,
+                        status: Status::Diverged,
+                        ..row(input, &spent, checkpoint, &value)
+                    });
+                }
+            }
+            input.folder.write_scores(&self.rows)?;
+            input.folder.finish(&serde_json::to_string(&diverged)?)?;
+            self.bar.finish(&format!("diverged at step {} ({})", diverged.g_step, diverged.what));
+            return Ok(self.rows);
+        }
+        let last_name = kimg_name(spent.real_images as f64 / 1e3);
+        let (best_name, best_spent) = self.best().unwrap_or((last_name.clone(), spent));
+        let last = measure(input, &self.trainer.sampler(false), input.plan.evaluation.n_fake)?;
+        let best = if best_name == last_name {
+            last.clone()
+        } else {
+            let generator = load_generator(input, &best_name)?;
+            measure(input, &generator.sampler(), input.plan.evaluation.n_fake)?
+        };
+        self.rows.extend(last.iter().map(|v| row(input, &spent, "last", v)));
+        self.rows.extend(best.iter().map(|v| row(input, &best_spent, "best", v)));
+        input.folder.write_scores(&self.rows)?;
+        self.write_samples()?;
+        input.folder.finish("ok")?;
+        self.bar.finish(&format!("{last_name} kimg"));
+        Ok(self.rows)
+    }
+
+    /// Name and cost of the point with the lowest FID.
+    fn best(&self) -> Option<(String, Spent)> {
+        let fid = reported_name("fid", &self.input.plan.evaluation.extractor);
+        let points = self.rows.iter().filter(|r| r.metric == fid && r.value.is_some());
+        let best = points
+            .min_by(|a, b| a.value.partial_cmp(&b.value).unwrap_or(std::cmp::Ordering::Equal))?;
+        let spent = Spent {
+            g_steps: best.g_steps,
+            d_steps: best.d_steps,
+            real_images: best.real_images,
+            d_image_forwards: best.d_image_forwards,
+            d_image_forwards_g_step: best.d_image_forwards_g_step,
+            g_image_forwards: best.g_image_forwards,
+            train_s: best.train_s,
+        };
+        Some((best.checkpoint.clone(), spent))
+    }
+
+    fn write_samples(&self) -> Result<()> {
+        let seed = self.input.plan.train.seed;
+        let request = SampleRequest { n: 64, seed, class: None };
+        let images = self.trainer.sampler(false).sample(request, &mut |_| {})?;
+        let sheet = SampleSheet { images: &images, columns: 8, row_labels: None };
+        Ok(write_atomic(&self.input.folder.path().join("samples.png"), &samples_png(&sheet)?)?)
+    }
+}
+
+/// The averaged generator of a point of the curve.
+fn load_generator(input: &RunInput<'_>, name: &str) -> Result<LoadedGenerator> {
+    let path = input.folder.checkpoints().join(format!("ema-{name}.safetensors"));
+    let size = input.dataset.images.size;
+    let classes = input.dataset.class_names.len();
+    LoadedGenerator::new(&input.plan.train, size, classes, &path, input.device)
+        .with_context(|| format!("cannot use the checkpoint {}", path.display()))
+}
+
+/// Samples with the run's seed, extracts, and computes every metric.
+fn measure(input: &RunInput<'_>, sampler: &Sampler<'_>, n: usize) -> Result<Vec<MetricValue>> {
+    let request = SampleRequest { n, seed: input.plan.train.seed, class: None };
+    let images = sampler.sample(request, &mut |_| {})?;
+    let fake = input.evaluator.extractor.extract(&images, &mut |_, _| {})?;
+    let e = &input.plan.evaluation;
+    let settings = Settings {
+        inception_score: inception_score::Options { splits: e.is_splits, ..Default::default() },
+        nearest_k: e.nearest_k,
+    };
+    Ok(evaluate(EvaluationInput {
+        real: &input.evaluator.reference,
+        fake: &fake,
+        extractor: input.evaluator.extractor.name(),
+        metrics: None,
+        settings,
+    })?)
+}
+
+/// A row of the results.
+fn row(input: &RunInput<'_>, spent: &Spent, checkpoint: &str, v: &MetricValue) -> ResultRow {
+    let (plan, train) = (input.plan, &input.plan.train);
+    ResultRow {
+        run_id: plan.run_id(),
+        table: plan.table.clone(),
+        method: plan.method.clone(),
+        conditional: train.parts.conditional(),
+        architecture: train.network.architecture.clone(),
+        width: train.network.width as u64,
+        dataset: plan.dataset.name.clone(),
+        dataset_sha256: plan.dataset.sha256.clone(),
+        split: plan.dataset.split.to_string(),
+        seed: train.seed,
+        budget_unit: train.budget.unit.name().to_string(),
+        budget_amount: train.budget.amount,
+        batch: train.batch as u64,
+        g_steps: spent.g_steps,
+        d_steps: spent.d_steps,
+        real_images: spent.real_images,
+        d_image_forwards: spent.d_image_forwards,
+        g_image_forwards: spent.g_image_forwards,
+        train_s: spent.train_s,
+        peak_rss_mb: machine::peak_rss_mb(),
+        checkpoint: checkpoint.to_string(),
+        metric: v.metric.clone(),
+        value: Some(v.value),
+        ci_low: None,
+        ci_high: None,
+        n_real: v.n_real as u64,
+        n_fake: v.n_fake as u64,
+        extractor: plan.evaluation.extractor.clone(),
+        extractor_sha256: plan.evaluation.extractor_sha256.clone(),
+        protocol: plan.evaluation.protocol.clone(),
+        status: Status::Ok,
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        commit: commit(),
+        d_image_forwards_g_step: spent.d_image_forwards_g_step,
+    }
+}

@@ -1,0 +1,211 @@
+//! What decides a run's results, every default explicit, and its identity.
+
+use ganbench_baselines::data::Split;
+use ganbench_baselines::methods::{self, METHODS};
+use ganbench_baselines::train::TrainPlan;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use thiserror::Error;
+
+/// Version of the plan's form. A field added later is left out of the hash at its neutral value, so
+/// that old ids stay; a changed meaning raises this number.
+pub const FORMAT: u32 = 1;
+
+/// The real images of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatasetPlan {
+    pub name: String,
+    pub split: Split,
+    /// Seed of drawn sets (`shapes`).
+    pub shapes_seed: u64,
+    /// First so many images; 0 for all.
+    pub limit: usize,
+    /// Image channels, and below their side and the number of classes; 0 is filled in from the data.
+    #[serde(default)]
+    pub channels: usize,
+    #[serde(default)]
+    pub image_size: usize,
+    #[serde(default)]
+    pub classes: usize,
+    /// Of the encoded content; an empty one is filled in, another one must agree.
+    #[serde(default)]
+    pub sha256: String,
+}
+
+/// How a run is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvaluationPlan {
+    pub protocol: String,
+    pub extractor: String,
+    #[serde(default)]
+    pub extractor_sha256: String,
+    /// Real images behind the statistics, at most.
+    pub max_real: usize,
+    /// Fakes of the last and best checkpoint.
+    pub n_fake: usize,
+    /// Fakes of a point of the curve.
+    pub n_fake_curve: usize,
+    /// Points of the curve after the untrained generator, at equal shares of the budget.
+    pub curve_points: usize,
+    pub nearest_k: usize,
+    pub is_splits: usize,
+    /// Images of the sample grid.
+    pub grid_images: usize,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    pub format: u32,
+    pub table: String,
+    pub method: String,
+    pub dataset: DatasetPlan,
+    pub train: TrainPlan,
+    pub evaluation: EvaluationPlan,
+}
+
+/// A plan that cannot be made or used.
+#[derive(Debug, Error)]
+pub enum PlanError {
+    #[error("{place} is not TOML: {source}")]
+    Toml { place: String, source: toml::de::Error },
+    #[error("{place} does not make a plan: {what}")]
+    Form { place: String, what: String },
+    #[error("--set {0} is not KEY=VALUE, such as train.batch=32")]
+    Assignment(String),
+    #[error("unknown method \"{name}\"; known: {known}")]
+    Method { name: String, known: String },
+    #[error(
+        "the plan has format {got}, this ganbench reads format {FORMAT}; use the version in the run's provenance.toml"
+    )]
+    Format { got: u32 },
+    #[error("{field} is {got}, expected {expected}")]
+    Value { field: &'static str, got: String, expected: String },
+}
+
+impl Plan {
+    /// The first 16 hex digits of the SHA-256 of the plan as JSON. Threads, paths and commit are not in
+    /// the plan.
+    pub fn run_id(&self) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        let hash = Sha256::digest(&json);
+        hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    }
+
+    /// As `plan.toml` holds it.
+    pub fn to_toml(&self) -> Result<String, PlanError> {
+        toml::to_string(self)
+            .map_err(|e| PlanError::Form { place: "plan".into(), what: e.to_string() })
+    }
+
+    /// # Errors
+    /// If a value is out of its range.
+    pub fn check(&self) -> Result<(), PlanError> {
+        if self.format != FORMAT {
+            return Err(PlanError::Format { got: self.format });
+        }
+        let e = &self.evaluation;
+        let wrong = |field, got: usize, expected: String| {
+            Err(PlanError::Value { field, got: got.to_string(), expected })
+        };
+        // A ball needs its k neighbours beside the point itself, and each split of IS an image.
+        let least = (e.nearest_k + 2).max(e.is_splits);
+        for (field, n) in
+            [("evaluation.n_fake", e.n_fake), ("evaluation.n_fake_curve", e.n_fake_curve)]
+        {
+            if n < least {
+                return wrong(field, n, format!("at least {least} for the metrics"));
+            }
+        }
+        if e.curve_points < 3 {
+            return wrong("evaluation.curve_points", e.curve_points, "at least 3".into());
+        }
+        for (field, n) in [
+            ("evaluation.nearest_k", e.nearest_k),
+            ("evaluation.is_splits", e.is_splits),
+            ("evaluation.max_real", e.max_real),
+            ("evaluation.grid_images", e.grid_images),
+        ] {
+            if n == 0 {
+                return wrong(field, n, "at least 1".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts `changes` over `base`, table by table.
+pub fn merge(base: &mut toml::Table, changes: &toml::Table) {
+    for (key, value) in changes {
+        match (base.get_mut(key), value) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(changes))
+                // A part of another kind replaces the whole part: its constants have no meaning here.
+                if changes.get("kind").is_none_or(|kind| base.get("kind") == Some(kind))
+                    && changes.get("rule").is_none_or(|rule| base.get("rule") == Some(rule)) =>
+            {
+                merge(base, changes);
+            }
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// `a.b.c=value` as nested tables; the value is read as TOML, or else as a string.
+///
+/// # Errors
+/// If there is no `=` or no key.
+pub fn assignment(text: &str) -> Result<toml::Table, PlanError> {
+    let (key, value) = text.split_once('=').ok_or_else(|| PlanError::Assignment(text.into()))?;
+    if key.split('.').any(|part| part.trim().is_empty()) {
+        return Err(PlanError::Assignment(text.into()));
+    }
+    let value = format!("v = {value}").parse::<toml::Table>().ok().and_then(|mut t| t.remove("v"));
+    let value = value.unwrap_or_else(|| toml::Value::String(text[key.len() + 1..].into()));
+    let mut parts = key.rsplit('.');
+    let last = parts.next().unwrap_or(key).trim().to_string();
+    let mut table = toml::Table::from_iter([(last, value)]);
+    for part in parts {
+        table = toml::Table::from_iter([(part.trim().to_string(), toml::Value::Table(table))]);
+    }
+    Ok(table)
+}
+
+/// A plan from tables: the method's preset of parts under whatever the table says of them.
+///
+/// # Errors
+/// If a key is missing, unknown or of the wrong type, or the method is unknown.
+pub fn resolve(mut plan: toml::Table, place: &str) -> Result<Plan, PlanError> {
+    let form = |what: String| PlanError::Form { place: place.into(), what };
+    let name = match plan.get("method") {
+        Some(toml::Value::String(name)) => name.clone(),
+        Some(other) => return Err(form(format!("method is {other}, expected a name"))),
+        None => return Err(form("the key method is missing".into())),
+    };
+    let preset = methods::method(&name).ok_or_else(|| PlanError::Method {
+        name: name.clone(),
+        known: METHODS.iter().map(|m| m.name).collect::<Vec<_>>().join(", "),
+    })?;
+    let parts = toml::Table::try_from((preset.parts)()).map_err(|e| form(e.to_string()))?;
+    let mut base = toml::Table::new();
+    base.insert("format".into(), toml::Value::Integer(FORMAT.into()));
+    let train = toml::Table::from_iter([("parts".to_string(), toml::Value::Table(parts))]);
+    base.insert("train".into(), toml::Value::Table(train));
+    merge(&mut base, &std::mem::take(&mut plan));
+    let mut plan: Plan = base
+        .try_into()
+        .map_err(|e: toml::de::Error| form(e.to_string().trim().replace('\n', " ")))?;
+    if plan.train.network.head_hidden == 0 {
+        plan.train.network.head_hidden = 8 * plan.train.network.width;
+    }
+    plan.check()?;
+    Ok(plan)
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

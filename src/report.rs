@@ -1,0 +1,149 @@
+//! From finished runs to the report: rows, curves and sample grids gathered for `ganbench_reports`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use candle_core::Device;
+use ganbench_baselines::methods;
+use ganbench_baselines::train::{LoadedGenerator, SampleRequest, StepRecord};
+use ganbench_nn::images::ImageSize;
+use ganbench_reports::plot::{CurvePoint, Curves, SampleBlock, SampleGrid, Term};
+use ganbench_reports::{MethodLabel, ReportInput, ResultRow, tables, write_report};
+
+use crate::plan::Plan;
+use crate::run_folder::RunFolder;
+
+/// Characters a line of the tables on stdout.
+const TEXT_WIDTH: usize = 120;
+
+/// What a report consists of.
+pub struct Made {
+    pub rows: Vec<ResultRow>,
+    /// The tables as text for a terminal.
+    pub text: String,
+    #[expect(dead_code, reason = "for callers that list what was written")]
+    pub paths: Vec<PathBuf>,
+}
+
+impl Made {
+    /// The rows of last and best checkpoints.
+    pub fn final_rows(&self) -> impl Iterator<Item = &ResultRow> {
+        self.rows.iter().filter(|r| r.checkpoint.parse::<f64>().is_err())
+    }
+}
+
+/// Writes tables, plots and the page of `runs` to `out`.
+///
+/// # Errors
+/// If a run's files are damaged or `out` cannot be written.
+pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Made> {
+    let mut rows = Vec::new();
+    let (mut losses, mut gradient_norms, mut d_outputs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut plans = Vec::new();
+    for run in runs {
+        let plan = run.plan()?;
+        rows.extend(run.scores()?);
+        let records = run.records()?;
+        let names: Vec<String> = records
+            .first()
+            .map(|r| r.losses.keys().filter(|n| !n.ends_with("_loss")).cloned().collect())
+            .unwrap_or_default();
+        let loss_terms = names
+            .into_iter()
+            .map(|name| term(&name.clone(), &records, |r| r.losses.get(&name).copied()));
+        losses.push(curves(&plan, loss_terms.collect()));
+        let norms = vec![
+            term("D", &records, |r| Some(r.d_grad_norm)),
+            term("G", &records, |r| Some(r.g_grad_norm)),
+        ];
+        gradient_norms.push(curves(&plan, norms));
+        let outputs =
+            vec![term("real", &records, |r| r.d_real), term("fake", &records, |r| r.d_fake)];
+        d_outputs.push(curves(&plan, outputs));
+        plans.push((plan, run));
+    }
+    let labels: Vec<MethodLabel> = methods::METHODS
+        .iter()
+        .map(|m| MethodLabel { method: m.name.into(), label: m.title.into() })
+        .collect();
+    let grids = grids(&plans)?;
+    let title = plans.first().map_or("runs", |(plan, _)| plan.table.as_str());
+    let input = ReportInput {
+        title,
+        rows: &rows,
+        methods: &labels,
+        losses: &losses,
+        gradient_norms: &gradient_norms,
+        d_outputs: &d_outputs,
+        grids: &grids,
+        command,
+        out_dir: out,
+    };
+    let paths = write_report(&input)?;
+    let text = tables(&rows, &labels)?.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n");
+    Ok(Made { rows, text, paths })
+}
+
+fn term(name: &str, records: &[StepRecord], value: impl Fn(&StepRecord) -> Option<f64>) -> Term {
+    let points =
+        records.iter().filter_map(|r| Some(CurvePoint { kimg: r.real_kimg, value: value(r)? }));
+    Term { name: name.into(), points: points.collect() }
+}
+
+fn curves(plan: &Plan, terms: Vec<Term>) -> Curves {
+    let terms = terms.into_iter().filter(|t| !t.points.is_empty()).collect();
+    Curves { method: plan.method.clone(), seed: plan.train.seed, terms }
+}
+
+/// One grid a data set and seed: every method's averaged generator at the same noise, the first seed only.
+fn grids(plans: &[(Plan, &RunFolder)]) -> Result<Vec<SampleGrid>> {
+    let mut grids: Vec<SampleGrid> = Vec::new();
+    let Some((first, _)) = plans.first() else { return Ok(grids) };
+    let mut done: Vec<String> = Vec::new();
+    for (plan, _) in plans {
+        let dataset = &plan.dataset.sha256;
+        if done.contains(dataset) {
+            continue;
+        }
+        done.push(dataset.clone());
+        let mut blocks = Vec::new();
+        for (other, run) in plans {
+            if other.dataset.sha256 != *dataset || other.train.seed != first.train.seed {
+                continue;
+            }
+            if let Some(block) = block(other, run, plan.evaluation.grid_images)? {
+                blocks.push(block);
+            }
+        }
+        if !blocks.is_empty() {
+            let title = format!(
+                "{} on {}, seed {}, last checkpoint",
+                plan.table, plan.dataset.name, first.train.seed
+            );
+            grids.push(SampleGrid { title, blocks, columns: 4 });
+        }
+    }
+    Ok(grids)
+}
+
+/// A run's samples at its last measured state; none where nothing was kept.
+fn block(plan: &Plan, run: &RunFolder, n: usize) -> Result<Option<SampleBlock>> {
+    let rows = run.scores()?;
+    let kimg = rows.iter().filter_map(|r| Some((r.checkpoint.parse::<f64>().ok()?, &r.checkpoint)));
+    let Some((_, name)) = kimg.max_by(|a, b| a.0.total_cmp(&b.0)) else { return Ok(None) };
+    let path = run.checkpoints().join(format!("ema-{name}.safetensors"));
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let side = plan.dataset.image_size;
+    let size = ImageSize::new(side, side, plan.dataset.channels);
+    let generator =
+        LoadedGenerator::new(&plan.train, size, plan.dataset.classes, &path, &Device::Cpu)
+            .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
+    let request = SampleRequest { n, seed: plan.train.seed, class: None };
+    let images = generator.sampler().sample(request, &mut |_| {})?;
+    let label = methods::method(&plan.method).map_or(plan.method.as_str(), |m| m.title);
+    let diverged = rows.iter().any(|r| r.value.is_none());
+    let label = if diverged { format!("{label} (before it diverged)") } else { label.to_string() };
+    Ok(Some(SampleBlock { label, images }))
+}

@@ -1,0 +1,125 @@
+//! The results store: from each run's own `scores.jsonl` to `results.parquet` and `results.csv`.
+//!
+//! A run appends its rows to `scores.jsonl` in its own folder and never touches another's, so runs may
+//! go on side by side and be killed at any moment. The two result files hold the rows of all runs in long
+//! form and are rebuilt from these lines whenever a run ends; they carry nothing of their own and may be
+//! deleted. Both are written to a temporary file, flushed and renamed.
+//!
+//! The columns are those of [`ganbench_reports::COLUMNS`]. Floats survive all three forms to the bit
+//! (JSON with `float_roundtrip`, Parquet as binary, CSV as the shortest text that reads back), and only
+//! finite floats get in.
+
+mod files;
+mod lines;
+
+use std::path::{Path, PathBuf};
+
+use ganbench_reports::{ResultRow, RowError};
+use thiserror::Error;
+
+pub use files::{CSV_NAME, PARQUET_NAME, read_rows};
+pub use lines::{SCORES_NAME, Scores, TornLine, append_scores, find_runs, read_scores};
+
+/// Results that cannot be read or written.
+#[derive(Debug, Error)]
+pub enum ResultsError {
+    #[error("{} could not be {doing}: {source}", path.display())]
+    File { path: PathBuf, doing: &'static str, source: std::io::Error },
+    #[error(
+        "{}, line {line}, is no result row: {reason}; restore the file or remove the line, then run \
+         `ganbench report` again",
+        path.display()
+    )]
+    Line { path: PathBuf, line: usize, reason: String },
+    #[error("{}, row {row}: {source}", path.display())]
+    Row { path: PathBuf, row: usize, source: RowError },
+    #[error("{}, row {row}, column {column}: expected {expected}, found {found:?}", path.display())]
+    Cell { path: PathBuf, row: usize, column: &'static str, expected: &'static str, found: String },
+    #[error(
+        "{} has no column {column}; expected a results file of ganbench", path.display()
+    )]
+    Column { path: PathBuf, column: &'static str },
+    #[error("{} could not be {doing} as a table: {reason}", path.display())]
+    Table { path: PathBuf, doing: &'static str, reason: String },
+    #[error("run {run_id} is in two folders, {} and {}; remove one", first.display(), second.display())]
+    DuplicateRun { run_id: String, first: PathBuf, second: PathBuf },
+    #[error("{} holds rows of two runs, {first} and {second}; each run has a folder of its own", path.display())]
+    TwoRuns { path: PathBuf, first: String, second: String },
+    #[error("{} is neither .parquet, .csv nor a folder that holds {PARQUET_NAME} or {CSV_NAME}", path.display())]
+    NoResults { path: PathBuf },
+    #[error(transparent)]
+    Write(#[from] ganbench_reports::ReportError),
+}
+
+/// What a rebuild found and wrote.
+#[derive(Clone, Debug)]
+pub struct Rebuilt {
+    /// All rows, run after run in the given order.
+    pub rows: Vec<ResultRow>,
+    /// Half-written last lines that were left out; the rows in them will be measured again.
+    pub torn: Vec<TornLine>,
+    /// Lines that a later line of the same run, checkpoint and metric replaced.
+    pub replaced: usize,
+    pub parquet: PathBuf,
+    pub csv: PathBuf,
+}
+
+/// Reads the scores of `runs` (run folders) and writes `results.parquet` and `results.csv` into `out`.
+///
+/// Where a run holds two lines of one checkpoint, metric, extractor and protocol, as after a resumed
+/// evaluation, the later one counts.
+///
+/// # Errors
+/// If a line that is not the last is broken, a row is not valid, a run stands in two folders, or a file
+/// cannot be read or written.
+pub fn rebuild(out: &Path, runs: &[PathBuf]) -> Result<Rebuilt, ResultsError> {
+    let (mut rows, mut torn, mut replaced) = (Vec::new(), Vec::new(), 0);
+    let mut seen: Vec<(String, PathBuf)> = Vec::new();
+    for run in runs {
+        let path = run.join(SCORES_NAME);
+        let scores = read_scores(&path)?;
+        torn.extend(scores.torn);
+        let Some(run_id) = scores.rows.first().map(|row| row.run_id.clone()) else { continue };
+        if let Some(other) = scores.rows.iter().find(|row| row.run_id != run_id) {
+            return Err(ResultsError::TwoRuns {
+                path,
+                first: run_id,
+                second: other.run_id.clone(),
+            });
+        }
+        if let Some((_, first)) = seen.iter().find(|(id, _)| *id == run_id) {
+            let (first, second) = (first.clone(), run.clone());
+            return Err(ResultsError::DuplicateRun { run_id, first, second });
+        }
+        seen.push((run_id, run.clone()));
+        replaced += merge(&mut rows, scores.rows);
+    }
+    let (parquet, csv) = files::write(out, &rows)?;
+    Ok(Rebuilt { rows, torn, replaced, parquet, csv })
+}
+
+/// Adds the rows of one run, a later row taking the place of an earlier one of the same measurement.
+/// Returns how many were replaced.
+fn merge(all: &mut Vec<ResultRow>, run: Vec<ResultRow>) -> usize {
+    let start = all.len();
+    let mut replaced = 0;
+    for row in run {
+        let same = |other: &&mut ResultRow| {
+            other.checkpoint == row.checkpoint
+                && other.metric == row.metric
+                && other.extractor_sha256 == row.extractor_sha256
+                && other.protocol == row.protocol
+        };
+        match all[start..].iter_mut().find(same) {
+            Some(earlier) => {
+                *earlier = row;
+                replaced += 1;
+            }
+            None => all.push(row),
+        }
+    }
+    replaced
+}
+
+#[cfg(test)]
+mod tests;

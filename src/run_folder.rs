@@ -1,0 +1,195 @@
+//! One run on disk: `plan.toml`, `provenance.toml`, `train.jsonl`, `scores.jsonl`, `checkpoints/`,
+//! `samples.png`, and `done` once everything is there.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ganbench_baselines::train::StepRecord;
+use ganbench_reports::{ResultRow, write_atomic};
+use serde::Serialize;
+
+use crate::plan::Plan;
+use crate::results::{SCORES_NAME, read_scores};
+
+/// How and with what a run was made; nothing here is part of its identity.
+#[derive(Clone, Debug, Serialize)]
+pub struct Provenance {
+    pub version: &'static str,
+    pub commit: String,
+    pub command: String,
+    pub os: &'static str,
+    pub arch: &'static str,
+    pub cpu: String,
+    pub threads: usize,
+    pub device: String,
+    pub started_unix_s: u64,
+}
+
+/// The commit that the program was built from, or `unknown`.
+pub fn commit() -> String {
+    option_env!("GANBENCH_COMMIT").unwrap_or("unknown").to_string()
+}
+
+/// A run's folder.
+#[derive(Clone, Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// `<runs>/<method>-s<seed>-<run_id>`.
+    pub fn of(runs: &Path, plan: &Plan) -> Self {
+        let name = format!("{}-s{}-{}", plan.method, plan.train.seed, plan.run_id());
+        Self { path: runs.join(name) }
+    }
+
+    /// A run in a folder of the caller's choice.
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
+    }
+
+    /// A folder that a run was written to.
+    ///
+    /// # Errors
+    /// If it holds no plan.
+    pub fn open(path: &Path) -> Result<Self> {
+        if !path.join("plan.toml").is_file() {
+            bail!("{} is no run folder: it holds no plan.toml", path.display());
+        }
+        Ok(Self { path: path.to_path_buf() })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+
+    /// The state from which the run goes on.
+    pub fn state(&self) -> PathBuf {
+        self.checkpoints().join("state")
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.path.join("done").is_file()
+    }
+
+    /// Makes the folder and writes what describes the run.
+    ///
+    /// # Errors
+    /// If it cannot be written, or holds another plan.
+    pub fn create(&self, plan: &Plan, provenance: &Provenance) -> Result<()> {
+        let checkpoints = self.checkpoints();
+        fs::create_dir_all(&checkpoints)
+            .with_context(|| format!("cannot make the folder {}", checkpoints.display()))?;
+        let text = plan.to_toml()?;
+        write_atomic(&self.path.join("plan.toml"), text.as_bytes())?;
+        write_atomic(&self.path.join("provenance.toml"), toml::to_string(provenance)?.as_bytes())?;
+        Ok(())
+    }
+
+    /// # Errors
+    /// If `plan.toml` is missing or no plan.
+    pub fn plan(&self) -> Result<Plan> {
+        let path = self.path.join("plan.toml");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let table: toml::Table =
+            text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
+        Ok(crate::plan::resolve(table, &path.display().to_string())?)
+    }
+
+    /// Replaces `scores.jsonl`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_scores(&self, rows: &[ResultRow]) -> Result<()> {
+        let mut text = String::new();
+        for row in rows {
+            row.validate()?;
+            text.push_str(&serde_json::to_string(row)?);
+            text.push('\n');
+        }
+        Ok(write_atomic(&self.path.join(SCORES_NAME), text.as_bytes())?)
+    }
+
+    /// The rows so far; none where there is no file yet.
+    ///
+    /// # Errors
+    /// If a line is no row.
+    pub fn scores(&self) -> Result<Vec<ResultRow>> {
+        let path = self.path.join(SCORES_NAME);
+        Ok(if path.exists() { read_scores(&path)?.rows } else { Vec::new() })
+    }
+
+    /// The lines of `train.jsonl`; none where there is no file yet.
+    ///
+    /// # Errors
+    /// If a line is no record.
+    pub fn records(&self) -> Result<Vec<StepRecord>> {
+        lines(&self.path.join("train.jsonl"))
+    }
+
+    /// Keeps the records up to a step and opens the file for more.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn record_writer(&self, up_to_g_step: u64) -> Result<RecordWriter> {
+        let path = self.path.join("train.jsonl");
+        let mut text = String::new();
+        for record in self.records()?.iter().filter(|r| r.g_step <= up_to_g_step) {
+            text.push_str(&serde_json::to_string(record)?);
+            text.push('\n');
+        }
+        write_atomic(&path, text.as_bytes())?;
+        let file = fs::OpenOptions::new().append(true).open(&path);
+        Ok(RecordWriter {
+            file: file.with_context(|| format!("cannot open {}", path.display()))?,
+            path,
+        })
+    }
+
+    /// Marks the run as complete.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(&self, outcome: &str) -> Result<()> {
+        Ok(write_atomic(&self.path.join("done"), format!("{outcome}\n").as_bytes())?)
+    }
+}
+
+/// Appends to `train.jsonl`.
+pub struct RecordWriter {
+    file: fs::File,
+    path: PathBuf,
+}
+
+impl RecordWriter {
+    /// # Errors
+    /// If it cannot be written.
+    pub fn push(&mut self, record: &StepRecord) -> Result<()> {
+        let line = serde_json::to_string(record)? + "\n";
+        self.file
+            .write_all(line.as_bytes())
+            .with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+/// One JSON value a line; a last line without its end was cut off and is left out.
+fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let parse = |(i, line)| {
+        serde_json::from_str(line)
+            .with_context(|| format!("{} line {} is damaged", path.display(), i + 1))
+    };
+    whole.lines().enumerate().map(parse).collect()
+}

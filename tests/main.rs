@@ -1,0 +1,13 @@
+//! The program as a user runs it: real commands, real files.
+
+/// Running `ganbench`, and what it said.
+mod program;
+
+/// `reproduce`, `train`, `report`: from images to tables.
+mod reproduce;
+
+/// `sample`.
+mod sample;
+
+/// Wrong usage and bad input: messages and exit codes.
+mod refusals;

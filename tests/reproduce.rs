@@ -1,0 +1,172 @@
+use std::fs;
+use std::path::Path;
+
+use crate::program::{ok, strs, text, tiny};
+
+/// The first columns of every results file, as the README promises them.
+const COLUMNS: &str = "run_id,table,method,conditional,architecture,width,dataset,dataset_sha256,split,seed,\
+budget_unit,budget_amount,batch,g_steps,d_steps,real_images,d_image_forwards,g_image_forwards,train_s,peak_rss_mb,\
+checkpoint,metric,value,ci_low,ci_high,n_real,n_fake,extractor,extractor_sha256,protocol,status,version,commit";
+
+/// Rows of a CSV without quoted commas, as name → value.
+fn rows(csv: &Path) -> Vec<std::collections::HashMap<String, String>> {
+    let csv = fs::read_to_string(csv).unwrap();
+    let names: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    csv.lines()
+        .skip(1)
+        .map(|line| names.iter().map(|n| n.to_string()).zip(line.split(',').map(str::to_string)).collect())
+        .collect()
+}
+
+#[test]
+fn a_sweep_of_all_methods_writes_results_tables_and_plots() {
+    let dir = tempfile::tempdir().unwrap();
+    let methods = "gan,hinge,contrad,kdd,kdd-joint,reacgan,supcon";
+    let table = ok(&strs(&tiny(methods, "0", dir.path())));
+    for title in ["GAN", "Hinge GAN", "ContraD", "KDD GAN", "ReACGAN", "SupCon-GAN"] {
+        assert!(table.contains(title), "{table}");
+    }
+    for file in [
+        "results.parquet", "results.csv", "table.md", "table.tex", "table.csv", "report.md",
+        "plots/scores.png", "plots/scores.svg", "plots/losses.png", "plots/losses.svg", "plots/samples.png",
+    ] {
+        assert!(dir.path().join(file).is_file(), "{file} is missing");
+    }
+    let csv = fs::read_to_string(dir.path().join("results.csv")).unwrap();
+    assert!(csv.starts_with(COLUMNS), "{}", csv.lines().next().unwrap());
+
+    let rows = rows(&dir.path().join("results.csv"));
+    for method in methods.split(',') {
+        let own: Vec<_> = rows.iter().filter(|r| r["method"] == method).collect();
+        let checkpoints: std::collections::BTreeSet<_> = own.iter().map(|r| r["checkpoint"].as_str()).collect();
+        assert!(checkpoints.contains("0") && checkpoints.contains("last") && checkpoints.contains("best"));
+        assert_eq!(checkpoints.len(), 7, "untrained, 4 points, last, best: {checkpoints:?}");
+        let last: Vec<_> = own.iter().filter(|r| r["checkpoint"] == "last").collect();
+        let metrics: std::collections::BTreeSet<_> = last.iter().map(|r| r["metric"].as_str()).collect();
+        for metric in ["fid", "is", "precision", "recall", "density", "coverage"] {
+            assert!(metrics.contains(format!("{metric}@small-shapes").as_str()), "{metrics:?}");
+        }
+        assert!(last.iter().all(|r| r["g_steps"] == "4" && r["real_images"] == "64" && r["status"] == "ok"));
+    }
+    // ContraD sends two views of the reals and the fakes through D, the others one.
+    let forwards = |m: &str| {
+        let row = rows.iter().find(|r| r["method"] == m && r["checkpoint"] == "last").unwrap();
+        row["d_image_forwards"].parse::<u64>().unwrap()
+    };
+    assert_eq!((forwards("gan"), forwards("contrad"), forwards("kdd")), (128, 192, 128));
+    assert!(rows.iter().all(|r| (r["conditional"] == "true") == (r["method"] == "reacgan")));
+}
+
+#[test]
+fn every_method_starts_from_the_same_generator() {
+    let dir = tempfile::tempdir().unwrap();
+    ok(&strs(&tiny("gan,contrad,kdd,supcon,reacgan", "3", dir.path())));
+    let rows = rows(&dir.path().join("results.csv"));
+    let untrained: std::collections::BTreeSet<_> = rows
+        .iter()
+        .filter(|r| r["checkpoint"] == "0" && r["metric"] == "fid@small-shapes")
+        .map(|r| r["value"].clone())
+        .collect();
+    assert_eq!(untrained.len(), 1, "{untrained:?}");
+}
+
+#[test]
+fn one_and_two_threads_give_the_same_bits() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |threads: &str| {
+        let out = dir.path().join(threads);
+        let mut args = tiny("contrad,reacgan", "1", &out);
+        args.extend(["--threads".to_string(), threads.to_string()]);
+        ok(&strs(&args));
+        let mut found = Vec::new();
+        for run in fs::read_dir(out.join("runs")).unwrap() {
+            let run = run.unwrap().path();
+            let weights = fs::read(run.join("checkpoints/ema-0.064.safetensors")).unwrap();
+            found.push((run.file_name().unwrap().to_owned(), weights, fs::read(run.join("train.jsonl")).unwrap()));
+        }
+        found.sort();
+        found
+    };
+    let (one, two) = (run("1"), run("2"));
+    assert_eq!(one.len(), 2);
+    assert!(one == two, "the runs differ");
+}
+
+#[test]
+fn a_finished_sweep_given_again_trains_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let args = tiny("gan", "0", dir.path());
+    let first = ok(&strs(&args));
+    let csv = fs::read(dir.path().join("results.csv")).unwrap();
+    assert_eq!(ok(&strs(&args)), first);
+    assert_eq!(fs::read(dir.path().join("results.csv")).unwrap(), csv);
+}
+
+#[test]
+fn a_run_cut_off_between_two_points_goes_on_to_the_same_weights() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, cut) = (dir.path().join("whole"), dir.path().join("cut"));
+    ok(&strs(&tiny("contrad", "0", &whole)));
+    ok(&strs(&tiny("contrad", "0", &cut)));
+    let run = |out: &Path| fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
+    // What a kill after the second point leaves: no mark, an earlier state, a longer log.
+    let run_cut = run(&cut);
+    let half = dir.path().join("half");
+    let mut args = tiny("contrad", "0", &half);
+    let budget = args.iter().position(|a| a == "g_steps=4").unwrap();
+    args[budget] = "g_steps=2".into();
+    args.extend(["--set".into(), "train.parts.lr_warmup_share=0.03".into(), "--set".into(), "evaluation.curve_points=3".into()]);
+    fs::remove_file(run_cut.join("done")).unwrap();
+    ok(&strs(&tiny("contrad", "0", &cut)));
+    let weights = |out: &Path| fs::read(run(out).join("checkpoints/ema-0.064.safetensors")).unwrap();
+    assert!(weights(&whole) == weights(&cut));
+    assert_eq!(fs::read(run(&whole).join("train.jsonl")).unwrap(), fs::read(run_cut.join("train.jsonl")).unwrap());
+}
+
+#[test]
+fn the_plan_of_a_run_given_to_train_repeats_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = dir.path().join("sweep");
+    ok(&strs(&tiny("kdd", "2", &sweep)));
+    let run = fs::read_dir(sweep.join("runs")).unwrap().next().unwrap().unwrap().path();
+    let again = dir.path().join("again");
+    ok(&["train", &text(&run.join("plan.toml")), "--out", &text(&again), "--quiet"]);
+    assert_eq!(fs::read(run.join("plan.toml")).unwrap(), fs::read(again.join("plan.toml")).unwrap());
+    assert_eq!(fs::read(run.join("train.jsonl")).unwrap(), fs::read(again.join("train.jsonl")).unwrap());
+}
+
+#[test]
+fn a_diverging_run_is_a_row_without_a_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = tiny("gan,kdd", "0", dir.path());
+    args.extend(["--set".into(), "train.optimizer_d.lr=1e30".into()]);
+    let table = ok(&strs(&args));
+    assert!(table.contains("diverged"), "{table}");
+    let rows = rows(&dir.path().join("results.csv"));
+    let last: Vec<_> = rows.iter().filter(|r| r["checkpoint"] == "last").collect();
+    assert!(!last.is_empty());
+    assert!(last.iter().all(|r| r["status"] == "diverged" && r["value"].is_empty()), "{last:?}");
+}
+
+#[test]
+fn a_report_can_be_made_again_from_the_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = dir.path().join("sweep");
+    ok(&strs(&tiny("gan,supcon", "0,1", &sweep)));
+    let report = dir.path().join("report");
+    ok(&["report", "--runs", &text(&sweep.join("runs")), "--out", &text(&report)]);
+    assert_eq!(fs::read(sweep.join("table.csv")).unwrap(), fs::read(report.join("table.csv")).unwrap());
+    assert_eq!(fs::read(sweep.join("results.csv")).unwrap(), fs::read(report.join("results.csv")).unwrap());
+    assert!(fs::read_to_string(report.join("table.md")).unwrap().contains('±'));
+}
+
+#[test]
+fn a_dry_run_prints_the_plans_and_trains_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let mut args = tiny("gan,contrad", "0", &out);
+    args.push("--dry-run".into());
+    let text = ok(&strs(&args));
+    assert!(text.contains("[train.parts.contrastive]") && text.contains("2 runs, about"), "{text}");
+    assert!(!out.exists());
+}
