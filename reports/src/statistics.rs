@@ -12,7 +12,7 @@ fn central_probability(t: f64, df: u64) -> f64 {
     let cos2 = cos * cos;
     // Terms of the series follow from one another: 1, (1/2)cos², (1·3/2·4)cos⁴, … for even df and
     // cos, (2/3)cos³, (2·4/3·5)cos⁵, … for odd df.
-    if df % 2 == 0 {
+    if df.is_multiple_of(2) {
         let (mut term, mut sum) = (1.0, 0.0);
         for k in 0..df / 2 {
             sum += term;

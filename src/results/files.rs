@@ -23,10 +23,10 @@ fn as_table<'a, E: std::fmt::Display>(
 pub(super) fn write(folder: &Path, rows: &[ResultRow]) -> Result<(PathBuf, PathBuf), ResultsError> {
     let (parquet, csv) = (folder.join(PARQUET_NAME), folder.join(CSV_NAME));
     for (i, row) in rows.iter().enumerate() {
-        row.validate().map_err(|source| ResultsError::Row {
+        row.validate().map_err(|error| ResultsError::Row {
             path: parquet.clone(),
             row: i + 1,
-            source,
+            source: Box::new(error),
         })?;
     }
     let mut frame = frame(rows).map_err(as_table(&parquet, "written"))?;
@@ -144,10 +144,10 @@ fn rows_of(path: &Path, frame: &DataFrame) -> Result<Vec<ResultRow>, ResultsErro
         .map(|(i, record)| {
             let row: ResultRow =
                 serde_json::from_value(Value::Object(record)).map_err(as_table(path, "read"))?;
-            row.validate().map_err(|source| ResultsError::Row {
+            row.validate().map_err(|error| ResultsError::Row {
                 path: path.to_path_buf(),
                 row: i + 1,
-                source,
+                source: Box::new(error),
             })?;
             Ok(row)
         })

@@ -41,8 +41,11 @@ fn failed(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Re
 pub fn append_scores(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError> {
     let mut text = String::new();
     for (i, row) in rows.iter().enumerate() {
-        let at = |source| ResultsError::Row { path: path.to_path_buf(), row: i + 1, source };
-        row.validate().map_err(at)?;
+        row.validate().map_err(|error| ResultsError::Row {
+            path: path.to_path_buf(),
+            row: i + 1,
+            source: Box::new(error),
+        })?;
         let line = serde_json::to_string(row).map_err(|error| ResultsError::Line {
             path: path.to_path_buf(),
             line: i + 1,

@@ -32,7 +32,7 @@ pub enum ResultsError {
     )]
     Line { path: PathBuf, line: usize, reason: String },
     #[error("{}, row {row}: {source}", path.display())]
-    Row { path: PathBuf, row: usize, source: RowError },
+    Row { path: PathBuf, row: usize, source: Box<RowError> },
     #[error("{}, row {row}, column {column}: expected {expected}, found {found:?}", path.display())]
     Cell { path: PathBuf, row: usize, column: &'static str, expected: &'static str, found: String },
     #[error(

@@ -9,6 +9,9 @@ pub mod kdd;
 pub mod similarity;
 pub mod supcon;
 
+#[cfg(test)]
+mod golden_tests;
+
 use candle_core::{Result, Tensor};
 
 use crate::augment::Augmentation;

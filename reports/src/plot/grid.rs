@@ -1,13 +1,11 @@
 //! Sample grids: all methods side by side at the same noise, and the plain grid of one run.
 
-use std::io::Cursor;
-
 use ganbench_nn::images::ImageBatch;
-use image::{ImageFormat, Rgb as Pixel, RgbImage, imageops};
+use image::{Rgb as Pixel, RgbImage, imageops};
 
 use super::drawing::{Align, BLACK, Drawing, Frame, TEXT_GREY, point, wrapped};
 use super::lettering::text_width;
-use super::render::PNG_SCALE;
+use super::render::{PNG_SCALE, png_bytes};
 use crate::error::ReportError;
 
 /// The samples of one method.
@@ -164,12 +162,7 @@ pub fn samples_png(sheet: &SampleSheet<'_>) -> Result<Vec<u8>, ReportError> {
     let Some(labels) = sheet.row_labels else {
         let (width, height) = (image.width() * factor, image.height() * factor);
         let large = imageops::resize(&image, width, height, imageops::FilterType::Nearest);
-        let mut bytes = Cursor::new(Vec::new());
-        large.write_to(&mut bytes, ImageFormat::Png).map_err(|error| ReportError::Draw {
-            figure: "the sample sheet".to_string(),
-            reason: error.to_string(),
-        })?;
-        return Ok(bytes.into_inner());
+        return png_bytes(&large);
     };
     let rows = sheet.images.len().div_ceil(sheet.columns.clamp(1, sheet.images.len()));
     if labels.len() != rows {

@@ -4,10 +4,9 @@
 //! the layout's size: the PNG is then averaged down by two (leaving two pixels per CSS pixel), the SVG
 //! keeps the fine coordinates in its view box. SVG text asks for `sans-serif`.
 
-use std::io::Cursor;
-
 use base64::Engine as _;
-use image::{ImageFormat, RgbImage, imageops};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{RgbImage, imageops};
 use plotters::backend::{BitMapBackend, DrawingBackend, SVGBackend};
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea as _};
@@ -45,9 +44,7 @@ impl Drawing {
     /// # Errors
     /// If plotters or the PNG encoder fails.
     pub fn png(&self) -> Result<Vec<u8>, ReportError> {
-        let mut bytes = Cursor::new(Vec::new());
-        self.raster()?.write_to(&mut bytes, ImageFormat::Png).map_err(failed)?;
-        Ok(bytes.into_inner())
+        png_bytes(&self.raster()?)
     }
 
     /// The figure's pixels, two per CSS pixel.
@@ -154,6 +151,15 @@ impl Drawing {
     }
 }
 
+/// Small files before fast ones: reports are kept in repositories.
+pub(super) fn png_bytes(image: &RgbImage) -> Result<Vec<u8>, ReportError> {
+    let mut bytes = Vec::new();
+    let encoder =
+        PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::NoFilter);
+    image.write_with_encoder(encoder).map_err(failed)?;
+    Ok(bytes)
+}
+
 fn rgb(color: Rgb) -> RGBColor {
     RGBColor(color.0, color.1, color.2)
 }
@@ -177,9 +183,7 @@ fn paste(page: &mut RgbImage, image: &RgbImage, frame: &Frame) {
 }
 
 fn embedded(image: &RgbImage, frame: &Frame) -> Result<String, ReportError> {
-    let mut bytes = Cursor::new(Vec::new());
-    image.write_to(&mut bytes, ImageFormat::Png).map_err(failed)?;
-    let data = base64::engine::general_purpose::STANDARD.encode(bytes.into_inner());
+    let data = base64::engine::general_purpose::STANDARD.encode(png_bytes(image)?);
     let scale = f64::from(OVERSAMPLING);
     Ok(format!(
         "<image x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" image-rendering=\"optimizeSpeed\" \

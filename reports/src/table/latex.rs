@@ -5,7 +5,7 @@ use super::caption;
 use super::sheet::{Heading, Layout, Mark, Sheet, sheets};
 
 /// Characters of `\\footnotesize` that fit between the margins of `article` (345 pt), gaps included.
-const LINE: usize = 78;
+const LINE: usize = 84;
 
 /// Escapes LaTeX's special characters and writes the signs of our tables as commands, so that the file
 /// compiles with any engine.
@@ -68,7 +68,7 @@ fn sheet_text(sheet: &Sheet) -> String {
     out.push_str("\\midrule\n");
     for row in &sheet.rows {
         let cells = row.iter().map(|entry| match entry.mark {
-            Mark::Best => format!("\textbf{{{}}}", escape(&entry.text)),
+            Mark::Best => format!("\\textbf{{{}}}", escape(&entry.text)),
             Mark::None | Mark::Dagger => escape(&entry.with_dagger()),
         });
         out.push_str(&line(cells.collect()));
@@ -90,7 +90,7 @@ pub(super) fn render(table: &Table) -> String {
         .collect();
     format!(
         "% needs \\usepackage{{booktabs}}\n\\begin{{table}}[t]\n\\centering\n\\caption{{{}}}\n\
-         \\label{{tab:{label}}}\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{3.5pt}}\n{}\\end{{table}}\n",
+         \\label{{tab:{label}}}\n\\medskip\n\\footnotesize\n\\setlength{{\\tabcolsep}}{{3.5pt}}\n{}\\end{{table}}\n",
         escape(&caption::sentences(table).join(" ")),
         sheets.join("\n\\medskip\n\n"),
     )

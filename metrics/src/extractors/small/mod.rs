@@ -21,13 +21,11 @@ use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
 use crate::features::{Features, Logits};
 use crate::weights::source::WeightsSource;
 use crate::weights::{Weights, WeightsError};
-use network::{CHANNELS, DIM, Folded, SIDE, scaled, tensor_specs};
+use network::{CHANNELS, CLASSES, DIM, Folded, SIDE, scaled, tensor_specs};
 
 pub use augmentation::{Augmentation, Border};
 pub use card::{Card, CardError, CardSet, TrainedOn};
 pub use training::{Recipe, Trained, TrainingError, TrainingInput, TrainingProgress, train};
-
-const CLASSES: usize = 10;
 
 /// An embedded file.
 struct Embedded {
@@ -82,7 +80,7 @@ fn load(
     embedded: &Embedded,
     request: LoadRequest<'_>,
 ) -> Result<Box<dyn Extractor>, ExtractorError> {
-    let (extractor, specs) = (embedded.name, tensor_specs(CLASSES));
+    let (extractor, specs) = (embedded.name, tensor_specs());
     let weights = match request.source {
         WeightsSource::Made { .. } => {
             return Err(WeightsError::NotMade { extractor: extractor.into() }.into());
@@ -98,7 +96,7 @@ fn load(
 
 /// The convolution kernel puts up to this many images into one matrix product. Every portion is filled
 /// up to a multiple, so that an image's features are the same to the bit whatever it comes with.
-const GROUP: usize = 4;
+const GROUP: usize = 16;
 
 struct Small {
     name: &'static str,

@@ -23,6 +23,8 @@ use crate::weights::{TensorSpec, WeightTensor};
 pub(super) const SIDE: usize = 32;
 /// Grey images are repeated to as many.
 pub(super) const CHANNELS: usize = 3;
+/// Number of classes.
+pub(super) const CLASSES: usize = 10;
 /// Number of features.
 pub(super) const DIM: usize = BLOCKS[BLOCKS.len() - 1].outputs;
 
@@ -40,7 +42,7 @@ const BLOCKS: [Block; 4] = [
     Block { inputs: CHANNELS, outputs: 48, kernel: 4, stride: 2, residual: false }, // [n, 48, 16, 16]
     Block { inputs: 48, outputs: 96, kernel: 3, stride: 2, residual: false },       // [n, 96, 8, 8]
     Block { inputs: 96, outputs: 96, kernel: 3, stride: 1, residual: true },        // [n, 96, 8, 8]
-    Block { inputs: 96, outputs: 96, kernel: 3, stride: 1, residual: true },        // [n, 96, 8, 8]
+    Block { inputs: 96, outputs: 128, kernel: 3, stride: 2, residual: false },      // [n, 128, 4, 4]
 ];
 
 impl Block {
@@ -60,7 +62,7 @@ const ACTIVATION: Activation = Activation::LeakyRelu(0.1);
 const BN_EPS: f64 = 1e-5;
 
 /// Names, as PyTorch would give them, and shapes.
-pub(super) fn tensor_specs(classes: usize) -> Vec<TensorSpec> {
+pub(super) fn tensor_specs() -> Vec<TensorSpec> {
     let mut specs = Vec::new();
     let mut add = |name: String, shape: Vec<usize>| specs.push(TensorSpec { name, shape });
     for (i, block) in BLOCKS.iter().enumerate() {
@@ -70,8 +72,8 @@ pub(super) fn tensor_specs(classes: usize) -> Vec<TensorSpec> {
             add(format!("bn{i}.{part}"), vec![block.outputs]);
         }
     }
-    add("fc.weight".into(), vec![classes, DIM]);
-    add("fc.bias".into(), vec![classes]);
+    add("fc.weight".into(), vec![CLASSES, DIM]);
+    add("fc.bias".into(), vec![CLASSES]);
     specs
 }
 
@@ -84,7 +86,7 @@ pub(super) struct Classifier {
 impl Classifier {
     /// # Errors
     /// If the store holds these tensors already.
-    pub(super) fn new(store: &ParamStore, classes: usize) -> Result<Self> {
+    pub(super) fn new(store: &ParamStore) -> Result<Self> {
         let root = store.root();
         let mut blocks = Vec::new();
         for (i, block) in BLOCKS.iter().enumerate() {
@@ -114,10 +116,10 @@ impl Classifier {
             spectral_norm: false,
             activation: Activation::None,
         };
-        Ok(Self { blocks, fc: Linear::new(&root.at("fc"), DIM, classes, options)? })
+        Ok(Self { blocks, fc: Linear::new(&root.at("fc"), DIM, CLASSES, options)? })
     }
 
-    /// x f32 `[n, 3, 32, 32]` as [`scaled`] gives it; logits `[n, classes]`.
+    /// x f32 `[n, 3, 32, 32]` as [`scaled`] gives it; logits `[n, 10]`.
     pub(super) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         let mut x = x.clone();
         for (block, (conv, norm)) in BLOCKS.iter().zip(&self.blocks) {
@@ -131,9 +133,9 @@ impl Classifier {
 /// The network for evaluation, batch norm folded into the convolutions.
 pub(super) struct Folded {
     blocks: Vec<FoldedBlock>,
-    /// `[classes, DIM]`
+    /// `[CLASSES, DIM]`
     fc_weight: Vec<f32>,
-    /// `[classes]`
+    /// `[CLASSES]`
     fc_bias: Vec<f32>,
     device: Device,
 }
@@ -149,7 +151,7 @@ struct FoldedBlock {
 pub(super) struct Output {
     /// `[n, DIM]`
     pub(super) features: Vec<f32>,
-    /// `[n, classes]`
+    /// `[n, CLASSES]`
     pub(super) logits: Vec<f32>,
 }
 

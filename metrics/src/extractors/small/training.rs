@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use super::augmentation::{Augmentation, Border};
 use super::loss::cross_entropy;
-use super::network::{CHANNELS, Classifier, Folded, SIDE, scaled};
+use super::network::{CHANNELS, CLASSES, Classifier, Folded, SIDE, scaled};
 use crate::weights::WeightTensor;
 
 /// Everything that decides the weights beside the images.
@@ -40,7 +40,6 @@ impl Recipe {
     /// The recipe of an embedded extractor; that of `cifar10` for any dataset without one.
     pub fn of(dataset: &str) -> Self {
         let (epochs, augmentation) = match dataset {
-            // Mirrored shapes are still the same shapes, but the crescent opens to one side only.
             "shapes" => (4, Augmentation { flip: false, max_shift: 2, border: Border::Reflect }),
             "mnist" => (4, Augmentation { flip: false, max_shift: 2, border: Border::Zero }),
             _ => (10, Augmentation { flip: true, max_shift: 4, border: Border::Reflect }),
@@ -86,7 +85,7 @@ pub struct TrainingInput<'a> {
     pub train: &'a ImageBatch,
     /// Used for the accuracy at the end and nothing else.
     pub test: &'a ImageBatch,
-    /// Labels are less than this; at least 2.
+    /// Number of classes of the dataset: 10, as many as the network tells apart.
     pub classes: usize,
     pub recipe: Recipe,
 }
@@ -118,7 +117,7 @@ pub struct TrainingProgress {
 pub enum TrainingError {
     #[error("a recipe's {name} is {value}, expected {expected}")]
     Recipe { name: &'static str, value: f64, expected: &'static str },
-    #[error("a classifier needs at least 2 classes, got {classes}")]
+    #[error("a small extractor tells {CLASSES} classes apart, the dataset has {classes}")]
     Classes { classes: usize },
     #[error("the {set} images are {size}, expected 32x32 with 1 or 3 channels")]
     Size { set: &'static str, size: ImageSize },
@@ -168,7 +167,7 @@ pub fn train(
 ) -> Result<Trained, TrainingError> {
     let TrainingInput { train, test, classes, recipe } = input;
     recipe.check()?;
-    if classes < 2 {
+    if classes != CLASSES {
         return Err(TrainingError::Classes { classes });
     }
     let labels = labels_of("train", train, &input, recipe.batch)?;
@@ -176,7 +175,7 @@ pub fn train(
 
     let device = Device::Cpu;
     let store = ParamStore::new("extractor", recipe.seed, &device);
-    let network = Classifier::new(&store, classes)?;
+    let network = Classifier::new(&store)?;
     let rule = Rule::Adam { lr: recipe.lr, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
     let mut optimizer = Optimizer::new(rule);
     let mut order = Stream::new(recipe.seed, "extractor/order");
