@@ -157,8 +157,8 @@ pub struct SampleArgs {
 
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folder that holds runs
-    #[arg(long, value_name = "DIR")]
+    /// Folder that holds runs, or a results.parquet or results.csv (tables and scores only)
+    #[arg(long, value_name = "DIR|FILE")]
     pub runs: PathBuf,
     /// Folder of the results and the report
     #[arg(long, value_name = "DIR")]

@@ -110,28 +110,36 @@ impl<'a> Run<'a> {
         self.trainer.save_generators(&self.input.folder.checkpoints(), &name)?;
         let n = self.input.plan.evaluation.n_fake_curve;
         let values = measure(self.input, &self.trainer.sampler(false), n)?;
-        self.rows.extend(values.iter().map(|v| row(self.input, &spent, &name, v)));
-        self.trainer.save(&self.input.folder.state())?;
-        self.input.folder.write_scores(&self.rows)
+        self.add(values.iter().map(|v| row(self.input, &spent, &name, v)).collect())?;
+        // Last, so that a state never lies ahead of its scores; a point is measured again where it lies
+        // behind, to the same values.
+        Ok(self.trainer.save(&self.input.folder.state())?)
+    }
+
+    fn add(&mut self, rows: Vec<ResultRow>) -> Result<()> {
+        self.input.folder.add_scores(&rows)?;
+        self.rows.extend(rows);
+        Ok(())
     }
 
     fn finish(mut self, outcome: Option<Diverged>) -> Result<Vec<ResultRow>> {
         let input = self.input;
         let spent = *self.trainer.spent();
         if let Some(diverged) = outcome {
+            let mut rows = Vec::new();
             for checkpoint in ["last", "best"] {
                 for metric in metrics() {
                     let metric = reported_name(metric.name, &input.plan.evaluation.extractor);
                     let (n_real, n_fake) = (0, 0);
                     let value = MetricValue { metric, value: f64::NAN, std: None, n_real, n_fake };
-                    self.rows.push(ResultRow {
+                    rows.push(ResultRow {
                         value: None,
                         status: Status::Diverged,
                         ..row(input, &spent, checkpoint, &value)
                     });
                 }
             }
-            input.folder.write_scores(&self.rows)?;
+            self.add(rows)?;
             input.folder.finish(&serde_json::to_string(&diverged)?)?;
             self.bar.finish(&format!("diverged at step {} ({})", diverged.g_step, diverged.what));
             return Ok(self.rows);
@@ -145,9 +153,8 @@ impl<'a> Run<'a> {
             let generator = load_generator(input, &best_name)?;
             measure(input, &generator.sampler(), input.plan.evaluation.n_fake)?
         };
-        self.rows.extend(last.iter().map(|v| row(input, &spent, "last", v)));
-        self.rows.extend(best.iter().map(|v| row(input, &best_spent, "best", v)));
-        input.folder.write_scores(&self.rows)?;
+        self.add(last.iter().map(|v| row(input, &spent, "last", v)).collect())?;
+        self.add(best.iter().map(|v| row(input, &best_spent, "best", v)).collect())?;
         self.write_samples()?;
         input.folder.finish("ok")?;
         self.bar.finish(&format!("{last_name} kimg"));

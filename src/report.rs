@@ -1,6 +1,6 @@
 //! From finished runs to the report: rows, curves and sample grids gathered for `ganbench_reports`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use candle_core::Device;
@@ -21,8 +21,6 @@ pub struct Made {
     pub rows: Vec<ResultRow>,
     /// The tables as text for a terminal.
     pub text: String,
-    #[expect(dead_code, reason = "for callers that list what was written")]
-    pub paths: Vec<PathBuf>,
 }
 
 impl Made {
@@ -62,26 +60,51 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         d_outputs.push(curves(&plan, outputs));
         plans.push((plan, run));
     }
-    let labels: Vec<MethodLabel> = methods::METHODS
-        .iter()
-        .map(|m| MethodLabel { method: m.name.into(), label: m.title.into() })
-        .collect();
     let grids = grids(&plans)?;
     let title = plans.first().map_or("runs", |(plan, _)| plan.table.as_str());
-    let input = ReportInput {
+    made(&ReportInput {
         title,
         rows: &rows,
-        methods: &labels,
+        methods: &labels(),
         losses: &losses,
         gradient_norms: &gradient_norms,
         d_outputs: &d_outputs,
         grids: &grids,
         command,
         out_dir: out,
-    };
-    let paths = write_report(&input)?;
-    let text = tables(&rows, &labels)?.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n");
-    Ok(Made { rows, text, paths })
+    })
+}
+
+/// Tables and score curves of rows alone, as a results file holds them.
+///
+/// # Errors
+/// If the rows make no table or `out` cannot be written.
+pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
+    std::fs::create_dir_all(out)
+        .with_context(|| format!("cannot make the folder {}", out.display()))?;
+    let title = rows.first().map_or("results", |row| row.table.as_str());
+    made(&ReportInput {
+        title,
+        rows,
+        methods: &labels(),
+        losses: &[],
+        gradient_norms: &[],
+        d_outputs: &[],
+        grids: &[],
+        command: None,
+        out_dir: out,
+    })
+}
+
+fn labels() -> Vec<MethodLabel> {
+    methods::METHODS.iter().map(|m| MethodLabel::new(m.name, m.title)).collect()
+}
+
+fn made(input: &ReportInput<'_>) -> Result<Made> {
+    write_report(input)?;
+    let tables = tables(input.rows, input.methods)?;
+    let text = tables.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n");
+    Ok(Made { rows: input.rows.to_vec(), text })
 }
 
 fn term(name: &str, records: &[StepRecord], value: impl Fn(&StepRecord) -> Option<f64>) -> Term {

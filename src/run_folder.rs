@@ -11,7 +11,7 @@ use ganbench_reports::{ResultRow, write_atomic};
 use serde::Serialize;
 
 use crate::plan::Plan;
-use crate::results::{SCORES_NAME, read_scores};
+use crate::results::{SCORES_NAME, append_scores, run_rows};
 
 /// How and with what a run was made; nothing here is part of its identity.
 #[derive(Clone, Debug, Serialize)]
@@ -30,6 +30,35 @@ pub struct Provenance {
 /// The commit that the program was built from, or `unknown`.
 pub fn commit() -> String {
     option_env!("GANBENCH_COMMIT").unwrap_or("unknown").to_string()
+}
+
+/// Holds a folder for this process. The system lets go of it when the process ends, however it ends.
+pub struct Lock {
+    _file: fs::File,
+}
+
+impl Lock {
+    /// Takes `<dir>/lock`, making the folder where there is none.
+    ///
+    /// # Errors
+    /// If another process holds it, or the folder cannot be written.
+    pub fn take(dir: &Path) -> Result<Self> {
+        fs::create_dir_all(dir)
+            .with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        let path = dir.join("lock");
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(fs::TryLockError::WouldBlock) => bail!(
+                "another ganbench works in {}; wait until it ends, or choose another --out",
+                dir.display()
+            ),
+            Err(fs::TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            }
+        }
+    }
 }
 
 /// A run's folder.
@@ -103,27 +132,21 @@ impl RunFolder {
         Ok(crate::plan::resolve(table, &path.display().to_string())?)
     }
 
-    /// Replaces `scores.jsonl`.
+    /// Appends to `scores.jsonl`.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_scores(&self, rows: &[ResultRow]) -> Result<()> {
-        let mut text = String::new();
-        for row in rows {
-            row.validate()?;
-            text.push_str(&serde_json::to_string(row)?);
-            text.push('\n');
-        }
-        Ok(write_atomic(&self.path.join(SCORES_NAME), text.as_bytes())?)
+    pub fn add_scores(&self, rows: &[ResultRow]) -> Result<()> {
+        Ok(append_scores(&self.path.join(SCORES_NAME), rows)?)
     }
 
-    /// The rows so far; none where there is no file yet.
+    /// The rows so far, the later of repeated ones; none where there is no file yet.
     ///
     /// # Errors
     /// If a line is no row.
     pub fn scores(&self) -> Result<Vec<ResultRow>> {
         let path = self.path.join(SCORES_NAME);
-        Ok(if path.exists() { read_scores(&path)?.rows } else { Vec::new() })
+        Ok(if path.exists() { run_rows(&path)?.rows } else { Vec::new() })
     }
 
     /// The lines of `train.jsonl`; none where there is no file yet.

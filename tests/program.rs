@@ -1,11 +1,26 @@
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
-/// Runs the built program without the caller's data and weights.
-pub fn ganbench(args: &[&str]) -> Output {
+/// The built program without the caller's data, weights and caches.
+fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ganbench"));
-    command.args(args).env_remove("GANBENCH_DATA").env_remove("GANBENCH_WEIGHTS").env("HF_HUB_OFFLINE", "1");
-    command.output().unwrap_or_else(|e| panic!("ganbench could not be started: {e}"))
+    command
+        .args(args)
+        .env_remove("GANBENCH_DATA")
+        .env_remove("GANBENCH_WEIGHTS")
+        .env("HF_HUB_OFFLINE", "1");
+    command
+}
+
+pub fn ganbench(args: &[&str]) -> Output {
+    command(args).output().unwrap_or_else(|e| panic!("ganbench could not be started: {e}"))
+}
+
+/// A run in the background.
+pub fn start(args: &[&str]) -> Child {
+    let mut command = command(args);
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap_or_else(|e| panic!("ganbench could not be started: {e}"))
 }
 
 /// Standard output of a run that has to succeed.
@@ -32,9 +47,28 @@ pub fn text(path: &Path) -> String {
 /// A sweep small enough for a test: two steps of a narrow network.
 pub fn tiny(methods: &str, seeds: &str, out: &Path) -> Vec<String> {
     let args = [
-        "reproduce", "table1", "--methods", methods, "--seeds", seeds, "--budget", "g_steps=4", "--batch", "16",
-        "--width", "4", "--n-fake", "40", "--set", "evaluation.n_fake_curve=40", "--set", "dataset.limit=200",
-        "--set", "evaluation.curve_points=4", "--quiet", "--out",
+        "reproduce",
+        "table1",
+        "--methods",
+        methods,
+        "--seeds",
+        seeds,
+        "--budget",
+        "g_steps=4",
+        "--batch",
+        "16",
+        "--width",
+        "4",
+        "--n-fake",
+        "40",
+        "--set",
+        "evaluation.n_fake_curve=40",
+        "--set",
+        "dataset.limit=200",
+        "--set",
+        "evaluation.curve_points=4",
+        "--quiet",
+        "--out",
     ];
     args.iter().map(|a| (*a).to_string()).chain([text(out)]).collect()
 }

@@ -12,11 +12,23 @@ fn says(args: &[&str], code: i32, message: &str) {
 #[test]
 fn wrong_usage_ends_with_64_and_says_what_is_known() {
     says(&["reproduce", "table9"], 64, "table is \"table9\", expected one of table1");
-    says(&["reproduce", "table1", "--methods", "hing"], 64, "unknown method \"hing\"; known: gan, hinge, contrad");
-    says(&["reproduce", "table1", "--budget", "real_kimg=0"], 64, "budget amount \"0\" is not a number above 0");
+    says(
+        &["reproduce", "table1", "--methods", "hing"],
+        64,
+        "unknown method \"hing\"; known: gan, hinge, contrad",
+    );
+    says(
+        &["reproduce", "table1", "--budget", "real_kimg=0"],
+        64,
+        "budget amount \"0\" is not a number above 0",
+    );
     says(&["reproduce", "table1", "--budget", "big"], 64, "or one of paper, smoke");
     says(&["reproduce", "table1", "--set", "train.bach=3"], 64, "unknown field `bach`");
-    says(&["reproduce", "table1", "--n-fake", "3"], 64, "evaluation.n_fake is 3, expected at least 10");
+    says(
+        &["reproduce", "table1", "--n-fake", "3"],
+        64,
+        "evaluation.n_fake is 3, expected at least 10",
+    );
     says(&["reproduce"], 64, "Usage");
 }
 
@@ -30,12 +42,29 @@ fn missing_or_damaged_input_ends_with_1_and_names_the_place() {
     fs::create_dir_all(&parquet).unwrap();
     fs::write(parquet.join("train-00000-of-00001.parquet"), b"PAR1 cut off").unwrap();
     let root = text(dir.path());
-    says(&["reproduce", "table1", "--dataset", "cifar10", "--data", &root], 1, "train-00000-of-00001.parquet");
+    says(
+        &["reproduce", "table1", "--dataset", "cifar10", "--data", &root],
+        1,
+        "train-00000-of-00001.parquet",
+    );
     let weights = dir.path().join("half.pth");
     fs::write(&weights, [0x80, 0x02, 0x8a]).unwrap();
-    let args = ["reproduce", "table1", "--budget", "smoke", "--extractor", "inception", "--weights", &text(&weights)];
+    let args = [
+        "reproduce",
+        "table1",
+        "--budget",
+        "smoke",
+        "--extractor",
+        "inception",
+        "--weights",
+        &text(&weights),
+    ];
     says(&args, 1, "half.pth");
-    says(&["reproduce", "table1", "--device", "tpu"], 1, "unknown device \"tpu\"; known: cpu, cuda:N, metal");
+    says(
+        &["reproduce", "table1", "--device", "tpu"],
+        1,
+        "unknown device \"tpu\"; known: cpu, cuda:N, metal",
+    );
     says(&["reproduce", "table1", "--threads", "0"], 1, "--threads is 0, expected at least 1");
     says(&["sample", "--run", &nowhere, "--out", "x.npz"], 1, "is no run folder");
     says(&["report", "--runs", &root, "--out", &nowhere], 1, "holds no runs");

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{ok, strs, text, tiny};
+use crate::program::{ok, refused, start, strs, text, tiny};
 
 /// The first columns of every results file, as the README promises them.
 const COLUMNS: &str = "run_id,table,method,conditional,architecture,width,dataset,dataset_sha256,split,seed,\
@@ -14,7 +14,9 @@ fn rows(csv: &Path) -> Vec<std::collections::HashMap<String, String>> {
     let names: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
     csv.lines()
         .skip(1)
-        .map(|line| names.iter().map(|n| n.to_string()).zip(line.split(',').map(str::to_string)).collect())
+        .map(|line| {
+            names.iter().map(|n| n.to_string()).zip(line.split(',').map(str::to_string)).collect()
+        })
         .collect()
 }
 
@@ -27,8 +29,17 @@ fn a_sweep_of_all_methods_writes_results_tables_and_plots() {
         assert!(table.contains(title), "{table}");
     }
     for file in [
-        "results.parquet", "results.csv", "table.md", "table.tex", "table.csv", "report.md",
-        "plots/scores.png", "plots/scores.svg", "plots/losses.png", "plots/losses.svg", "plots/samples.png",
+        "results.parquet",
+        "results.csv",
+        "table.md",
+        "table.tex",
+        "table.csv",
+        "report.md",
+        "plots/scores.png",
+        "plots/scores.svg",
+        "plots/losses.png",
+        "plots/losses.svg",
+        "plots/samples.png",
     ] {
         assert!(dir.path().join(file).is_file(), "{file} is missing");
     }
@@ -38,15 +49,24 @@ fn a_sweep_of_all_methods_writes_results_tables_and_plots() {
     let rows = rows(&dir.path().join("results.csv"));
     for method in methods.split(',') {
         let own: Vec<_> = rows.iter().filter(|r| r["method"] == method).collect();
-        let checkpoints: std::collections::BTreeSet<_> = own.iter().map(|r| r["checkpoint"].as_str()).collect();
-        assert!(checkpoints.contains("0") && checkpoints.contains("last") && checkpoints.contains("best"));
+        let checkpoints: std::collections::BTreeSet<_> =
+            own.iter().map(|r| r["checkpoint"].as_str()).collect();
+        assert!(
+            checkpoints.contains("0")
+                && checkpoints.contains("last")
+                && checkpoints.contains("best")
+        );
         assert_eq!(checkpoints.len(), 7, "untrained, 4 points, last, best: {checkpoints:?}");
         let last: Vec<_> = own.iter().filter(|r| r["checkpoint"] == "last").collect();
-        let metrics: std::collections::BTreeSet<_> = last.iter().map(|r| r["metric"].as_str()).collect();
+        let metrics: std::collections::BTreeSet<_> =
+            last.iter().map(|r| r["metric"].as_str()).collect();
         for metric in ["fid", "is", "precision", "recall", "density", "coverage"] {
             assert!(metrics.contains(format!("{metric}@small-shapes").as_str()), "{metrics:?}");
         }
-        assert!(last.iter().all(|r| r["g_steps"] == "4" && r["real_images"] == "64" && r["status"] == "ok"));
+        assert!(
+            last.iter()
+                .all(|r| r["g_steps"] == "4" && r["real_images"] == "64" && r["status"] == "ok")
+        );
     }
     // ContraD sends two views of the reals and the fakes through D, the others one.
     let forwards = |m: &str| {
@@ -82,7 +102,11 @@ fn one_and_two_threads_give_the_same_bits() {
         for run in fs::read_dir(out.join("runs")).unwrap() {
             let run = run.unwrap().path();
             let weights = fs::read(run.join("checkpoints/ema-0.064.safetensors")).unwrap();
-            found.push((run.file_name().unwrap().to_owned(), weights, fs::read(run.join("train.jsonl")).unwrap()));
+            found.push((
+                run.file_name().unwrap().to_owned(),
+                weights,
+                fs::read(run.join("train.jsonl")).unwrap(),
+            ));
         }
         found.sort();
         found
@@ -103,24 +127,62 @@ fn a_finished_sweep_given_again_trains_nothing() {
 }
 
 #[test]
-fn a_run_cut_off_between_two_points_goes_on_to_the_same_weights() {
+fn a_killed_run_given_again_ends_with_the_same_weights_and_scores() {
     let dir = tempfile::tempdir().unwrap();
+    let args = |out: &Path| {
+        let mut args = tiny("contrad", "0", out);
+        let budget = args.iter().position(|a| a == "g_steps=4").unwrap();
+        args[budget] = "g_steps=60".into();
+        args
+    };
     let (whole, cut) = (dir.path().join("whole"), dir.path().join("cut"));
-    ok(&strs(&tiny("contrad", "0", &whole)));
-    ok(&strs(&tiny("contrad", "0", &cut)));
+    ok(&strs(&args(&whole)));
+    let mut child = start(&strs(&args(&cut)));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
     let run = |out: &Path| fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
-    // What a kill after the second point leaves: no mark, an earlier state, a longer log.
-    let run_cut = run(&cut);
-    let half = dir.path().join("half");
-    let mut args = tiny("contrad", "0", &half);
+    // Killed after the first point of the curve was kept, wherever it is by then.
+    while !cut.join("runs").is_dir()
+        || fs::read_dir(cut.join("runs")).unwrap().next().is_none()
+        || !run(&cut).join("checkpoints/ema-0.24.safetensors").exists()
+    {
+        assert!(std::time::Instant::now() < deadline, "the run made no checkpoint");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!run(&cut).join("done").exists(), "the run ended before it was killed");
+    ok(&strs(&args(&cut)));
+    for file in
+        ["checkpoints/ema-0.96.safetensors", "checkpoints/raw-0.96.safetensors", "train.jsonl"]
+    {
+        assert!(
+            fs::read(run(&whole).join(file)).unwrap() == fs::read(run(&cut).join(file)).unwrap(),
+            "{file} differs"
+        );
+    }
+    let scores = |out: &Path| {
+        let rows = rows(&out.join("results.csv"));
+        rows.iter()
+            .map(|r| (r["checkpoint"].clone(), r["metric"].clone(), r["value"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(scores(&whole), scores(&cut));
+}
+
+#[test]
+fn a_second_process_on_one_folder_is_refused_while_the_first_works() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = tiny("gan", "0", dir.path());
     let budget = args.iter().position(|a| a == "g_steps=4").unwrap();
-    args[budget] = "g_steps=2".into();
-    args.extend(["--set".into(), "train.parts.lr_warmup_share=0.03".into(), "--set".into(), "evaluation.curve_points=3".into()]);
-    fs::remove_file(run_cut.join("done")).unwrap();
-    ok(&strs(&tiny("contrad", "0", &cut)));
-    let weights = |out: &Path| fs::read(run(out).join("checkpoints/ema-0.064.safetensors")).unwrap();
-    assert!(weights(&whole) == weights(&cut));
-    assert_eq!(fs::read(run(&whole).join("train.jsonl")).unwrap(), fs::read(run_cut.join("train.jsonl")).unwrap());
+    args[budget] = "g_steps=100000".into();
+    let mut first = start(&strs(&args));
+    while !dir.path().join("runs").is_dir() {
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let (code, error) = refused(&strs(&args));
+    first.kill().unwrap();
+    first.wait().unwrap();
+    assert!(code == 1 && error.contains("another ganbench works in"), "{error}");
 }
 
 #[test]
@@ -131,8 +193,14 @@ fn the_plan_of_a_run_given_to_train_repeats_it() {
     let run = fs::read_dir(sweep.join("runs")).unwrap().next().unwrap().unwrap().path();
     let again = dir.path().join("again");
     ok(&["train", &text(&run.join("plan.toml")), "--out", &text(&again), "--quiet"]);
-    assert_eq!(fs::read(run.join("plan.toml")).unwrap(), fs::read(again.join("plan.toml")).unwrap());
-    assert_eq!(fs::read(run.join("train.jsonl")).unwrap(), fs::read(again.join("train.jsonl")).unwrap());
+    assert_eq!(
+        fs::read(run.join("plan.toml")).unwrap(),
+        fs::read(again.join("plan.toml")).unwrap()
+    );
+    assert_eq!(
+        fs::read(run.join("train.jsonl")).unwrap(),
+        fs::read(again.join("train.jsonl")).unwrap()
+    );
 }
 
 #[test]
@@ -155,9 +223,21 @@ fn a_report_can_be_made_again_from_the_runs() {
     ok(&strs(&tiny("gan,supcon", "0,1", &sweep)));
     let report = dir.path().join("report");
     ok(&["report", "--runs", &text(&sweep.join("runs")), "--out", &text(&report)]);
-    assert_eq!(fs::read(sweep.join("table.csv")).unwrap(), fs::read(report.join("table.csv")).unwrap());
-    assert_eq!(fs::read(sweep.join("results.csv")).unwrap(), fs::read(report.join("results.csv")).unwrap());
+    assert_eq!(
+        fs::read(sweep.join("table.csv")).unwrap(),
+        fs::read(report.join("table.csv")).unwrap()
+    );
+    assert_eq!(
+        fs::read(sweep.join("results.csv")).unwrap(),
+        fs::read(report.join("results.csv")).unwrap()
+    );
     assert!(fs::read_to_string(report.join("table.md")).unwrap().contains('±'));
+    let from_file = dir.path().join("from-file");
+    ok(&["report", "--runs", &text(&sweep.join("results.parquet")), "--out", &text(&from_file)]);
+    assert_eq!(
+        fs::read(sweep.join("table.csv")).unwrap(),
+        fs::read(from_file.join("table.csv")).unwrap()
+    );
 }
 
 #[test]

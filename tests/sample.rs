@@ -24,11 +24,26 @@ fn samples_repeat_by_seed_and_keep_to_a_class() {
     assert_eq!(npz("e.npz", &["--class", "7"]).1, [7; 5]);
 
     let folder = dir.path().join("png");
-    ok(&["sample", "--run", &run, "--n", "3", "--class", "2", "--checkpoint", "0", "--out", &text(&folder)]);
+    ok(&[
+        "sample",
+        "--run",
+        &run,
+        "--n",
+        "3",
+        "--class",
+        "2",
+        "--checkpoint",
+        "0",
+        "--out",
+        &text(&folder),
+    ]);
     assert_eq!(fs::read_dir(folder.join("002")).unwrap().count(), 3);
 
     let (code, error) = refused(&["sample", "--run", &run, "--checkpoint", "7", "--out", "x.npz"]);
-    assert!(code == 1 && error.contains("no checkpoint 7; known kimg: 0, 0.016, 0.032, 0.048, 0.064"), "{error}");
+    assert!(
+        code == 1 && error.contains("no checkpoint 7; known kimg: 0, 0.016, 0.032, 0.048, 0.064"),
+        "{error}"
+    );
     let (_, error) = refused(&["sample", "--run", &run, "--class", "11", "--out", "x.npz"]);
     assert!(error.contains("class 11 was asked of a generator of 10 classes"), "{error}");
 }

@@ -7,7 +7,7 @@ use ganbench_nn::images::{ImageBatch, ImageSize};
 use thiserror::Error;
 
 use crate::error::MetricError;
-use crate::extractors::inception;
+use crate::extractors::{inception, small};
 use crate::features::Features;
 use crate::weights::WeightsError;
 use crate::weights::source::WeightsSource;
@@ -16,7 +16,8 @@ use crate::weights::source::WeightsSource;
 pub const PUBLISHED: &str = inception::ENTRY.name;
 
 /// All extractors, in the order of lists.
-pub const EXTRACTORS: &[ExtractorEntry] = &[inception::ENTRY];
+pub const EXTRACTORS: &[ExtractorEntry] =
+    &[inception::ENTRY, small::ENTRIES[0], small::ENTRIES[1], small::ENTRIES[2]];
 
 /// An extractor that can be loaded by name.
 #[derive(Clone, Copy)]

@@ -63,3 +63,15 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
         started_unix_s: now.map_or(0, |d| d.as_secs()),
     }
 }
+
+/// Says which half-written lines were left out of the results.
+fn note_torn_lines(rebuilt: &crate::results::Rebuilt) {
+    for torn in &rebuilt.torn {
+        eprintln!(
+            "note: {} line {} was cut off after {} bytes and is left out; its run measures it again",
+            torn.path.display(),
+            torn.line,
+            torn.bytes
+        );
+    }
+}

@@ -9,15 +9,19 @@ use crate::{report, results};
 /// # Errors
 /// If there are no runs, or a file is damaged or cannot be written.
 pub fn run(args: &ReportArgs) -> Result<()> {
-    let runs = results::find_runs(&args.runs)?;
-    if runs.is_empty() {
-        bail!("{} holds no runs: no folder with a scores.jsonl is in it", args.runs.display());
-    }
-    std::fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
-    results::rebuild(&args.out, &runs)?;
-    let folders = runs.iter().map(|run| RunFolder::open(run)).collect::<Result<Vec<_>>>()?;
-    let made = report::write(&folders, &args.out, None)?;
+    let made = if args.runs.is_file() {
+        report::write_rows(&results::read_rows(&args.runs)?, &args.out)?
+    } else {
+        let runs = results::find_runs(&args.runs)?;
+        if runs.is_empty() {
+            bail!("{} holds no runs: no folder with a scores.jsonl is in it", args.runs.display());
+        }
+        std::fs::create_dir_all(&args.out)
+            .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
+        super::note_torn_lines(&results::rebuild(&args.out, &runs)?);
+        let folders = runs.iter().map(|run| RunFolder::open(run)).collect::<Result<Vec<_>>>()?;
+        report::write(&folders, &args.out, None)?
+    };
     println!("{}", made.text);
     println!("{}", args.out.join("report.md").display());
     Ok(())

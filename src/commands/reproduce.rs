@@ -1,6 +1,6 @@
 //! `ganbench reproduce TABLE`: every method and seed of a table, then its results and report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -8,7 +8,7 @@ use crate::cli::ReproduceArgs;
 use crate::pipeline::{self, RunInput};
 use crate::plan::{Plan, PlanError, assignment, merge};
 use crate::recipe::Recipe;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{Lock, RunFolder};
 use crate::session::{load_dataset, load_extractor, real_reference};
 use crate::{estimate, report, results};
 
@@ -30,6 +30,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         return estimate::print(&plans, &dataset, extractor.as_ref(), &at);
     }
     let out = args.out.clone().unwrap_or_else(|| default_out(&recipe, &data.name));
+    let _lock = Lock::take(&out)?;
     let runs = out.join("runs");
     std::fs::create_dir_all(&runs)
         .with_context(|| format!("cannot make the folder {}", runs.display()))?;
@@ -51,10 +52,10 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
             };
             pipeline::run(&input)
                 .with_context(|| format!("run {} seed {}", plan.method, plan.train.seed))?;
-            results::rebuild(&out, &results::find_runs(&runs)?)?;
+            rebuild(&out, &runs)?;
         }
     }
-    results::rebuild(&out, &results::find_runs(&runs)?)?;
+    let results = rebuild(&out, &runs)?;
     let made = report::write(&folders, &out, Some(&provenance.command))?;
     if args.json {
         for row in made.final_rows() {
@@ -63,8 +64,16 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         return Ok(());
     }
     println!("{}", made.text);
-    println!("{}", out.join("report.md").display());
+    println!("page     {}", out.join("report.md").display());
+    println!("results  {}, {}: {} rows", results.parquet.display(), results.csv.display(), results.rows.len());
     Ok(())
+}
+
+/// The results of every run in the folder, those of earlier invocations too.
+fn rebuild(out: &Path, runs: &Path) -> Result<results::Rebuilt> {
+    let rebuilt = results::rebuild(out, &results::find_runs(runs)?)?;
+    super::note_torn_lines(&rebuilt);
+    Ok(rebuilt)
 }
 
 fn default_out(recipe: &Recipe, dataset: &str) -> PathBuf {

@@ -6,7 +6,7 @@ use crate::cli::TrainArgs;
 use crate::pipeline::{self, RunInput};
 use crate::plan::{assignment, merge, resolve};
 use crate::recipe::Recipe;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{Lock, RunFolder};
 use crate::session::{load_dataset, load_extractor, real_reference};
 
 /// # Errors
@@ -32,6 +32,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if folder.path().join("plan.toml").is_file() && folder.plan()? != plan {
         bail!("{} holds a run of another plan; choose another --out", args.out.display());
     }
+    let _lock = Lock::take(folder.path())?;
     if !folder.is_done() {
         let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
         let provenance = super::provenance(&args.machine, threads);

@@ -18,7 +18,9 @@ use ganbench_reports::{ResultRow, RowError};
 use thiserror::Error;
 
 pub use files::{CSV_NAME, PARQUET_NAME, read_rows};
-pub use lines::{SCORES_NAME, Scores, TornLine, append_scores, find_runs, read_scores};
+pub use lines::{SCORES_NAME, TornLine, append_scores, find_runs};
+
+use lines::read_scores;
 
 /// Results that cannot be read or written.
 #[derive(Debug, Error)]
@@ -58,8 +60,6 @@ pub struct Rebuilt {
     pub rows: Vec<ResultRow>,
     /// Half-written last lines that were left out; the rows in them will be measured again.
     pub torn: Vec<TornLine>,
-    /// Lines that a later line of the same run, checkpoint and metric replaced.
-    pub replaced: usize,
     pub parquet: PathBuf,
     pub csv: PathBuf,
 }
@@ -73,11 +73,11 @@ pub struct Rebuilt {
 /// If a line that is not the last is broken, a row is not valid, a run stands in two folders, or a file
 /// cannot be read or written.
 pub fn rebuild(out: &Path, runs: &[PathBuf]) -> Result<Rebuilt, ResultsError> {
-    let (mut rows, mut torn, mut replaced) = (Vec::new(), Vec::new(), 0);
+    let (mut rows, mut torn) = (Vec::new(), Vec::new());
     let mut seen: Vec<(String, PathBuf)> = Vec::new();
     for run in runs {
         let path = run.join(SCORES_NAME);
-        let scores = read_scores(&path)?;
+        let scores = run_rows(&path)?;
         torn.extend(scores.torn);
         let Some(run_id) = scores.rows.first().map(|row| row.run_id.clone()) else { continue };
         if let Some(other) = scores.rows.iter().find(|row| row.run_id != run_id) {
@@ -92,33 +92,39 @@ pub fn rebuild(out: &Path, runs: &[PathBuf]) -> Result<Rebuilt, ResultsError> {
             return Err(ResultsError::DuplicateRun { run_id, first, second });
         }
         seen.push((run_id, run.clone()));
-        replaced += merge(&mut rows, scores.rows);
+        rows.extend(scores.rows);
     }
     let (parquet, csv) = files::write(out, &rows)?;
-    Ok(Rebuilt { rows, torn, replaced, parquet, csv })
+    Ok(Rebuilt { rows, torn, parquet, csv })
 }
 
-/// Adds the rows of one run, a later row taking the place of an earlier one of the same measurement.
-/// Returns how many were replaced.
-fn merge(all: &mut Vec<ResultRow>, run: Vec<ResultRow>) -> usize {
-    let start = all.len();
-    let mut replaced = 0;
-    for row in run {
+/// The rows of one run, a later row in the place of an earlier one of the same measurement.
+#[derive(Clone, Debug)]
+pub struct RunRows {
+    pub rows: Vec<ResultRow>,
+    pub torn: Option<TornLine>,
+}
+
+/// Reads a `scores.jsonl` as [`rebuild`] does.
+///
+/// # Errors
+/// As [`read_scores`].
+pub fn run_rows(path: &Path) -> Result<RunRows, ResultsError> {
+    let scores = read_scores(path)?;
+    let mut run = RunRows { rows: Vec::new(), torn: scores.torn };
+    for row in scores.rows {
         let same = |other: &&mut ResultRow| {
             other.checkpoint == row.checkpoint
                 && other.metric == row.metric
                 && other.extractor_sha256 == row.extractor_sha256
                 && other.protocol == row.protocol
         };
-        match all[start..].iter_mut().find(same) {
-            Some(earlier) => {
-                *earlier = row;
-                replaced += 1;
-            }
-            None => all.push(row),
+        match run.rows.iter_mut().find(same) {
+            Some(earlier) => *earlier = row,
+            None => run.rows.push(row),
         }
     }
-    replaced
+    Ok(run)
 }
 
 #[cfg(test)]
