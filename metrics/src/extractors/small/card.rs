@@ -92,7 +92,9 @@ impl Card {
         let bytes: BTreeMap<&str, Vec<u8>> = trained
             .weights
             .iter()
-            .map(|(name, t)| (name.as_str(), t.values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+            .map(|(name, t)| {
+                (name.as_str(), t.values.iter().flat_map(|v| v.to_le_bytes()).collect())
+            })
             .collect();
         let mut views = Vec::new();
         for (name, tensor) in &trained.weights {
