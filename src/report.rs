@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::run_folder::RunFolder;
 
 /// Characters a line of the tables on stdout.
-const TEXT_WIDTH: usize = 120;
+const TEXT_WIDTH: usize = 140;
 
 /// What a report consists of.
 pub struct Made {

@@ -39,10 +39,10 @@ struct Block {
 }
 
 const BLOCKS: [Block; 4] = [
-    Block { inputs: CHANNELS, outputs: 48, kernel: 4, stride: 2, residual: false }, // [n, 48, 16, 16]
-    Block { inputs: 48, outputs: 96, kernel: 3, stride: 2, residual: false },       // [n, 96, 8, 8]
-    Block { inputs: 96, outputs: 96, kernel: 3, stride: 1, residual: true },        // [n, 96, 8, 8]
-    Block { inputs: 96, outputs: 128, kernel: 3, stride: 2, residual: false }, // [n, 128, 4, 4]
+    Block { inputs: CHANNELS, outputs: 48, kernel: 4, stride: 2, residual: false },
+    Block { inputs: 48, outputs: 96, kernel: 3, stride: 2, residual: false },
+    Block { inputs: 96, outputs: 96, kernel: 3, stride: 1, residual: true },
+    Block { inputs: 96, outputs: 128, kernel: 3, stride: 2, residual: false },
 ];
 
 impl Block {
