@@ -16,7 +16,11 @@ pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     };
     // candle's own pool for element-wise ops spins while it waits and fights rayon's workers for the
     // cores: it gets no threads. Its matrix products use rayon.
-    let pools = [("RAYON_NUM_THREADS", threads), ("POLARS_MAX_THREADS", threads), ("CANDLE_NUM_THREADS", 1)];
+    let pools = [
+        ("RAYON_NUM_THREADS", threads),
+        ("POLARS_MAX_THREADS", threads),
+        ("CANDLE_NUM_THREADS", 1),
+    ];
     for (name, threads) in pools {
         // SAFETY: called first thing in main, while this is the only thread.
         unsafe { std::env::set_var(name, threads.to_string()) };

@@ -23,7 +23,10 @@ fn samples_repeat_by_seed_and_keep_to_a_class() {
     let first = npz("a.npz", &["--seed", "4"]);
     assert!(first == npz("b.npz", &["--seed", "4"]), "the same seed gave other images");
     assert!(first.0 != npz("c.npz", &["--seed", "5"]).0, "another seed gave the same images");
-    assert!(first.0 != npz("d.npz", &["--seed", "4", "--raw"]).0, "the live weights gave the same images");
+    assert!(
+        first.0 != npz("d.npz", &["--seed", "4", "--raw"]).0,
+        "the live weights gave the same images"
+    );
     assert_eq!(npz("e.npz", &["--class", "7"]).1, [7; 5]);
 
     let folder = dir.path().join("png");

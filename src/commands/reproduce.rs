@@ -65,7 +65,12 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     }
     println!("{}", made.text);
     println!("page     {}", out.join("report.md").display());
-    println!("results  {}, {}: {} rows", results.parquet.display(), results.csv.display(), results.rows.len());
+    println!(
+        "results  {}, {}: {} rows",
+        results.parquet.display(),
+        results.csv.display(),
+        results.rows.len()
+    );
     Ok(())
 }
 

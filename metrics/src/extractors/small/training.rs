@@ -40,8 +40,8 @@ impl Recipe {
     /// The recipe of an embedded extractor; that of `cifar10` for any dataset without one.
     pub fn of(dataset: &str) -> Self {
         let (epochs, augmentation) = match dataset {
-            "shapes" => (4, Augmentation { flip: false, max_shift: 2, border: Border::Reflect }),
-            "mnist" => (4, Augmentation { flip: false, max_shift: 2, border: Border::Zero }),
+            "shapes" => (3, Augmentation { flip: false, max_shift: 2, border: Border::Reflect }),
+            "mnist" => (3, Augmentation { flip: false, max_shift: 2, border: Border::Zero }),
             _ => (10, Augmentation { flip: true, max_shift: 4, border: Border::Reflect }),
         };
         Self { epochs, batch: 128, lr: 6e-3, warm_up: 0.2, augmentation, seed: 0 }
