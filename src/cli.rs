@@ -145,7 +145,7 @@ pub struct SampleArgs {
     /// The live weights instead of the averaged ones
     #[arg(long)]
     pub raw: bool,
-    /// FILE.npz (uint8 arr_0 [N, H, W, 3] and labels), or a folder of PNG files
+    /// FILE.npz (uint8 arr_0 [N, H, W, C] and labels), or a folder of PNG files
     #[arg(long, value_name = "FILE.npz|DIR")]
     pub out: PathBuf,
     /// cpu, cuda:N or metal

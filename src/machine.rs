@@ -1,7 +1,12 @@
 //! What the program needs of the machine: threads, memory, devices.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use candle_core::Device;
+
+/// A flag's value that cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(String);
 
 /// Sets the number of threads of every pool. Call before any other thread exists.
 ///
@@ -10,7 +15,7 @@ use candle_core::Device;
 pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = match threads {
-        Some(0) => bail!("--threads is 0, expected at least 1"),
+        Some(0) => return Err(UsageError("--threads is 0, expected at least 1".into()).into()),
         Some(n) => n,
         None => available,
     };
@@ -73,6 +78,6 @@ pub fn device(name: &str) -> Result<Device> {
         ("metal", n) if index(n).is_some() => Device::new_metal(index(n).unwrap_or(0)).with_context(|| {
             format!("device {name} is not available; build with --features metal on a machine with one")
         }),
-        _ => bail!("unknown device \"{name}\"; known: cpu, cuda:N, metal"),
+        _ => Err(UsageError(format!("unknown device \"{name}\"; known: cpu, cuda:N, metal")).into()),
     }
 }

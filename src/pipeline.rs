@@ -61,11 +61,13 @@ impl<'a> Run<'a> {
         let label = format!("{} seed {}", plan.method, plan.train.seed);
         let mut bar = Progress::new(label, 1.0, input.quiet);
         let mut rows = Vec::new();
-        if input.folder.state().join("state.json").is_file() {
+        if Trainer::has_checkpoint(&input.folder.state())? {
             trainer.load(&input.folder.state())?;
             let steps = trainer.spent().g_steps;
             rows = input.folder.scores()?;
+            // Later points are measured again.
             rows.retain(|row| row.g_steps <= steps && row.checkpoint.parse::<f64>().is_ok());
+            input.folder.keep_scores(&rows)?;
             bar.skip_to(trainer.progress());
         }
         Ok(Self { input, trainer, rows, bar })
@@ -82,6 +84,7 @@ impl<'a> Run<'a> {
         let first = self.trainer.spent().real_images;
         while self.trainer.progress() < 1.0 {
             let before = (self.trainer.progress() * points).floor();
+            let shown = self.trainer.spent().real_images;
             let record = match self.trainer.step()? {
                 Ok(record) => record,
                 Err(diverged) => return Ok(Some(diverged)),
@@ -96,8 +99,16 @@ impl<'a> Run<'a> {
             }
             let rate = (spent.real_images - first) as f64 / started.elapsed().as_secs_f64();
             self.bar.set(progress.min(1.0), &format!("{rate:.0} img/s"));
-            if at_point {
-                self.point()?;
+            let kept = |images: u64| (images as f64 / 1e3 / plan.train.checkpoint_kimg).floor();
+            if at_point || kept(spent.real_images) > kept(shown) {
+                if let Some(diverged) = self.trainer.damage()? {
+                    return Ok(Some(diverged));
+                }
+                if at_point {
+                    self.point()?;
+                } else {
+                    self.trainer.save(&self.input.folder.state())?;
+                }
             }
         }
         Ok(None)
@@ -226,7 +237,7 @@ fn row(input: &RunInput<'_>, spent: &Spent, checkpoint: &str, v: &MetricValue) -
         conditional: train.parts.conditional(),
         architecture: train.network.architecture.clone(),
         width: train.network.width as u64,
-        dataset: plan.dataset.name.clone(),
+        dataset: plan.dataset.label().to_string(),
         dataset_sha256: plan.dataset.sha256.clone(),
         split: plan.dataset.split.to_string(),
         seed: train.seed,

@@ -2,7 +2,7 @@
 
 use ganbench_baselines::data::Split;
 use ganbench_baselines::methods::{self, METHODS};
-use ganbench_baselines::train::TrainPlan;
+use ganbench_baselines::train::{TrainPlan, Unit};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -31,6 +31,13 @@ pub struct DatasetPlan {
     /// Of the encoded content; an empty one is filled in, another one must agree.
     #[serde(default)]
     pub sha256: String,
+}
+
+impl DatasetPlan {
+    /// The name without the path of a folder: what rows and ids hold.
+    pub fn label(&self) -> &str {
+        self.name.split(':').next().unwrap_or(&self.name)
+    }
 }
 
 /// How a run is measured.
@@ -90,7 +97,9 @@ impl Plan {
     /// The first 16 hex digits of the SHA-256 of the plan as JSON. Threads, paths and commit are not in
     /// the plan.
     pub fn run_id(&self) -> String {
-        let json = serde_json::to_vec(self).unwrap_or_default();
+        let mut plan = self.clone();
+        plan.dataset.name = plan.dataset.label().to_string();
+        let json = serde_json::to_vec(&plan).unwrap_or_default();
         let hash = Sha256::digest(&json);
         hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
     }
@@ -122,6 +131,36 @@ impl Plan {
         }
         if e.curve_points < 3 {
             return wrong("evaluation.curve_points", e.curve_points, "at least 3".into());
+        }
+        if e.protocol == "table1" {
+            let change = "; for another value name another evaluation.protocol, such as custom";
+            if e.nearest_k != 5 {
+                return wrong(
+                    "evaluation.nearest_k",
+                    e.nearest_k,
+                    format!("5 in protocol table1{change}"),
+                );
+            }
+            if e.is_splits != 10 {
+                return wrong(
+                    "evaluation.is_splits",
+                    e.is_splits,
+                    format!("10 in protocol table1{change}"),
+                );
+            }
+        }
+        let images = (self.train.batch * self.train.n_dis) as f64;
+        let steps = match self.train.budget.unit {
+            Unit::GSteps => self.train.budget.amount,
+            Unit::RealKimg => self.train.budget.amount * 1e3 / images.max(1.0),
+            Unit::DKforwards | Unit::TrainMinutes => f64::INFINITY,
+        };
+        if steps < e.curve_points as f64 {
+            return Err(PlanError::Value {
+                field: "the budget",
+                got: format!("{} ({steps:.1} steps)", self.train.budget),
+                expected: format!("a step for each of the {} points of the curve", e.curve_points),
+            });
         }
         for (field, n) in [
             ("evaluation.nearest_k", e.nearest_k),

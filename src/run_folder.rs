@@ -107,17 +107,20 @@ impl RunFolder {
         self.path.join("done").is_file()
     }
 
-    /// Makes the folder and writes what describes the run.
+    /// Makes the folder and writes what describes the run. A run that goes on keeps its first
+    /// `provenance.toml`; how it goes on is written to `provenance-resumed.toml`.
     ///
     /// # Errors
-    /// If it cannot be written, or holds another plan.
+    /// If it cannot be written.
     pub fn create(&self, plan: &Plan, provenance: &Provenance) -> Result<()> {
         let checkpoints = self.checkpoints();
         fs::create_dir_all(&checkpoints)
             .with_context(|| format!("cannot make the folder {}", checkpoints.display()))?;
         let text = plan.to_toml()?;
         write_atomic(&self.path.join("plan.toml"), text.as_bytes())?;
-        write_atomic(&self.path.join("provenance.toml"), toml::to_string(provenance)?.as_bytes())?;
+        let first = self.path.join("provenance.toml");
+        let path = if first.exists() { self.path.join("provenance-resumed.toml") } else { first };
+        write_atomic(&path, toml::to_string(provenance)?.as_bytes())?;
         Ok(())
     }
 
@@ -129,7 +132,8 @@ impl RunFolder {
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let table: toml::Table =
             text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
-        Ok(crate::plan::resolve(table, &path.display().to_string())?)
+        // As text: what is wrong with a file is not wrong usage.
+        crate::plan::resolve(table, &path.display().to_string()).map_err(|e| anyhow::anyhow!("{e}"))
     }
 
     /// Appends to `scores.jsonl`.
@@ -138,6 +142,19 @@ impl RunFolder {
     /// If it cannot be written.
     pub fn add_scores(&self, rows: &[ResultRow]) -> Result<()> {
         Ok(append_scores(&self.path.join(SCORES_NAME), rows)?)
+    }
+
+    /// Replaces `scores.jsonl` by these rows.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep_scores(&self, rows: &[ResultRow]) -> Result<()> {
+        let mut text = String::new();
+        for row in rows {
+            text.push_str(&serde_json::to_string(row)?);
+            text.push('\n');
+        }
+        Ok(write_atomic(&self.path.join(SCORES_NAME), text.as_bytes())?)
     }
 
     /// The rows so far, the later of repeated ones; none where there is no file yet.

@@ -135,6 +135,10 @@ pub fn real_reference(
     let features =
         extractor.extract(real, &mut |done, all| bar.set(done as f64, &format!("{done}/{all}")))?;
     bar.finish(&format!("{n} images"));
-    let reference = RealReference::new(&features, plan.evaluation.n_fake)?;
+    let reference = {
+        // The curve may look at more fakes than the final rows.
+        let most = plan.evaluation.n_fake.max(plan.evaluation.n_fake_curve);
+        RealReference::new(&features, most)?
+    };
     Ok(Evaluator { extractor, reference })
 }

@@ -44,7 +44,7 @@ pub fn text(path: &Path) -> String {
     path.to_str().unwrap_or_else(|| panic!("{} is no text", path.display())).to_string()
 }
 
-/// A sweep small enough for a test: two steps of a narrow network.
+/// A sweep small enough for a test: four steps of a narrow network.
 pub fn tiny(methods: &str, seeds: &str, out: &Path) -> Vec<String> {
     let args = [
         "reproduce",
@@ -60,7 +60,7 @@ pub fn tiny(methods: &str, seeds: &str, out: &Path) -> Vec<String> {
         "--width",
         "4",
         "--n-fake",
-        "40",
+        "30",
         "--set",
         "evaluation.n_fake_curve=40",
         "--set",

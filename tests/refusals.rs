@@ -32,12 +32,42 @@ fn wrong_usage_ends_with_64_and_says_what_is_known() {
     says(&["reproduce"], 64, "Usage");
 }
 
+/// A sweep over few images with further flags.
+fn with<'a>(set: &[&'a str]) -> Vec<&'a str> {
+    [&["reproduce", "table1", "--set", "dataset.limit=100"], set].concat()
+}
+
+#[test]
+fn a_plan_that_cannot_be_trained_is_refused_before_any_work() {
+    says(
+        &with(&["--architecture", "vgg"]),
+        64,
+        "unknown architecture \"vgg\"; known: sndcgan, dcgan",
+    );
+    says(&with(&["--batch", "1"]), 64, "batch must be 2 or more, got 1");
+    says(&with(&["--width", "0"]), 64, "network.width must be 1 or more, got 0");
+    says(&with(&["--batch", "101"]), 1, "batches of 101, the data set has 100 images");
+    says(
+        &with(&["--set", "evaluation.nearest_k=3"]),
+        64,
+        "nearest_k is 3, expected 5 in protocol table1",
+    );
+    says(&with(&["--budget", "g_steps=2"]), 64, "a step for each of the 4 points of the curve");
+    let cr =
+        "train.parts.regularisers=[{kind=\"consistency\",lambda=10,augmentation={kind=\"none\"}}]";
+    says(
+        &with(&["--set", cr]),
+        1,
+        "reads the head adv, and the method's adversarial loss has none",
+    );
+}
+
 #[test]
 fn missing_or_damaged_input_ends_with_1_and_names_the_place() {
     let dir = tempfile::tempdir().unwrap();
     let nowhere = text(&dir.path().join("nowhere"));
     says(&["reproduce", "table1", "--dataset", "cifar10", "--data", &nowhere], 1, "nowhere");
-    says(&["reproduce", "table1", "--dataset", "cifar11"], 1, "cifar11");
+    says(&["reproduce", "table1", "--dataset", "cifar11"], 64, "cifar11");
     let parquet = dir.path().join("cifar10/plain_text");
     fs::create_dir_all(&parquet).unwrap();
     fs::write(parquet.join("train-00000-of-00001.parquet"), b"PAR1 cut off").unwrap();
@@ -62,10 +92,10 @@ fn missing_or_damaged_input_ends_with_1_and_names_the_place() {
     says(&args, 1, "half.pth");
     says(
         &["reproduce", "table1", "--device", "tpu"],
-        1,
+        64,
         "unknown device \"tpu\"; known: cpu, cuda:N, metal",
     );
-    says(&["reproduce", "table1", "--threads", "0"], 1, "--threads is 0, expected at least 1");
+    says(&["reproduce", "table1", "--threads", "0"], 64, "--threads is 0, expected at least 1");
     says(&["sample", "--run", &nowhere, "--out", "x.npz"], 1, "is no run folder");
     says(&["report", "--runs", &root, "--out", &nowhere], 1, "holds no runs");
 }

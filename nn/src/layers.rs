@@ -201,6 +201,9 @@ impl ConvTranspose2d {
     /// # Errors
     /// If the scope holds these tensors already.
     pub fn new(scope: &Scope, k: Kernel, options: LayerOptions) -> Result<Self> {
+        if options.spectral_norm {
+            candle_core::bail!("spectral norm of a transposed convolution is not there yet")
+        }
         Ok(Self {
             weight: Weight::new(scope, &[k.inputs, k.outputs, k.size, k.size], &options)?,
             bias: bias(scope, k.outputs, &options)?,
@@ -250,7 +253,7 @@ impl BatchNorm {
                 scope.param("bias", &[channels], Init::Zeros)?,
             ),
             Some(k) => (
-                scope.at("gain").param("weight", &[k, channels], Init::Ones)?,
+                scope.rows_like("weight", scope.at("gain"), k, channels, gain)?,
                 scope.at("bias").param("weight", &[k, channels], Init::Zeros)?,
             ),
         };

@@ -71,10 +71,18 @@ impl Optimizer {
                 )
             }
             square_norm += with_cpu_slice::<f32, _>(&grad, square_sum)?;
-            let moments = self.moments.entry(name).or_insert_with(|| {
+            let moments = self.moments.entry(name.clone()).or_insert_with(|| {
                 let m = if matches!(self.rule, Rule::Adam { .. }) { n } else { 0 };
                 RefCell::new(Moments { m: vec![0.0; m], v: vec![0.0; n] })
             });
+            let state = moments.borrow();
+            if state.v.len() != n || ![0, n].contains(&state.m.len()) {
+                bail!(
+                    "the optimiser's state of {name} holds {} values, its parameter {n}",
+                    state.v.len()
+                )
+            }
+            drop(state);
             let update = Update { rule: self.rule, step: self.step, lr_scale, moments };
             if var.device().is_cpu() {
                 var.as_tensor().inplace_op2(&grad, &update)?;

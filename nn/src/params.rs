@@ -106,8 +106,7 @@ impl Scope {
     /// If it exists already.
     pub fn param(&self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
         let name = self.at(name).path;
-        let mut stream =
-            Stream::new(self.store.seed, &format!("init/{}/{name}", self.store.network));
+        let mut stream = self.stream(&name);
         let values = init.values(&mut stream, shape.iter().product());
         let var = Var::from_tensor(&Tensor::from_vec(values, shape, &self.store.device)?)?;
         if self.store.tensors.borrow_mut().params.insert(name.clone(), var.clone()).is_some() {
@@ -116,11 +115,35 @@ impl Scope {
         Ok(var)
     }
 
+    /// Makes the parameter `table.weight` of `rows` equal rows: each what the parameter `path.name` of one
+    /// row would have started as.
+    ///
+    /// # Errors
+    /// If it exists already.
+    pub fn rows_like(
+        &self,
+        name: &str,
+        table: Self,
+        rows: usize,
+        columns: usize,
+        init: Init,
+    ) -> Result<Var> {
+        let var = table.param("weight", &[rows, columns], Init::Zeros)?;
+        let mut stream = self.stream(&self.at(name).path);
+        let row = Tensor::from_vec(init.values(&mut stream, columns), (1, columns), self.device())?;
+        var.set(&row.broadcast_as((rows, columns))?.contiguous()?)?;
+        Ok(var)
+    }
+
+    /// The initial values of the tensor of a whole name.
+    fn stream(&self, path: &str) -> Stream {
+        Stream::new(self.store.seed, &format!("init/{}/{path}", self.store.network))
+    }
+
     /// Makes the buffer `path.name` of `n` values.
     pub fn buffer(&self, name: &str, n: usize, init: Init) -> Buffer {
         let name = self.at(name).path;
-        let mut stream =
-            Stream::new(self.store.seed, &format!("init/{}/{name}", self.store.network));
+        let mut stream = self.stream(&name);
         let values = init.values(&mut stream, n).into_iter().map(f64::from).collect();
         let buffer = Buffer(Rc::new(RefCell::new(values)));
         self.store.tensors.borrow_mut().buffers.insert(name, buffer.clone());
@@ -186,9 +209,16 @@ impl ParamStore {
                 Some(_) => {}
             }
         }
-        for name in tensors.buffers.keys() {
-            if !state.contains_key(name) {
-                bail!("{} weights: tensor {name} is missing", self.network)
+        for (name, buffer) in &tensors.buffers {
+            match state.get(name) {
+                None => bail!("{} weights: tensor {name} is missing", self.network),
+                Some(t) if t.elem_count() != buffer.get().len() => bail!(
+                    "{} weights: tensor {name} has {} values, expected {}",
+                    self.network,
+                    t.elem_count(),
+                    buffer.get().len()
+                ),
+                Some(_) => {}
             }
         }
         if let Some(extra) = state.keys().find(|name| {

@@ -9,6 +9,9 @@ pub mod train;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
+use ganbench_baselines::data::DataError;
+use ganbench_baselines::train::TrainError;
+use ganbench_metrics::ExtractorError;
 
 use crate::cli::{Cli, MachineArgs};
 use crate::machine;
@@ -18,15 +21,20 @@ use crate::session::Surroundings;
 
 /// Whether an error is of what was typed, not of what was found.
 pub fn is_usage(error: &anyhow::Error) -> bool {
-    matches!(
-        error.downcast_ref::<PlanError>(),
-        Some(
-            PlanError::Assignment(_)
-                | PlanError::Method { .. }
-                | PlanError::Value { .. }
-                | PlanError::Form { .. }
-        )
-    )
+    let of = |e: &(dyn std::error::Error + 'static)| {
+        let plan = e
+            .downcast_ref::<PlanError>()
+            .is_some_and(|e| !matches!(e, PlanError::Toml { .. } | PlanError::Format { .. }));
+        let train = e.downcast_ref::<TrainError>().is_some_and(|e| {
+            matches!(e, TrainError::Architecture { .. } | TrainError::Value { .. })
+        });
+        let extractor = e.downcast_ref::<ExtractorError>();
+        let extractor = extractor.is_some_and(|e| matches!(e, ExtractorError::Unknown { .. }));
+        let data = e.downcast_ref::<DataError>();
+        let data = data.is_some_and(|e| matches!(e, DataError::UnknownDataset { .. }));
+        plan || train || extractor || data || e.downcast_ref::<machine::UsageError>().is_some()
+    };
+    error.chain().any(of)
 }
 
 pub fn completions(shell: clap_complete::Shell) -> Result<()> {

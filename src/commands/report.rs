@@ -4,11 +4,12 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::cli::ReportArgs;
 use crate::run_folder::RunFolder;
-use crate::{report, results};
+use crate::{machine, report, results};
 
 /// # Errors
 /// If there are no runs, or a file is damaged or cannot be written.
 pub fn run(args: &ReportArgs) -> Result<()> {
+    machine::set_threads(None)?;
     let made = if args.runs.is_file() {
         report::write_rows(&results::read_rows(&args.runs)?, &args.out)?
     } else {

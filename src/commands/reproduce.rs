@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use ganbench_baselines::train::check;
 
 use crate::cli::ReproduceArgs;
 use crate::pipeline::{self, RunInput};
@@ -25,6 +26,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     for plan in &mut plans {
         plan.dataset = data.clone();
         plan.evaluation = evaluation.clone();
+        check(&plan.train, &dataset.images, data.classes)
+            .with_context(|| format!("method {}", plan.method))?;
     }
     if args.dry_run {
         return estimate::print(&plans, &dataset, extractor.as_ref(), &at);

@@ -1,6 +1,7 @@
 //! `ganbench train RECIPE.toml`: one run.
 
 use anyhow::{Context as _, Result, bail};
+use ganbench_baselines::train::check;
 
 use crate::cli::TrainArgs;
 use crate::pipeline::{self, RunInput};
@@ -28,6 +29,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let (at, threads) = super::surroundings(&args.machine)?;
     let dataset = load_dataset(&mut plan.dataset, &at)?;
     let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
+    check(&plan.train, &dataset.images, plan.dataset.classes)?;
     let folder = RunFolder::at(&args.out);
     if folder.path().join("plan.toml").is_file() && folder.plan()? != plan {
         bail!("{} holds a run of another plan; choose another --out", args.out.display());

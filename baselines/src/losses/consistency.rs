@@ -22,6 +22,10 @@ impl Loss for Consistency {
         Vec::new()
     }
 
+    fn reads(&self) -> Vec<&'static str> {
+        vec![HEAD]
+    }
+
     fn extra_view(&self) -> Option<Augmentation> {
         Some(self.augmentation)
     }

@@ -77,6 +77,11 @@ pub trait Loss {
     /// Heads that the discriminator must have for this part.
     fn heads(&self) -> Vec<HeadSpec>;
 
+    /// Heads of other parts that this part reads.
+    fn reads(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Independently augmented views of each real image that a discriminator step needs.
     fn real_views(&self) -> usize {
         1

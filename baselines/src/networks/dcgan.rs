@@ -121,6 +121,21 @@ mod tests {
     use ganbench_nn::params::ParamStore;
 
     #[test]
+    fn a_conditional_generator_starts_as_the_unconditional_one() {
+        let image = |classes| {
+            let store = ParamStore::new("generator", 3, &Device::Cpu);
+            let sizes = NetworkSizes { width: 4, image_size: 32, channels: 3, z_dim: 16, classes };
+            let g = DcganGenerator::new(&store.root(), sizes).unwrap();
+            let z = ganbench_nn::rng::Stream::new(0, "z").normal(64);
+            let z = Tensor::from_vec(z, (4, 16), &Device::Cpu).unwrap();
+            let labels = Some(Tensor::new(&[0u32, 1, 2, 1], &Device::Cpu).unwrap());
+            let x = g.forward(&Latent { z, labels }, Pass::Train).unwrap();
+            x.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        };
+        assert_eq!(image(None), image(Some(3)));
+    }
+
+    #[test]
     fn a_generated_image_has_the_shape_that_the_trunk_takes() {
         let sizes =
             NetworkSizes { width: 4, image_size: 32, channels: 3, z_dim: 16, classes: None };

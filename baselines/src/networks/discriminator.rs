@@ -1,6 +1,8 @@
 //! A trunk with named heads on its features.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use candle_core::{Result, Tensor, bail};
 use ganbench_nn::kernels::activation::Activation;
@@ -101,7 +103,7 @@ impl Discriminator {
         pass: Pass,
     ) -> Result<Scored<'a>> {
         let features = self.trunk.features(x, pass)?;
-        Ok(Scored { discriminator: self, features, labels: labels.cloned(), pass })
+        Ok(Scored { discriminator: self, features, labels: labels.cloned(), pass, joint: None })
     }
 
     fn head(&self, name: &str, features: &Tensor, pass: Pass) -> Result<Tensor> {
@@ -123,6 +125,14 @@ pub struct Scored<'a> {
     /// u32 `[n]`, where the run is conditional.
     pub labels: Option<Tensor>,
     pass: Pass,
+    /// Where this is a part of a larger batch: that batch, and the part's first row.
+    joint: Option<(Rc<Joint>, usize)>,
+}
+
+/// A batch whose heads are computed once for all its parts: one power iteration a step, as in one pass.
+struct Joint {
+    features: Tensor,
+    outputs: RefCell<BTreeMap<(String, bool), Tensor>>,
 }
 
 impl Scored<'_> {
@@ -139,7 +149,7 @@ impl Scored<'_> {
     /// # Errors
     /// If the discriminator has no such head.
     pub fn head(&self, name: &str) -> Result<Tensor> {
-        self.discriminator.head(name, &self.features, self.pass)
+        self.outputs(name, false)
     }
 
     /// As [`Scored::head`], with the gradient stopped at the features.
@@ -147,7 +157,26 @@ impl Scored<'_> {
     /// # Errors
     /// If the discriminator has no such head.
     pub fn head_on_constant_features(&self, name: &str) -> Result<Tensor> {
-        self.discriminator.head(name, &self.features.detach(), self.pass)
+        self.outputs(name, true)
+    }
+
+    fn outputs(&self, name: &str, constant: bool) -> Result<Tensor> {
+        let of = |features: &Tensor| {
+            let features = if constant { features.detach() } else { features.clone() };
+            self.discriminator.head(name, &features, self.pass)
+        };
+        let Some((joint, first)) = &self.joint else { return of(&self.features) };
+        let key = (name.to_string(), constant);
+        let known = joint.outputs.borrow().get(&key).cloned();
+        let all = match known {
+            Some(all) => all,
+            None => {
+                let all = of(&joint.features)?;
+                joint.outputs.borrow_mut().insert(key, all.clone());
+                all
+            }
+        };
+        all.narrow(0, *first, self.len())
     }
 
     /// The rows of an embedding head for this batch's labels, `[n, outputs]`.
@@ -162,17 +191,19 @@ impl Scored<'_> {
         }
     }
 
-    /// Several batches that went through the heads and trunk together, apart again.
+    /// Several batches that went through together, apart again.
     ///
     /// # Errors
     /// If the sizes do not add up to the batch.
     pub fn split(&self, sizes: &[usize]) -> Result<Vec<Self>> {
+        let joint = Rc::new(Joint { features: self.features.clone(), outputs: RefCell::default() });
         let mut parts = Vec::new();
         let mut start = 0;
         for &n in sizes {
             parts.push(Self {
                 features: self.features.narrow(0, start, n)?,
                 labels: self.labels.as_ref().map(|l| l.narrow(0, start, n)).transpose()?,
+                joint: Some((joint.clone(), start)),
                 ..self.clone()
             });
             start += n;

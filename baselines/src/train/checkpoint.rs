@@ -117,7 +117,9 @@ impl Trainer<'_> {
         };
         let text =
             serde_json::to_string_pretty(&state).map_err(|e| fail(std::io::Error::other(e)))?;
-        std::fs::write(fresh.join("state.json"), text).map_err(fail)?;
+        let mut file = std::fs::File::create(fresh.join("state.json")).map_err(fail)?;
+        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(fail)?;
+        file.sync_all().map_err(fail)?;
         let old = dir.with_extension("old");
         if old.exists() {
             std::fs::remove_dir_all(&old).map_err(fail)?;
@@ -130,6 +132,19 @@ impl Trainer<'_> {
             std::fs::remove_dir_all(&old).map_err(fail)?;
         }
         Ok(())
+    }
+
+    /// Whether `dir` holds a checkpoint. One that was being replaced when the process died is put back.
+    ///
+    /// # Errors
+    /// If it cannot be put back.
+    pub fn has_checkpoint(dir: &Path) -> Result<bool, CheckpointError> {
+        let old = dir.with_extension("old");
+        if !dir.exists() && old.join("state.json").is_file() {
+            std::fs::rename(&old, dir)
+                .map_err(|source| CheckpointError::Write { path: dir.to_path_buf(), source })?;
+        }
+        Ok(dir.join("state.json").is_file())
     }
 
     /// Takes over what [`Trainer::save`] wrote.

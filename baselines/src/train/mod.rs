@@ -1,16 +1,18 @@
 //! The training loop: one for all methods. It knows parts (losses, views, passes), never a method.
 
 mod budget;
+mod check;
 mod checkpoint;
 mod plan;
 mod sampler;
 mod trainer;
 
 pub use budget::{Budget, BudgetError, Spent, Unit};
+pub use check::{TrainError, check};
 pub use checkpoint::CheckpointError;
 pub use plan::{EmaPlan, NetworkPlan, TrainPlan, ZPrior};
 pub use sampler::{LoadedGenerator, SampleRequest, Sampler};
-pub use trainer::{Diverged, StepRecord, TrainError, Trainer};
+pub use trainer::{Diverged, StepRecord, Trainer};
 
 use candle_core::{DType, Device, Result, Tensor};
 use ganbench_nn::images::ImageBatch;

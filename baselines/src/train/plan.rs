@@ -48,6 +48,8 @@ pub struct TrainPlan {
     pub n_dis: usize,
     /// A line of `train.jsonl` every so many generator steps.
     pub log_every_steps: u64,
+    /// The state to go on from is kept at least every so many thousand real images.
+    pub checkpoint_kimg: f64,
     pub network: NetworkPlan,
     pub optimizer_g: Rule,
     pub optimizer_d: Rule,

@@ -9,40 +9,15 @@ use ganbench_nn::optim::Optimizer;
 use ganbench_nn::params::ParamStore;
 use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
-use super::budget::Spent;
+use super::budget::{Spent, Unit};
+use super::check::{TrainError, check, heads};
 use super::plan::{TrainPlan, ZPrior};
 use super::{Sampler, to_tensor};
 use crate::augment::Augmentation;
 use crate::losses::{DiscriminatorBatch, GeneratorBatch, Loss, Outputs, Term};
 use crate::methods::Passes;
-use crate::networks::{
-    Discriminator, Generator, HeadSpec, Latent, NetworkSizes, Scored, architecture,
-};
-
-/// A run that cannot go on for a reason other than divergence.
-#[derive(Debug, Error)]
-pub enum TrainError {
-    #[error("unknown architecture \"{name}\"; known: {known}")]
-    Architecture { name: String, known: String },
-    #[error(
-        "architecture {architecture} takes images of {expected} pixels, the data set has {got}"
-    )]
-    ImageSize { architecture: String, expected: String, got: String },
-    #[error(
-        "the plan asks for batches of {batch}, the data set has {images} images; lower the batch"
-    )]
-    TooFewImages { batch: usize, images: usize },
-    #[error("the method is conditional, and the data set has no labels")]
-    NoLabels,
-    #[error("two parts of the method ask for different heads called {0}")]
-    Head(&'static str),
-    #[error("{field} must be {expected}, got {got}")]
-    Value { field: &'static str, expected: &'static str, got: String },
-    #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
-}
+use crate::networks::{Discriminator, Generator, Latent, NetworkSizes, Scored};
 
 /// One line of `train.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -119,36 +94,9 @@ impl<'a> Trainer<'a> {
         classes: usize,
         device: &Device,
     ) -> Result<Self, TrainError> {
-        let name = &plan.network.architecture;
-        let a = architecture(name).ok_or_else(|| TrainError::Architecture {
-            name: name.clone(),
-            known: crate::networks::ARCHITECTURES
-                .iter()
-                .map(|a| a.name)
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
-        let size = images.size;
-        if size.height != size.width || !a.image_sizes.contains(&size.height) {
-            return Err(TrainError::ImageSize {
-                architecture: name.clone(),
-                expected: a
-                    .image_sizes
-                    .iter()
-                    .map(|s| format!("{s}x{s}"))
-                    .collect::<Vec<_>>()
-                    .join(" or "),
-                got: format!("{}x{}", size.height, size.width),
-            });
-        }
-        check(plan)?;
-        if images.len() < plan.batch {
-            return Err(TrainError::TooFewImages { batch: plan.batch, images: images.len() });
-        }
-        if plan.parts.conditional() && (images.labels.is_none() || classes == 0) {
-            return Err(TrainError::NoLabels);
-        }
+        let a = check(plan, images, classes)?;
         let losses = plan.parts.losses(plan.network.head_hidden);
+        let size = images.size;
         let sizes = plan.sizes(size.height, size.channels, classes);
         let generator = ParamStore::new("generator", plan.seed, device);
         let ema = ParamStore::new("generator", plan.seed, device);
@@ -262,14 +210,47 @@ impl<'a> Trainer<'a> {
         }))
     }
 
+    /// What is not finite in the generators' weights: a step shows its own damage only in the next one.
+    ///
+    /// # Errors
+    /// If a device cannot be read.
+    pub fn damage(&self) -> Result<Option<Diverged>, TrainError> {
+        for (network, store) in
+            [("generator", &self.generator.store), ("averaged generator", &self.ema)]
+        {
+            for (name, tensor) in store.state()? {
+                if tensor.flatten_all()?.to_vec1::<f32>()?.iter().any(|v| !v.is_finite()) {
+                    return Ok(Some(Diverged {
+                        g_step: self.spent.g_steps,
+                        real_kimg: self.spent.real_images as f64 / 1e3,
+                        what: format!("{name} of the {network} is not finite"),
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     fn lr_scale(&self) -> f64 {
         let share = self.plan.parts.lr_warmup_share;
         if share <= 0.0 {
             return 1.0;
         }
         // The step under way counts, so that the first one moves.
-        let one = 1.0 / (self.spent.g_steps as f64).max(1.0);
-        (self.progress() * (1.0 + one) / share).clamp(1e-3, 1.0)
+        let steps = self.spent.g_steps as f64;
+        let with_this_step = if steps > 0.0 {
+            self.progress() * (1.0 + 1.0 / steps)
+        } else {
+            let budget = self.plan.budget;
+            let images = (self.plan.batch * self.plan.n_dis) as f64;
+            match budget.unit {
+                Unit::GSteps => 1.0 / budget.amount,
+                Unit::RealKimg => images / 1e3 / budget.amount,
+                // Not known before the step is made; the smallest factor below.
+                Unit::DKforwards | Unit::TrainMinutes => 0.0,
+            }
+        };
+        (with_this_step / share).clamp(1e-3, 1.0)
     }
 
     /// The next batch in the order of the epoch; what does not fill a batch at its end is left out.
@@ -373,49 +354,6 @@ impl<'a> Trainer<'a> {
         let decay = if half_life > 0.0 { libm::pow(0.5, images / half_life) } else { 0.0 };
         Ok(self.ema.average(&self.generator.store, decay)?)
     }
-}
-
-fn check(plan: &TrainPlan) -> Result<(), TrainError> {
-    let wrong = |field, expected, got: String| Err(TrainError::Value { field, expected, got });
-    if plan.batch < 2 {
-        return wrong("batch", "2 or more", plan.batch.to_string());
-    }
-    for (field, value) in [
-        ("n_dis", plan.n_dis),
-        ("network.width", plan.network.width),
-        ("network.z_dim", plan.network.z_dim),
-        ("network.head_hidden", plan.network.head_hidden),
-        ("log_every_steps", plan.log_every_steps as usize),
-    ] {
-        if value == 0 {
-            return wrong(field, "1 or more", "0".into());
-        }
-    }
-    let b = plan.budget.amount;
-    if !b.is_finite() || b <= 0.0 {
-        return wrong("budget.amount", "a number above 0", b.to_string());
-    }
-    for (field, rule) in
-        [("optimizer_g.lr", plan.optimizer_g), ("optimizer_d.lr", plan.optimizer_d)]
-    {
-        if !rule.lr().is_finite() || rule.lr() <= 0.0 {
-            return wrong(field, "a number above 0", rule.lr().to_string());
-        }
-    }
-    Ok(())
-}
-
-/// The heads that all parts ask for, each once.
-fn heads(losses: &[Box<dyn Loss>]) -> Result<Vec<HeadSpec>, TrainError> {
-    let mut heads: Vec<HeadSpec> = Vec::new();
-    for spec in losses.iter().flat_map(|l| l.heads()) {
-        match heads.iter().find(|h| h.name == spec.name) {
-            None => heads.push(spec),
-            Some(same) if *same == spec => {}
-            Some(_) => return Err(TrainError::Head(spec.name)),
-        }
-    }
-    Ok(heads)
 }
 
 fn score<'d>(

@@ -11,6 +11,7 @@ use super::real::{Real, by_type, cpu_slice, with_cpu_slice};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
     None,
+    /// NaN stays NaN: divergence has to be seen.
     Relu,
     /// Slope for negative inputs, > 0.
     LeakyRelu(f64),
@@ -23,10 +24,10 @@ impl Activation {
         match self {
             Self::None => x,
             Self::Relu => {
-                if x > T::default() {
-                    x
-                } else {
+                if x < T::default() {
                     T::default()
+                } else {
+                    x
                 }
             }
             Self::LeakyRelu(slope) => {
@@ -246,6 +247,14 @@ mod tests {
         assert_eq!(y.to_vec1::<f32>().unwrap(), [-0.2, 0.0, 3.0]);
         let grads = y.sum_all().unwrap().backward().unwrap();
         assert_eq!(grads.get(&x).unwrap().to_vec1::<f32>().unwrap(), [0.1, 0.1, 1.0]);
+    }
+
+    #[test]
+    fn nan_is_never_hidden() {
+        let x = Tensor::new(&[f32::NAN], &Device::Cpu).unwrap();
+        for activation in ALL {
+            assert!(activate(&x, activation).unwrap().to_vec1::<f32>().unwrap()[0].is_nan());
+        }
     }
 
     #[test]

@@ -1,0 +1,120 @@
+//! What can be known to be wrong with a plan before any work.
+
+use ganbench_nn::images::ImageBatch;
+use thiserror::Error;
+
+use super::plan::TrainPlan;
+use crate::losses::Loss;
+use crate::networks::{ARCHITECTURES, Architecture, HeadSpec, architecture};
+
+/// A run that cannot go on for a reason other than divergence.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    #[error("unknown architecture \"{name}\"; known: {known}")]
+    Architecture { name: String, known: String },
+    #[error(
+        "architecture {architecture} takes images of {expected} pixels, the data set has {got}"
+    )]
+    ImageSize { architecture: String, expected: String, got: String },
+    #[error(
+        "the plan asks for batches of {batch}, the data set has {images} images; lower the batch"
+    )]
+    TooFewImages { batch: usize, images: usize },
+    #[error("the method is conditional, and the data set has no labels; leave it out of --methods")]
+    NoLabels,
+    #[error("two parts of the method ask for different heads called {0}")]
+    Head(&'static str),
+    #[error("a regulariser reads the head {0}, and the method's adversarial loss has none")]
+    MissingHead(&'static str),
+    #[error("{field} must be {expected}, got {got}")]
+    Value { field: &'static str, expected: &'static str, got: String },
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// The architecture of a plan that can be trained on these images. `classes`: of the data set, 0 for
+/// none.
+///
+/// # Errors
+/// If a value is out of its range, a name unknown, or the plan does not fit the images.
+pub fn check(
+    plan: &TrainPlan,
+    images: &ImageBatch,
+    classes: usize,
+) -> Result<&'static Architecture, TrainError> {
+    let name = &plan.network.architecture;
+    let a = architecture(name).ok_or_else(|| TrainError::Architecture {
+        name: name.clone(),
+        known: ARCHITECTURES.iter().map(|a| a.name).collect::<Vec<_>>().join(", "),
+    })?;
+    let size = images.size;
+    if size.height != size.width || !a.image_sizes.contains(&size.height) {
+        let sizes: Vec<String> = a.image_sizes.iter().map(|s| format!("{s}x{s}")).collect();
+        return Err(TrainError::ImageSize {
+            architecture: name.clone(),
+            expected: sizes.join(" or "),
+            got: format!("{}x{}", size.height, size.width),
+        });
+    }
+    values(plan)?;
+    if images.len() < plan.batch {
+        return Err(TrainError::TooFewImages { batch: plan.batch, images: images.len() });
+    }
+    if plan.parts.conditional() && (images.labels.is_none() || classes == 0) {
+        return Err(TrainError::NoLabels);
+    }
+    heads(&plan.parts.losses(plan.network.head_hidden))?;
+    Ok(a)
+}
+
+fn values(plan: &TrainPlan) -> Result<(), TrainError> {
+    let wrong = |field, expected, got: String| Err(TrainError::Value { field, expected, got });
+    if plan.batch < 2 {
+        return wrong("batch", "2 or more", plan.batch.to_string());
+    }
+    for (field, value) in [
+        ("n_dis", plan.n_dis),
+        ("network.width", plan.network.width),
+        ("network.z_dim", plan.network.z_dim),
+        ("network.head_hidden", plan.network.head_hidden),
+        ("log_every_steps", plan.log_every_steps as usize),
+    ] {
+        if value == 0 {
+            return wrong(field, "1 or more", "0".into());
+        }
+    }
+    let kimg = plan.checkpoint_kimg;
+    if !kimg.is_finite() || kimg <= 0.0 {
+        return wrong("checkpoint_kimg", "a number above 0", kimg.to_string());
+    }
+    let b = plan.budget.amount;
+    if !b.is_finite() || b <= 0.0 {
+        return wrong("budget.amount", "a number above 0", b.to_string());
+    }
+    for (field, rule) in
+        [("optimizer_g.lr", plan.optimizer_g), ("optimizer_d.lr", plan.optimizer_d)]
+    {
+        if !rule.lr().is_finite() || rule.lr() <= 0.0 {
+            return wrong(field, "a number above 0", rule.lr().to_string());
+        }
+    }
+    Ok(())
+}
+
+/// The heads that all parts ask for, each once.
+pub(super) fn heads(losses: &[Box<dyn Loss>]) -> Result<Vec<HeadSpec>, TrainError> {
+    let mut heads: Vec<HeadSpec> = Vec::new();
+    for spec in losses.iter().flat_map(|l| l.heads()) {
+        match heads.iter().find(|h| h.name == spec.name) {
+            None => heads.push(spec),
+            Some(same) if *same == spec => {}
+            Some(_) => return Err(TrainError::Head(spec.name)),
+        }
+    }
+    for name in losses.iter().flat_map(|l| l.reads()) {
+        if !heads.iter().any(|h| h.name == name) {
+            return Err(TrainError::MissingHead(name));
+        }
+    }
+    Ok(heads)
+}
