@@ -87,7 +87,11 @@ fn counts(table: &Table) -> String {
             }
         }
     }
-    let text = |c: &SampleCounts| format!("{} real and {} fake images", c.n_real, c.n_fake);
+    let text = |c: &SampleCounts| match c.n_real {
+        // A metric that looks at fakes alone.
+        0 => format!("{} fake images", c.n_fake),
+        n_real => format!("{n_real} real and {} fake images", c.n_fake),
+    };
     match groups.as_slice() {
         [] => "no value was measured".to_string(),
         [(counts, _)] => text(counts),
