@@ -35,9 +35,9 @@ pub struct RunInput<'a> {
 ///
 /// # Errors
 /// If the plan does not fit the data, or a file cannot be written. Divergence is a result, not an error.
-pub fn run(input: &RunInput<'_>) -> Result<Vec<ResultRow>> {
+pub fn run(input: &RunInput<'_>) -> Result<()> {
     if input.folder.is_done() {
-        return input.folder.scores();
+        return Ok(());
     }
     input.folder.create(input.plan, input.provenance)?;
     machine::reset_peak_rss();
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
             let steps = trainer.spent().g_steps;
             rows = input.folder.scores()?;
             // Later points are measured again.
-            rows.retain(|row| row.g_steps <= steps && row.checkpoint.parse::<f64>().is_ok());
+            rows.retain(|row| row.g_steps <= steps && row.is_curve_point());
             input.folder.keep_scores(&rows)?;
             bar.skip_to(trainer.progress());
         }
@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn finish(mut self, outcome: Option<Diverged>) -> Result<Vec<ResultRow>> {
+    fn finish(mut self, outcome: Option<Diverged>) -> Result<()> {
         let input = self.input;
         let spent = *self.trainer.spent();
         if let Some(diverged) = outcome {
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
             self.add(rows)?;
             input.folder.finish(&serde_json::to_string(&diverged)?)?;
             self.bar.finish(&format!("diverged at step {} ({})", diverged.g_step, diverged.what));
-            return Ok(self.rows);
+            return Ok(());
         }
         let last_name = kimg_name(spent.real_images as f64 / 1e3);
         let (best_name, best_spent) = self.best().unwrap_or((last_name.clone(), spent));
@@ -169,7 +169,7 @@ impl<'a> Run<'a> {
         self.write_samples()?;
         input.folder.finish("ok")?;
         self.bar.finish(&format!("{last_name} kimg"));
-        Ok(self.rows)
+        Ok(())
     }
 
     /// Name and cost of the point with the lowest FID.

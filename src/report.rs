@@ -26,7 +26,7 @@ pub struct Made {
 impl Made {
     /// The rows of last and best checkpoints.
     pub fn final_rows(&self) -> impl Iterator<Item = &ResultRow> {
-        self.rows.iter().filter(|r| r.checkpoint.parse::<f64>().is_err())
+        self.rows.iter().filter(|r| !r.is_curve_point())
     }
 }
 

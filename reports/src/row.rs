@@ -194,6 +194,11 @@ pub enum RowError {
 }
 
 impl ResultRow {
+    /// Whether this is a point of the curve, not the last or best checkpoint.
+    pub fn is_curve_point(&self) -> bool {
+        matches!(self.checkpoint(), Ok(Checkpoint::Kimg(_)))
+    }
+
     /// Which state of the run this row speaks of.
     ///
     /// # Errors

@@ -49,7 +49,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         };
         pipeline::run(&input)?;
     }
-    for row in folder.scores()?.iter().filter(|r| r.checkpoint.parse::<f64>().is_err()) {
+    for row in folder.scores()?.iter().filter(|r| !r.is_curve_point()) {
         match (args.json, row.value) {
             (true, _) => println!("{}", serde_json::to_string(row)?),
             (false, Some(value)) => println!("{:<6} {:<28} {value:.4}", row.checkpoint, row.metric),
