@@ -2,17 +2,45 @@
 //! exist: the convolution itself, its gradient with respect to the input (which is also the transposed
 //! convolution), and its gradient with respect to the weight.
 //!
-//! The arrangement follows the idea of `conv2d_gradfix` in NVlabs/stylegan3. This is the im2col path:
-//! unfold, one matrix product a chunk of images, f32 or f64 throughout.
+//! The arrangement follows the idea of `conv2d_gradfix` in NVlabs/stylegan3. Two paths: im2col (unfold, one
+//! matrix product a chunk of images; f32 or f64, any shape), and Winograd's algorithms where they fit.
 
 use candle_core::backend::BackendStorage;
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::for_backward;
 use super::gemm::{Mat, matmul};
 use super::im2col::{Plane, fold, unfold};
 use super::real::{Real, by_type, cpu_slice};
+use super::winograd::{self, Problem, Tiling};
+
+/// How a convolution is computed on the CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Algorithm {
+    /// Winograd where it saves multiplications, else direct.
+    #[default]
+    Auto,
+    /// Every product of the definition: errors within 5e-6 of the output's rms in f32.
+    Direct,
+    /// Winograd wherever the kernel allows it (3×3 stride 1, 4×4 stride 2), else direct: errors within
+    /// 4e-5 of the output's rms. f64 is always direct.
+    Winograd,
+}
+
+impl Algorithm {
+    /// The tiling, where this is to be Winograd's.
+    fn tiling(self, p: &Problem) -> Option<Tiling> {
+        let tiling = Tiling::of(p).filter(|_| self != Self::Direct)?;
+        let direct = p.size_out[0] * p.size_out[1] * p.kernel[0] * p.kernel[1] * p.cin * p.cout;
+        // The transforms cost too: measured, they pay from about two thirds of the products on, and not
+        // for a handful of channels, of which a vector of 16 would be mostly empty.
+        let saves = tiling.multiplications() * 3 <= direct * 2;
+        (self == Self::Winograd || saves).then_some(tiling)
+    }
+}
 
 /// Stride and zero padding, [vertical, horizontal]. Dilation is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,14 +70,29 @@ impl Geometry {
     }
 }
 
+/// What a convolution is apart from its sizes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Convolution {
+    pub geometry: Geometry,
+    pub algorithm: Algorithm,
+}
+
+impl From<Geometry> for Convolution {
+    fn from(geometry: Geometry) -> Self {
+        Self { geometry, algorithm: Algorithm::Auto }
+    }
+}
+
 /// `y = x ∗ w`: x `[n, cin, h, w]`, w `[cout, cin, kh, kw]`, y `[n, cout, oh, ow]`.
 ///
 /// # Errors
 /// If the shapes do not fit or the types are not both f32 or both f64.
-pub fn conv2d(x: &Tensor, w: &Tensor, geometry: Geometry) -> Result<Tensor> {
+pub fn conv2d(x: &Tensor, w: &Tensor, conv: impl Into<Convolution>) -> Result<Tensor> {
+    let conv = conv.into();
     if x.device().is_cpu() {
-        return x.contiguous()?.apply_op2(&w.contiguous()?, Conv2d { geometry });
+        return x.contiguous()?.apply_op2(&w.contiguous()?, Conv2d { conv });
     }
+    let geometry = conv.geometry;
     let [py, px] = geometry.padding;
     let [sy, sx] = geometry.stride;
     if sy != sx {
@@ -66,7 +109,9 @@ pub fn conv2d(x: &Tensor, w: &Tensor, geometry: Geometry) -> Result<Tensor> {
 ///
 /// # Errors
 /// If the shapes do not fit or the types are not both f32 or both f64.
-pub fn conv_transpose2d(x: &Tensor, w: &Tensor, geometry: Geometry) -> Result<Tensor> {
+pub fn conv_transpose2d(x: &Tensor, w: &Tensor, conv: impl Into<Convolution>) -> Result<Tensor> {
+    let conv = conv.into();
+    let geometry = conv.geometry;
     let (_, _, h, width) = x.dims4()?;
     let (_, _, kh, kw) = w.dims4()?;
     let grow = |size: usize, k: usize, axis: usize| {
@@ -77,20 +122,16 @@ pub fn conv_transpose2d(x: &Tensor, w: &Tensor, geometry: Geometry) -> Result<Te
     let (Some(oh), Some(ow)) = (grow(h, kh, 0), grow(width, kw, 1)) else {
         bail!("a transposed convolution of {h}x{width} with kernel {kh}x{kw} leaves no output")
     };
-    conv_input_grad(x, w, geometry, [oh, ow])
+    conv_input_grad(x, w, conv, [oh, ow])
 }
 
 /// Gradient of [`conv2d`] with respect to its input: dy `[n, cout, oh, ow]`, w
 /// `[cout, cin, kh, kw]` to dx `[n, cin, size[0], size[1]]`.
-fn conv_input_grad(
-    dy: &Tensor,
-    w: &Tensor,
-    geometry: Geometry,
-    size: [usize; 2],
-) -> Result<Tensor> {
+fn conv_input_grad(dy: &Tensor, w: &Tensor, conv: Convolution, size: [usize; 2]) -> Result<Tensor> {
     if dy.device().is_cpu() {
-        return dy.contiguous()?.apply_op2(&w.contiguous()?, ConvInputGrad { geometry, size });
+        return dy.contiguous()?.apply_op2(&w.contiguous()?, ConvInputGrad { conv, size });
     }
+    let geometry = conv.geometry;
     let ([sy, sx], [py, px]) = (geometry.stride, geometry.padding);
     if sy != sx || py != px {
         bail!("off the CPU a transposed convolution needs equal strides and paddings")
@@ -105,10 +146,10 @@ fn conv_input_grad(
 fn conv_weight_grad(
     x: &Tensor,
     dy: &Tensor,
-    geometry: Geometry,
+    conv: Convolution,
     kernel: [usize; 2],
 ) -> Result<Tensor> {
-    x.contiguous()?.apply_op2(&dy.contiguous()?, ConvWeightGrad { geometry, kernel })
+    x.contiguous()?.apply_op2(&dy.contiguous()?, ConvWeightGrad { conv, kernel })
 }
 
 /// The sizes of one convolution.
@@ -130,6 +171,18 @@ impl Dims {
             (geometry.output(0, height, kh)?, geometry.output(1, width, kw)?);
         let plane = Plane { height, width, kernel: [kh, kw], geometry, out_height, out_width };
         Ok(Self { n, cin, cout, plane })
+    }
+
+    fn problem(&self) -> Problem {
+        Problem {
+            n: self.n,
+            cin: self.cin,
+            cout: self.cout,
+            size_in: [self.plane.height, self.plane.width],
+            size_out: [self.plane.out_height, self.plane.out_width],
+            kernel: self.plane.kernel,
+            geometry: self.plane.geometry,
+        }
     }
 
     fn k(&self) -> usize {
@@ -297,8 +350,14 @@ fn shape(t: &Tensor) -> Result<[usize; 4]> {
     Ok([a, b, c, d])
 }
 
+impl Convolution {
+    fn tiling(self, like: &CpuStorage, d: &Dims) -> Option<Tiling> {
+        self.algorithm.tiling(&d.problem()).filter(|_| like.dtype() == DType::F32 && d.n > 0)
+    }
+}
+
 struct Conv2d {
-    geometry: Geometry,
+    conv: Convolution,
 }
 
 impl CustomOp2 for Conv2d {
@@ -313,8 +372,13 @@ impl CustomOp2 for Conv2d {
         w: &CpuStorage,
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let d = Dims::new(dims4(lx)?, dims4(lw)?, self.geometry)?;
-        let y = by_type!(x, T, T::storage(forward::<T>(cpu_slice(x, lx)?, cpu_slice(w, lw)?, &d)));
+        let d = Dims::new(dims4(lx)?, dims4(lw)?, self.conv.geometry)?;
+        let y = match self.conv.tiling(x, &d) {
+            Some(t) => CpuStorage::F32(winograd::forward(cpu_slice(x, lx)?, cpu_slice(w, lw)?, &t)),
+            None => {
+                by_type!(x, T, T::storage(forward::<T>(cpu_slice(x, lx)?, cpu_slice(w, lw)?, &d)))
+            }
+        };
         Ok((y, (d.n, d.cout, d.plane.out_height, d.plane.out_width).into()))
     }
 
@@ -326,16 +390,14 @@ impl CustomOp2 for Conv2d {
         dy: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let ([_, _, h, width], [_, _, kh, kw]) = (shape(x)?, shape(w)?);
-        let dx =
-            x.track_op().then(|| conv_input_grad(dy, &for_backward(w), self.geometry, [h, width]));
-        let dw =
-            w.track_op().then(|| conv_weight_grad(&for_backward(x), dy, self.geometry, [kh, kw]));
+        let dx = x.track_op().then(|| conv_input_grad(dy, &for_backward(w), self.conv, [h, width]));
+        let dw = w.track_op().then(|| conv_weight_grad(&for_backward(x), dy, self.conv, [kh, kw]));
         Ok((dx.transpose()?, dw.transpose()?))
     }
 }
 
 struct ConvInputGrad {
-    geometry: Geometry,
+    conv: Convolution,
     size: [usize; 2],
 }
 
@@ -353,15 +415,20 @@ impl CustomOp2 for ConvInputGrad {
     ) -> Result<(CpuStorage, Shape)> {
         let ([n, cout, oh, ow], [cout_w, cin, kh, kw]) = (dims4(ldy)?, dims4(lw)?);
         let [h, width] = self.size;
-        let d = Dims::new([n, cin, h, width], [cout_w, cin, kh, kw], self.geometry)?;
+        let d = Dims::new([n, cin, h, width], [cout_w, cin, kh, kw], self.conv.geometry)?;
         if cout != cout_w || (oh, ow) != (d.plane.out_height, d.plane.out_width) {
             bail!("a transposed convolution weight for {cout_w} channels got {cout}x{oh}x{ow}")
         }
-        let dx = by_type!(
-            dy,
-            T,
-            T::storage(input_grad::<T>(cpu_slice(dy, ldy)?, cpu_slice(w, lw)?, &d))
-        );
+        let dx = match self.conv.tiling(dy, &d) {
+            Some(t) => {
+                CpuStorage::F32(winograd::input_grad(cpu_slice(dy, ldy)?, cpu_slice(w, lw)?, &t))
+            }
+            None => by_type!(
+                dy,
+                T,
+                T::storage(input_grad::<T>(cpu_slice(dy, ldy)?, cpu_slice(w, lw)?, &d))
+            ),
+        };
         Ok((dx, (n, cin, h, width).into()))
     }
 
@@ -373,15 +440,14 @@ impl CustomOp2 for ConvInputGrad {
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let [_, _, kh, kw] = shape(w)?;
-        let ddy = dy.track_op().then(|| conv2d(g, &for_backward(w), self.geometry));
-        let dw =
-            w.track_op().then(|| conv_weight_grad(g, &for_backward(dy), self.geometry, [kh, kw]));
+        let ddy = dy.track_op().then(|| conv2d(g, &for_backward(w), self.conv));
+        let dw = w.track_op().then(|| conv_weight_grad(g, &for_backward(dy), self.conv, [kh, kw]));
         Ok((ddy.transpose()?, dw.transpose()?))
     }
 }
 
 struct ConvWeightGrad {
-    geometry: Geometry,
+    conv: Convolution,
     kernel: [usize; 2],
 }
 
@@ -399,17 +465,22 @@ impl CustomOp2 for ConvWeightGrad {
     ) -> Result<(CpuStorage, Shape)> {
         let ([n, cin, h, width], [ny, cout, oh, ow]) = (dims4(lx)?, dims4(ldy)?);
         let [kh, kw] = self.kernel;
-        let d = Dims::new([n, cin, h, width], [cout, cin, kh, kw], self.geometry)?;
+        let d = Dims::new([n, cin, h, width], [cout, cin, kh, kw], self.conv.geometry)?;
         if n != ny || (oh, ow) != (d.plane.out_height, d.plane.out_width) {
             bail!(
                 "the gradient of a convolution has the shape {ny}x{cout}x{oh}x{ow}, which is not its output's"
             )
         }
-        let dw = by_type!(
-            x,
-            T,
-            T::storage(weight_grad::<T>(cpu_slice(x, lx)?, cpu_slice(dy, ldy)?, &d))
-        );
+        let dw = match self.conv.tiling(x, &d) {
+            Some(t) => {
+                CpuStorage::F32(winograd::weight_grad(cpu_slice(x, lx)?, cpu_slice(dy, ldy)?, &t))
+            }
+            None => by_type!(
+                x,
+                T,
+                T::storage(weight_grad::<T>(cpu_slice(x, lx)?, cpu_slice(dy, ldy)?, &d))
+            ),
+        };
         Ok((dw, (cout, cin, kh, kw).into()))
     }
 
@@ -421,9 +492,8 @@ impl CustomOp2 for ConvWeightGrad {
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let [_, _, h, width] = shape(x)?;
-        let dx =
-            x.track_op().then(|| conv_input_grad(&for_backward(dy), g, self.geometry, [h, width]));
-        let ddy = dy.track_op().then(|| conv2d(&for_backward(x), g, self.geometry));
+        let dx = x.track_op().then(|| conv_input_grad(&for_backward(dy), g, self.conv, [h, width]));
+        let ddy = dy.track_op().then(|| conv2d(&for_backward(x), g, self.conv));
         Ok((dx.transpose()?, ddy.transpose()?))
     }
 }

@@ -12,7 +12,11 @@ pub mod conv;
 pub mod gemm;
 mod im2col;
 mod real;
+mod scratch;
+pub mod simd;
 pub mod spectral;
+mod tile;
+mod winograd;
 
 pub mod finite_difference;
 

@@ -1,0 +1,72 @@
+use std::arch::x86_64::{
+    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps,
+    _mm256_storeu_ps, _mm256_sub_ps,
+};
+
+use super::super::tile::{Factor, Product, by_rows, tile};
+use super::{Kernel, Simd};
+
+/// AVX2 with FMA: two registers a vector, 16 registers.
+#[derive(Clone, Copy)]
+pub struct Avx2(());
+
+#[derive(Clone, Copy)]
+pub struct Pair(__m256, __m256);
+
+/// # Safety
+/// The machine has AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub unsafe fn run<K: Kernel>(kernel: K) -> K::Out {
+    kernel.run(Avx2(()))
+}
+
+/// # Safety
+/// As [`tile`], on a machine with AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn tile_of(s: Avx2, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
+    // SAFETY: the caller's.
+    unsafe { by_rows!(s, rows, a, b, c, k, 1, [1 2 3 4 5 6]) }
+}
+
+// SAFETY of every block: an `Avx2` exists only behind `run`, on a machine that has the instructions.
+impl Simd for Avx2 {
+    type V = Pair;
+    const ROWS: usize = 6;
+    const PANELS: usize = 1;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Pair {
+        unsafe { Pair(_mm256_set1_ps(x), _mm256_set1_ps(x)) }
+    }
+    #[inline(always)]
+    fn add(self, a: Pair, b: Pair) -> Pair {
+        unsafe { Pair(_mm256_add_ps(a.0, b.0), _mm256_add_ps(a.1, b.1)) }
+    }
+    #[inline(always)]
+    fn sub(self, a: Pair, b: Pair) -> Pair {
+        unsafe { Pair(_mm256_sub_ps(a.0, b.0), _mm256_sub_ps(a.1, b.1)) }
+    }
+    #[inline(always)]
+    fn mul(self, a: Pair, b: Pair) -> Pair {
+        unsafe { Pair(_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Pair, b: Pair, c: Pair) -> Pair {
+        unsafe { Pair(_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1)) }
+    }
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> Pair {
+        unsafe { Pair(_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: Pair) {
+        unsafe {
+            _mm256_storeu_ps(p, v.0);
+            _mm256_storeu_ps(p.add(8), v.1);
+        }
+    }
+    #[inline(always)]
+    unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
+        unsafe { tile_of(self, rows, a, b, c, k) }
+    }
+}

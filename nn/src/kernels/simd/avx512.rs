@@ -1,0 +1,66 @@
+use std::arch::x86_64::{
+    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps,
+    _mm512_storeu_ps, _mm512_sub_ps,
+};
+
+use super::super::tile::{Factor, Product, by_rows, tile};
+use super::{Kernel, Simd};
+
+/// AVX-512F: one register a vector, 32 registers.
+#[derive(Clone, Copy)]
+pub struct Avx512(());
+
+/// # Safety
+/// The machine has AVX-512F.
+#[target_feature(enable = "avx512f,avx2,fma")]
+pub unsafe fn run<K: Kernel>(kernel: K) -> K::Out {
+    kernel.run(Avx512(()))
+}
+
+/// # Safety
+/// As [`tile`], on a machine with AVX-512F.
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn tile_of(s: Avx512, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
+    // SAFETY: the caller's.
+    unsafe { by_rows!(s, rows, a, b, c, k, 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14]) }
+}
+
+// SAFETY of every block: an `Avx512` exists only behind `run`, on a machine that has the instructions.
+impl Simd for Avx512 {
+    type V = __m512;
+    const ROWS: usize = 14;
+    const PANELS: usize = 2;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    unsafe fn load(self, p: *const f32) -> __m512 {
+        unsafe { _mm512_loadu_ps(p) }
+    }
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32, v: __m512) {
+        unsafe { _mm512_storeu_ps(p, v) }
+    }
+    #[inline(always)]
+    unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
+        unsafe { tile_of(self, rows, a, b, c, k) }
+    }
+}
