@@ -149,3 +149,62 @@ pub struct Sizes {
     /// Distance between two steps within a panel.
     pub b_step: usize,
 }
+
+/// Rows regrouped for one register tile after the other: `[group][k][ROWS]`, so that a tile reads them from
+/// front to back. Worth its copy where the rows are read many times from a far cache.
+#[derive(Clone, Copy)]
+pub struct Groups {
+    pub rows: usize,
+    pub k: usize,
+}
+
+impl Groups {
+    /// Floats of the regrouped rows.
+    pub fn floats(self, group_rows: usize) -> usize {
+        self.rows.div_ceil(group_rows) * group_rows * self.k
+    }
+
+    /// First row and number of rows of each group, as even as can be.
+    #[inline(always)]
+    fn each(self, group_rows: usize) -> impl Iterator<Item = (usize, usize)> {
+        let groups = self.rows.div_ceil(group_rows);
+        let mut first = 0;
+        (0..groups).map(move |group| {
+            let rows = (self.rows - first).div_ceil(groups - group);
+            first += rows;
+            (first - rows, rows)
+        })
+    }
+
+    /// # Safety
+    /// `from` can be read for all rows and steps, `to` written for [`Groups::floats`].
+    #[inline(always)]
+    pub unsafe fn pack<S: Simd>(self, _: S, from: Factor, to: *mut f32) {
+        for (group, (first, rows)) in self.each(S::ROWS).enumerate() {
+            let to = to.wrapping_add(group * S::ROWS * self.k);
+            for r in 0..rows {
+                let from = from.at.wrapping_add((first + r) * from.outer);
+                for step in 0..self.k {
+                    // SAFETY: the caller's.
+                    unsafe { *to.add(step * S::ROWS + r) = *from.add(step) };
+                }
+            }
+        }
+    }
+
+    /// `c = a · b` for packed rows and one panel of `b`.
+    ///
+    /// # Safety
+    /// `a` comes from [`Groups::pack`], `b` has k steps of a panel, `c` room for all rows.
+    #[inline(always)]
+    pub unsafe fn multiply<S: Simd>(self, s: S, a: *const f32, b: *const f32, c: Product) {
+        for (group, (first, rows)) in self.each(S::ROWS).enumerate() {
+            let at = a.wrapping_add(group * S::ROWS * self.k);
+            let a = Factor { at, outer: 1, step: S::ROWS };
+            let b = Factor { at: b, outer: 1, step: S::PANELS * LANES };
+            let c = Product { at: c.at.wrapping_add(first * c.row), ..c };
+            // SAFETY: the caller's.
+            unsafe { s.tile(rows, a, b, c, self.k) };
+        }
+    }
+}

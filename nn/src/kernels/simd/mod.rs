@@ -153,14 +153,26 @@ pub fn dispatch_on<K: Kernel>(isa: Isa, kernel: K) -> K::Out {
     }
 }
 
+/// Rows and vectors of the register tile of `isa`.
+fn tile_of(isa: Isa) -> (usize, usize) {
+    fn of<S: Simd>() -> (usize, usize) {
+        (S::ROWS, S::PANELS)
+    }
+    match isa {
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => of::<avx512::Avx512>(),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => of::<avx2::Avx2>(),
+        Isa::Portable => of::<portable::Portable>(),
+    }
+}
+
 /// Columns of one packed panel of a matrix product with `isa`.
 pub fn panel_width(isa: Isa) -> usize {
-    LANES
-        * match isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => avx512::Avx512::PANELS,
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx2 => avx2::Avx2::PANELS,
-            Isa::Portable => portable::Portable::PANELS,
-        }
+    LANES * tile_of(isa).1
+}
+
+/// Most rows of the register tile of `isa`.
+pub fn tile_rows(isa: Isa) -> usize {
+    tile_of(isa).0
 }

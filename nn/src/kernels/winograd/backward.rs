@@ -4,9 +4,9 @@ use rayon::prelude::*;
 
 use super::super::scratch::Scratch;
 use super::super::simd::{Kernel, LANES, Simd, dispatch, isa, panel_width};
-use super::super::tile::{Factor, Product, Sizes, panels};
-use super::filters::{Filters, filters};
-use super::forward::{Points, input_points, products};
+use super::super::tile::{Factor, Groups, Product, Sizes, panels};
+use super::filters::{Filters, filters, panel_by_panel};
+use super::forward::{PackedPoints, Points, input_points, products};
 use super::strips;
 use super::tables::{Tables, both_sides_adjoint};
 use super::{Shared, Tiling, by_variant};
@@ -63,8 +63,12 @@ fn run_input_grad<W: Tables<P, O, T>, const P: usize, const O: usize, const T: u
     w: &[f32],
     t: &Tiling,
 ) -> Vec<f32> {
-    let v = filters(w, t, true);
     let mut dx = vec![0.0; t.n * t.image_in()];
+    if panel_by_panel(t, true) {
+        input_grad_by_panels::<W, P, O, T>(dy, w, t, &mut dx);
+        return dx;
+    }
+    let v = filters(w, t, true);
     let block = t.images_per_block();
     let work = dx.par_chunks_mut(block * t.image_in()).zip(dy.par_chunks(block * t.image_out()));
     work.for_each(|(dx, dy)| {
@@ -117,32 +121,147 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
         let rows = dy.len() / t.image_out() * t.per_image();
         // SAFETY: m, v and u hold P² points of `rows` rows, cout16 steps and all panels.
         unsafe { products(s, m, t.cout16(), v, u, rows, P * P) };
-        let frame = t.frame_in();
         for (i, image) in dx.chunks_exact_mut(t.image_in()).enumerate() {
-            for first in (0..t.cin).step_by(LANES) {
-                strip_in[..frame.floats()].fill(0.0);
+            let plane = image.len() / t.cin;
+            for (at, channels) in image.chunks_mut(LANES * plane).enumerate() {
+                strip_in[..t.frame_in().floats()].fill(0.0);
                 for phase in 0..t.phases() {
-                    for tile in 0..t.per_image() {
-                        let (ty, tx) = (tile / t.tiles[1], tile % t.tiles[1]);
-                        let y = t.stride * ty * O + phase / t.stride;
-                        let x = t.stride * tx * O + phase % t.stride;
-                        let strip = strip_in[(y * frame.covered[1] + x) * LANES..].as_mut_ptr();
-                        let (row, channel) = (i * t.per_image() + tile, phase * t.cin16() + first);
-                        both_sides_adjoint(
-                            s,
-                            &W::INPUT,
-                            // SAFETY: u has this row; the tile lies within the frame, which the strip
-                            // holds.
-                            |a, b| unsafe { s.load(u.place(a * P + b, row, channel)) },
-                            |a, b, value| unsafe {
-                                let at = strip.add((a * frame.covered[1] + b) * t.stride * LANES);
-                                s.store(at, s.add(s.load(at), value));
-                            },
-                        );
+                    let channel = phase * t.cin16() + at * LANES;
+                    // SAFETY: u has these rows.
+                    unsafe {
+                        let row = i * t.per_image();
+                        add_input::<S, W, P, O, T>(s, t, u, row, channel, phase, strip_in);
                     }
                 }
-                strips::store(strip_in, first, frame, image);
+                strips::store(strip_in, t.frame_in(), channels);
             }
+        }
+    }
+}
+
+/// Adds B U Bᵀ of 16 channels of one image at one phase to the strip.
+///
+/// # Safety
+/// `u` holds the image's rows from `row` on at P² points, with 16 channels from `channel` on.
+#[inline(always)]
+unsafe fn add_input<S: Simd, W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>(
+    s: S,
+    t: &Tiling,
+    u: Points,
+    row: usize,
+    channel: usize,
+    phase: usize,
+    strip: &mut [f32],
+) {
+    let across = t.frame_in().covered[1];
+    for tile in 0..t.per_image() {
+        let (ty, tx) = (tile / t.tiles[1], tile % t.tiles[1]);
+        let y = t.stride * ty * O + phase / t.stride;
+        let x = t.stride * tx * O + phase % t.stride;
+        let strip = strip[(y * across + x) * LANES..].as_mut_ptr();
+        both_sides_adjoint(
+            s,
+            &W::INPUT,
+            // SAFETY: the caller's; the tile lies within the frame, which the strip holds.
+            |a, b| unsafe { s.load(u.place(a * P + b, row + tile, channel)) },
+            |a, b, value| unsafe {
+                let at = strip.add((a * across + b) * t.stride * LANES);
+                s.store(at, s.add(s.load(at), value));
+            },
+        );
+    }
+}
+
+/// All images at once, the input channels panel by panel, each through its phases.
+fn input_grad_by_panels<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>(
+    dy: &[f32],
+    w: &[f32],
+    t: &Tiling,
+    dx: &mut [f32],
+) {
+    let rows = t.n * t.per_image();
+    let mut m = Scratch::new(Points::sizes(P * P, rows, t.cout16()).2);
+    let m = Points::of(&mut m, rows, t.cout16());
+    dy.par_chunks_exact(t.image_out()).enumerate().for_each(|(i, dy)| {
+        let mut strip = Scratch::zeroed(t.frame_out().floats());
+        dispatch(ToPoints::<W, P, O, T> {
+            x: None,
+            dy,
+            t,
+            row: i * t.per_image(),
+            to: m,
+            strip: &mut strip,
+            tables: std::marker::PhantomData,
+        });
+    });
+    let m = PackedPoints::of(m, Groups { rows, k: t.cout16() }, P * P);
+    let width = panel_width(isa());
+    let dx = Shared(dx.as_mut_ptr());
+    (0..t.cin16() / width).into_par_iter().for_each(|panel| {
+        let mut v = Filters::room(t, true, 1, width);
+        let mut u = Scratch::new(Points::sizes(P * P, rows, width).2);
+        let mut strips = Scratch::zeroed(t.n * width / LANES * t.frame_in().floats());
+        dispatch(InputPanel::<W, P, O, T> {
+            w,
+            t,
+            first: panel * width,
+            v: &mut v,
+            m: &m,
+            u: Points::of(&mut u, rows, width),
+            dx,
+            strips: &mut strips,
+            tables: std::marker::PhantomData,
+        });
+    });
+}
+
+/// Some input channels of all images, on one thread.
+struct InputPanel<'a, W, const P: usize, const O: usize, const T: usize> {
+    w: &'a [f32],
+    t: &'a Tiling,
+    first: usize,
+    v: &'a mut Filters,
+    m: &'a PackedPoints,
+    u: Points,
+    dx: Shared,
+    /// One for each image and each 16 channels of the panel.
+    strips: &'a mut [f32],
+    tables: std::marker::PhantomData<W>,
+}
+
+impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
+    for InputPanel<'_, W, P, O, T>
+{
+    type Out = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Self { w, t, first, v, m, u, dx, strips, .. } = self;
+        let (frame, vectors) = (t.frame_in(), v.panel_width / LANES);
+        for phase in 0..t.phases() {
+            v.fill::<S, W, P, O, T>(s, w, t, true, phase * t.cin16() + first);
+            // SAFETY: m holds all rows of cout16 channels, v as many rows, u has room for all rows of one
+            // panel.
+            unsafe { m.multiply(s, v, u, P * P) };
+            for (i, strip) in
+                strips.chunks_exact_mut(frame.floats()).enumerate().take(t.n * vectors)
+            {
+                let (row, channel) = (i / vectors * t.per_image(), i % vectors * LANES);
+                // SAFETY: u has these rows.
+                unsafe { add_input::<S, W, P, O, T>(s, t, u, row, channel, phase, strip) };
+            }
+        }
+        let plane = t.image_in() / t.cin;
+        for (i, strip) in strips.chunks_exact(frame.floats()).enumerate().take(t.n * vectors) {
+            let (image, channel) = (i / vectors, first + i % vectors * LANES);
+            if channel >= t.cin {
+                continue;
+            }
+            let lanes = LANES.min(t.cin - channel);
+            let at = dx.at((image * t.cin + channel) * plane);
+            // SAFETY: these channels of this image are this task's alone, and lie within dx.
+            let channels = unsafe { std::slice::from_raw_parts_mut(at, lanes * plane) };
+            strips::store(strip, frame, channels);
         }
     }
 }
@@ -150,10 +269,10 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
 /// Floats of U and A dy Aᵀ that are worked on at once: they should stay in the last-level cache.
 const AT_ONCE: usize = 3 << 19;
 
-/// Input and output channels of one task of the weight gradient.
+/// Input and output channels of one task of the weight gradient, all phases with them.
 #[derive(Clone, Copy)]
 struct Chunk {
-    k: usize,
+    cin: usize,
     cout: usize,
 }
 
@@ -162,7 +281,7 @@ impl Chunk {
     fn of(t: &Tiling, width: usize) -> Self {
         let cout = t.cout.next_multiple_of(width).min(64usize.next_multiple_of(width));
         let tasks = 4usize.div_ceil(t.cout.div_ceil(cout));
-        Self { k: (t.k() / tasks).clamp(8, 64), cout }
+        Self { cin: t.cin.div_ceil(tasks).clamp(4, 64 / t.phases()), cout }
     }
 }
 
@@ -202,14 +321,14 @@ fn run_weight_grad<W: Tables<P, O, T>, const P: usize, const O: usize, const T: 
         });
         let out = Shared(dw.as_mut_ptr());
         let across = columns / chunk.cout;
-        let down = t.k().div_ceil(chunk.k);
+        let down = t.cin.div_ceil(chunk.cin);
         (0..across * down).into_par_iter().for_each(|task| {
             dispatch(WeightBlock::<W, P, O, T> {
                 t,
                 u,
                 m,
                 rows: images * t.per_image(),
-                first: Chunk { k: task / across * chunk.k, cout: task % across * chunk.cout },
+                first: Chunk { cin: task / across * chunk.cin, cout: task % across * chunk.cout },
                 chunk,
                 out,
                 tables: std::marker::PhantomData,
@@ -270,46 +389,49 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
     fn run<S: Simd>(self, s: S) {
         let Self { t, u, m, rows, first, chunk, out, .. } = self;
         let width = S::PANELS * LANES;
-        let k = chunk.k.min(t.k() - first.k);
+        let cin = chunk.cin.min(t.cin - first.cin);
         let row = chunk.cout + LANES;
-        let mut dv = Scratch::new(P * P * chunk.k * row);
+        let mut dv = Scratch::new(P * P * t.phases() * cin * row);
         let dv = dv.as_mut_ptr();
+        // Row of dV: point, phase and channel.
+        let place =
+            |point: usize, phase: usize, i: usize| ((point * t.phases() + phase) * cin + i) * row;
         let sizes =
-            Sizes { rows: k, k: rows, panels: chunk.cout / width, panel: width, b_step: m.row };
+            Sizes { rows: cin, k: rows, panels: chunk.cout / width, panel: width, b_step: m.row };
         for point in 0..P * P {
-            let a = Factor { at: u.place(point, 0, first.k), outer: 1, step: u.row };
             let b = m.place(point, 0, first.cout);
-            let c = Product { at: dv.wrapping_add(point * chunk.k * row), row, add: false };
-            // SAFETY: u and m hold `rows` tiles, dv has room for k rows of the chunk's columns.
-            unsafe { panels(s, a, b, c, sizes) };
+            for phase in 0..t.phases() {
+                let at = u.place(point, 0, phase * t.cin16() + first.cin);
+                let a = Factor { at, outer: 1, step: u.row };
+                let c = Product { at: dv.wrapping_add(place(point, phase, 0)), row, add: false };
+                // SAFETY: u and m hold `rows` tiles, dv has room for these rows of the chunk's columns.
+                unsafe { panels(s, a, b, c, sizes) };
+            }
         }
         let side = T * t.stride;
-        for i in 0..k {
-            let (phase, ci) = ((first.k + i) / t.cin16(), (first.k + i) % t.cin16());
-            if ci >= t.cin {
-                continue;
-            }
+        let mut taps = [[0.0f32; LANES]; 16];
+        for i in 0..cin {
             for lane in (0..chunk.cout).step_by(LANES) {
-                let mut taps = [[[0.0f32; LANES]; T]; T];
-                both_sides_adjoint(
-                    s,
-                    &W::FILTER,
-                    // SAFETY: dv holds this row; a tap has 16 lanes.
-                    |a, b| unsafe {
-                        s.load(dv.wrapping_add(((a * P + b) * chunk.k + i) * row + lane))
-                    },
-                    |a, b, value| unsafe { s.store(taps[a][b].as_mut_ptr(), value) },
-                );
-                let last = t.cout.saturating_sub(first.cout + lane).min(LANES);
-                for l in 0..last {
-                    let filter = ((first.cout + lane + l) * t.cin + ci) * side * side;
-                    for (a, taps) in taps.iter().enumerate() {
-                        for (b, tap) in taps.iter().enumerate() {
-                            let y = t.stride * a + phase / t.stride;
-                            let x = t.stride * b + phase % t.stride;
-                            // SAFETY: within dw; this pair of channels at this phase is this task's alone.
-                            unsafe { *out.at(filter + y * side + x) += tap[l] };
-                        }
+                for phase in 0..t.phases() {
+                    let tap = |a: usize, b: usize| {
+                        (t.stride * a + phase / t.stride) * side + t.stride * b + phase % t.stride
+                    };
+                    both_sides_adjoint(
+                        s,
+                        &W::FILTER,
+                        // SAFETY: dv holds this row; a tap has 16 lanes.
+                        |a, b| unsafe {
+                            s.load(dv.wrapping_add(place(a * P + b, phase, i) + lane))
+                        },
+                        |a, b, value| unsafe { s.store(taps[tap(a, b)].as_mut_ptr(), value) },
+                    );
+                }
+                for l in 0..t.cout.saturating_sub(first.cout + lane).min(LANES) {
+                    let filter = (first.cout + lane + l) * t.cin + first.cin + i;
+                    let area = side * side;
+                    for (tap, taps) in taps.iter().enumerate().take(area) {
+                        // SAFETY: within dw; this pair of channels is this task's alone.
+                        unsafe { *out.at(filter * area + tap) += taps[l] };
                     }
                 }
             }

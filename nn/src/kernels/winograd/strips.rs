@@ -51,17 +51,17 @@ pub fn load(image: &[f32], first: usize, frame: Frame, strip: &mut [f32]) {
     }
 }
 
-/// The strip's part inside the image back into the channels from `first` on.
+/// The strip's part inside the image back into up to 16 channels.
 #[inline(always)]
-pub fn store(strip: &[f32], first: usize, frame: Frame, image: &mut [f32]) {
+pub fn store(strip: &[f32], frame: Frame, image: &mut [f32]) {
     let [height, width] = frame.size;
     let plane = height * width;
-    let channels = (image.len() / plane - first).min(LANES);
+    let channels = (image.len() / plane).min(LANES);
     let (rows, visible) = frame.rows();
     for (y, start) in rows {
         let row = &strip[start..start + visible * LANES];
         for lane in 0..channels {
-            let at = (first + lane) * plane + y * width;
+            let at = lane * plane + y * width;
             let target = &mut image[at..at + visible];
             for (value, pixel) in target.iter_mut().zip(row.chunks_exact(LANES)) {
                 *value = pixel[lane];
@@ -84,7 +84,7 @@ mod tests {
             load(&image, first, frame, &mut strip);
             assert_eq!(strip[..7 * LANES], [-1.0; 7 * LANES]);
             assert_eq!(strip[8 * LANES], image[first * 15]);
-            store(&strip, first, frame, &mut back);
+            store(&strip, frame, &mut back[first * 15..]);
         }
         assert_eq!(back, image);
     }

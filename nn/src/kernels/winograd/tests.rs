@@ -6,7 +6,7 @@ use candle_core::{DType, Result, Tensor, Var};
 
 /// 1×1 images, one channel, three channels, odd sizes, batch 1, sizes that no tile divides, more channels
 /// than a panel has columns.
-const SHAPES: [([usize; 4], [usize; 4], usize, usize); 12] = [
+const SHAPES: [([usize; 4], [usize; 4], usize, usize); 14] = [
     ([2, 16, 8, 8], [16, 16, 3, 3], 1, 1),
     ([3, 3, 7, 5], [5, 3, 3, 3], 1, 1),
     ([1, 1, 1, 1], [1, 1, 3, 3], 1, 1),
@@ -19,6 +19,9 @@ const SHAPES: [([usize; 4], [usize; 4], usize, usize); 12] = [
     ([2, 18, 4, 5], [7, 18, 4, 4], 2, 0),
     ([2, 20, 11, 2], [40, 20, 4, 4], 2, 3),
     ([40, 32, 4, 4], [64, 32, 4, 4], 2, 1),
+    // Filters so large that they are made panel by panel.
+    ([3, 250, 5, 5], [280, 250, 3, 3], 1, 1),
+    ([2, 150, 4, 6], [180, 150, 4, 4], 2, 1),
 ];
 
 fn values(t: &Tensor) -> Vec<f64> {
