@@ -18,6 +18,10 @@ DEVICE ?=
 THREADS ?=
 OUT ?=
 FEATURES ?=
+# Of `make bench`: the folder of the other framework's train_step.py, what runs it, how often.
+PEER ?= ../shared/peer
+PEER_PYTHON ?= python3
+ROUNDS ?= 5
 
 flag = $(if $(2),--$(1) $(2))
 MACHINE = $(call flag,data,$(DATA)) $(call flag,weights,$(WEIGHTS)) $(call flag,device,$(DEVICE)) \
@@ -27,10 +31,14 @@ TABLE = $(call flag,dataset,$(DATASET)) $(call flag,methods,$(METHODS)) $(call f
         $(call flag,architecture,$(ARCHITECTURE)) $(call flag,extractor,$(EXTRACTOR)) \
         $(call flag,n-fake,$(N_FAKE)) $(call flag,out,$(OUT)) $(MACHINE)
 
-.PHONY: help build reproduce-table1 test lint clean
+ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
+COMPARISON = --python "$(PEER_PYTHON)" --rounds $(ROUNDS) $(ALONE) $(call flag,out,$(OUT))
+
+.PHONY: help build reproduce-table1 bench test lint clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
+	@echo "make bench              time a training step and single ops, beside PyTorch where it is there"
 	@echo "make test               all tests"
 	@echo "make lint               formatting and clippy"
 	@echo "make build              the program, $(GANBENCH)"
@@ -42,6 +50,16 @@ build:
 
 reproduce-table1: build
 	$(GANBENCH) reproduce table1 $(TABLE)
+
+bench: build
+	@if [ -f "$(PEER)/train_step.py" ] && "$(PEER_PYTHON)" -c 'import torch' 2>/dev/null; then \
+	  $(GANBENCH) bench compare --peer-script "$(PEER)/train_step.py" $(COMPARISON) \
+	    $(call flag,width,$(WIDTH)) && \
+	  $(GANBENCH) bench compare --ops --peer-script reports/peer/ops.py $(COMPARISON); \
+	else \
+	  echo "no $(PEER)/train_step.py, or $(PEER_PYTHON) has no torch: timing ganbench alone" >&2; \
+	  $(GANBENCH) bench train-step $(call flag,width,$(WIDTH)) $(ALONE) && $(GANBENCH) bench ops $(ALONE); \
+	fi
 
 test: export GANBENCH_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 test:

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::bench::BenchCommand;
 use crate::commands::extractor::TrainExtractorArgs;
 
 /// Trains GAN methods under equal budgets, measures them, and compares.
@@ -32,6 +33,11 @@ pub enum Command {
     Extractor {
         #[command(subcommand)]
         command: ExtractorCommand,
+    },
+    /// How fast training is here, alone and beside another framework
+    Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
     },
     /// Print shell completions
     Completions { shell: clap_complete::Shell },

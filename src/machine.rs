@@ -8,6 +8,12 @@ use candle_core::Device;
 #[error("{0}")]
 pub struct UsageError(String);
 
+impl UsageError {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
 /// Sets the number of threads of every pool. Call before any other thread exists.
 ///
 /// # Errors
@@ -62,6 +68,18 @@ pub fn peak_rss_mb() -> f64 {
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
     let kb = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<f64>().ok());
     kb.map_or(0.0, |kb| kb / 1024.0)
+}
+
+/// The processor's model, or `unknown` where the system does not tell (other than Linux).
+pub fn cpu_name() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|l| l.strip_prefix("model name")?.trim().strip_prefix(':'));
+    name.map_or("unknown", str::trim).to_string()
+}
+
+/// The load average of the last minute, where the system tells (Linux).
+pub fn load() -> Option<f64> {
+    std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 /// `cpu`, `cuda:N` or `metal`.

@@ -1,5 +1,6 @@
 //! `ganbench`: GAN methods under equal budgets, exact metrics, tables and plots.
 
+mod bench;
 mod cli;
 mod commands;
 mod estimate;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Extractor { command: ExtractorCommand::Train(args) } => {
             commands::extractor::train(args)
         }
+        Command::Bench { command } => commands::bench::run(command),
         Command::Completions { shell } => commands::completions(*shell),
     };
     match outcome {

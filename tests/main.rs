@@ -6,6 +6,9 @@ mod program;
 /// `reproduce`, `train`, `report`: from images to tables.
 mod reproduce;
 
+/// `bench`: its lines, and a comparison with another program.
+mod bench;
+
 /// `sample`.
 mod sample;
 

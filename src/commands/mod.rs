@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod bench;
 pub mod extractor;
 pub mod list;
 pub mod report;
@@ -56,8 +57,6 @@ fn surroundings(args: &MachineArgs) -> Result<(Surroundings, usize)> {
 
 /// How this invocation runs.
 fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpuinfo.lines().find_map(|l| l.strip_prefix("model name")?.trim().strip_prefix(':'));
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Provenance {
         version: env!("CARGO_PKG_VERSION"),
@@ -65,7 +64,7 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
         command: std::env::args().collect::<Vec<_>>().join(" "),
         os: std::env::consts::OS,
         arch: std::env::consts::ARCH,
-        cpu: cpu.map_or("unknown", str::trim).to_string(),
+        cpu: machine::cpu_name(),
         threads,
         device: args.device.clone(),
         started_unix_s: now.map_or(0, |d| d.as_secs()),

@@ -7,7 +7,7 @@ use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptions, Pass};
 use ganbench_nn::params::{Init, Scope};
 
-use super::{Architecture, Generator, Latent, NetworkSizes, Trunk};
+use super::{Architecture, Generator, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "dcgan",
@@ -18,6 +18,8 @@ pub const ARCHITECTURE: Architecture = Architecture {
     image_sizes: &[32],
     generator: |scope, sizes| Ok(Box::new(DcganGenerator::new(scope, sizes)?)),
     trunk: |scope, sizes| Ok(Box::new(DcganTrunk::new(scope, sizes)?)),
+    generator_layers: |sizes| LayerSize::transposed_convolutions(&generator_kernels(sizes), 1),
+    trunk_layers: |sizes| LayerSize::convolutions(&trunk_kernels(sizes), sizes.image_size),
 };
 
 const SLOPE: f64 = 0.2;
@@ -34,6 +36,25 @@ fn options(bias: bool, activation: Activation) -> LayerOptions {
     }
 }
 
+/// The transposed convolutions, the one that makes the image last.
+fn generator_kernels(s: NetworkSizes) -> [Kernel; 4] {
+    let w = s.width;
+    let kernel =
+        |inputs, outputs, stride, padding| Kernel { inputs, outputs, size: 4, stride, padding };
+    [
+        kernel(s.z_dim, 4 * w, 1, 0),
+        kernel(4 * w, 2 * w, 2, 1),
+        kernel(2 * w, w, 2, 1),
+        kernel(w, s.channels, 2, 1),
+    ]
+}
+
+fn trunk_kernels(s: NetworkSizes) -> [Kernel; 3] {
+    let w = s.width;
+    let kernel = |inputs, outputs| Kernel { inputs, outputs, size: 4, stride: 2, padding: 1 };
+    [kernel(s.channels, w), kernel(w, 2 * w), kernel(2 * w, 4 * w)]
+}
+
 struct DcganGenerator {
     up: Vec<(ConvTranspose2d, BatchNorm)>,
     out: ConvTranspose2d,
@@ -41,22 +62,25 @@ struct DcganGenerator {
 
 impl DcganGenerator {
     fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
-        let w = s.width;
-        let sizes = [(s.z_dim, 4 * w, 1, 0), (4 * w, 2 * w, 2, 1), (2 * w, w, 2, 1)];
+        let [kernels @ .., last] = generator_kernels(s);
         let mut up = Vec::new();
-        for (i, (inputs, outputs, stride, padding)) in sizes.into_iter().enumerate() {
-            let kernel = Kernel { inputs, outputs, size: 4, stride, padding };
+        for (i, kernel) in kernels.into_iter().enumerate() {
             up.push((
                 ConvTranspose2d::new(
                     &scope.at("up").at(i),
                     kernel,
                     options(false, Activation::None),
                 )?,
-                BatchNorm::new(&scope.at("bn").at(i), outputs, s.classes, GAIN, Activation::Relu)?,
+                BatchNorm::new(
+                    &scope.at("bn").at(i),
+                    kernel.outputs,
+                    s.classes,
+                    GAIN,
+                    Activation::Relu,
+                )?,
             ));
         }
-        let kernel = Kernel { inputs: w, outputs: s.channels, size: 4, stride: 2, padding: 1 };
-        let out = ConvTranspose2d::new(&scope.at("out"), kernel, options(true, Activation::Tanh))?;
+        let out = ConvTranspose2d::new(&scope.at("out"), last, options(true, Activation::Tanh))?;
         Ok(Self { up, out })
     }
 }
@@ -80,23 +104,17 @@ struct DcganTrunk {
 
 impl DcganTrunk {
     fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
-        let w = s.width;
-        let kernel = |inputs, outputs| Kernel { inputs, outputs, size: 4, stride: 2, padding: 1 };
+        let [first, kernels @ ..] = trunk_kernels(s);
         let leaky = Activation::LeakyRelu(SLOPE);
         let mut rest = Vec::new();
-        for (i, (inputs, outputs)) in [(w, 2 * w), (2 * w, 4 * w)].into_iter().enumerate() {
+        for (i, kernel) in kernels.into_iter().enumerate() {
             rest.push((
-                Conv2d::new(
-                    &scope.at("conv").at(i + 1),
-                    kernel(inputs, outputs),
-                    options(false, Activation::None),
-                )?,
-                BatchNorm::new(&scope.at("bn").at(i + 1), outputs, None, GAIN, leaky)?,
+                Conv2d::new(&scope.at("conv").at(i + 1), kernel, options(false, Activation::None))?,
+                BatchNorm::new(&scope.at("bn").at(i + 1), kernel.outputs, None, GAIN, leaky)?,
             ));
         }
-        let first =
-            Conv2d::new(&scope.at("conv").at(0), kernel(s.channels, w), options(true, leaky))?;
-        Ok(Self { first, rest, feature_dim: 4 * w * 16 })
+        let first = Conv2d::new(&scope.at("conv").at(0), first, options(true, leaky))?;
+        Ok(Self { first, rest, feature_dim: 4 * s.width * 16 })
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod dcgan;
 mod discriminator;
+mod layer_size;
 mod sndcgan;
 
 pub use discriminator::{Discriminator, HeadKind, HeadSpec, Scored};
+pub use layer_size::LayerSize;
 
 use candle_core::{Result, Tensor};
 use ganbench_nn::layers::Pass;
@@ -69,6 +71,10 @@ pub struct Architecture {
     pub image_sizes: &'static [usize],
     pub generator: fn(&Scope, NetworkSizes) -> Result<Box<dyn Generator>>,
     pub trunk: fn(&Scope, NetworkSizes) -> Result<Box<dyn Trunk>>,
+    /// The generator's layers with weights from z to the image, to count their work.
+    pub generator_layers: fn(NetworkSizes) -> Vec<LayerSize>,
+    /// The trunk's, from the image to the features.
+    pub trunk_layers: fn(NetworkSizes) -> Vec<LayerSize>,
 }
 
 /// Every architecture, by name.

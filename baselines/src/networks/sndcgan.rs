@@ -9,7 +9,7 @@ use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptions, Linear, Pass};
 use ganbench_nn::params::{Init, Scope};
 
-use super::{Architecture, Generator, Latent, NetworkSizes, Trunk};
+use super::{Architecture, Generator, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "sndcgan",
@@ -20,6 +20,12 @@ pub const ARCHITECTURE: Architecture = Architecture {
     image_sizes: &[32],
     generator: |scope, sizes| Ok(Box::new(SndcganGenerator::new(scope, sizes)?)),
     trunk: |scope, sizes| Ok(Box::new(SndcganTrunk::new(scope, sizes)?)),
+    generator_layers: |sizes| {
+        let mut layers = vec![LayerSize::linear(sizes.z_dim, 8 * sizes.width * 16)];
+        layers.extend(LayerSize::transposed_convolutions(&generator_kernels(sizes), 4));
+        layers
+    },
+    trunk_layers: |sizes| LayerSize::convolutions(&trunk_kernels(sizes), sizes.image_size),
 };
 
 const SLOPE: f64 = 0.1;
@@ -32,6 +38,29 @@ fn options(spectral_norm: bool, activation: Activation) -> LayerOptions {
         spectral_norm,
         activation,
     }
+}
+
+/// The transposed convolutions, the one that makes the image last.
+fn generator_kernels(s: NetworkSizes) -> [Kernel; 4] {
+    let w = s.width;
+    let up = |inputs, outputs| Kernel { inputs, outputs, size: 4, stride: 2, padding: 1 };
+    let out = Kernel { inputs: w, outputs: s.channels, size: 3, stride: 1, padding: 1 };
+    [up(8 * w, 4 * w), up(4 * w, 2 * w), up(2 * w, w), out]
+}
+
+fn trunk_kernels(s: NetworkSizes) -> [Kernel; 7] {
+    let w = s.width;
+    let same = |inputs, outputs| Kernel { inputs, outputs, size: 3, stride: 1, padding: 1 };
+    let half = |inputs, outputs| Kernel { inputs, outputs, size: 4, stride: 2, padding: 1 };
+    [
+        same(s.channels, w),
+        half(w, 2 * w),
+        same(2 * w, 2 * w),
+        half(2 * w, 4 * w),
+        same(4 * w, 4 * w),
+        half(4 * w, 8 * w),
+        same(8 * w, 8 * w),
+    ]
 }
 
 struct SndcganGenerator {
@@ -49,23 +78,20 @@ impl SndcganGenerator {
             BatchNorm::new(&scope, channels, s.classes, Init::Ones, Activation::Relu)
         };
         let mut up = Vec::new();
-        for (i, (inputs, outputs)) in
-            [(8 * w, 4 * w), (4 * w, 2 * w), (2 * w, w)].into_iter().enumerate()
-        {
-            let kernel = Kernel { inputs, outputs, size: 4, stride: 2, padding: 1 };
+        let [kernels @ .., last] = generator_kernels(s);
+        for (i, kernel) in kernels.into_iter().enumerate() {
             up.push((
                 ConvTranspose2d::new(&scope.at("up").at(i), kernel, plain)?,
-                norm(scope.at("bn").at(i + 1), outputs)?,
+                norm(scope.at("bn").at(i + 1), kernel.outputs)?,
             ));
         }
-        let kernel = Kernel { inputs: w, outputs: s.channels, size: 3, stride: 1, padding: 1 };
         Ok(Self {
             width: w,
             fc: Linear::new(&scope.at("fc"), s.z_dim, 8 * w * 16, plain)?,
             // Over the units, not the channels, as the official code does before its reshape.
             bn0: norm(scope.at("bn").at(0), 8 * w * 16)?,
             up,
-            out: ConvTranspose2d::new(&scope.at("out"), kernel, options(false, Activation::Tanh))?,
+            out: ConvTranspose2d::new(&scope.at("out"), last, options(false, Activation::Tanh))?,
         })
     }
 }
@@ -89,24 +115,12 @@ struct SndcganTrunk {
 
 impl SndcganTrunk {
     fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
-        let w = s.width;
-        let sizes = [
-            (s.channels, w, 3),
-            (w, 2 * w, 4),
-            (2 * w, 2 * w, 3),
-            (2 * w, 4 * w, 4),
-            (4 * w, 4 * w, 3),
-            (4 * w, 8 * w, 4),
-            (8 * w, 8 * w, 3),
-        ];
         let mut layers = Vec::new();
-        for (i, (inputs, outputs, size)) in sizes.into_iter().enumerate() {
-            let kernel =
-                Kernel { inputs, outputs, size, stride: if size == 4 { 2 } else { 1 }, padding: 1 };
+        for (i, kernel) in trunk_kernels(s).into_iter().enumerate() {
             let leaky = options(true, Activation::LeakyRelu(SLOPE));
             layers.push(Conv2d::new(&scope.at("conv").at(i), kernel, leaky)?);
         }
-        Ok(Self { layers, feature_dim: 8 * w * 16 })
+        Ok(Self { layers, feature_dim: 8 * s.width * 16 })
     }
 }
 

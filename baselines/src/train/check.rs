@@ -32,6 +32,17 @@ pub enum TrainError {
     Tensor(#[from] candle_core::Error),
 }
 
+/// The architecture called `name`.
+///
+/// # Errors
+/// If there is none.
+pub fn known_architecture(name: &str) -> Result<&'static Architecture, TrainError> {
+    architecture(name).ok_or_else(|| TrainError::Architecture {
+        name: name.to_string(),
+        known: ARCHITECTURES.iter().map(|a| a.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
 /// The architecture of a plan that can be trained on these images. `classes`: of the data set, 0 for
 /// none.
 ///
@@ -43,10 +54,7 @@ pub fn check(
     classes: usize,
 ) -> Result<&'static Architecture, TrainError> {
     let name = &plan.network.architecture;
-    let a = architecture(name).ok_or_else(|| TrainError::Architecture {
-        name: name.clone(),
-        known: ARCHITECTURES.iter().map(|a| a.name).collect::<Vec<_>>().join(", "),
-    })?;
+    let a = known_architecture(name)?;
     let size = images.size;
     if size.height != size.width || !a.image_sizes.contains(&size.height) {
         let sizes: Vec<String> = a.image_sizes.iter().map(|s| format!("{s}x{s}")).collect();

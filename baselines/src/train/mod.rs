@@ -8,7 +8,7 @@ mod sampler;
 mod trainer;
 
 pub use budget::{Budget, BudgetError, Spent, Unit};
-pub use check::{TrainError, check};
+pub use check::{TrainError, check, known_architecture};
 pub use checkpoint::CheckpointError;
 pub use plan::{EmaPlan, NetworkPlan, TrainPlan, ZPrior};
 pub use sampler::{LoadedGenerator, SampleRequest, Sampler};
