@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kernels::{cpu_slice, with_cpu_slice};
 use crate::params::ParamStore;
+use crate::profile::time;
 
 /// The update rule.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +58,7 @@ impl Optimizer {
     /// # Errors
     /// If a gradient has another shape than its parameter.
     pub fn step(&mut self, store: &ParamStore, grads: &GradStore, lr_scale: f64) -> Result<f64> {
+        let _timer = time("optimiser");
         self.step += 1;
         let mut square_norm = 0.0;
         for (name, var) in store.params() {

@@ -5,6 +5,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use crate::profile::time;
+
 use super::real::{Real, by_type, cpu_slice, with_cpu_slice};
 
 /// What follows a layer. ReLU's gradient at 0 is 0, as in PyTorch (candle's is 1).
@@ -105,6 +107,7 @@ impl CustomOp1 for Activate {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timer = time("activation");
         let y = by_type!(x, T, {
             let x = cpu_slice::<T>(x, layout)?;
             let mut y = vec![T::default(); x.len()];
@@ -125,6 +128,7 @@ impl CustomOp1 for Activate {
 
 /// Gradient at the activation's input, of the shape of `y`.
 fn gradient(y: &Tensor, g: &Tensor, activation: Activation) -> Result<Tensor> {
+    let _timer = time("activation, gradient");
     let g = g.contiguous()?;
     fn run<T: Real>(y: &Tensor, g: &Tensor, activation: Activation) -> Result<Tensor> {
         let dx = with_cpu_slice::<T, _>(y, |y| {
@@ -159,6 +163,7 @@ impl CustomOp2 for BiasActivate {
         b: &CpuStorage,
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        let _timer = time("bias and activation");
         let dims = lx.dims();
         if dims.len() < 2 || lb.dims() != [dims[1]] {
             bail!("a bias of shape {:?} does not fit an input of shape {dims:?}", lb.dims())
@@ -201,6 +206,7 @@ impl CustomOp2 for BiasActivate {
 
 /// Sum over everything but dimension 1, in f64, image after image.
 fn sum_channels<T: Real>(x: &Tensor) -> Result<Tensor> {
+    let _timer = time("bias, gradient");
     let (n, channels) = (x.dim(0)?, x.dim(1)?);
     let inner = x.dims()[2..].iter().product::<usize>();
     let sums = with_cpu_slice::<T, _>(x, |x| {

@@ -9,6 +9,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use crate::profile::time;
+
 use super::activation::{Activation, activate};
 use super::real::{Real, by_type, cpu_slice, with_cpu_slice};
 
@@ -155,6 +157,7 @@ impl CustomOp3 for BatchNorm {
         bias: &CpuStorage,
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        let _timer = time("batch norm");
         let s = Sizes::of(lx.dims())?;
         if lg.dims() != lb.dims() || (lg.dims() != [1, s.c] && lg.dims() != [s.n, s.c]) {
             bail!(
@@ -218,6 +221,7 @@ impl BatchNorm {
         y: &Tensor,
         g: &Tensor,
     ) -> Result<(Tensor, Tensor, Tensor)> {
+        let _timer = time("batch norm, gradient");
         let s = Sizes::of(x.dims())?;
         let m = self
             .used

@@ -10,6 +10,8 @@ use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor, b
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::profile::time;
+
 use super::for_backward;
 use super::gemm::{Mat, matmul};
 use super::im2col::{Plane, fold, unfold};
@@ -372,6 +374,7 @@ impl CustomOp2 for Conv2d {
         w: &CpuStorage,
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        let _timer = time("convolution");
         let d = Dims::new(dims4(lx)?, dims4(lw)?, self.conv.geometry)?;
         let y = match self.conv.tiling(x, &d) {
             Some(t) => CpuStorage::F32(winograd::forward(cpu_slice(x, lx)?, cpu_slice(w, lw)?, &t)),
@@ -413,6 +416,7 @@ impl CustomOp2 for ConvInputGrad {
         w: &CpuStorage,
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        let _timer = time("convolution, input gradient");
         let ([n, cout, oh, ow], [cout_w, cin, kh, kw]) = (dims4(ldy)?, dims4(lw)?);
         let [h, width] = self.size;
         let d = Dims::new([n, cin, h, width], [cout_w, cin, kh, kw], self.conv.geometry)?;
@@ -463,6 +467,7 @@ impl CustomOp2 for ConvWeightGrad {
         dy: &CpuStorage,
         ldy: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
+        let _timer = time("convolution, weight gradient");
         let ([n, cin, h, width], [ny, cout, oh, ow]) = (dims4(lx)?, dims4(ldy)?);
         let [kh, kw] = self.kernel;
         let d = Dims::new([n, cin, h, width], [cout, cin, kh, kw], self.conv.geometry)?;

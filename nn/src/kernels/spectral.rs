@@ -8,6 +8,8 @@ use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
+use crate::profile::time;
+
 use super::real::{Real, by_type, cpu_slice, with_cpu_slice};
 
 /// The left and right singular vector estimates of one weight.
@@ -73,6 +75,7 @@ fn transposed_times<T: Real>(w: &[T], u: &[f64], rows: usize) -> Vec<f64> {
 /// # Errors
 /// If `u` has another length than the weight has rows.
 pub fn power_iteration(w: &Tensor, vectors: &mut SingularVectors) -> Result<()> {
+    let _timer = time("spectral norm, power iteration");
     let rows = w.dim(0)?;
     if vectors.u.len() != rows {
         candle_core::bail!(
@@ -98,6 +101,7 @@ pub fn power_iteration(w: &Tensor, vectors: &mut SingularVectors) -> Result<()> 
 /// # Errors
 /// If the vectors do not fit the weight.
 pub fn spectral_normalise(w: &Tensor, vectors: &SingularVectors) -> Result<Tensor> {
+    let _timer = time("spectral norm");
     let rows = w.dim(0)?;
     if vectors.u.len() != rows || vectors.v.len() * rows != w.elem_count() {
         candle_core::bail!(
@@ -125,6 +129,7 @@ impl SpectralNormalise {
 
     /// dW = (g − (Σ g⊙w) · u vᵀ) / σ, with w the normalised weight.
     fn backward<T: Real>(&self, x: &Tensor, w: &Tensor, g: &Tensor) -> Result<Tensor> {
+        let _timer = time("spectral norm, gradient");
         let sigma = with_cpu_slice::<T, _>(x, |x| self.sigma(x))?;
         let columns = self.0.v.len();
         let dw = with_cpu_slice::<T, _>(w, |w| {
