@@ -6,7 +6,9 @@ use candle_core::{Result, Tensor, Var};
 
 use crate::kernels::activation::{Activation, activate, bias_activate};
 use crate::kernels::batch_norm::{GainBias, Moments, batch_norm};
-use crate::kernels::conv::{Geometry, conv_transpose2d, conv2d};
+use crate::kernels::conv::{
+    Convolution, Geometry, conv_transpose2d, conv_transpose2d_activate, conv2d, conv2d_activate,
+};
 use crate::kernels::spectral::{SingularVectors, power_iteration, spectral_normalise};
 use crate::params::{Buffer, Init, Scope};
 
@@ -165,7 +167,7 @@ pub struct Kernel {
 pub struct Conv2d {
     weight: Weight,
     bias: Option<Var>,
-    geometry: Geometry,
+    conv: Convolution,
     activation: Activation,
 }
 
@@ -176,7 +178,10 @@ impl Conv2d {
         Ok(Self {
             weight: Weight::new(scope, &[k.outputs, k.inputs, k.size, k.size], &options)?,
             bias: bias(scope, k.outputs, &options)?,
-            geometry: Geometry::square(k.stride, k.padding),
+            conv: Convolution {
+                geometry: Geometry::square(k.stride, k.padding),
+                algorithm: scope.convolution(),
+            },
             activation: options.activation,
         })
     }
@@ -184,8 +189,11 @@ impl Conv2d {
     /// # Errors
     /// If x does not fit the kernel.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        let y = conv2d(x, &self.weight.get(pass)?, self.geometry)?;
-        finish(&y, &self.bias, self.activation, pass)
+        let weight = self.weight.get(pass)?;
+        match &self.bias {
+            Some(b) => conv2d_activate(x, &weight, &pass.weight(b), self.activation, self.conv),
+            None => finish(&conv2d(x, &weight, self.conv)?, &None, self.activation, pass),
+        }
     }
 }
 
@@ -193,7 +201,7 @@ impl Conv2d {
 pub struct ConvTranspose2d {
     weight: Weight,
     bias: Option<Var>,
-    geometry: Geometry,
+    conv: Convolution,
     activation: Activation,
 }
 
@@ -207,7 +215,10 @@ impl ConvTranspose2d {
         Ok(Self {
             weight: Weight::new(scope, &[k.inputs, k.outputs, k.size, k.size], &options)?,
             bias: bias(scope, k.outputs, &options)?,
-            geometry: Geometry::square(k.stride, k.padding),
+            conv: Convolution {
+                geometry: Geometry::square(k.stride, k.padding),
+                algorithm: scope.convolution(),
+            },
             activation: options.activation,
         })
     }
@@ -215,8 +226,14 @@ impl ConvTranspose2d {
     /// # Errors
     /// If x does not fit the kernel.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        let y = conv_transpose2d(x, &self.weight.get(pass)?, self.geometry)?;
-        finish(&y, &self.bias, self.activation, pass)
+        let weight = self.weight.get(pass)?;
+        match &self.bias {
+            Some(b) => {
+                let b = pass.weight(b);
+                conv_transpose2d_activate(x, &weight, &b, self.activation, self.conv)
+            }
+            None => finish(&conv_transpose2d(x, &weight, self.conv)?, &None, self.activation, pass),
+        }
     }
 }
 

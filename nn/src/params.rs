@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 
+use crate::kernels::conv::Algorithm;
 use crate::rng::Stream;
 
 /// How a parameter starts.
@@ -78,6 +79,7 @@ pub struct ParamStore {
     network: String,
     seed: u64,
     device: Device,
+    convolution: Algorithm,
     tensors: Rc<RefCell<Tensors>>,
 }
 
@@ -98,6 +100,10 @@ impl Scope {
 
     pub fn device(&self) -> &Device {
         &self.store.device
+    }
+
+    pub fn convolution(&self) -> Algorithm {
+        self.store.convolution
     }
 
     /// Makes the parameter `path.name`.
@@ -154,7 +160,19 @@ impl Scope {
 impl ParamStore {
     /// An empty store for `network` (`"generator"`, `"discriminator"`).
     pub fn new(network: &str, seed: u64, device: &Device) -> Self {
-        Self { network: network.to_string(), seed, device: device.clone(), tensors: Rc::default() }
+        Self {
+            network: network.to_string(),
+            seed,
+            device: device.clone(),
+            convolution: Algorithm::default(),
+            tensors: Rc::default(),
+        }
+    }
+
+    /// The layers made from here on compute their convolutions in this way.
+    pub fn with_convolution(mut self, algorithm: Algorithm) -> Self {
+        self.convolution = algorithm;
+        self
     }
 
     pub fn root(&self) -> Scope {

@@ -1,13 +1,17 @@
 //! Pointwise activations, alone or with a bias before them. The gradient is computed from the output,
 //! so nothing but the output is kept.
 
+use std::mem::MaybeUninit;
+
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::profile::time;
 
-use super::real::{Real, by_type, cpu_slice, with_cpu_slice};
+use super::real::{Real, build, by_type, cpu_slice, sum_of, with_cpu_slices};
+use super::simd::vectorised;
+use super::twice_differentiable;
 
 /// What follows a layer. ReLU's gradient at 0 is 0, as in PyTorch (candle's is 1).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -110,13 +114,14 @@ impl CustomOp1 for Activate {
         let _timer = time("activation");
         let y = by_type!(x, T, {
             let x = cpu_slice::<T>(x, layout)?;
-            let mut y = vec![T::default(); x.len()];
-            y.par_chunks_mut(PIECE).zip(x.par_chunks(PIECE)).for_each(|(y, x)| {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = self.0.apply(x);
-                }
-            });
-            T::storage(y)
+            // SAFETY: every piece is written whole.
+            T::storage(unsafe {
+                build(x.len(), |y| {
+                    y.par_chunks_mut(PIECE)
+                        .zip(x.par_chunks(PIECE))
+                        .for_each(|(y, x)| biased(x, T::default(), self.0, y));
+                })
+            })
         });
         Ok((y, layout.shape().clone()))
     }
@@ -126,27 +131,130 @@ impl CustomOp1 for Activate {
     }
 }
 
+vectorised! {
+    /// y = activation(x + bias), all of y.
+    fn biased<T: Real>(x: &[T], bias: T, activation: Activation, y: &mut [MaybeUninit<T>]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            y.write(activation.apply(x + bias));
+        }
+    }
+}
+
+vectorised! {
+    /// y = activation(x + bias) of one image: `inner` values a channel.
+    fn biased_image<T: Real>(
+        x: &[T],
+        bias: &[T],
+        inner: usize,
+        activation: Activation,
+        y: &mut [MaybeUninit<T>],
+    ) {
+        if inner == 1 {
+            for ((y, &x), &b) in y.iter_mut().zip(x).zip(bias) {
+                y.write(activation.apply(x + b));
+            }
+            return;
+        }
+        for ((y, x), &b) in y.chunks_exact_mut(inner).zip(x.chunks_exact(inner)).zip(bias) {
+            for (y, &x) in y.iter_mut().zip(x) {
+                y.write(activation.apply(x + b));
+            }
+        }
+    }
+}
+
+vectorised! {
+    /// dx = the gradient before the activation, all of it.
+    fn piece_gradient<T: Real>(y: &[T], g: &[T], activation: Activation, dx: &mut [MaybeUninit<T>]) {
+        for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {
+            dx.write(activation.gradient(y, g));
+        }
+    }
+}
+
+vectorised! {
+    /// As [`piece_gradient`] of one image, with the sum of each channel.
+    fn image_gradient<T: Real>(
+        y: &[T],
+        g: &[T],
+        activation: Activation,
+        dx: &mut [MaybeUninit<T>],
+        sums: &mut [f64],
+    ) {
+        let inner = y.len() / sums.len();
+        for (c, sum) in sums.iter_mut().enumerate() {
+            let channel = c * inner..(c + 1) * inner;
+            let (y, g) = (&y[channel.clone()], &g[channel.clone()]);
+            for ((dx, &y), &g) in dx[channel].iter_mut().zip(y).zip(g) {
+                dx.write(activation.gradient(y, g));
+            }
+            *sum = sum_of(inner, |i| activation.gradient(y[i], g[i]));
+        }
+    }
+}
+
 /// Gradient at the activation's input, of the shape of `y`.
 fn gradient(y: &Tensor, g: &Tensor, activation: Activation) -> Result<Tensor> {
+    if twice_differentiable() {
+        return y.apply_op2(&g.contiguous()?, ActivationGradient(activation));
+    }
     let _timer = time("activation, gradient");
     let g = g.contiguous()?;
-    fn run<T: Real>(y: &Tensor, g: &Tensor, activation: Activation) -> Result<Tensor> {
-        let dx = with_cpu_slice::<T, _>(y, |y| {
-            with_cpu_slice::<T, _>(g, |g| {
-                let mut dx = vec![T::default(); y.len()];
-                let work =
-                    dx.par_chunks_mut(PIECE).zip(y.par_chunks(PIECE)).zip(g.par_chunks(PIECE));
-                work.for_each(|((dx, y), g)| {
-                    for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {
-                        *dx = activation.gradient(y, g);
-                    }
-                });
-                dx
-            })
-        })??;
-        Tensor::from_vec(dx, y.shape(), y.device())
+    let whole = by_type!(y, T, {
+        let dx = with_cpu_slices::<T, _, 2>([y, &g], |[y, g]| whole_gradient(y, g, activation))?;
+        Tensor::from_vec(dx, y.shape(), y.device())?
+    });
+    Ok(whole)
+}
+
+fn whole_gradient<T: Real>(y: &[T], g: &[T], activation: Activation) -> Vec<T> {
+    // SAFETY: every piece is written whole.
+    unsafe {
+        build(y.len(), |dx| {
+            dx.par_chunks_mut(PIECE)
+                .zip(y.par_chunks(PIECE))
+                .zip(g.par_chunks(PIECE))
+                .for_each(|((dx, y), g)| piece_gradient(y, g, activation, dx));
+        })
     }
-    by_type!(y, T, run::<T>(y, &g, activation))
+}
+
+/// The gradient as an op of its own, for gradients of gradients: (y, g) ↦ g · activation′, which is a
+/// function of y.
+struct ActivationGradient(Activation);
+
+impl CustomOp2 for ActivationGradient {
+    fn name(&self) -> &'static str {
+        "activation-gradient"
+    }
+
+    fn cpu_fwd(
+        &self,
+        y: &CpuStorage,
+        ly: &Layout,
+        g: &CpuStorage,
+        lg: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let dx = by_type!(y, T, {
+            T::storage(whole_gradient::<T>(cpu_slice(y, ly)?, cpu_slice(g, lg)?, self.0))
+        });
+        Ok((dx, ly.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        y: &Tensor,
+        g: &Tensor,
+        _: &Tensor,
+        h: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        // Piecewise linear activations have no curvature; tanh′ = 1 − y², so its derivative by y is −2y.
+        let dy = match self.0 {
+            Activation::Tanh => ((y * g)? * h)?.affine(-2.0, 0.0)?,
+            _ => y.zeros_like()?,
+        };
+        Ok((Some(dy), Some(gradient(y, h, self.0)?)))
+    }
 }
 
 struct BiasActivate(Activation);
@@ -171,22 +279,15 @@ impl CustomOp2 for BiasActivate {
         let (channels, inner) = (dims[1], dims[2..].iter().product::<usize>());
         let y = by_type!(x, T, {
             let (x, b) = (cpu_slice::<T>(x, lx)?, cpu_slice::<T>(b, lb)?);
-            let mut y = vec![T::default(); x.len()];
             let image = (channels * inner).max(1);
-            y.par_chunks_mut(image).zip(x.par_chunks(image)).for_each(|(y, x)| {
-                if inner == 1 {
-                    for ((y, &x), &b) in y.iter_mut().zip(x).zip(b) {
-                        *y = self.0.apply(x + b);
-                    }
-                    return;
-                }
-                for ((y, x), &b) in y.chunks_exact_mut(inner).zip(x.chunks_exact(inner)).zip(b) {
-                    for (y, &x) in y.iter_mut().zip(x) {
-                        *y = self.0.apply(x + b);
-                    }
-                }
-            });
-            T::storage(y)
+            // SAFETY: every image is written whole.
+            T::storage(unsafe {
+                build(x.len(), |y| {
+                    y.par_chunks_mut(image)
+                        .zip(x.par_chunks(image))
+                        .for_each(|(y, x)| biased_image(x, b, inner, self.0, y));
+                })
+            })
         });
         Ok((y, lx.shape().clone()))
     }
@@ -198,30 +299,55 @@ impl CustomOp2 for BiasActivate {
         y: &Tensor,
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let dx = gradient(y, g, self.0)?;
-        let db = bias.track_op().then(|| by_type!(dx, T, sum_channels::<T>(&dx))).transpose()?;
-        Ok((Some(dx), db))
+        if twice_differentiable() {
+            let dx = gradient(y, g, self.0)?;
+            let db = bias.track_op().then(|| {
+                let flat = dx.reshape((y.dim(0)?, y.dim(1)?, ()))?;
+                flat.sum((0, 2))
+            });
+            return Ok((Some(dx), db.transpose()?));
+        }
+        let _timer = time("bias and activation, gradient");
+        let g = g.contiguous()?;
+        by_type!(y, T, {
+            let (channels, image) = (bias.elem_count(), y.elem_count() / y.dim(0)?.max(1));
+            let (dx, db) = with_cpu_slices::<T, _, 2>([y, &g], |[y, g]| {
+                gradient_and_sums(y, g, channels, image, self.0)
+            })?;
+            let db = bias.track_op().then(|| Tensor::from_vec(db, channels, y.device()));
+            Ok((Some(Tensor::from_vec(dx, y.shape(), y.device())?), db.transpose()?))
+        })
     }
 }
 
-/// Sum over everything but dimension 1, in f64, image after image.
-fn sum_channels<T: Real>(x: &Tensor) -> Result<Tensor> {
-    let _timer = time("bias, gradient");
-    let (n, channels) = (x.dim(0)?, x.dim(1)?);
-    let inner = x.dims()[2..].iter().product::<usize>();
-    let sums = with_cpu_slice::<T, _>(x, |x| {
-        let mut sums = vec![T::default(); channels];
-        sums.par_iter_mut().enumerate().with_min_len(8).for_each(|(c, sum)| {
-            let mut total = 0.0;
-            for i in 0..n {
-                let start = (i * channels + c) * inner;
-                total += x[start..start + inner].iter().map(|v| v.f64()).sum::<f64>();
-            }
-            *sum = T::of(total);
-        });
-        sums
-    })?;
-    Tensor::from_vec(sums, channels, x.device())
+/// The gradient before the activation, and its sum over each channel, from the output `y`
+/// `[n, channels, …]` of `image` values an image, and the gradient `g` there. Sums in f64, image after image.
+pub(super) fn gradient_and_sums<T: Real>(
+    y: &[T],
+    g: &[T],
+    channels: usize,
+    image: usize,
+    activation: Activation,
+) -> (Vec<T>, Vec<T>) {
+    if y.is_empty() {
+        return (Vec::new(), vec![T::default(); channels]);
+    }
+    let mut sums = vec![0.0; y.len() / image * channels];
+    // SAFETY: every image is written whole.
+    let dx = unsafe {
+        build(y.len(), |dx| {
+            dx.par_chunks_mut(image)
+                .zip(y.par_chunks(image))
+                .zip(g.par_chunks(image))
+                .zip(sums.par_chunks_mut(channels))
+                .for_each(|(((dx, y), g), sums)| image_gradient(y, g, activation, dx, sums));
+        })
+    };
+    let mut totals = vec![0.0; channels];
+    for sums in sums.chunks_exact(channels) {
+        totals.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
+    }
+    (dx, totals.into_iter().map(T::of).collect())
 }
 
 #[cfg(test)]

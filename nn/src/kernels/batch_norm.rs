@@ -3,6 +3,7 @@
 //! Ioffe and Szegedy 2015, arXiv:1502.03167. The gain and bias are shared (`[1, c]`) or, for conditional
 //! batch norm (Dumoulin et al. 2017, arXiv:1610.07629), one row an image (`[n, c]`).
 
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex};
 
 use candle_core::backend::BackendStorage;
@@ -12,7 +13,9 @@ use rayon::prelude::*;
 use crate::profile::time;
 
 use super::activation::{Activation, activate};
-use super::real::{Real, by_type, cpu_slice, with_cpu_slice};
+use super::real::{Real, build, by_type, cpu_slice, sum_of, with_cpu_slice, with_cpu_slices};
+use super::simd::vectorised;
+use super::twice_differentiable;
 
 /// Mean and biased variance of each channel, f64 `[c]`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,7 +46,7 @@ pub fn batch_norm(
     activation: Activation,
     fixed: Option<&Moments>,
 ) -> Result<(Tensor, Moments)> {
-    if !x.device().is_cpu() {
+    if !x.device().is_cpu() || twice_differentiable() {
         return composed(x, affine, eps, activation, fixed);
     }
     let used = Arc::new(Mutex::new(Moments::default()));
@@ -93,9 +96,6 @@ struct BatchNorm {
     used: Arc<Mutex<Moments>>,
 }
 
-/// Channels handled by one task of the statistics.
-const BLOCK: usize = 32;
-
 #[derive(Clone, Copy)]
 struct Sizes {
     n: usize,
@@ -112,35 +112,107 @@ impl Sizes {
     }
 }
 
-/// Two passes: the mean, then the mean square distance from it.
+vectorised! {
+    /// Of each channel of one image: Σ (x − centre) or, with `square`, Σ (x − centre)².
+    fn channel_sums<T: Real>(x: &[T], centre: &[f64], square: bool, sums: &mut [f64]) {
+        let inner = x.len() / sums.len();
+        for ((x, sum), &centre) in x.chunks_exact(inner).zip(sums).zip(centre) {
+            let centre = T::of(centre);
+            *sum = if square {
+                sum_of(inner, |i| (x[i] - centre) * (x[i] - centre))
+            } else {
+                sum_of(inner, |i| x[i] - centre)
+            };
+        }
+    }
+}
+
+/// Two passes: the mean, then the mean square distance from it. Images are summed in their order.
 fn moments<T: Real>(x: &[T], s: Sizes) -> Moments {
     let count = (s.n * s.inner) as f64;
-    let blocks: Vec<(Vec<f64>, Vec<f64>)> = (0..s.c.div_ceil(BLOCK))
-        .into_par_iter()
-        .map(|block| {
-            let channels = block * BLOCK..((block + 1) * BLOCK).min(s.c);
-            let pass = |f: &dyn Fn(usize, &[T]) -> f64| {
-                let mut sums = vec![0.0; channels.len()];
-                for image in 0..s.n {
-                    for (j, sum) in sums.iter_mut().enumerate() {
-                        let start = (image * s.c + channels.start + j) * s.inner;
-                        *sum += f(j, &x[start..start + s.inner]);
-                    }
-                }
-                sums.iter_mut().for_each(|v| *v /= count);
-                sums
-            };
-            let mean = pass(&|_, row| row.iter().map(|v| v.f64()).sum());
-            let var = pass(&|j, row| row.iter().map(|v| (v.f64() - mean[j]).powi(2)).sum());
-            (mean, var)
-        })
-        .collect();
-    let mut all = Moments::default();
-    for (mean, var) in blocks {
-        all.mean.extend(mean);
-        all.var.extend(var);
+    let pass = |centre: &[f64], square: bool| {
+        let mut parts = vec![0.0; s.n * s.c];
+        let work = parts.par_chunks_mut(s.c).zip(x.par_chunks(s.c * s.inner));
+        work.for_each(|(sums, x)| channel_sums(x, centre, square, sums));
+        let mut means = vec![0.0; s.c];
+        for sums in parts.chunks_exact(s.c) {
+            means.iter_mut().zip(sums).for_each(|(m, s)| *m += s / count);
+        }
+        means
+    };
+    let mean = pass(&vec![0.0; s.c], false);
+    let var = pass(&mean, true);
+    Moments { mean, var }
+}
+
+/// What turns a channel of one image into its normalised form: y = activation(x · scale + shift).
+#[derive(Clone, Copy)]
+struct Affine<T> {
+    scale: T,
+    shift: T,
+}
+
+vectorised! {
+    fn normalise_image<T: Real>(
+        x: &[T],
+        affine: &[Affine<T>],
+        activation: Activation,
+        y: &mut [MaybeUninit<T>],
+    ) {
+        let inner = x.len() / affine.len();
+        for ((y, x), a) in y.chunks_exact_mut(inner).zip(x.chunks_exact(inner)).zip(affine) {
+            for (y, &x) in y.iter_mut().zip(x) {
+                y.write(activation.apply(x * a.scale + a.shift));
+            }
+        }
     }
-    all
+}
+
+/// One image on the way back: input, output and the gradient there.
+#[derive(Clone, Copy)]
+struct Back<'a, T> {
+    x: &'a [T],
+    y: &'a [T],
+    g: &'a [T],
+    activation: Activation,
+}
+
+vectorised! {
+    /// Σ g′ and Σ g′·(x − mean) of each channel, g′ being the gradient before the activation.
+    fn gradient_sums<T: Real>(v: Back<'_, T>, mean: &[f64], sums: &mut [(f64, f64)]) {
+        let inner = v.x.len() / sums.len();
+        for (c, (sum, &mean)) in sums.iter_mut().zip(mean).enumerate() {
+            let at = c * inner..(c + 1) * inner;
+            let (x, y, g) = (&v.x[at.clone()], &v.y[at.clone()], &v.g[at]);
+            let mean = T::of(mean);
+            let act = v.activation;
+            *sum = (
+                sum_of(inner, |i| act.gradient(y[i], g[i])),
+                sum_of(inner, |i| act.gradient(y[i], g[i]) * (x[i] - mean)),
+            );
+        }
+    }
+}
+
+/// dx = scale·g′ + shift − slope·x of one channel of one image.
+#[derive(Clone, Copy)]
+struct Slopes<T> {
+    scale: T,
+    shift: T,
+    slope: T,
+}
+
+vectorised! {
+    fn input_gradient<T: Real>(v: Back<'_, T>, slopes: &[Slopes<T>], dx: &mut [MaybeUninit<T>]) {
+        let inner = v.x.len() / slopes.len();
+        for (c, s) in slopes.iter().enumerate() {
+            let at = c * inner..(c + 1) * inner;
+            let (x, y, g) = (&v.x[at.clone()], &v.y[at.clone()], &v.g[at.clone()]);
+            for (((dx, &x), &y), &g) in dx[at].iter_mut().zip(x).zip(y).zip(g) {
+                dx.write(s.scale * v.activation.gradient(y, g) + s.shift - s.slope * x);
+            }
+        }
+    }
 }
 
 impl CustomOp3 for BatchNorm {
@@ -175,22 +247,25 @@ impl CustomOp3 for BatchNorm {
             if m.mean.len() != s.c || m.var.len() != s.c {
                 bail!("batch norm of {} channels got moments of {}", s.c, m.mean.len())
             }
-            let mut y = vec![T::default(); x.len()];
             let image = s.c * s.inner;
-            y.par_chunks_mut(image).zip(x.par_chunks(image)).enumerate().for_each(|(i, (y, x))| {
+            let affine = |i: usize| -> Vec<Affine<T>> {
                 let row = if shared { 0 } else { i * s.c };
-                for (c, (y, x)) in
-                    y.chunks_exact_mut(s.inner).zip(x.chunks_exact(s.inner)).enumerate()
-                {
-                    let inv_std = 1.0 / (m.var[c] + self.eps).sqrt();
-                    let scale = gain[row + c].f64() * inv_std;
-                    let shift = T::of(bias[row + c].f64() - m.mean[c] * scale);
-                    let scale = T::of(scale);
-                    for (y, &x) in y.iter_mut().zip(x) {
-                        *y = self.activation.apply(x * scale + shift);
-                    }
-                }
-            });
+                let one = |c: usize| {
+                    let scale = gain[row + c].f64() / (m.var[c] + self.eps).sqrt();
+                    let shift = bias[row + c].f64() - m.mean[c] * scale;
+                    Affine { scale: T::of(scale), shift: T::of(shift) }
+                };
+                (0..s.c).map(one).collect()
+            };
+            // SAFETY: every image is written whole.
+            let y = unsafe {
+                build(x.len(), |y| {
+                    let work = y.par_chunks_mut(image).zip(x.par_chunks(image)).enumerate();
+                    work.for_each(|(i, (y, x))| {
+                        normalise_image(x, &affine(i), self.activation, y);
+                    });
+                })
+            };
             if let Ok(mut used) = self.used.lock() {
                 *used = m;
             }
@@ -232,64 +307,59 @@ impl BatchNorm {
         let shared = gain.dim(0)? == 1;
         let image = s.c * s.inner;
         let gains = with_cpu_slice::<T, _>(gain, <[T]>::to_vec)?;
-        let act = self.activation;
-        let (dx, dgain, dbias) = with_cpu_slice::<T, _>(x, |x| {
-            with_cpu_slice::<T, _>(y, |y| {
-                with_cpu_slice::<T, _>(g, |g| {
-                    // Σ g′ and Σ g′·x̂ of each image's channel, g′ being the gradient before the activation.
-                    let mut sums = vec![(0.0f64, 0.0f64); s.n * s.c];
-                    sums.par_chunks_mut(s.c).enumerate().for_each(|(i, sums)| {
-                        for (c, sum) in sums.iter_mut().enumerate() {
-                            let at = i * image + c * s.inner;
-                            let mean = m.mean[c];
-                            for j in at..at + s.inner {
-                                let g = act.gradient(y[j], g[j]).f64();
-                                sum.0 += g;
-                                sum.1 += g * (x[j].f64() - mean);
-                            }
-                            sum.1 *= inv_std[c];
-                        }
-                    });
-                    let gain_of =
-                        |i: usize, c: usize| gains[if shared { c } else { i * s.c + c }].f64();
-                    let mut totals = vec![(0.0f64, 0.0f64); s.c];
-                    if self.fixed.is_none() {
-                        for i in 0..s.n {
-                            for (c, total) in totals.iter_mut().enumerate() {
-                                let (a, b) = sums[i * s.c + c];
-                                total.0 += gain_of(i, c) * a;
-                                total.1 += gain_of(i, c) * b;
-                            }
-                        }
+        let (dx, dgain, dbias) = with_cpu_slices::<T, _, 3>([x, y, g], |[x, y, g]| {
+            let of = |i: usize| {
+                let at = i * image..(i + 1) * image;
+                let (x, y, g) = (&x[at.clone()], &y[at.clone()], &g[at]);
+                Back { x, y, g, activation: self.activation }
+            };
+            let mut sums = vec![(0.0f64, 0.0f64); s.n * s.c];
+            sums.par_chunks_mut(s.c).enumerate().for_each(|(i, sums)| {
+                gradient_sums(of(i), &m.mean, sums);
+                sums.iter_mut().zip(&inv_std).for_each(|(sum, inv)| sum.1 *= inv);
+            });
+            let gain_of = |i: usize, c: usize| gains[if shared { c } else { i * s.c + c }].f64();
+            let mut totals = vec![(0.0f64, 0.0f64); s.c];
+            if self.fixed.is_none() {
+                for i in 0..s.n {
+                    for (c, total) in totals.iter_mut().enumerate() {
+                        let (a, b) = sums[i * s.c + c];
+                        total.0 += gain_of(i, c) * a;
+                        total.1 += gain_of(i, c) * b;
                     }
-                    let count = (s.n * s.inner) as f64;
-                    let mut dx = vec![T::default(); x.len()];
-                    dx.par_chunks_mut(image).enumerate().for_each(|(i, dx)| {
-                        for (c, dx) in dx.chunks_exact_mut(s.inner).enumerate() {
-                            let at = i * image + c * s.inner;
-                            // dx = inv_std · (gain·g′ − mean(gain·g′) − x̂ · mean(gain·g′·x̂))
-                            let slope = totals[c].1 / count * inv_std[c] * inv_std[c];
-                            let scale = T::of(gain_of(i, c) * inv_std[c]);
-                            let shift = T::of(m.mean[c] * slope - totals[c].0 / count * inv_std[c]);
-                            let slope = T::of(slope);
-                            for (k, dx) in dx.iter_mut().enumerate() {
-                                let g = act.gradient(y[at + k], g[at + k]);
-                                *dx = scale * g + shift - slope * x[at + k];
-                            }
-                        }
-                    });
-                    let rows = if shared { 1 } else { s.n };
-                    let (mut dgain, mut dbias) = (vec![0.0; rows * s.c], vec![0.0; rows * s.c]);
-                    for (k, (a, b)) in sums.iter().enumerate() {
-                        let to = if shared { k % s.c } else { k };
-                        dbias[to] += a;
-                        dgain[to] += b;
+                }
+            }
+            let count = (s.n * s.inner) as f64;
+            // dx = inv_std · (gain·g′ − mean(gain·g′) − x̂ · mean(gain·g′·x̂))
+            let slopes = |i: usize| -> Vec<Slopes<T>> {
+                let one = |c: usize| {
+                    let slope = totals[c].1 / count * inv_std[c] * inv_std[c];
+                    Slopes {
+                        scale: T::of(gain_of(i, c) * inv_std[c]),
+                        shift: T::of(m.mean[c] * slope - totals[c].0 / count * inv_std[c]),
+                        slope: T::of(slope),
                     }
-                    let cast = |v: Vec<f64>| v.into_iter().map(T::of).collect::<Vec<T>>();
-                    (dx, cast(dgain), cast(dbias))
+                };
+                (0..s.c).map(one).collect()
+            };
+            // SAFETY: every image is written whole.
+            let dx = unsafe {
+                build(x.len(), |dx| {
+                    dx.par_chunks_mut(image)
+                        .enumerate()
+                        .for_each(|(i, dx)| input_gradient(of(i), &slopes(i), dx));
                 })
-            })
-        })???;
+            };
+            let rows = if shared { 1 } else { s.n };
+            let (mut dgain, mut dbias) = (vec![0.0; rows * s.c], vec![0.0; rows * s.c]);
+            for (k, (a, b)) in sums.iter().enumerate() {
+                let to = if shared { k % s.c } else { k };
+                dbias[to] += a;
+                dgain[to] += b;
+            }
+            let cast = |v: Vec<f64>| v.into_iter().map(T::of).collect::<Vec<T>>();
+            (dx, cast(dgain), cast(dbias))
+        })?;
         Ok((
             Tensor::from_vec(dx, x.shape(), x.device())?,
             Tensor::from_vec(dgain, gain.shape(), x.device())?,

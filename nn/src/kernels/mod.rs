@@ -10,9 +10,10 @@ pub mod activation;
 pub mod batch_norm;
 pub mod conv;
 pub mod gemm;
-mod im2col;
 mod real;
 mod scratch;
+#[cfg(test)]
+mod second_order;
 pub mod simd;
 pub mod spectral;
 mod tile;
@@ -20,16 +21,21 @@ mod winograd;
 
 pub mod finite_difference;
 
-pub use real::{Real, cpu_slice, with_cpu_slice};
+pub use real::{Real, cpu_slice, with_cpu_slice, with_cpu_slices};
 
 use candle_core::Tensor;
 
 /// What a backward pass computes with: detached from the tape, unless gradients of gradients were
 /// asked for with candle's own switch. Without this the gradients would drag a second tape along.
 pub(crate) fn for_backward(x: &Tensor) -> Tensor {
+    if twice_differentiable() { x.clone() } else { x.detach() }
+}
+
+/// Whether gradients of gradients were asked for with candle's own switch, `CANDLE_GRAD_DO_NOT_DETACH`.
+pub fn twice_differentiable() -> bool {
     thread_local! {
         static SECOND_ORDER: bool = std::env::var("CANDLE_GRAD_DO_NOT_DETACH")
             .is_ok_and(|v| !v.is_empty() && v != "0");
     }
-    if SECOND_ORDER.with(|&s| s) { x.clone() } else { x.detach() }
+    SECOND_ORDER.with(|&s| s)
 }

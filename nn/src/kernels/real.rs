@@ -1,5 +1,7 @@
 //! The two number types of the kernels, and access to a tensor's CPU memory.
 
+use std::mem::MaybeUninit;
+
 use candle_core::{CpuStorage, Layout, Result, Storage, Tensor, WithDType, bail};
 
 /// f32 or f64.
@@ -21,6 +23,10 @@ pub trait Real:
     fn tanh(self) -> Self;
     /// The storage that candle keeps these numbers in.
     fn storage(data: Vec<Self>) -> CpuStorage;
+    /// The same numbers, where they are f32.
+    fn as_f32(x: &[Self]) -> Option<&[f32]>;
+    /// The same numbers, where these are f32.
+    fn from_f32(x: Vec<f32>) -> Option<Vec<Self>>;
 }
 
 impl Real for f32 {
@@ -38,6 +44,12 @@ impl Real for f32 {
     }
     fn storage(data: Vec<Self>) -> CpuStorage {
         CpuStorage::F32(data)
+    }
+    fn as_f32(x: &[Self]) -> Option<&[f32]> {
+        Some(x)
+    }
+    fn from_f32(x: Vec<f32>) -> Option<Vec<Self>> {
+        Some(x)
     }
 }
 
@@ -57,6 +69,24 @@ impl Real for f64 {
     fn storage(data: Vec<Self>) -> CpuStorage {
         CpuStorage::F64(data)
     }
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+    fn from_f32(_: Vec<f32>) -> Option<Vec<Self>> {
+        None
+    }
+}
+
+/// `n` numbers that `fill` writes, without writing zeros first.
+///
+/// # Safety
+/// `fill` writes every element.
+pub unsafe fn build<T>(n: usize, fill: impl FnOnce(&mut [MaybeUninit<T>])) -> Vec<T> {
+    let mut out = Vec::with_capacity(n);
+    fill(&mut out.spare_capacity_mut()[..n]);
+    // SAFETY: the capacity is at least n, and `fill` wrote n elements.
+    unsafe { out.set_len(n) };
+    out
 }
 
 /// The elements of a contiguous CPU tensor, as custom ops receive them.
@@ -80,6 +110,42 @@ pub fn with_cpu_slice<T: Real, R>(x: &Tensor, f: impl FnOnce(&[T]) -> R) -> Resu
         Storage::Cpu(storage) => Ok(f(cpu_slice(storage, layout)?)),
         _ => bail!("expected a tensor on the CPU"),
     }
+}
+
+/// Calls `f` with the elements of several contiguous CPU tensors.
+///
+/// # Errors
+/// As [`with_cpu_slice`].
+pub fn with_cpu_slices<T: Real, R, const N: usize>(
+    tensors: [&Tensor; N],
+    f: impl FnOnce([&[T]; N]) -> R,
+) -> Result<R> {
+    let held = tensors.map(Tensor::storage_and_layout);
+    let mut slices: [&[T]; N] = [&[]; N];
+    for (slice, (storage, layout)) in slices.iter_mut().zip(&held) {
+        match &**storage {
+            Storage::Cpu(storage) => *slice = cpu_slice(storage, layout)?,
+            _ => bail!("expected a tensor on the CPU"),
+        }
+    }
+    Ok(f(slices))
+}
+
+/// Lanes of a sum: so many partial sums, added up in f64 at the end, become vector code; the order is fixed.
+const PARTS: usize = 16;
+
+/// Σ f(i) over `0..n`.
+#[inline(always)]
+pub fn sum_of<T: Real>(n: usize, f: impl Fn(usize) -> T) -> f64 {
+    let mut parts = [T::default(); PARTS];
+    let whole = n - n % PARTS;
+    for first in (0..whole).step_by(PARTS) {
+        for (lane, part) in parts.iter_mut().enumerate() {
+            *part += f(first + lane);
+        }
+    }
+    let rest: f64 = (whole..n).map(|i| f(i).f64()).sum();
+    parts.iter().map(|p| p.f64()).sum::<f64>() + rest
 }
 
 /// Runs `$body` with `$t` standing for f32 or f64, by the type of `$storage`.

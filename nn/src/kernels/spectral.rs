@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use crate::profile::time;
 
 use super::real::{Real, by_type, cpu_slice, with_cpu_slice};
+use super::twice_differentiable;
 
 /// The left and right singular vector estimates of one weight.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,7 +112,7 @@ pub fn spectral_normalise(w: &Tensor, vectors: &SingularVectors) -> Result<Tenso
             w.dims()
         )
     }
-    if w.device().is_cpu() {
+    if w.device().is_cpu() && !twice_differentiable() {
         return w.contiguous()?.apply_op1(SpectralNormalise(vectors.clone()));
     }
     let of = |x: &[f64]| Tensor::new(x, w.device())?.to_dtype(w.dtype());

@@ -1,5 +1,8 @@
 //! The innermost loop of every matrix product: a tile of the result held in registers.
 
+// Counted loops with constant bounds are what the compiler unrolls into straight code.
+#![allow(clippy::needless_range_loop)]
+
 use super::simd::{LANES, Simd};
 
 /// A factor of a product: element (row or column i, step k) stands at `at[i * outer + k * step]`.

@@ -176,3 +176,31 @@ pub fn panel_width(isa: Isa) -> usize {
 pub fn tile_rows(isa: Isa) -> usize {
     tile_of(isa).0
 }
+
+/// A function of plain loops, compiled for each instruction set and run with the one in use. Arithmetic is
+/// not fused or reordered by that: all instruction sets give the same bits.
+macro_rules! vectorised {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident<T: Real>($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        $vis fn $name<T: Real>($($arg: $type),*) $(-> $ret)? {
+            #[inline(always)]
+            fn body<T: Real>($($arg: $type),*) $(-> $ret)? $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx2,fma")]
+            fn avx512<T: Real>($($arg: $type),*) $(-> $ret)? { body::<T>($($arg),*) }
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx2,fma")]
+            fn avx2<T: Real>($($arg: $type),*) $(-> $ret)? { body::<T>($($arg),*) }
+            match $crate::kernels::simd::isa() {
+                // SAFETY: an `Isa` comes from `Isa::available` alone, which asks the machine.
+                #[cfg(target_arch = "x86_64")]
+                $crate::kernels::simd::Isa::Avx512 => unsafe { avx512::<T>($($arg),*) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                $crate::kernels::simd::Isa::Avx2 => unsafe { avx2::<T>($($arg),*) },
+                $crate::kernels::simd::Isa::Portable => body::<T>($($arg),*),
+            }
+        }
+    };
+}
+pub(crate) use vectorised;

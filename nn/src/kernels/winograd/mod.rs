@@ -11,16 +11,19 @@
 //! `[pixel][16]`; a block of whole images goes through all steps on one thread; rows of U and M are one
 //! vector longer than needed, since strides of powers of two fall into the same cache sets.
 
-mod backward;
 mod filters;
 mod forward;
+mod input_grad;
+mod points;
 mod strips;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod weight_grad;
 
-pub use backward::{input_grad, weight_grad};
 pub use forward::forward;
+pub use input_grad::input_grad;
+pub use weight_grad::weight_grad;
 
 use super::conv::Geometry;
 use super::simd::LANES;

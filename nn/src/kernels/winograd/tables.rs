@@ -6,6 +6,9 @@
 //! column i of Aᵀ holds the powers of point i, row i of Bᵀ the coefficients of Π(x − other points), row i
 //! of G the powers of point i over Π(point i − other points); the last of each belongs to infinity.
 
+// Counted loops with constant bounds are what the compiler unrolls into straight code.
+#![allow(clippy::needless_range_loop)]
+
 use super::super::simd::Simd;
 
 /// `OUT` outputs of a filter of `TAPS` from `POINTS` = `OUT + TAPS − 1` multiplications, in one dimension.

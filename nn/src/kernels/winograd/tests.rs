@@ -1,4 +1,4 @@
-use super::super::conv::{Algorithm, Convolution, Geometry, conv_transpose2d, conv2d};
+use super::super::conv::{Algorithm, Convolution, Finish, Geometry, conv_transpose2d, conv2d};
 use super::super::finite_difference::normal;
 use super::super::simd::{Isa, with_isa};
 use super::*;
@@ -84,8 +84,8 @@ fn f23_is_as_exact_as_direct() {
     let exact = all(&x, &w, |x, w| conv2d(x, w, conv));
     let g = normal(3, &[2, 32, 9, 8]);
     let fast = [
-        forward(&single(&x), &single(&w), &t),
-        input_grad(&single(&g), &single(&w), &t),
+        forward(&single(&x), &single(&w), &t, Finish::NOTHING),
+        input_grad(&single(&g), &single(&w), &t, Finish::NOTHING),
         weight_grad(&single(&x), &single(&g), &t),
     ];
     for (a, b) in fast.iter().zip(&exact) {

@@ -1,7 +1,7 @@
 //! Unfolding of images into the columns of a matrix product, and its adjoint.
 
-use super::Real;
-use super::conv::Geometry;
+use super::super::real::Real;
+use super::Geometry;
 
 /// One convolution's sizes, read from the input's side.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 use candle_core::{DType, Device, Tensor};
 
+use super::super::activation::{Activation, bias_activate};
 use super::super::finite_difference::{check, normal};
 use super::*;
 
@@ -118,6 +119,57 @@ fn any_number_of_threads_gives_the_same_bits() {
     let one = run(1);
     assert_eq!(one, run(2));
     assert_eq!(one, run(4));
+}
+
+#[test]
+fn the_fused_op_equals_its_composed_twin_and_has_its_gradients() {
+    let g = Geometry::square(2, 1);
+    for act in [Activation::None, Activation::Relu, Activation::LeakyRelu(0.1), Activation::Tanh] {
+        let close = |a: &Tensor, b: &Tensor| {
+            let error = (a - b).unwrap().abs().unwrap().max_all().unwrap();
+            assert!(error.to_scalar::<f64>().unwrap() < 1e-12, "{act:?}");
+        };
+        let v = [normal(1, &[3, 4, 6, 6]), normal(2, &[5, 4, 4, 4]), normal(3, &[5])];
+        let fused = |v: &[Tensor]| conv2d_activate(&v[0], &v[1], &v[2], act, g);
+        close(
+            &fused(&v).unwrap(),
+            &bias_activate(&conv2d(&v[0], &v[1], g).unwrap(), &v[2], act).unwrap(),
+        );
+        check(&v, fused);
+        let v = [normal(1, &[3, 4, 3, 3]), normal(2, &[4, 5, 4, 4]), normal(3, &[5])];
+        let fused = |v: &[Tensor]| conv_transpose2d_activate(&v[0], &v[1], &v[2], act, g);
+        close(
+            &fused(&v).unwrap(),
+            &bias_activate(&conv_transpose2d(&v[0], &v[1], g).unwrap(), &v[2], act).unwrap(),
+        );
+        check(&v, fused);
+    }
+}
+
+#[test]
+fn a_fused_bias_is_added_on_every_path() {
+    // Direct with one image a chunk and with several, pointwise, and both ways of Winograd.
+    let single = |t: Tensor| t.to_dtype(DType::F32).unwrap();
+    for (xs, ws, stride, padding) in [
+        ([2, 3, 17, 17], [4, 3, 3, 3], 1, 1),
+        ([5, 3, 4, 4], [4, 3, 3, 3], 1, 1),
+        ([3, 6, 20, 20], [7, 6, 1, 1], 1, 0),
+        ([3, 20, 9, 8], [18, 20, 3, 3], 1, 1),
+        ([2, 250, 5, 5], [280, 250, 3, 3], 1, 1),
+    ] {
+        let g = Geometry::square(stride, padding);
+        let act = Activation::LeakyRelu(0.1);
+        let twice = |t: &dyn Fn(&Tensor, &Tensor, &Tensor) -> Result<Tensor>, bias: usize| {
+            let (x, w, b) = (normal(1, &xs), normal(2, &ws), normal(3, &[bias]));
+            let exact = t(&x, &w, &b).unwrap();
+            let fast = t(&single(x), &single(w), &single(b)).unwrap().to_dtype(DType::F64).unwrap();
+            let error = (fast - exact).unwrap().abs().unwrap().max_all().unwrap();
+            assert!(error.to_scalar::<f64>().unwrap() < 2e-3, "{xs:?} {ws:?} {error}");
+        };
+        twice(&|x, w, b| conv2d_activate(x, w, b, act, g), ws[0]);
+        let turned = |w: &Tensor| w.transpose(0, 1).unwrap().contiguous();
+        twice(&|x, w, b| conv_transpose2d_activate(x, &turned(w)?, b, act, g), ws[0]);
+    }
 }
 
 #[test]

@@ -1,0 +1,146 @@
+//! The direct path: unfold, one matrix product a chunk of images. Any shape, f32 or f64.
+
+use rayon::prelude::*;
+
+use super::super::gemm::{Mat, matmul};
+use super::super::real::Real;
+use super::Dims;
+use super::finish::Finish;
+use super::im2col::{fold, unfold};
+
+/// Copies `[image][channel][position]` to `[channel][image][position]` or back.
+fn regroup<T: Copy>(from: &[T], to: &mut [T], channels: usize, positions: usize, to_images: bool) {
+    let images = from.len() / (channels * positions);
+    for image in 0..images {
+        for channel in 0..channels {
+            let a = (image * channels + channel) * positions;
+            let b = (channel * images + image) * positions;
+            let (a, b) = if to_images { (b, a) } else { (a, b) };
+            to[b..b + positions].copy_from_slice(&from[a..a + positions]);
+        }
+    }
+}
+
+pub fn forward<T: Real>(x: &[T], w: &[T], d: &Dims, finish: Finish<'_, T>) -> Vec<T> {
+    let (k, p) = (d.k(), d.plane.positions());
+    let mut y = vec![T::default(); d.n * d.image_out()];
+    let chunk = d.chunk();
+    let work = y.par_chunks_mut(chunk * d.image_out()).zip(x.par_chunks(chunk * d.image_in()));
+    work.for_each_init(
+        || (Vec::new(), Vec::new()),
+        |(col, out), (y, x)| {
+            let images = x.len() / d.image_in();
+            let w = Mat::new(w, d.cout, k);
+            if images == 1 && d.is_pointwise() {
+                matmul(y, w, Mat::new(x, k, p), false);
+                return finish.image(y, p);
+            }
+            col.resize(k * images * p, T::default());
+            for (i, image) in x.chunks_exact(d.image_in()).enumerate() {
+                unfold(image, &d.plane, col, images * p, i * p);
+            }
+            let col = Mat::new(col, k, images * p);
+            if images == 1 {
+                matmul(y, w, col, false);
+                return finish.image(y, p);
+            }
+            out.resize(d.cout * images * p, T::default());
+            matmul(out, w, col, false);
+            regroup(out, y, d.cout, p, true);
+            y.chunks_exact_mut(d.image_out()).for_each(|y| finish.image(y, p));
+        },
+    );
+    y
+}
+
+pub fn input_grad<T: Real>(dy: &[T], w: &[T], d: &Dims, finish: Finish<'_, T>) -> Vec<T> {
+    let (k, p) = (d.k(), d.plane.positions());
+    let plane = d.plane.height * d.plane.width;
+    let mut dx = vec![T::default(); d.n * d.image_in()];
+    let chunk = d.chunk();
+    let work = dx.par_chunks_mut(chunk * d.image_in()).zip(dy.par_chunks(chunk * d.image_out()));
+    work.for_each_init(
+        || (Vec::new(), Vec::new()),
+        |(col, grouped), (dx, dy)| {
+            let images = dy.len() / d.image_out();
+            let wt = Mat::new(w, d.cout, k).t();
+            if images == 1 && d.is_pointwise() {
+                matmul(dx, wt, Mat::new(dy, d.cout, p), false);
+                return finish.image(dx, plane);
+            }
+            col.resize(k * images * p, T::default());
+            let dy = if images == 1 {
+                dy
+            } else {
+                grouped.resize(dy.len(), T::default());
+                regroup(dy, grouped, d.cout, p, false);
+                grouped
+            };
+            matmul(col, wt, Mat::new(dy, d.cout, images * p), false);
+            for (i, image) in dx.chunks_exact_mut(d.image_in()).enumerate() {
+                fold(image, &d.plane, col, images * p, i * p);
+                finish.image(image, plane);
+            }
+        },
+    );
+    dx
+}
+
+pub fn weight_grad<T: Real>(x: &[T], dy: &[T], d: &Dims) -> Vec<T> {
+    let (k, p, chunk) = (d.k(), d.plane.positions(), d.chunk());
+    let mut grouped = Vec::new();
+    let dy = if chunk == 1 {
+        dy
+    } else {
+        grouped.resize(dy.len(), T::default());
+        let work =
+            grouped.par_chunks_mut(chunk * d.image_out()).zip(dy.par_chunks(chunk * d.image_out()));
+        work.for_each(|(to, from)| regroup(from, to, d.cout, p, false));
+        &grouped
+    };
+    // One task an input-channel block sums over all images, so nothing has to be reduced; where there
+    // are too few channels for that, the images are cut into groups and the groups added in order.
+    let block = d.cin.div_ceil(8).max(1);
+    let blocks = d.cin.div_ceil(block);
+    let chunks = d.n.div_ceil(chunk);
+    let groups = if blocks < 4 { 8usize.min(chunks).max(1) } else { 1 };
+    let per_group = chunks.div_ceil(groups);
+    let plane_in = d.plane.height * d.plane.width;
+
+    let parts: Vec<Vec<T>> = (0..blocks * groups)
+        .into_par_iter()
+        .map(|task| {
+            let (b, group) = (task % blocks, task / blocks);
+            let first = b * block;
+            let channels = block.min(d.cin - first);
+            let rows = channels * d.plane.taps();
+            let mut dw = vec![T::default(); d.cout * rows];
+            let mut col = Vec::new();
+            for c in group * per_group..((group + 1) * per_group).min(chunks) {
+                let images = (c * chunk)..((c + 1) * chunk).min(d.n);
+                let len = images.len() * p;
+                col.resize(rows * len, T::default());
+                for (i, image) in images.clone().enumerate() {
+                    let start = image * d.image_in() + first * plane_in;
+                    unfold(&x[start..start + channels * plane_in], &d.plane, &mut col, len, i * p);
+                }
+                let dy = &dy[images.start * d.image_out()..images.end * d.image_out()];
+                let col = Mat::new(&col, rows, len);
+                matmul(&mut dw, Mat::new(dy, d.cout, len), col.t(), true);
+            }
+            dw
+        })
+        .collect();
+
+    let mut dw = vec![T::default(); d.cout * k];
+    for (task, part) in parts.iter().enumerate() {
+        let first = (task % blocks) * block * d.plane.taps();
+        let rows = part.len() / d.cout;
+        for (to, from) in dw.chunks_exact_mut(k).zip(part.chunks_exact(rows)) {
+            for (a, &b) in to[first..first + rows].iter_mut().zip(from) {
+                *a += b;
+            }
+        }
+    }
+    dw
+}

@@ -1,0 +1,81 @@
+//! Gradients of gradients through the layers, in a process of its own: candle reads its switch once.
+
+use candle_core::{Result, Tensor, Var};
+
+use super::activation::{Activation, activate};
+use super::batch_norm::{GainBias, batch_norm};
+use super::conv::{Geometry, conv_transpose2d_activate, conv2d_activate};
+use super::finite_difference::{check, normal};
+use super::spectral::{SingularVectors, spectral_normalise};
+
+const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
+
+/// Runs the test of this name again with candle's switch set; true in that second process.
+fn in_child(name: &str) -> bool {
+    if std::env::var(CHILD).is_ok() {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name])
+        .envs([(CHILD, "1"), ("CANDLE_GRAD_DO_NOT_DETACH", "1")])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
+    false
+}
+
+/// Σ‖∂ Σf / ∂x‖² as a function of all inputs: a gradient penalty.
+fn penalty(v: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<Tensor> {
+    let mut inputs = v.to_vec();
+    if !v[0].track_op() {
+        inputs[0] = Var::from_tensor(&v[0])?.as_tensor().clone();
+    }
+    let grads = f(&inputs)?.sum_all()?.backward()?;
+    match grads.get(&inputs[0]) {
+        Some(dx) => dx.sqr()?.sum_all(),
+        None => candle_core::bail!("the input got no gradient"),
+    }
+}
+
+#[test]
+fn the_gradient_penalty_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_gradient_penalty_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    let vectors = SingularVectors {
+        u: vec![0.5, 0.5, 0.5, 0.5],
+        v: (0..27).map(|i| f64::from(i).sin() / 3.0).collect(),
+    };
+    // R1 through spectral norm, convolution and leaky ReLU, squared so that it has curvature.
+    let d = |v: &[Tensor]| {
+        let w = spectral_normalise(&v[1], &vectors)?;
+        let act = Activation::LeakyRelu(0.1);
+        conv2d_activate(&v[0], &w, &v[2], act, Geometry::square(1, 1))?.sqr()
+    };
+    let v = [normal(1, &[2, 3, 5, 5]), normal(2, &[4, 3, 3, 3]), normal(3, &[4])];
+    check(&v, |v| penalty(v, d));
+    // Transposed convolution, tanh and batch norm on the way.
+    let g = |v: &[Tensor]| {
+        let y = conv_transpose2d_activate(
+            &v[0],
+            &v[1],
+            &v[2],
+            Activation::Tanh,
+            Geometry::square(2, 1),
+        )?;
+        let affine = GainBias { gain: &v[3], bias: &v[4] };
+        batch_norm(&y, affine, 1e-2, Activation::LeakyRelu(0.2), None)?.0.sqr()
+    };
+    let v = [
+        normal(1, &[3, 2, 3, 3]),
+        normal(2, &[2, 3, 4, 4]),
+        normal(3, &[3]),
+        normal(4, &[1, 3]),
+        normal(5, &[1, 3]),
+    ];
+    check(&v, |v| penalty(v, g));
+    check(&[normal(1, &[3, 4])], |v| penalty(v, |v| activate(&v[0], Activation::Tanh)?.sqr()));
+}
