@@ -17,16 +17,23 @@ use crate::progress::Progress;
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
     /// Time one training step: of a plain pair of networks, or of a method
+    ///
+    /// Without --method: G and D with one linear head, non-saturating loss, Adam on both; one update of D on
+    /// reals and fakes in two passes, one of G. Variant "full" also computes the gradients of D's weights in
+    /// G's update, as frameworks do by default; "skip" does not, as training here.
     TrainStep(TrainStepArgs),
     /// Time single ops: convolutions, leaky ReLU, batch norm, Adam
+    ///
+    /// Convolutions have the shapes of SNDCGAN at width 64. `fwd` is the op alone, `fwd+bwd` with the sum of
+    /// its outputs and all gradients.
     Ops(OpsArgs),
     /// Time this program and another framework's script in alternation
+    ///
+    /// The script is called with --batch, --width, --steps, --warmup (or --batch, --repeat for --ops) and
+    /// prints JSON lines with `median_ms` and `min_ms`, as `reports/peer/ops.py`.
     Compare(CompareArgs),
 }
 
-/// Without --method: G and D with one linear head, non-saturating loss, Adam on both; one update of D on
-/// reals and fakes in two passes, one of G. Variant "full" also computes the gradients of D's weights in
-/// G's update, as frameworks do by default; "skip" does not, as training here.
 #[derive(Debug, Args)]
 pub struct TrainStepArgs {
     /// Architecture: see `ganbench list architectures`
@@ -57,8 +64,6 @@ pub struct TrainStepArgs {
     pub json: bool,
 }
 
-/// Convolutions have the shapes of SNDCGAN at width 64. `fwd` is the op alone, `fwd+bwd` with the sum of
-/// its outputs and all gradients.
 #[derive(Debug, Args)]
 pub struct OpsArgs {
     #[arg(long, default_value_t = 64)]
@@ -74,8 +79,6 @@ pub struct OpsArgs {
     pub json: bool,
 }
 
-/// The script is called with --batch, --width, --steps, --warmup (or --batch, --repeat for --ops) and
-/// prints JSON lines with `median_ms` and `min_ms`, as `reports/peer/ops.py`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// The other framework's script
