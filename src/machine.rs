@@ -77,9 +77,23 @@ pub fn cpu_name() -> String {
     name.map_or("unknown", str::trim).to_string()
 }
 
-/// The load average of the last minute, where the system tells (Linux).
-pub fn load() -> Option<f64> {
-    std::fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
+/// Seconds that all cores together worked since the start of the system, where it tells (Linux).
+pub fn worked_s() -> Option<f64> {
+    let ticks = worked_ticks(&std::fs::read_to_string("/proc/stat").ok()?)?;
+    #[cfg(target_os = "linux")]
+    // SAFETY: sysconf only reads.
+    let a_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    #[cfg(not(target_os = "linux"))]
+    let a_second = 0;
+    (a_second > 0).then(|| ticks as f64 / a_second as f64)
+}
+
+/// From /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal. Guests count as user already.
+fn worked_ticks(stat: &str) -> Option<u64> {
+    let line = stat.lines().find_map(|l| l.strip_prefix("cpu "))?;
+    let fields: Vec<u64> = line.split_whitespace().map_while(|f| f.parse().ok()).take(8).collect();
+    let idle: u64 = fields.get(3..5)?.iter().sum();
+    Some(fields.iter().sum::<u64>() - idle)
 }
 
 /// `cpu`, `cuda:N` or `metal`.
@@ -97,5 +111,17 @@ pub fn device(name: &str) -> Result<Device> {
             format!("device {name} is not available; build with --features metal on a machine with one")
         }),
         _ => Err(UsageError(format!("unknown device \"{name}\"; known: cpu, cuda:N, metal")).into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_all_but_idling_and_waiting() {
+        let stat = "cpu  10 1 20 1000 500 2 3 4 7 0\ncpu0 5 0 10 500 250 1 1 2 3 0\n";
+        assert_eq!(worked_ticks(stat), Some(10 + 1 + 20 + 2 + 3 + 4));
+        assert_eq!(worked_ticks("intr 1"), None);
     }
 }

@@ -36,6 +36,8 @@ pub struct Settings {
 pub struct Measurement {
     pub lines: Vec<Value>,
     pub peak_rss_mb: Option<f64>,
+    /// Cores that other programs used meanwhile, on average.
+    pub others_cores: Option<f64>,
 }
 
 /// One run of each.
@@ -160,7 +162,8 @@ impl Settings {
                 bail!("{name} measured {key} {got}, expected {asked}; does it read --{key}?");
             }
         }
-        Ok(Measurement { lines, peak_rss_mb: done.peak_rss_mb })
+        let (peak_rss_mb, others_cores) = (done.peak_rss_mb, done.others_cores);
+        Ok(Measurement { lines, peak_rss_mb, others_cores })
     }
 
     /// The table of some rounds, a row a figure.

@@ -14,7 +14,7 @@ fn settings(work: Work) -> Settings {
 }
 
 fn round(ours: Vec<Value>, peer: Vec<Value>, memory: [f64; 2]) -> Round {
-    let of = |lines, mb| Measurement { lines, peak_rss_mb: Some(mb) };
+    let of = |lines, mb| Measurement { lines, peak_rss_mb: Some(mb), others_cores: None };
     Round { ours_first: true, ours: of(ours, memory[0]), peer: of(peer, memory[1]) }
 }
 

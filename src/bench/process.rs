@@ -1,15 +1,29 @@
-//! A program run to its end, with what it said and the most memory it held.
+//! A program run to its end: what it said, the most memory it held, and whether it had the machine for
+//! itself.
 
 use std::io::Read as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+
+use crate::machine;
 
 /// A program that ended well.
 pub struct Finished {
     pub stdout: String,
     /// Peak resident memory in 2^20 bytes; none where the system does not tell.
     pub peak_rss_mb: Option<f64>,
+    /// Cores that other programs used meanwhile, on average; none where the system does not tell.
+    pub others_cores: Option<f64>,
+}
+
+/// What a program used.
+#[derive(Default)]
+struct Used {
+    peak_rss_mb: Option<f64>,
+    /// All its threads together.
+    cpu_s: Option<f64>,
 }
 
 /// Runs a program without input. `name` is how errors call it.
@@ -18,6 +32,7 @@ pub struct Finished {
 /// If it cannot be started or does not end with 0; with its last line on stderr.
 pub fn run(command: &mut Command, name: &str) -> Result<Finished> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (started, worked_before) = (Instant::now(), machine::worked_s());
     let mut child = command.spawn().with_context(|| {
         format!("{name} could not be started with {}", command.get_program().display())
     })?;
@@ -31,8 +46,12 @@ pub fn run(command: &mut Command, name: &str) -> Result<Finished> {
     if let Some(mut pipe) = child.stdout.take() {
         pipe.read_to_end(&mut stdout).with_context(|| format!("{name} could not be read"))?;
     }
-    let (status, peak_rss_mb) =
-        wait(child).with_context(|| format!("{name} could not be waited for"))?;
+    let (status, used) = wait(child).with_context(|| format!("{name} could not be waited for"))?;
+    let wall_s = started.elapsed().as_secs_f64();
+    let others_cores = match (worked_before, machine::worked_s(), used.cpu_s) {
+        (Some(before), Some(after), Some(own)) => Some(((after - before - own) / wall_s).max(0.0)),
+        _ => None,
+    };
     let stderr = stderr.join().ok().and_then(Result::ok).unwrap_or_default();
     if !status.success() {
         let stderr = String::from_utf8_lossy(&stderr);
@@ -42,13 +61,14 @@ pub fn run(command: &mut Command, name: &str) -> Result<Finished> {
             None => bail!("{name} ended with {status} and said nothing on stderr"),
         }
     }
-    Ok(Finished { stdout: String::from_utf8_lossy(&stdout).into_owned(), peak_rss_mb })
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    Ok(Finished { stdout, peak_rss_mb: used.peak_rss_mb, others_cores })
 }
 
 /// Waits for the child and asks what it used. What a process held before it became the program counts
 /// too, so the caller has to be small itself: it starts programs and computes nothing.
 #[cfg(unix)]
-fn wait(child: Child) -> std::io::Result<(ExitStatus, Option<f64>)> {
+fn wait(child: Child) -> std::io::Result<(ExitStatus, Used)> {
     use std::os::unix::process::ExitStatusExt as _;
 
     // Apple counts bytes, the others units of 2^10.
@@ -64,12 +84,17 @@ fn wait(child: Child) -> std::io::Result<(ExitStatus, Option<f64>)> {
             return Err(error);
         }
     }
-    Ok((ExitStatus::from_raw(status), Some(usage.ru_maxrss as f64 / unit)))
+    let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 * 1e-6;
+    let used = Used {
+        peak_rss_mb: Some(usage.ru_maxrss as f64 / unit),
+        cpu_s: Some(seconds(usage.ru_utime) + seconds(usage.ru_stime)),
+    };
+    Ok((ExitStatus::from_raw(status), used))
 }
 
 #[cfg(not(unix))]
-fn wait(mut child: Child) -> std::io::Result<(ExitStatus, Option<f64>)> {
-    Ok((child.wait()?, None))
+fn wait(mut child: Child) -> std::io::Result<(ExitStatus, Used)> {
+    Ok((child.wait()?, Used::default()))
 }
 
 #[cfg(all(test, unix))]
@@ -85,6 +110,7 @@ mod tests {
         let done = sh("echo 12; echo aside >&2").unwrap();
         assert_eq!(done.stdout, "12\n");
         assert!(done.peak_rss_mb.unwrap() > 0.0);
+        assert!(done.others_cores.is_none_or(|cores| cores >= 0.0));
     }
 
     #[test]

@@ -26,10 +26,10 @@ pub struct Record {
     pub version: &'static str,
     pub commit: String,
     pub cpu: String,
-    /// The system's load average of a minute when the comparison began. Another program's work slows
-    /// both sides, and one whose threads spin while they wait more.
+    /// The most that other programs used during any one run, in cores. Their work slows both sides, and
+    /// one whose threads spin while they wait many times more.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub load_before: Option<f64>,
+    pub others_cores: Option<f64>,
     /// As each side counts them, of the first round.
     pub threads_ours: Value,
     pub threads_peer: Value,
@@ -43,7 +43,7 @@ pub struct Record {
 impl Record {
     /// # Errors
     /// If the two sides did not measure the same ops.
-    pub fn new(settings: &Settings, rounds: Vec<Round>, load_before: Option<f64>) -> Result<Self> {
+    pub fn new(settings: &Settings, rounds: Vec<Round>) -> Result<Self> {
         let first = |of: fn(&Round) -> &Vec<Value>, key: &str| {
             let line = rounds.first().and_then(|round| of(round).first());
             line.and_then(|line| line.get(key)).cloned().unwrap_or(Value::Null)
@@ -59,7 +59,11 @@ impl Record {
             version: env!("CARGO_PKG_VERSION"),
             commit: commit(),
             cpu: machine::cpu_name(),
-            load_before,
+            others_cores: rounds
+                .iter()
+                .flat_map(|round| [&round.ours, &round.peer])
+                .filter_map(|measurement| measurement.others_cores)
+                .reduce(f64::max),
             threads_ours: first(|round| &round.ours.lines, "threads"),
             threads_peer: first(|round| &round.peer.lines, "threads"),
             peer: first(|round| &round.peer.lines, "peer"),
@@ -83,9 +87,11 @@ impl Record {
 
     fn sides(&self) -> String {
         let peer = self.peer.as_str().unwrap_or("unnamed");
-        let load = self.load_before.map_or(String::new(), |load| format!(", load {load} before"));
+        let others = self
+            .others_cores
+            .map_or(String::new(), |cores| format!("; others used up to {cores:.2} cores"));
         format!(
-            "ours: ganbench {} ({}), {} threads; peer: {peer} ({}), {} threads; {}{load}",
+            "ours: ganbench {} ({}), {} threads; peer: {peer} ({}), {} threads; {}{others}",
             self.version,
             self.commit,
             self.threads_ours,
@@ -159,7 +165,9 @@ fn today() -> String {
 /// The date of a day counted from 1970-01-01.
 fn date(mut day: u64) -> String {
     let mut year = 1970;
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     while day >= 365 + u64::from(leap(year)) {
         day -= 365 + u64::from(leap(year));
         year += 1;

@@ -1,0 +1,224 @@
+//! `ganbench bench`: how fast it is, alone and beside another program.
+
+mod train_step;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use crate::bench::Repeats;
+use crate::bench::compare::{self, Work};
+use crate::bench::ops::{self, OpLine};
+use crate::bench::record::Record;
+use crate::machine::{self, UsageError};
+use crate::progress::Progress;
+
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Time one training step: of a plain pair of networks, or of a method
+    ///
+    /// Without --method: G and D with one linear head, non-saturating loss, Adam on both; one update of D on
+    /// reals and fakes in two passes, one of G. Variant "full" also computes the gradients of D's weights in
+    /// G's update, as frameworks do by default; "skip" does not, as training here.
+    TrainStep(TrainStepArgs),
+    /// Time single ops: convolutions, leaky ReLU, batch norm, Adam
+    ///
+    /// Convolutions have the shapes of SNDCGAN at width 64. `fwd` is the op alone, `fwd+bwd` with the sum of
+    /// its outputs and all gradients.
+    Ops(OpsArgs),
+    /// Time this program and another framework's script in alternation
+    ///
+    /// The script is called with --batch, --width, --steps, --warmup (or --batch, --repeat for --ops) and
+    /// prints JSON lines with `median_ms` and `min_ms`, as `reports/peer/ops.py`.
+    Compare(CompareArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct TrainStepArgs {
+    /// Architecture: see `ganbench list architectures`
+    #[arg(long, default_value = "sndcgan")]
+    pub architecture: String,
+    /// Width of the networks
+    #[arg(long, default_value_t = 64)]
+    pub width: usize,
+    #[arg(long, default_value_t = 64)]
+    pub batch: usize,
+    /// A method's own step as `reproduce table1` runs it: see `ganbench list methods`
+    #[arg(long)]
+    pub method: Option<String>,
+    /// Timed steps of each variant
+    #[arg(long, default_value_t = 5)]
+    pub steps: usize,
+    /// Steps before, untimed
+    #[arg(long, default_value_t = 2)]
+    pub warmup: usize,
+    /// Threads of the CPU [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Run as many steps again and tell where their time goes, op by op
+    #[arg(long)]
+    pub profile: bool,
+    /// One line of JSON; without --method that of "full", with the times of "skip" beside
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct OpsArgs {
+    #[arg(long, default_value_t = 64)]
+    pub batch: usize,
+    /// Threads of the CPU [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Timed repetitions of each op
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub repeat: usize,
+    /// One line of JSON an op and pass
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// The other framework's script
+    #[arg(long, value_name = "FILE")]
+    pub peer_script: PathBuf,
+    /// What runs the script
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    pub python: PathBuf,
+    /// Runs of each side
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+    /// Width of the networks
+    #[arg(long, default_value_t = 64)]
+    pub width: usize,
+    #[arg(long, default_value_t = 64)]
+    pub batch: usize,
+    /// Timed steps of a run
+    #[arg(long, default_value_t = 5)]
+    pub steps: usize,
+    /// Steps before, untimed
+    #[arg(long, default_value_t = 2)]
+    pub warmup: usize,
+    /// Compare single ops instead of training steps
+    #[arg(long)]
+    pub ops: bool,
+    /// Timed repetitions of each op in a run
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub repeat: usize,
+    /// Threads of both sides [default: what each takes itself]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Keep DATE-NAME.json with every round and DATE-NAME.md here
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// NAME of the kept files [default: train-step or ops]
+    #[arg(long, requires = "out")]
+    pub name: Option<String>,
+    /// All rounds as one line of JSON instead of the table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// # Errors
+/// If a flag's value cannot be, or the measured work fails.
+pub fn run(command: &BenchCommand) -> Result<()> {
+    match command {
+        BenchCommand::TrainStep(args) => train_step::run(args),
+        BenchCommand::Ops(args) => ops(args),
+        BenchCommand::Compare(args) => compare(args),
+    }
+}
+
+fn at_least_1(flags: &[(&str, usize)]) -> Result<(), UsageError> {
+    match flags.iter().find(|(_, value)| *value == 0) {
+        Some((flag, _)) => Err(UsageError::new(format!("{flag} is 0, expected at least 1"))),
+        None => Ok(()),
+    }
+}
+
+fn ops(args: &OpsArgs) -> Result<()> {
+    at_least_1(&[("--batch", args.batch), ("--repeat", args.repeat)])?;
+    let threads = machine::set_threads(args.threads)?;
+    let repeats = Repeats { warmup: 2, timed: args.repeat };
+    let settings = ops::Settings { batch: args.batch, threads, repeats };
+    if !args.json {
+        println!("batch {}, {threads} threads, {} repetitions", args.batch, args.repeat);
+        println!(
+            "{:<36} {:<8} {:>10} {:>10} {:>8}",
+            "op", "pass", "median ms", "min ms", "GFLOP/s"
+        );
+    }
+    ops::measure(&settings, &mut |line: OpLine| {
+        if args.json {
+            println!("{}", serde_json::to_string(&line)?);
+        } else {
+            let gflops = line.gflops.map_or("-".to_string(), |g| format!("{g:.1}"));
+            println!(
+                "{:<36} {:<8} {:>10.3} {:>10.3} {gflops:>8}",
+                line.op, line.pass, line.median_ms, line.min_ms
+            );
+        }
+        Ok(())
+    })
+}
+
+/// Cores in use by others above which a comparison is not worth much.
+const BUSY: f64 = 0.1;
+
+fn compare(args: &CompareArgs) -> Result<()> {
+    at_least_1(&[
+        ("--batch", args.batch),
+        ("--width", args.width),
+        ("--steps", args.steps),
+        ("--rounds", args.rounds),
+        ("--repeat", args.repeat),
+        ("--threads", args.threads.unwrap_or(1)),
+    ])?;
+    let work = if args.ops {
+        Work::Ops { repeat: args.repeat }
+    } else {
+        Work::TrainStep { width: args.width, steps: args.steps, warmup: args.warmup }
+    };
+    let name = args.name.clone().unwrap_or_else(|| work.name().to_string());
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || !name.chars().all(plain) {
+        let text = format!("--name is \"{name}\", expected letters, digits, '-', '_' and '.' only");
+        return Err(UsageError::new(text).into());
+    }
+    let settings = compare::Settings {
+        work,
+        batch: args.batch,
+        rounds: args.rounds,
+        threads: args.threads,
+        interpreter: args.python.clone(),
+        script: args.peer_script.clone(),
+    };
+    let mut bar = Progress::new("bench compare", args.rounds as f64, false);
+    let mut told = |n: usize| {
+        if n < args.rounds {
+            bar.set(n as f64, &format!("{n}/{} rounds", args.rounds));
+        }
+    };
+    let rounds = settings.run(&mut told)?;
+    bar.finish(&format!("{} rounds", rounds.len()));
+    let record = Record::new(&settings, rounds)?;
+    if args.json {
+        println!("{}", serde_json::to_string(&record)?);
+    } else {
+        print!("{}", record.text());
+    }
+    if let Some(others) = record.others_cores.filter(|&cores| cores > BUSY) {
+        eprintln!(
+            "note: other programs used up to {others:.1} cores meanwhile; a framework whose threads spin while \
+             they wait suffers most from that, so the ratios are not to be trusted: measure on an idle machine"
+        );
+    }
+    if let Some(dir) = &args.out {
+        for path in record.write(dir, &name)? {
+            eprintln!("{}", path.display());
+        }
+    }
+    Ok(())
+}
