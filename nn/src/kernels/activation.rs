@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use crate::profile::time;
 
-use super::real::{Real, build, by_type, cpu_slice, sum_of, with_cpu_slices};
+use super::real::{PARTS, Real, build, by_type, cpu_slice, total, with_cpu_slices};
 use super::simd::vectorised;
 use super::twice_differentiable;
 
@@ -46,30 +46,60 @@ impl Activation {
             Self::Tanh => x.tanh(),
         }
     }
-
-    /// The gradient at the input, from the output `y` and the gradient `g` at the output.
-    #[inline(always)]
-    pub(super) fn gradient<T: Real>(self, y: T, g: T) -> T {
-        match self {
-            Self::None => g,
-            Self::Relu => {
-                if y > T::default() {
-                    g
-                } else {
-                    T::default()
-                }
-            }
-            Self::LeakyRelu(slope) => {
-                if y > T::default() {
-                    g
-                } else {
-                    g * T::of(slope)
-                }
-            }
-            Self::Tanh => g * (T::of(1.0) - y * y),
-        }
-    }
 }
+
+/// Runs `$body` with `$f` standing for the activation as a closure of its own: a loop over it has no match
+/// inside and becomes vector code.
+macro_rules! by_activation {
+    ($activation:expr, $t:ident, |$f:ident| $body:expr) => {
+        match $activation {
+            $crate::kernels::activation::Activation::None => {
+                let $f = |x: $t| x;
+                $body
+            }
+            $crate::kernels::activation::Activation::Relu => {
+                let $f = |x: $t| $crate::kernels::activation::Activation::Relu.apply(x);
+                $body
+            }
+            $crate::kernels::activation::Activation::LeakyRelu(slope) => {
+                let slope = <$t>::of(slope);
+                let $f = move |x: $t| if x > <$t>::default() { x } else { x * slope };
+                $body
+            }
+            $crate::kernels::activation::Activation::Tanh => {
+                let $f = |x: $t| x.tanh();
+                $body
+            }
+        }
+    };
+}
+pub(super) use by_activation;
+
+/// As [`by_activation`] for the gradient, a closure of the output y and the gradient there.
+macro_rules! by_gradient {
+    ($activation:expr, $t:ident, |$f:ident| $body:expr) => {
+        match $activation {
+            $crate::kernels::activation::Activation::None => {
+                let $f = |_: $t, g: $t| g;
+                $body
+            }
+            $crate::kernels::activation::Activation::Relu => {
+                let $f = |y: $t, g: $t| if y > <$t>::default() { g } else { <$t>::default() };
+                $body
+            }
+            $crate::kernels::activation::Activation::LeakyRelu(slope) => {
+                let slope = <$t>::of(slope);
+                let $f = move |y: $t, g: $t| if y > <$t>::default() { g } else { g * slope };
+                $body
+            }
+            $crate::kernels::activation::Activation::Tanh => {
+                let $f = |y: $t, g: $t| g * (<$t>::of(1.0) - y * y);
+                $body
+            }
+        }
+    };
+}
+pub(super) use by_gradient;
 
 /// Elements of one piece of parallel work.
 const PIECE: usize = 1 << 14;
@@ -134,9 +164,9 @@ impl CustomOp1 for Activate {
 vectorised! {
     /// y = activation(x + bias), all of y.
     fn biased<T: Real>(x: &[T], bias: T, activation: Activation, y: &mut [MaybeUninit<T>]) {
-        for (y, &x) in y.iter_mut().zip(x) {
-            y.write(activation.apply(x + bias));
-        }
+        by_activation!(activation, T, |f| for (y, &x) in y.iter_mut().zip(x) {
+            y.write(f(x + bias));
+        });
     }
 }
 
@@ -149,26 +179,26 @@ vectorised! {
         activation: Activation,
         y: &mut [MaybeUninit<T>],
     ) {
-        if inner == 1 {
+        by_activation!(activation, T, |f| if inner == 1 {
             for ((y, &x), &b) in y.iter_mut().zip(x).zip(bias) {
-                y.write(activation.apply(x + b));
+                y.write(f(x + b));
             }
-            return;
-        }
-        for ((y, x), &b) in y.chunks_exact_mut(inner).zip(x.chunks_exact(inner)).zip(bias) {
-            for (y, &x) in y.iter_mut().zip(x) {
-                y.write(activation.apply(x + b));
+        } else {
+            for ((y, x), &b) in y.chunks_exact_mut(inner).zip(x.chunks_exact(inner)).zip(bias) {
+                for (y, &x) in y.iter_mut().zip(x) {
+                    y.write(f(x + b));
+                }
             }
-        }
+        });
     }
 }
 
 vectorised! {
     /// dx = the gradient before the activation, all of it.
     fn piece_gradient<T: Real>(y: &[T], g: &[T], activation: Activation, dx: &mut [MaybeUninit<T>]) {
-        for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {
-            dx.write(activation.gradient(y, g));
-        }
+        by_gradient!(activation, T, |f| for ((dx, &y), &g) in dx.iter_mut().zip(y).zip(g) {
+            dx.write(f(y, g));
+        });
     }
 }
 
@@ -182,14 +212,26 @@ vectorised! {
         sums: &mut [f64],
     ) {
         let inner = y.len() / sums.len();
-        for (c, sum) in sums.iter_mut().enumerate() {
+        by_gradient!(activation, T, |f| for (c, sum) in sums.iter_mut().enumerate() {
             let channel = c * inner..(c + 1) * inner;
-            let (y, g) = (&y[channel.clone()], &g[channel.clone()]);
-            for ((dx, &y), &g) in dx[channel].iter_mut().zip(y).zip(g) {
-                dx.write(activation.gradient(y, g));
+            let mut parts = [T::default(); PARTS];
+            let (dx, dx_rest) = dx[channel.clone()].as_chunks_mut::<PARTS>();
+            let (y, y_rest) = y[channel.clone()].as_chunks::<PARTS>();
+            let (g, g_rest) = g[channel].as_chunks::<PARTS>();
+            for ((dx, y), g) in dx.iter_mut().zip(y).zip(g) {
+                for i in 0..PARTS {
+                    let d = f(y[i], g[i]);
+                    dx[i].write(d);
+                    parts[i] += d;
+                }
             }
-            *sum = sum_of(inner, |i| activation.gradient(y[i], g[i]));
-        }
+            *sum = total(parts);
+            for ((dx, &y), &g) in dx_rest.iter_mut().zip(y_rest).zip(g_rest) {
+                let d = f(y, g);
+                dx.write(d);
+                *sum += d.f64();
+            }
+        });
     }
 }
 

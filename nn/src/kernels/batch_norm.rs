@@ -12,8 +12,8 @@ use rayon::prelude::*;
 
 use crate::profile::time;
 
-use super::activation::{Activation, activate};
-use super::real::{Real, build, by_type, cpu_slice, sum_of, with_cpu_slice, with_cpu_slices};
+use super::activation::{Activation, activate, by_activation, by_gradient};
+use super::real::{PARTS, Real, build, by_type, cpu_slice, total, with_cpu_slice, with_cpu_slices};
 use super::simd::vectorised;
 use super::twice_differentiable;
 
@@ -118,11 +118,15 @@ vectorised! {
         let inner = x.len() / sums.len();
         for ((x, sum), &centre) in x.chunks_exact(inner).zip(sums).zip(centre) {
             let centre = T::of(centre);
-            *sum = if square {
-                sum_of(inner, |i| (x[i] - centre) * (x[i] - centre))
-            } else {
-                sum_of(inner, |i| x[i] - centre)
-            };
+            let value = |x: T| if square { (x - centre) * (x - centre) } else { x - centre };
+            let mut parts = [T::default(); PARTS];
+            let (x, rest) = x.as_chunks::<PARTS>();
+            for x in x {
+                for i in 0..PARTS {
+                    parts[i] += value(x[i]);
+                }
+            }
+            *sum = total(parts) + rest.iter().map(|&x| value(x).f64()).sum::<f64>();
         }
     }
 }
@@ -160,11 +164,12 @@ vectorised! {
         y: &mut [MaybeUninit<T>],
     ) {
         let inner = x.len() / affine.len();
-        for ((y, x), a) in y.chunks_exact_mut(inner).zip(x.chunks_exact(inner)).zip(affine) {
+        let channels = y.chunks_exact_mut(inner).zip(x.chunks_exact(inner)).zip(affine);
+        by_activation!(activation, T, |f| for ((y, x), a) in channels {
             for (y, &x) in y.iter_mut().zip(x) {
-                y.write(activation.apply(x * a.scale + a.shift));
+                y.write(f(x * a.scale + a.shift));
             }
-        }
+        });
     }
 }
 
@@ -181,16 +186,29 @@ vectorised! {
     /// Σ g′ and Σ g′·(x − mean) of each channel, g′ being the gradient before the activation.
     fn gradient_sums<T: Real>(v: Back<'_, T>, mean: &[f64], sums: &mut [(f64, f64)]) {
         let inner = v.x.len() / sums.len();
-        for (c, (sum, &mean)) in sums.iter_mut().zip(mean).enumerate() {
+        by_gradient!(v.activation, T, |f| for (c, (sum, &mean)) in
+            sums.iter_mut().zip(mean).enumerate()
+        {
             let at = c * inner..(c + 1) * inner;
-            let (x, y, g) = (&v.x[at.clone()], &v.y[at.clone()], &v.g[at]);
             let mean = T::of(mean);
-            let act = v.activation;
-            *sum = (
-                sum_of(inner, |i| act.gradient(y[i], g[i])),
-                sum_of(inner, |i| act.gradient(y[i], g[i]) * (x[i] - mean)),
-            );
-        }
+            let mut parts = [[T::default(); PARTS]; 2];
+            let (x, x_rest) = v.x[at.clone()].as_chunks::<PARTS>();
+            let (y, y_rest) = v.y[at.clone()].as_chunks::<PARTS>();
+            let (g, g_rest) = v.g[at].as_chunks::<PARTS>();
+            for ((x, y), g) in x.iter().zip(y).zip(g) {
+                for i in 0..PARTS {
+                    let g = f(y[i], g[i]);
+                    parts[0][i] += g;
+                    parts[1][i] += g * (x[i] - mean);
+                }
+            }
+            *sum = (total(parts[0]), total(parts[1]));
+            for ((&x, &y), &g) in x_rest.iter().zip(y_rest).zip(g_rest) {
+                let g = f(y, g);
+                sum.0 += g.f64();
+                sum.1 += (g * (x - mean)).f64();
+            }
+        });
     }
 }
 
@@ -205,13 +223,13 @@ struct Slopes<T> {
 vectorised! {
     fn input_gradient<T: Real>(v: Back<'_, T>, slopes: &[Slopes<T>], dx: &mut [MaybeUninit<T>]) {
         let inner = v.x.len() / slopes.len();
-        for (c, s) in slopes.iter().enumerate() {
+        by_gradient!(v.activation, T, |f| for (c, s) in slopes.iter().enumerate() {
             let at = c * inner..(c + 1) * inner;
             let (x, y, g) = (&v.x[at.clone()], &v.y[at.clone()], &v.g[at.clone()]);
             for (((dx, &x), &y), &g) in dx[at].iter_mut().zip(x).zip(y).zip(g) {
-                dx.write(s.scale * v.activation.gradient(y, g) + s.shift - s.slope * x);
+                dx.write(s.scale * f(y, g) + s.shift - s.slope * x);
             }
-        }
+        });
     }
 }
 

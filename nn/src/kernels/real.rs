@@ -131,21 +131,13 @@ pub fn with_cpu_slices<T: Real, R, const N: usize>(
     Ok(f(slices))
 }
 
-/// Lanes of a sum: so many partial sums, added up in f64 at the end, become vector code; the order is fixed.
-const PARTS: usize = 16;
+/// Partial sums of one sum: kept side by side they become vector code, and their order is fixed.
+pub const PARTS: usize = 16;
 
-/// Σ f(i) over `0..n`.
+/// The partial sums added up.
 #[inline(always)]
-pub fn sum_of<T: Real>(n: usize, f: impl Fn(usize) -> T) -> f64 {
-    let mut parts = [T::default(); PARTS];
-    let whole = n - n % PARTS;
-    for first in (0..whole).step_by(PARTS) {
-        for (lane, part) in parts.iter_mut().enumerate() {
-            *part += f(first + lane);
-        }
-    }
-    let rest: f64 = (whole..n).map(|i| f(i).f64()).sum();
-    parts.iter().map(|p| p.f64()).sum::<f64>() + rest
+pub fn total<T: Real>(parts: [T; PARTS]) -> f64 {
+    parts.iter().map(|p| p.f64()).sum()
 }
 
 /// Runs `$body` with `$t` standing for f32 or f64, by the type of `$storage`.

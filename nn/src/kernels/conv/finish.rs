@@ -1,6 +1,6 @@
 //! What follows the sums of a convolution, while they are still in the cache.
 
-use super::super::activation::Activation;
+use super::super::activation::{Activation, by_activation};
 use super::super::real::Real;
 
 /// `activation(y + bias)`.
@@ -22,9 +22,7 @@ impl<T: Real> Finish<'_, T> {
         }
         for (c, y) in y.chunks_exact_mut(plane).enumerate() {
             let bias = self.bias.get(first + c).copied().unwrap_or_default();
-            for y in y {
-                *y = self.activation.apply(*y + bias);
-            }
+            by_activation!(self.activation, T, |f| y.iter_mut().for_each(|y| *y = f(*y + bias)));
         }
     }
 

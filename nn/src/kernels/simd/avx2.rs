@@ -1,10 +1,11 @@
 use std::arch::x86_64::{
-    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_set1_ps,
-    _mm256_storeu_ps, _mm256_sub_ps,
+    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_permute2f128_ps,
+    _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
+    _mm256_unpacklo_ps,
 };
 
 use super::super::tile::{Factor, Product, by_rows, tile};
-use super::{Kernel, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// AVX2 with FMA: two registers a vector, 16 registers.
 #[derive(Clone, Copy)]
@@ -26,6 +27,32 @@ pub unsafe fn run<K: Kernel>(kernel: K) -> K::Out {
 unsafe fn tile_of(s: Avx2, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
     // SAFETY: the caller's.
     unsafe { by_rows!(s, rows, a, b, c, k, 1, [1 2 3 4 5 6]) }
+}
+
+/// # Safety
+/// The machine has AVX2.
+#[inline(always)]
+unsafe fn transpose8(r: [__m256; 8]) -> [__m256; 8] {
+    // SAFETY: the caller's.
+    unsafe {
+        // Within each 128-bit half first: pairs of rows, then fours.
+        let (mut pairs, mut fours, mut out) = (r, r, r);
+        for i in (0..8).step_by(2) {
+            pairs[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
+            pairs[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
+        }
+        for i in (0..8).step_by(4) {
+            fours[i] = _mm256_shuffle_ps::<0x44>(pairs[i], pairs[i + 2]);
+            fours[i + 1] = _mm256_shuffle_ps::<0xee>(pairs[i], pairs[i + 2]);
+            fours[i + 2] = _mm256_shuffle_ps::<0x44>(pairs[i + 1], pairs[i + 3]);
+            fours[i + 3] = _mm256_shuffle_ps::<0xee>(pairs[i + 1], pairs[i + 3]);
+        }
+        for c in 0..4 {
+            out[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[4 + c]);
+            out[4 + c] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[4 + c]);
+        }
+        out
+    }
 }
 
 // SAFETY of every block: an `Avx2` exists only behind `run`, on a machine that has the instructions.
@@ -64,6 +91,25 @@ impl Simd for Avx2 {
             _mm256_storeu_ps(p, v.0);
             _mm256_storeu_ps(p.add(8), v.1);
         }
+    }
+    #[inline(always)]
+    fn transpose(self, rows: [Pair; LANES]) -> [Pair; LANES] {
+        let mut out = rows;
+        for half in [0, 8] {
+            let (mut left, mut right) = ([rows[0].0; 8], [rows[0].0; 8]);
+            for i in 0..8 {
+                (left[i], right[i]) = (rows[half + i].0, rows[half + i].1);
+            }
+            let (left, right) = unsafe { (transpose8(left), transpose8(right)) };
+            for i in 0..8 {
+                if half == 0 {
+                    (out[i].0, out[8 + i].0) = (left[i], right[i]);
+                } else {
+                    (out[i].1, out[8 + i].1) = (left[i], right[i]);
+                }
+            }
+        }
+        out
     }
     #[inline(always)]
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {

@@ -1,10 +1,11 @@
 use std::arch::x86_64::{
-    __m512, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps, _mm512_set1_ps,
-    _mm512_storeu_ps, _mm512_sub_ps,
+    __m512, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
+    _mm512_mul_ps, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_sub_ps,
+    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
 use super::super::tile::{Factor, Product, by_rows, tile};
-use super::{Kernel, Simd};
+use super::{Kernel, LANES, Simd};
 
 /// AVX-512F: one register a vector, 32 registers.
 #[derive(Clone, Copy)]
@@ -58,6 +59,42 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: __m512) {
         unsafe { _mm512_storeu_ps(p, v) }
+    }
+    #[inline(always)]
+    fn transpose(self, r: [__m512; LANES]) -> [__m512; LANES] {
+        unsafe {
+            // Within each 128-bit quarter first: pairs of rows, then fours.
+            let (mut pairs, mut fours) = (r, r);
+            for i in (0..LANES).step_by(2) {
+                pairs[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
+                pairs[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
+            }
+            let d = |x| _mm512_castps_pd(x);
+            let s = |x| _mm512_castpd_ps(x);
+            for i in (0..LANES).step_by(4) {
+                fours[i] = s(_mm512_unpacklo_pd(d(pairs[i]), d(pairs[i + 2])));
+                fours[i + 1] = s(_mm512_unpackhi_pd(d(pairs[i]), d(pairs[i + 2])));
+                fours[i + 2] = s(_mm512_unpacklo_pd(d(pairs[i + 1]), d(pairs[i + 3])));
+                fours[i + 3] = s(_mm512_unpackhi_pd(d(pairs[i + 1]), d(pairs[i + 3])));
+            }
+            // fours[4·b + c] holds, in quarter q, column 4·q + c of rows 4·b to 4·b + 3: now the quarters.
+            let mut out = r;
+            for c in 0..4 {
+                let low = [
+                    _mm512_shuffle_f32x4::<0x44>(fours[c], fours[4 + c]),
+                    _mm512_shuffle_f32x4::<0x44>(fours[8 + c], fours[12 + c]),
+                ];
+                let high = [
+                    _mm512_shuffle_f32x4::<0xee>(fours[c], fours[4 + c]),
+                    _mm512_shuffle_f32x4::<0xee>(fours[8 + c], fours[12 + c]),
+                ];
+                out[c] = _mm512_shuffle_f32x4::<0x88>(low[0], low[1]);
+                out[4 + c] = _mm512_shuffle_f32x4::<0xdd>(low[0], low[1]);
+                out[8 + c] = _mm512_shuffle_f32x4::<0x88>(high[0], high[1]);
+                out[12 + c] = _mm512_shuffle_f32x4::<0xdd>(high[0], high[1]);
+            }
+            out
+        }
     }
     #[inline(always)]
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {

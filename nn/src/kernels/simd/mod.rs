@@ -42,6 +42,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// 16 floats can be written at `p`.
     unsafe fn store(self, p: *mut f32, v: Self::V);
 
+    /// Row i of the result holds lane i of every row of `rows`.
+    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES];
+
     /// One register tile: `rows` ≤ `ROWS` rows of `PANELS`·16 columns.
     ///
     /// # Safety

@@ -58,6 +58,16 @@ impl Simd for Portable {
         unsafe { p.cast::<[f32; LANES]>().write_unaligned(v) }
     }
     #[inline(always)]
+    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        let mut out = [[0.0; LANES]; LANES];
+        for (i, row) in rows.iter().enumerate() {
+            for (out, &v) in out.iter_mut().zip(row) {
+                out[i] = v;
+            }
+        }
+        out
+    }
+    #[inline(always)]
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
         // SAFETY: the caller's.
         unsafe { by_rows!(self, rows, a, b, c, k, 1, [1 2 3]) }

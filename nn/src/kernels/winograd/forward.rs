@@ -133,7 +133,7 @@ unsafe fn output<
             },
         );
     }
-    strips::store(strip, frame, channels)
+    strips::store(s, strip, frame, channels)
 }
 
 /// All images at once, the output channels panel by panel: large filters are then made, read and forgotten

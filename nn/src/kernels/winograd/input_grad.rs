@@ -97,7 +97,7 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
                         add_input::<S, W, P, O, T>(s, t, u, row, channel, phase, strip_in);
                     }
                 }
-                let dx = strips::store(strip_in, t.frame_in(), channels);
+                let dx = strips::store(s, strip_in, t.frame_in(), channels);
                 finish.channels(at * LANES, plane, dx);
             }
         }
@@ -229,7 +229,7 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
             let at = dx.at((image * t.cin + channel) * plane);
             // SAFETY: these channels of this image are this task's alone, and lie within dx.
             let channels = unsafe { std::slice::from_raw_parts_mut(at.cast(), lanes * plane) };
-            finish.channels(channel, plane, strips::store(strip, frame, channels));
+            finish.channels(channel, plane, strips::store(s, strip, frame, channels));
         }
     }
 }

@@ -77,7 +77,7 @@ pub unsafe fn input_points<
 ) {
     let frame = t.frame_in();
     for first in (0..t.cin16()).step_by(LANES) {
-        strips::load(image, first, frame, strip);
+        strips::load(s, image, first, frame, strip);
         for phase in 0..t.phases() {
             for tile in 0..t.per_image() {
                 let (ty, tx) = (tile / t.tiles[1], tile % t.tiles[1]);
@@ -124,7 +124,7 @@ pub unsafe fn output_points<
 ) {
     let frame = t.frame_out();
     for first in (0..t.cout16()).step_by(LANES) {
-        strips::load(image, first, frame, strip);
+        strips::load(s, image, first, frame, strip);
         for tile in 0..t.per_image() {
             let (ty, tx) = (tile / t.tiles[1], tile % t.tiles[1]);
             let strip = strip[(ty * O * frame.covered[1] + tx * O) * LANES..].as_ptr();
