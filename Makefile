@@ -34,13 +34,14 @@ TABLE = $(call flag,dataset,$(DATASET)) $(call flag,methods,$(METHODS)) $(call f
 ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
 COMPARISON = --python "$(PEER_PYTHON)" --rounds $(ROUNDS) $(ALONE) $(call flag,out,$(OUT))
 
-.PHONY: help build reproduce-table1 bench test lint clean
+.PHONY: help build reproduce-table1 bench test lint check-cuda clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
 	@echo "make bench              time a training step and single ops, beside PyTorch where it is there"
 	@echo "make test               all tests"
 	@echo "make lint               formatting and clippy"
+	@echo "make check-cuda         compile (not link) with the cuda feature, GPU or not; fetches NVIDIA's compiler"
 	@echo "make build              the program, $(GANBENCH)"
 
 # The commit goes into every result row.
@@ -68,6 +69,21 @@ test:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+
+# NVIDIA's compiler comes from PyPI, into a virtual environment of the build folder; no GPU and no driver.
+CUDA_VENV = target/cuda-build
+CUDA_PACKAGES = "nvidia-cuda-nvcc<13.1" "nvidia-nvvm<13.1" "nvidia-cuda-runtime<13.1" "nvidia-cuda-crt<13.1" \
+                nvidia-cuda-cccl nvidia-curand
+
+$(CUDA_VENV)/done:
+	python3 -m venv $(CUDA_VENV)
+	$(CUDA_VENV)/bin/pip install --quiet $(CUDA_PACKAGES)
+	touch $@
+
+check-cuda: $(CUDA_VENV)/done
+	home=$$(echo "$(CURDIR)"/$(CUDA_VENV)/lib/python3*/site-packages/nvidia/cu13) && \
+	CUDA_HOME="$$home" CUDA_PATH="$$home" PATH="$$home/bin:$$PATH" CUDA_COMPUTE_CAP=90 \
+	  $(CARGO) check --release --workspace --features cuda --target-dir target/cuda-check
 
 clean:
 	$(CARGO) clean

@@ -19,6 +19,7 @@ impl UsageError {
 /// # Errors
 /// If it is 0, or a pool already runs.
 pub fn set_threads(threads: Option<usize>) -> Result<usize> {
+    ganbench_nn::kernels::simd::wanted().map_err(UsageError)?;
     let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = match threads {
         Some(0) => return Err(UsageError("--threads is 0, expected at least 1".into()).into()),

@@ -1,6 +1,6 @@
 //! Adam and RMSProp with PyTorch's arithmetic, over all parameters of a store, in place.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use candle_core::backprop::GradStore;
@@ -8,7 +8,9 @@ use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::kernels::{cpu_slice, with_cpu_slice};
+use crate::kernels::cpu_slice;
+use crate::kernels::real::{PARTS, Real, total};
+use crate::kernels::simd::vectorised;
 use crate::params::ParamStore;
 use crate::profile::time;
 
@@ -72,7 +74,6 @@ impl Optimizer {
                     var.dims()
                 )
             }
-            square_norm += with_cpu_slice::<f32, _>(&grad, square_sum)?;
             let moments = self.moments.entry(name.clone()).or_insert_with(|| {
                 let m = if matches!(self.rule, Rule::Adam { .. }) { n } else { 0 };
                 RefCell::new(Moments { m: vec![0.0; m], v: vec![0.0; n] })
@@ -85,7 +86,8 @@ impl Optimizer {
                 )
             }
             drop(state);
-            let update = Update { rule: self.rule, step: self.step, lr_scale, moments };
+            let (rule, step) = (self.rule, self.step);
+            let update = Update { rule, step, lr_scale, moments, square_sum: Cell::new(0.0) };
             if var.device().is_cpu() {
                 var.as_tensor().inplace_op2(&grad, &update)?;
             } else {
@@ -93,6 +95,7 @@ impl Optimizer {
                 host.inplace_op2(&grad, &update)?;
                 var.set(&host.to_device(var.device())?)?;
             }
+            square_norm += update.square_sum.get();
         }
         Ok(square_norm.sqrt())
     }
@@ -146,10 +149,53 @@ impl Optimizer {
 /// Values updated by one task.
 const PIECE: usize = 1 << 14;
 
-fn square_sum(x: &[f32]) -> f64 {
-    let parts: Vec<f64> =
-        x.par_chunks(PIECE).map(|x| x.iter().map(|&v| f64::from(v) * f64::from(v)).sum()).collect();
-    parts.iter().sum()
+/// What one update of a piece needs beside its values.
+#[derive(Clone, Copy)]
+struct Step<T> {
+    /// Learning rate, with Adam's correction of the first moment's bias.
+    size: T,
+    /// One over the root of Adam's correction of the second moment; 1 for RMSProp.
+    correction: T,
+    beta1: T,
+    beta2: T,
+    one_less_beta1: T,
+    one_less_beta2: T,
+    eps: T,
+}
+
+vectorised! {
+    /// Adam on one piece; Σ g².
+    fn adam<T: Real>(w: &mut [T], g: &[T], m: &mut [T], v: &mut [T], s: Step<T>) -> f64 {
+        for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
+            *m = s.beta1 * *m + s.one_less_beta1 * g;
+            *v = s.beta2 * *v + s.one_less_beta2 * g * g;
+            *w -= s.size * *m / (v.sqrt() * s.correction + s.eps);
+        }
+        square_sum(g)
+    }
+}
+
+vectorised! {
+    /// RMSProp on one piece; Σ g².
+    fn rms_prop<T: Real>(w: &mut [T], g: &[T], v: &mut [T], s: Step<T>) -> f64 {
+        for ((w, &g), v) in w.iter_mut().zip(g).zip(v) {
+            *v = s.beta2 * *v + s.one_less_beta2 * g * g;
+            *w -= s.size * g / (v.sqrt() + s.eps);
+        }
+        square_sum(g)
+    }
+}
+
+#[inline(always)]
+fn square_sum<T: Real>(x: &[T]) -> f64 {
+    let mut parts = [T::default(); PARTS];
+    let (x, rest) = x.as_chunks::<PARTS>();
+    for x in x {
+        for i in 0..PARTS {
+            parts[i] += x[i] * x[i];
+        }
+    }
+    total(parts) + rest.iter().map(|v| v.f64() * v.f64()).sum::<f64>()
 }
 
 struct Update<'a> {
@@ -157,6 +203,8 @@ struct Update<'a> {
     step: u64,
     lr_scale: f64,
     moments: &'a RefCell<Moments>,
+    /// Σ g², set by the update.
+    square_sum: Cell<f64>,
 }
 
 fn slice_mut<'a>(storage: &'a mut CpuStorage, layout: &Layout) -> Result<&'a mut [f32]> {
@@ -176,36 +224,38 @@ impl InplaceOp2 for Update<'_> {
         let g = cpu_slice::<f32>(g, lg)?;
         let mut moments = self.moments.borrow_mut();
         let Moments { m, v } = &mut *moments;
-        match self.rule {
+        let pieces = match self.rule {
             Rule::Adam { lr, beta1, beta2, eps } => {
                 let t = self.step as i32;
-                let size = (lr * self.lr_scale / (1.0 - beta1.powi(t))) as f32;
-                let correction = (1.0 / (1.0 - beta2.powi(t)).sqrt()) as f32;
-                let (b1, b2, eps) = (beta1 as f32, beta2 as f32, eps as f32);
-                let (c1, c2) = ((1.0 - beta1) as f32, (1.0 - beta2) as f32);
+                let step = Step {
+                    size: (lr * self.lr_scale / (1.0 - beta1.powi(t))) as f32,
+                    correction: (1.0 / (1.0 - beta2.powi(t)).sqrt()) as f32,
+                    beta1: beta1 as f32,
+                    beta2: beta2 as f32,
+                    one_less_beta1: (1.0 - beta1) as f32,
+                    one_less_beta2: (1.0 - beta2) as f32,
+                    eps: eps as f32,
+                };
                 let work = w.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE));
                 let work = work.zip(m.par_chunks_mut(PIECE)).zip(v.par_chunks_mut(PIECE));
-                work.for_each(|(((w, g), m), v)| {
-                    for (((w, &g), m), v) in w.iter_mut().zip(g).zip(m).zip(v) {
-                        *m = b1 * *m + c1 * g;
-                        *v = b2 * *v + c2 * g * g;
-                        *w -= size * *m / (v.sqrt() * correction + eps);
-                    }
-                });
+                work.map(|(((w, g), m), v)| adam(w, g, m, v, step)).collect::<Vec<f64>>()
             }
             Rule::RmsProp { lr, alpha, eps } => {
-                let (size, a, c, eps) =
-                    ((lr * self.lr_scale) as f32, alpha as f32, (1.0 - alpha) as f32, eps as f32);
+                let step = Step {
+                    size: (lr * self.lr_scale) as f32,
+                    correction: 1.0,
+                    beta1: 0.0,
+                    beta2: alpha as f32,
+                    one_less_beta1: 1.0,
+                    one_less_beta2: (1.0 - alpha) as f32,
+                    eps: eps as f32,
+                };
                 let work =
                     w.par_chunks_mut(PIECE).zip(g.par_chunks(PIECE)).zip(v.par_chunks_mut(PIECE));
-                work.for_each(|((w, g), v)| {
-                    for ((w, &g), v) in w.iter_mut().zip(g).zip(v) {
-                        *v = a * *v + c * g * g;
-                        *w -= size * g / (v.sqrt() + eps);
-                    }
-                });
+                work.map(|((w, g), v)| rms_prop(w, g, v, step)).collect()
             }
-        }
+        };
+        self.square_sum.set(pieces.iter().sum());
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that decides what a training run computes, each value explicit.
 
+use ganbench_nn::kernels::conv::Algorithm;
 use ganbench_nn::optim::Rule;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,14 @@ pub struct NetworkPlan {
     pub z_prior: ZPrior,
     /// Width of the heads' hidden layers and of class embeddings.
     pub head_hidden: usize,
+    /// How convolutions are computed on the CPU: auto, direct or winograd. Left out of the plan, and so of
+    /// the run's id, at its default.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub conv: Algorithm,
+}
+
+fn is_default(conv: &Algorithm) -> bool {
+    *conv == Algorithm::default()
 }
 
 /// Moving average of the generator's weights.

@@ -122,7 +122,8 @@ impl LoadedGenerator {
         let name = &plan.network.architecture;
         let Some(a) = architecture(name) else { candle_core::bail!("unknown architecture {name}") };
         let sizes = plan.sizes(size.height, size.channels, classes);
-        let store = ParamStore::new("generator", plan.seed, device);
+        let store =
+            ParamStore::new("generator", plan.seed, device).with_convolution(plan.network.conv);
         let generator = (a.generator)(&store.root(), sizes)?;
         store.load_file(path)?;
         Ok(Self {

@@ -98,9 +98,11 @@ impl<'a> Trainer<'a> {
         let losses = plan.parts.losses(plan.network.head_hidden);
         let size = images.size;
         let sizes = plan.sizes(size.height, size.channels, classes);
-        let generator = ParamStore::new("generator", plan.seed, device);
-        let ema = ParamStore::new("generator", plan.seed, device);
-        let discriminator = ParamStore::new("discriminator", plan.seed, device);
+        let store = |network| {
+            ParamStore::new(network, plan.seed, device).with_convolution(plan.network.conv)
+        };
+        let (generator, ema) = (store("generator"), store("generator"));
+        let discriminator = store("discriminator");
         let heads = heads(&losses)?;
         let d_sizes = NetworkSizes { classes: (classes > 0).then_some(classes), ..sizes };
         Ok(Self {

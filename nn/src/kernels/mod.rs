@@ -10,7 +10,7 @@ pub mod activation;
 pub mod batch_norm;
 pub mod conv;
 pub mod gemm;
-mod real;
+pub(crate) mod real;
 mod scratch;
 #[cfg(test)]
 mod second_order;

@@ -25,6 +25,7 @@ pub trait Real:
     fn storage(data: Vec<Self>) -> CpuStorage;
     /// The same numbers, where they are f32.
     fn as_f32(x: &[Self]) -> Option<&[f32]>;
+    fn as_f32_mut(x: &mut [Self]) -> Option<&mut [f32]>;
     /// The same numbers, where these are f32.
     fn from_f32(x: Vec<f32>) -> Option<Vec<Self>>;
 }
@@ -46,6 +47,9 @@ impl Real for f32 {
         CpuStorage::F32(data)
     }
     fn as_f32(x: &[Self]) -> Option<&[f32]> {
+        Some(x)
+    }
+    fn as_f32_mut(x: &mut [Self]) -> Option<&mut [f32]> {
         Some(x)
     }
     fn from_f32(x: Vec<f32>) -> Option<Vec<Self>> {
@@ -70,6 +74,9 @@ impl Real for f64 {
         CpuStorage::F64(data)
     }
     fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+    fn as_f32_mut(_: &mut [Self]) -> Option<&mut [f32]> {
         None
     }
     fn from_f32(_: Vec<f32>) -> Option<Vec<Self>> {

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use candle_core::{D, Device, Result, Tensor};
 use ganbench_nn::images::{ImageBatch, ImageSize};
-use ganbench_nn::kernels::conv::{Geometry, conv2d};
+use ganbench_nn::kernels::conv::{Convolution, Geometry, conv2d};
 use rayon::prelude::*;
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
@@ -205,7 +205,7 @@ impl Network {
     fn conv(&self, name: &str, x: &Tensor) -> Result<Tensor> {
         let layer = self.layers.get(name);
         let layer = layer.ok_or_else(|| candle_core::Error::Msg(format!("no layer \"{name}\"")))?;
-        layer.norm.apply(conv2d(x, &layer.weight, layer.geometry)?)
+        layer.norm.apply(conv2d(x, &layer.weight, Convolution::direct(layer.geometry))?)
     }
 
     /// Convolutions of one block after one another.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use candle_core::{D, Device, Result, Tensor, bail};
 use ganbench_nn::images::ImageBatch;
 use ganbench_nn::kernels::activation::{Activation, bias_activate};
-use ganbench_nn::kernels::conv::{Geometry, conv2d};
+use ganbench_nn::kernels::conv::{Convolution, Geometry, conv2d};
 use ganbench_nn::layers::{BatchNorm, Conv2d, Kernel, LayerOptions, Linear, Pass};
 use ganbench_nn::params::{Init, ParamStore};
 use rayon::prelude::*;
@@ -203,7 +203,7 @@ impl Folded {
         let shape = (x.len() / image, CHANNELS, SIDE, SIDE);
         let mut x = Tensor::from_vec(x, shape, &self.device)?;
         for block in &self.blocks {
-            let y = conv2d(&x, &block.weight, block.geometry)?;
+            let y = conv2d(&x, &block.weight, Convolution::direct(block.geometry))?;
             let y = bias_activate(&y, &block.bias, ACTIVATION)?;
             x = if block.residual { (x + y)? } else { y };
         }

@@ -83,6 +83,14 @@ pub struct Convolution {
     pub algorithm: Algorithm,
 }
 
+impl Convolution {
+    /// Every product of the definition: for features that are compared between machines and programs to many
+    /// digits.
+    pub fn direct(geometry: Geometry) -> Self {
+        Self { geometry, algorithm: Algorithm::Direct }
+    }
+}
+
 impl From<Geometry> for Convolution {
     fn from(geometry: Geometry) -> Self {
         Self { geometry, algorithm: Algorithm::Auto }
