@@ -34,7 +34,7 @@ TABLE = $(call flag,dataset,$(DATASET)) $(call flag,methods,$(METHODS)) $(call f
 ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
 COMPARISON = --python "$(PEER_PYTHON)" --rounds $(ROUNDS) $(ALONE) $(call flag,out,$(OUT))
 
-.PHONY: help build reproduce-table1 bench test lint check-cuda clean
+.PHONY: help build reproduce-table1 bench test lint check-cuda valgrind clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
@@ -42,6 +42,7 @@ help:
 	@echo "make test               all tests"
 	@echo "make lint               formatting and clippy"
 	@echo "make check-cuda         compile (not link) with the cuda feature, GPU or not; fetches NVIDIA's compiler"
+	@echo "make valgrind           the kernels' tests under valgrind (install it first)"
 	@echo "make build              the program, $(GANBENCH)"
 
 # The commit goes into every result row.
@@ -69,6 +70,11 @@ test:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+
+# valgrind knows no AVX-512: the AVX2 and portable paths run.
+valgrind:
+	GANBENCH_SIMD=avx2 CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="valgrind -q --error-exitcode=9" \
+	  $(CARGO) test --release -p ganbench-nn --lib -- kernels:: --skip second_order --test-threads=1
 
 # NVIDIA's compiler comes from PyPI, into a virtual environment of the build folder; no GPU and no driver.
 CUDA_VENV = target/cuda-build

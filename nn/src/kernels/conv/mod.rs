@@ -186,6 +186,12 @@ impl Dims {
         if cin != cin_w {
             bail!("a convolution weight for {cin_w} channels got an input of {cin}")
         }
+        if [cin, cout, height, width].contains(&0) {
+            bail!(
+                "a convolution needs channels and pixels, got an input of {cin}x{height}x{width} and {cout} \
+                 output channels"
+            )
+        }
         let (out_height, out_width) =
             (geometry.output(0, height, kh)?, geometry.output(1, width, kw)?);
         let plane = Plane { height, width, kernel: [kh, kw], geometry, out_height, out_width };

@@ -173,6 +173,18 @@ fn a_fused_bias_is_added_on_every_path() {
 }
 
 #[test]
+fn an_empty_convolution_is_refused_and_an_empty_batch_is_not() {
+    let zeros = |shape: (usize, usize, usize, usize)| {
+        Tensor::zeros(shape, DType::F32, &Device::Cpu).unwrap()
+    };
+    let g = Geometry::square(1, 1);
+    let error = conv2d(&zeros((2, 0, 4, 4)), &zeros((5, 0, 3, 3)), g).unwrap_err().to_string();
+    assert!(error.contains("needs channels and pixels, got an input of 0x4x4"), "{error}");
+    let y = conv2d(&zeros((0, 16, 4, 4)), &zeros((16, 16, 3, 3)), g).unwrap();
+    assert_eq!(y.dims(), [0, 16, 4, 4]);
+}
+
+#[test]
 fn a_kernel_that_does_not_fit_is_refused() {
     let x = Tensor::zeros((1, 1, 2, 2), DType::F32, &Device::Cpu).unwrap();
     let w = Tensor::zeros((1, 1, 5, 5), DType::F32, &Device::Cpu).unwrap();
