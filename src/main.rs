@@ -25,6 +25,7 @@ const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
     machine::keep_freed_memory();
+    quieten_readers();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -51,6 +52,17 @@ fn main() -> ExitCode {
             ExitCode::from(if commands::is_usage(&error) { USAGE } else { 1 })
         }
     }
+}
+
+/// polars panics on some damaged files. Where it reads files its panics are caught and become errors; its own
+/// report of them would stand before the error.
+fn quieten_readers() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|at| at.file().contains("/polars-")) {
+            report(panic);
+        }
+    }));
 }
 
 /// The error with its causes, each said once: some errors already quote theirs.

@@ -1,6 +1,7 @@
 //! `results.parquet` and `results.csv`.
 
 use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use ganbench_reports::{COLUMNS, Column as Described, ColumnKind, ResultRow, write_atomic};
@@ -104,7 +105,12 @@ pub fn read_rows(path: &Path) -> Result<Vec<ResultRow>, ResultsError> {
     };
     let frame = match path.extension().and_then(|e| e.to_str()) {
         Some("parquet") => {
-            ParquetReader::new(Cursor::new(bytes()?)).finish().map_err(as_table(path, "read"))?
+            let reader = ParquetReader::new(Cursor::new(bytes()?));
+            // polars panics on some damaged files: the file's fault, not ours.
+            match catch_unwind(AssertUnwindSafe(|| reader.finish())) {
+                Ok(frame) => frame.map_err(as_table(path, "read"))?,
+                Err(_) => return Err(as_table(path, "read")("its pages are damaged")),
+            }
         }
         // Everything as text: our own parsing is exact and names the cell that is wrong.
         Some("csv") => CsvReadOptions::default()

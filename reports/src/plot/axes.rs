@@ -33,10 +33,12 @@ fn round_ticks(min: f64, max: f64, parts: f64) -> Vec<(f64, String)> {
     (first..=last.min(first + 100))
         .map(|k| {
             let value = k as f64 * step;
-            let scientific = decimals > 4 || value.abs() >= 1e6;
+            let scientific = value.abs() >= 1e6 || (decimals > 4 && value.abs() < 1e-2);
+            // As many digits as tell neighbours apart.
+            let digits = (value.abs().log10().floor() - step.log10().floor()).max(0.0) as usize;
             let label = match k {
                 0 => "0".to_string(),
-                _ if scientific => format!("{value:.0e}").replace('-', "−"),
+                _ if scientific => format!("{value:.digits$e}").replace('-', "−"),
                 _ => format!("{value:.decimals$}").replace('-', "−"),
             };
             (value, label)
@@ -199,5 +201,27 @@ impl Panel {
         drawing.text(title, point(area.x, area.y - 7.0), size, Align::Left, BLACK);
         let under = point(area.x + 0.5 * area.width, area.bottom() + 9.0 + 2.2 * TICK_SIZE);
         drawing.text(x_name, under, TICK_SIZE, Align::Centre, TEXT_GREY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbouring_ticks_have_different_labels_however_small_the_range() {
+        for (min, max) in [
+            (1.0, 1.0),
+            (1.0, 1.000_01),
+            (0.000_012, 0.000_013),
+            (1e6, 1_000_030.0),
+            (-3e-7, 2e-7),
+            (0.0, 100.0),
+        ] {
+            let labels: Vec<String> =
+                Axis::linear(min, max, 4.0).ticks.into_iter().map(|(_, label)| label).collect();
+            assert!(labels.len() > 1, "{min} to {max}");
+            assert!(labels.windows(2).all(|pair| pair[0] != pair[1]), "{labels:?}");
+        }
     }
 }
