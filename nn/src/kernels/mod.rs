@@ -11,6 +11,7 @@ pub mod batch_norm;
 pub mod conv;
 pub mod gemm;
 mod real;
+pub mod resample;
 mod scratch;
 #[cfg(test)]
 mod second_order;

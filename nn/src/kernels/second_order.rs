@@ -6,6 +6,7 @@ use super::activation::{Activation, activate};
 use super::batch_norm::{GainBias, batch_norm};
 use super::conv::{Geometry, conv_transpose2d_activate, conv2d_activate};
 use super::finite_difference::{check, normal};
+use super::resample::{avg_pool, upsample_nearest};
 use super::spectral::{SingularVectors, spectral_normalise};
 
 const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
@@ -78,4 +79,20 @@ fn the_gradient_penalty_has_the_gradients_of_finite_differences() {
     ];
     check(&v, |v| penalty(v, g));
     check(&[normal(1, &[3, 4])], |v| penalty(v, |v| activate(&v[0], Activation::Tanh)?.sqr()));
+}
+
+#[test]
+fn the_penalty_through_resampling_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_penalty_through_resampling_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    for factor in [2, 3] {
+        // Cubed, so that the gradient of the gradient is not constant.
+        let cubed = |y: Tensor| y.sqr()? * y;
+        let x = normal(1, &[2, 2, factor, 2 * factor]);
+        check(&[x.clone()], |v| penalty(v, |v| cubed(upsample_nearest(&v[0], factor)?)));
+        check(&[x], |v| penalty(v, |v| cubed(avg_pool(&v[0], factor)?)));
+    }
 }

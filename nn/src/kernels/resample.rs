@@ -1,0 +1,336 @@
+//! Nearest upsampling and average pooling by a whole factor.
+//!
+//! Up to its scale each is the other's adjoint, so their backward passes use one another and gradients of
+//! any order exist. candle's own nearest upsampling overwrites the gradient of its input instead of adding
+//! to it, which is wrong wherever that input also feeds another branch (huggingface/candle#3507).
+
+use std::mem::MaybeUninit;
+
+use candle_core::backend::BackendStorage;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
+use rayon::prelude::*;
+
+use crate::profile::time;
+
+use super::real::{Real, build, by_type, cpu_slice};
+use super::simd::vectorised;
+
+/// Elements of one piece of parallel work, at the larger side.
+const PIECE: usize = 1 << 14;
+
+/// Every pixel of x `[n, c, h, w]` as a square of `factor` × `factor`: `[n, c, h·factor, w·factor]`.
+///
+/// # Errors
+/// If x is not of rank 4, the factor is 0 or, on the CPU, the type is neither f32 nor f64.
+pub fn upsample_nearest(x: &Tensor, factor: usize) -> Result<Tensor> {
+    let sizes = Sizes::grown(x.dims4()?, factor)?;
+    if x.device().is_cpu() {
+        return x.contiguous()?.apply_op1(Upsample { factor, scale: 1.0 });
+    }
+    composed_upsample(x, &sizes)
+}
+
+/// The mean of each square of `factor` × `factor` of x `[n, c, h, w]`: `[n, c, h/factor, w/factor]`. The
+/// squares do not overlap.
+///
+/// # Errors
+/// If x is not of rank 4, the factor is 0, it does not divide height and width or, on the CPU, the type is
+/// neither f32 nor f64.
+pub fn avg_pool(x: &Tensor, factor: usize) -> Result<Tensor> {
+    let sizes = Sizes::shrunk(x.dims4()?, factor)?;
+    if x.device().is_cpu() {
+        let scale = 1.0 / (factor * factor) as f64;
+        return x.contiguous()?.apply_op1(Pool { factor, scale });
+    }
+    composed_pool(x, &sizes)
+}
+
+fn composed_upsample(x: &Tensor, s: &Sizes) -> Result<Tensor> {
+    let (h, w) = (s.height, s.width);
+    x.reshape(vec![s.n, s.c, h, 1, w, 1])?
+        .broadcast_as(vec![s.n, s.c, h, s.factor, w, s.factor])?
+        .reshape(s.large())
+}
+
+fn composed_pool(x: &Tensor, s: &Sizes) -> Result<Tensor> {
+    x.reshape(vec![s.n, s.c, s.height, s.factor, s.width, s.factor])?.mean((3, 5))
+}
+
+/// Height and width are those of the smaller side.
+#[derive(Clone, Copy)]
+struct Sizes {
+    n: usize,
+    c: usize,
+    height: usize,
+    width: usize,
+    factor: usize,
+}
+
+impl Sizes {
+    /// Of an upsampling of this shape.
+    fn grown((n, c, height, width): (usize, usize, usize, usize), factor: usize) -> Result<Self> {
+        if factor == 0 {
+            bail!("an image cannot be resampled by a factor of 0; expected 1 or more")
+        }
+        Ok(Self { n, c, height, width, factor })
+    }
+
+    /// Of a pooling of this shape.
+    fn shrunk((n, c, h, w): (usize, usize, usize, usize), factor: usize) -> Result<Self> {
+        let sizes = Self::grown((n, c, h, w), factor)?;
+        if h % factor != 0 || w % factor != 0 {
+            bail!(
+                "an image of {h}x{w} cannot be pooled by {factor}, which does not divide its sizes"
+            )
+        }
+        Ok(Self { height: h / factor, width: w / factor, ..sizes })
+    }
+
+    fn small(&self) -> Shape {
+        (self.n, self.c, self.height, self.width).into()
+    }
+
+    fn large(&self) -> Shape {
+        (self.n, self.c, self.height * self.factor, self.width * self.factor).into()
+    }
+
+    /// Elements of the smaller side that one task works on: whole planes.
+    fn piece(&self) -> usize {
+        let plane = (self.height * self.width).max(1);
+        plane * (PIECE / (plane * self.factor * self.factor)).max(1)
+    }
+
+    /// The same at the larger side.
+    fn large_piece(&self) -> usize {
+        self.piece() * self.factor * self.factor
+    }
+}
+
+vectorised! {
+    /// Whole planes, each value `scale` times. A row of x is `width` long.
+    fn upsample_planes<T: Real>(
+        x: &[T],
+        width: usize,
+        factor: usize,
+        scale: T,
+        y: &mut [MaybeUninit<T>],
+    ) {
+        let line = width * factor;
+        for (x, rows) in x.chunks_exact(width).zip(y.chunks_exact_mut(line * factor)) {
+            let (first, copies) = rows.split_at_mut(line);
+            if factor == 2 {
+                // By far the most frequent: a fixed length becomes vector code.
+                for (y, &x) in first.as_chunks_mut::<2>().0.iter_mut().zip(x) {
+                    *y = [MaybeUninit::new(x * scale); 2];
+                }
+            } else {
+                for (y, &x) in first.chunks_exact_mut(factor).zip(x) {
+                    y.fill(MaybeUninit::new(x * scale));
+                }
+            }
+            copies.chunks_exact_mut(line).for_each(|copy| copy.copy_from_slice(first));
+        }
+    }
+}
+
+vectorised! {
+    /// Whole planes, `scale` times the sum of each square, row after row. A row of y is `width` long.
+    fn pool_planes<T: Real>(
+        x: &[T],
+        width: usize,
+        factor: usize,
+        scale: T,
+        y: &mut [MaybeUninit<T>],
+    ) {
+        let line = width * factor;
+        for (rows, y) in x.chunks_exact(line * factor).zip(y.chunks_exact_mut(width)) {
+            if factor == 2 {
+                let (top, bottom) = rows.split_at(line);
+                let pairs = top.as_chunks::<2>().0.iter().zip(bottom.as_chunks::<2>().0);
+                for (y, (a, b)) in y.iter_mut().zip(pairs) {
+                    y.write((a[0] + a[1] + b[0] + b[1]) * scale);
+                }
+            } else {
+                for (i, y) in y.iter_mut().enumerate() {
+                    let mut sum = T::default();
+                    for row in rows.chunks_exact(line) {
+                        row[i * factor..][..factor].iter().for_each(|&x| sum += x);
+                    }
+                    y.write(sum * scale);
+                }
+            }
+        }
+    }
+}
+
+/// Each value at every place of its square, times `scale`.
+struct Upsample {
+    factor: usize,
+    scale: f64,
+}
+
+impl CustomOp1 for Upsample {
+    fn name(&self) -> &'static str {
+        "upsample-nearest"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timer = time("upsampling");
+        let s = Sizes::grown(layout.shape().dims4()?, self.factor)?;
+        let y = by_type!(x, T, {
+            let (x, scale) = (cpu_slice::<T>(x, layout)?, T::of(self.scale));
+            // SAFETY: every piece is written whole.
+            T::storage(unsafe {
+                build(s.large().elem_count(), |y| {
+                    let work = y.par_chunks_mut(s.large_piece()).zip(x.par_chunks(s.piece()));
+                    work.for_each(|(y, x)| upsample_planes(x, s.width, s.factor, scale, y));
+                })
+            })
+        });
+        Ok((y, s.large()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        let adjoint = Pool { factor: self.factor, scale: self.scale };
+        Ok(Some(g.contiguous()?.apply_op1(adjoint)?))
+    }
+}
+
+/// The sum of each square, times `scale`.
+struct Pool {
+    factor: usize,
+    scale: f64,
+}
+
+impl CustomOp1 for Pool {
+    fn name(&self) -> &'static str {
+        "average-pool"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timer = time("pooling");
+        let s = Sizes::shrunk(layout.shape().dims4()?, self.factor)?;
+        let y = by_type!(x, T, {
+            let (x, scale) = (cpu_slice::<T>(x, layout)?, T::of(self.scale));
+            // SAFETY: every piece is written whole.
+            T::storage(unsafe {
+                build(s.small().elem_count(), |y| {
+                    let work = y.par_chunks_mut(s.piece()).zip(x.par_chunks(s.large_piece()));
+                    work.for_each(|(y, x)| pool_planes(x, s.width, s.factor, scale, y));
+                })
+            })
+        });
+        Ok((y, s.small()))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
+        let adjoint = Upsample { factor: self.factor, scale: self.scale };
+        Ok(Some(g.contiguous()?.apply_op1(adjoint)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finite_difference::{check, normal};
+    use super::*;
+    use candle_core::{DType, Device, Var};
+
+    /// Shape and factor.
+    const CASES: [([usize; 4], usize); 4] =
+        [([2, 3, 6, 4], 2), ([1, 2, 3, 9], 3), ([2, 1, 4, 4], 4), ([1, 2, 3, 5], 1)];
+
+    #[test]
+    fn upsampling_repeats_every_pixel_and_pooling_takes_the_mean_of_every_square() {
+        let x = Tensor::new(&[1.0f64, 2.0, 3.0, 5.0], &Device::Cpu).unwrap();
+        let x = x.reshape((1, 1, 1, 4)).unwrap();
+        let y = upsample_nearest(&x, 2).unwrap();
+        assert_eq!(y.dims(), [1, 1, 2, 8]);
+        let row = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 5.0, 5.0];
+        assert_eq!(y.flatten_all().unwrap().to_vec1::<f64>().unwrap(), [row, row].concat());
+        // Squares of the rows (1, 2, 3, 5) and (1, 2, 3, 5): 2·(1 + 2)/4 and 2·(3 + 5)/4.
+        let twice = Tensor::cat(&[&x, &x], 2).unwrap();
+        let y = avg_pool(&twice, 2).unwrap();
+        assert_eq!(y.dims(), [1, 1, 1, 2]);
+        assert_eq!(y.flatten_all().unwrap().to_vec1::<f64>().unwrap(), [1.5, 4.0]);
+    }
+
+    #[test]
+    fn pooling_undoes_upsampling() {
+        for factor in [1, 2, 3, 4] {
+            // Sums of more than two equal values are rounded.
+            let x = normal(1, &[2, 3, 3, 5]);
+            let y = avg_pool(&upsample_nearest(&x, factor).unwrap(), factor).unwrap();
+            let error = (y - x).unwrap().abs().unwrap().max_all().unwrap();
+            assert!(error.to_scalar::<f64>().unwrap() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn both_equal_their_composed_twins_and_have_the_gradients_of_finite_differences() {
+        let close = |a: Tensor, b: Tensor| {
+            assert_eq!(a.dims(), b.dims());
+            let error = (a - b).unwrap().abs().unwrap().max_all().unwrap();
+            assert!(error.to_scalar::<f64>().unwrap() < 1e-14);
+        };
+        for (shape, factor) in CASES {
+            let x = normal(1, &shape);
+            let large = Sizes::grown(x.dims4().unwrap(), factor).unwrap();
+            close(upsample_nearest(&x, factor).unwrap(), composed_upsample(&x, &large).unwrap());
+            check(&[x], |v| upsample_nearest(&v[0], factor));
+            let x = normal(1, large.large().dims());
+            close(avg_pool(&x, factor).unwrap(), composed_pool(&x, &large).unwrap());
+            check(&[x.clone()], |v| avg_pool(&v[0], factor));
+            check(&[x.clone()], |v| composed_pool(&v[0], &large));
+            check(&[normal(1, &shape)], |v| composed_upsample(&v[0], &large));
+        }
+    }
+
+    #[test]
+    fn an_input_that_feeds_two_branches_gets_both_gradients() {
+        // y = Σ up(x) + Σ 3x: every pixel is counted four times and three times.
+        let x = Var::from_tensor(&normal(1, &[1, 2, 3, 3])).unwrap();
+        let y = upsample_nearest(&x, 2).unwrap().sum_all().unwrap();
+        let y = (y + (x.as_tensor() * 3.0).unwrap().sum_all().unwrap()).unwrap();
+        let dx = y.backward().unwrap().get(&x).unwrap().flatten_all().unwrap();
+        assert_eq!(dx.to_vec1::<f64>().unwrap(), [7.0; 18]);
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_bits() {
+        // More than one piece, the last one smaller.
+        let x = normal(1, &[7, 5, 30, 30]).to_dtype(DType::F32).unwrap();
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                [upsample_nearest(&x, 2), avg_pool(&x, 2), avg_pool(&x, 3)]
+                    .map(|y| y.unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
+            })
+        };
+        let one = run(1);
+        assert_eq!(one, run(2));
+        assert_eq!(one, run(4));
+    }
+
+    #[test]
+    fn sizes_that_the_factor_does_not_divide_are_refused() {
+        let error = avg_pool(&normal(1, &[1, 1, 5, 4]), 2).unwrap_err().to_string();
+        assert!(error.contains("an image of 5x4 cannot be pooled by 2"), "{error}");
+        let error = avg_pool(&normal(1, &[1, 1, 4, 5]), 2).unwrap_err().to_string();
+        assert!(error.contains("an image of 4x5 cannot be pooled by 2"), "{error}");
+    }
+
+    #[test]
+    fn a_factor_of_0_is_refused() {
+        for resample in [avg_pool, upsample_nearest] {
+            let error = resample(&normal(1, &[1, 1, 4, 4]), 0).unwrap_err().to_string();
+            assert!(error.contains("cannot be resampled by a factor of 0"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_empty_batch_stays_empty() {
+        let x = Tensor::zeros((0, 3, 4, 4), DType::F32, &Device::Cpu).unwrap();
+        assert_eq!(upsample_nearest(&x, 2).unwrap().dims(), [0, 3, 8, 8]);
+        assert_eq!(avg_pool(&x, 2).unwrap().dims(), [0, 3, 2, 2]);
+    }
+}
