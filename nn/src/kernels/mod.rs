@@ -16,6 +16,7 @@ mod scratch;
 #[cfg(test)]
 mod second_order;
 pub mod simd;
+pub mod softmax;
 pub mod spectral;
 mod tile;
 mod winograd;

@@ -7,6 +7,7 @@ use super::batch_norm::{GainBias, batch_norm};
 use super::conv::{Geometry, conv_transpose2d_activate, conv2d_activate};
 use super::finite_difference::{check, normal};
 use super::resample::{avg_pool, upsample_nearest};
+use super::softmax::{log_sum_exp_rows, softmax_rows};
 use super::spectral::{SingularVectors, spectral_normalise};
 
 const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
@@ -92,7 +93,20 @@ fn the_penalty_through_resampling_has_the_gradients_of_finite_differences() {
         // Cubed, so that the gradient of the gradient is not constant.
         let cubed = |y: Tensor| y.sqr()? * y;
         let x = normal(1, &[2, 2, factor, 2 * factor]);
-        check(&[x.clone()], |v| penalty(v, |v| cubed(upsample_nearest(&v[0], factor)?)));
+        check(std::slice::from_ref(&x), |v| {
+            penalty(v, |v| cubed(upsample_nearest(&v[0], factor)?))
+        });
         check(&[x], |v| penalty(v, |v| cubed(avg_pool(&v[0], factor)?)));
     }
+}
+
+#[test]
+fn the_penalty_through_softmax_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_penalty_through_softmax_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    check(&[normal(1, &[3, 5])], |v| penalty(v, |v| log_sum_exp_rows(&v[0])));
+    check(&[normal(1, &[3, 5])], |v| penalty(v, |v| softmax_rows(&v[0])?.sqr()));
 }
