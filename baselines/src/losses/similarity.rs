@@ -1,6 +1,7 @@
 //! Cosine similarities, and sums of exponentials over parts of a similarity matrix.
 
 use candle_core::{DType, Result, Tensor};
+use ganbench_nn::kernels::softmax;
 
 /// Rows divided by their Euclidean length (at least 1e-12, as PyTorch's `normalize`): `[n, d]`.
 ///
@@ -43,9 +44,7 @@ pub fn keep_only(x: &Tensor, keep: &Tensor) -> Result<Tensor> {
 /// # Errors
 /// If x is not of rank 2.
 pub fn log_sum_exp_rows(x: &Tensor) -> Result<Tensor> {
-    let max = x.max_keepdim(1)?.detach();
-    let sum = x.broadcast_sub(&max)?.exp()?.sum(1)?;
-    sum.log()? + max.squeeze(1)?
+    softmax::log_sum_exp_rows(x)
 }
 
 /// log Σ exp over everything, a scalar.

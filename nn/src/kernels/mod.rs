@@ -11,10 +11,12 @@ pub mod batch_norm;
 pub mod conv;
 pub mod gemm;
 pub(crate) mod real;
+pub mod resample;
 mod scratch;
 #[cfg(test)]
 mod second_order;
 pub mod simd;
+pub mod softmax;
 pub mod spectral;
 mod tile;
 mod winograd;

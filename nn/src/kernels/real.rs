@@ -21,6 +21,8 @@ pub trait Real:
     fn f64(self) -> f64;
     fn sqrt(self) -> Self;
     fn tanh(self) -> Self;
+    fn exp(self) -> Self;
+    fn ln(self) -> Self;
     /// The storage that candle keeps these numbers in.
     fn storage(data: Vec<Self>) -> CpuStorage;
     /// The same numbers, where they are f32.
@@ -42,6 +44,12 @@ impl Real for f32 {
     }
     fn tanh(self) -> Self {
         libm::tanhf(self)
+    }
+    fn exp(self) -> Self {
+        libm::expf(self)
+    }
+    fn ln(self) -> Self {
+        libm::logf(self)
     }
     fn storage(data: Vec<Self>) -> CpuStorage {
         CpuStorage::F32(data)
@@ -69,6 +77,12 @@ impl Real for f64 {
     }
     fn tanh(self) -> Self {
         libm::tanh(self)
+    }
+    fn exp(self) -> Self {
+        libm::exp(self)
+    }
+    fn ln(self) -> Self {
+        libm::log(self)
     }
     fn storage(data: Vec<Self>) -> CpuStorage {
         CpuStorage::F64(data)

@@ -4,8 +4,13 @@ use candle_core::{Result, Tensor, Var};
 
 use super::activation::{Activation, activate};
 use super::batch_norm::{GainBias, batch_norm};
-use super::conv::{Geometry, conv_transpose2d_activate, conv2d_activate};
+use super::conv::{
+    Geometry, conv_transpose2d_activate, conv_transpose2d_per_sample, conv2d_activate,
+    conv2d_per_sample,
+};
 use super::finite_difference::{check, normal};
+use super::resample::{avg_pool, upsample_nearest};
+use super::softmax::{log_sum_exp_rows, softmax_rows};
 use super::spectral::{SingularVectors, spectral_normalise};
 
 const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
@@ -78,4 +83,55 @@ fn the_gradient_penalty_has_the_gradients_of_finite_differences() {
     ];
     check(&v, |v| penalty(v, g));
     check(&[normal(1, &[3, 4])], |v| penalty(v, |v| activate(&v[0], Activation::Tanh)?.sqr()));
+}
+
+#[test]
+fn the_penalty_through_resampling_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_penalty_through_resampling_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    for factor in [2, 3] {
+        // Cubed, so that the gradient of the gradient is not constant.
+        let cubed = |y: Tensor| y.sqr()? * y;
+        let x = normal(1, &[2, 2, factor, 2 * factor]);
+        check(std::slice::from_ref(&x), |v| {
+            penalty(v, |v| cubed(upsample_nearest(&v[0], factor)?))
+        });
+        check(&[x], |v| penalty(v, |v| cubed(avg_pool(&v[0], factor)?)));
+    }
+}
+
+#[test]
+fn the_penalty_through_softmax_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_penalty_through_softmax_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    check(&[normal(1, &[3, 5])], |v| penalty(v, |v| log_sum_exp_rows(&v[0])));
+    check(&[normal(1, &[3, 5])], |v| penalty(v, |v| softmax_rows(&v[0])?.sqr()));
+}
+
+#[test]
+fn the_penalty_through_per_sample_convolution_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_penalty_through_per_sample_convolution_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    // Squared, so that the penalty depends on the input too.
+    let along = |v: &[Tensor]| conv2d_per_sample(&v[0], &v[1], Geometry::square(2, 1))?.sqr();
+    let v = [normal(1, &[2, 3, 5, 5]), normal(2, &[2, 4, 3, 3, 3])];
+    check(&v, |v| penalty(v, along));
+    // The penalty on the filters' gradient goes through the third op.
+    let turned = |v: &[Tensor]| along(&[v[1].clone(), v[0].clone()]);
+    check(&[v[1].clone(), v[0].clone()], |v| penalty(v, turned));
+    let back =
+        |v: &[Tensor]| conv_transpose2d_per_sample(&v[0], &v[1], Geometry::square(2, 1))?.sqr();
+    let v = [normal(1, &[2, 3, 3, 3]), normal(2, &[2, 3, 2, 4, 4])];
+    check(&v, |v| penalty(v, back));
+    let turned = |v: &[Tensor]| back(&[v[1].clone(), v[0].clone()]);
+    check(&[v[1].clone(), v[0].clone()], |v| penalty(v, turned));
 }

@@ -11,12 +11,14 @@ mod fused;
 mod im2col;
 mod ops;
 mod passes;
+mod per_sample;
 
 use candle_core::{Layout, Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::finish::Finish;
 pub use fused::{conv_transpose2d_activate, conv2d_activate};
+pub use per_sample::{conv_transpose2d_per_sample, conv2d_per_sample};
 
 use self::im2col::Plane;
 use self::ops::{Conv2d, ConvInputGrad, ConvWeightGrad};
