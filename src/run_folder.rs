@@ -22,6 +22,8 @@ pub struct Provenance {
     pub os: &'static str,
     pub arch: &'static str,
     pub cpu: String,
+    /// Instruction set of the kernels, as in `GANBENCH_SIMD`.
+    pub simd: &'static str,
     pub threads: usize,
     pub device: String,
     pub started_unix_s: u64,

@@ -16,6 +16,15 @@ pub fn ganbench(args: &[&str]) -> Output {
     command(args).output().unwrap_or_else(|e| panic!("ganbench could not be started: {e}"))
 }
 
+/// With an environment variable.
+pub fn ganbench_with(name: &str, value: &str, args: &[&str]) -> Output {
+    let mut command = command(args);
+    command
+        .env(name, value)
+        .output()
+        .unwrap_or_else(|e| panic!("ganbench could not be started: {e}"))
+}
+
 /// A run in the background.
 pub fn start(args: &[&str]) -> Child {
     let mut command = command(args);

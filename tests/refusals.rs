@@ -1,6 +1,6 @@
 use std::fs;
 
-use crate::program::{ok, refused, text};
+use crate::program::{ganbench_with, ok, refused, text};
 
 /// Usage errors end with 64, others with 1.
 fn says(args: &[&str], code: i32, message: &str) {
@@ -98,6 +98,16 @@ fn missing_or_damaged_input_ends_with_1_and_names_the_place() {
     says(&["reproduce", "table1", "--threads", "0"], 64, "--threads is 0, expected at least 1");
     says(&["sample", "--run", &nowhere, "--out", "x.npz"], 1, "is no run folder");
     says(&["report", "--runs", &root, "--out", &nowhere], 1, "holds no runs");
+}
+
+#[test]
+fn an_instruction_set_that_the_machine_has_not_is_refused() {
+    let args = ["bench", "train-step", "--width", "4", "--batch", "4"];
+    let output = ganbench_with("GANBENCH_SIMD", "mmx", &args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(64), "{stderr}");
+    let message = "GANBENCH_SIMD is \"mmx\", expected one that this machine has: ";
+    assert!(stderr.contains(message) && stderr.contains("portable"), "{stderr}");
 }
 
 #[test]

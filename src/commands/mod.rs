@@ -65,6 +65,7 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
         os: std::env::consts::OS,
         arch: std::env::consts::ARCH,
         cpu: machine::cpu_name(),
+        simd: ganbench_nn::kernels::simd::isa().name(),
         threads,
         device: args.device.clone(),
         started_unix_s: now.map_or(0, |d| d.as_secs()),
