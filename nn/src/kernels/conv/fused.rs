@@ -80,18 +80,9 @@ impl Fused {
             let timer = time("bias and activation, gradient");
             let (g, sums) = gradient_and_sums(y, g, channels, image, self.activation);
             drop(timer);
-            let along = || {
-                let _timer = time("convolution");
-                passes::forward(&g, w, &d, algorithm, Finish::NOTHING)
-            };
-            let back = || {
-                let _timer = time("convolution, input gradient");
-                passes::input_grad(&g, w, &d, algorithm, Finish::NOTHING)
-            };
-            let weight = |x: &[T], g: &[T]| {
-                let _timer = time("convolution, weight gradient");
-                passes::weight_grad(x, g, &d, algorithm)
-            };
+            let along = || passes::forward(&g, w, &d, algorithm, Finish::NOTHING);
+            let back = || passes::input_grad(&g, w, &d, algorithm, Finish::NOTHING);
+            let weight = |x: &[T], g: &[T]| passes::weight_grad(x, g, &d, algorithm);
             let (dx, dw) = if self.transposed {
                 (inputs.0.then(along), inputs.1.then(|| weight(&g, x)))
             } else {
@@ -141,10 +132,8 @@ impl CustomOp3 for Fused {
             let finish = Finish { bias: cpu_slice(bias, lb)?, activation: self.activation };
             let algorithm = self.conv.algorithm;
             T::storage(if self.transposed {
-                let _timer = time("convolution, input gradient");
                 passes::input_grad(x, w, &d, algorithm, finish)
             } else {
-                let _timer = time("convolution");
                 passes::forward(x, w, &d, algorithm, finish)
             })
         });

@@ -3,8 +3,6 @@
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use crate::profile::time;
-
 use super::super::for_backward;
 use super::super::real::{Real, by_type, cpu_slice};
 use super::finish::Finish;
@@ -26,7 +24,6 @@ impl CustomOp2 for Conv2d {
         w: &CpuStorage,
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let _timer = time("convolution");
         let d = Dims::new(dims4(lx)?, dims4(lw)?, self.conv.geometry)?;
         let y = by_type!(x, T, {
             let (x, w) = (cpu_slice::<T>(x, lx)?, cpu_slice::<T>(w, lw)?);
@@ -66,7 +63,6 @@ impl CustomOp2 for ConvInputGrad {
         w: &CpuStorage,
         lw: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let _timer = time("convolution, input gradient");
         let ([n, cout, oh, ow], [cout_w, cin, kh, kw]) = (dims4(ldy)?, dims4(lw)?);
         let [h, width] = self.size;
         let d = Dims::new([n, cin, h, width], [cout_w, cin, kh, kw], self.conv.geometry)?;
@@ -111,7 +107,6 @@ impl CustomOp2 for ConvWeightGrad {
         dy: &CpuStorage,
         ldy: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let _timer = time("convolution, weight gradient");
         let ([n, cin, h, width], [ny, cout, oh, ow]) = (dims4(lx)?, dims4(ldy)?);
         let [kh, kw] = self.kernel;
         let d = Dims::new([n, cin, h, width], [cout, cin, kh, kw], self.conv.geometry)?;

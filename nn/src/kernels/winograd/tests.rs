@@ -6,7 +6,7 @@ use candle_core::{DType, Result, Tensor, Var};
 
 /// 1×1 images, one channel, three channels, odd sizes, batch 1, sizes that no tile divides, more channels
 /// than a panel has columns.
-const SHAPES: [([usize; 4], [usize; 4], usize, usize); 14] = [
+const SHAPES: [([usize; 4], [usize; 4], usize, usize); 16] = [
     ([2, 16, 8, 8], [16, 16, 3, 3], 1, 1),
     ([3, 3, 7, 5], [5, 3, 3, 3], 1, 1),
     ([1, 1, 1, 1], [1, 1, 3, 3], 1, 1),
@@ -22,6 +22,9 @@ const SHAPES: [([usize; 4], [usize; 4], usize, usize); 14] = [
     // Filters so large that they are made panel by panel.
     ([3, 250, 5, 5], [280, 250, 3, 3], 1, 1),
     ([2, 150, 4, 6], [180, 150, 4, 4], 2, 1),
+    // As many channels as SNDCGAN has.
+    ([4, 512, 4, 4], [512, 512, 3, 3], 1, 1),
+    ([4, 256, 8, 8], [512, 256, 4, 4], 2, 1),
 ];
 
 fn values(t: &Tensor) -> Vec<f64> {
