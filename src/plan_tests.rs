@@ -20,7 +20,10 @@ fn a_plan_given_back_as_toml_is_the_same_run() {
 /// or leave the new field out of the hash at its neutral value.
 #[test]
 fn run_ids_stay() {
-    assert_eq!(plan("gan").run_id(), "f04c53aa3f87ffe3");
+    // The recipe's default budget may be retuned; its runs are other runs then.
+    let mut plan = plan("gan");
+    plan.train.budget.amount = 20.0;
+    assert_eq!(plan.run_id(), "f04c53aa3f87ffe3");
 }
 
 #[test]
