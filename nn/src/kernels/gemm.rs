@@ -120,63 +120,132 @@ impl Kernel for Multiply<'_> {
         }
         let width = S::PANELS * LANES;
         let mut panel = Scratch::new(STEPS * width);
-        for first in (0..b.cols).step_by(width) {
-            let columns = width.min(b.cols - first);
-            for step in (0..b.rows).step_by(STEPS) {
-                let steps = STEPS.min(b.rows - step);
-                let from = Mat { data: &b.data[step * b.row_stride..], rows: steps, ..b };
-                pack(s, from, first, columns, width, &mut panel);
+        let mut rows = Scratch::new(a.rows.div_ceil(S::ROWS) * STEPS * LANES);
+        for step in (0..b.rows).step_by(STEPS) {
+            let steps = STEPS.min(b.rows - step);
+            let a = Mat { data: &a.data[step * a.col_stride..], cols: steps, ..a };
+            let from = Mat { data: &b.data[step * b.row_stride..], rows: steps, ..b };
+            let add = accumulate || step > 0;
+            // Rows far apart fall into few cache sets: they are read as columns of a copy.
+            let packed = a.row_stride != 1;
+            if packed {
+                pack_rows(s, a, &mut rows);
+            }
+            for first in (0..b.cols).step_by(width) {
+                let columns = first..b.cols.min(first + width);
+                pack(s, from, first, columns.len(), width, &mut panel);
                 let b = Factor { at: panel.as_ptr(), outer: 1, step: width };
-                let a = Mat { data: &a.data[step * a.col_stride..], cols: steps, ..a };
-                let add = accumulate || step > 0;
-                panel_product(s, a, b, first..first + columns, from.cols, out, add);
+                for (group, (row, n)) in groups::<S>(a.rows).enumerate() {
+                    let a = if packed {
+                        let at = rows[group * STEPS * LANES..].as_ptr();
+                        Factor { at, outer: 1, step: LANES }
+                    } else {
+                        let at = a.data.as_ptr().wrapping_add(row * a.row_stride);
+                        Factor { at, outer: a.row_stride, step: a.col_stride }
+                    };
+                    let rows = row..row + n;
+                    // SAFETY: `check` holds all of a inside its slice, or its copy holds it; the panel has
+                    // every step.
+                    unsafe {
+                        product(
+                            s,
+                            a,
+                            b,
+                            steps,
+                            Part { rows, columns: columns.clone() },
+                            out,
+                            from.cols,
+                            add,
+                        )
+                    };
+                }
             }
         }
     }
+}
+
+/// First row and number of rows of each register tile, as even as can be.
+#[inline(always)]
+fn groups<S: Simd>(rows: usize) -> impl Iterator<Item = (usize, usize)> {
+    let groups = rows.div_ceil(S::ROWS);
+    let mut first = 0;
+    (0..groups).map(move |group| {
+        let n = (rows - first).div_ceil(groups - group);
+        first += n;
+        (first - n, n)
+    })
+}
+
+/// Copies `a` as `[group][step][16]`: the rows of one register tile side by side.
+#[inline(always)]
+fn pack_rows<S: Simd>(s: S, a: Mat<'_, f32>, to: &mut [f32]) {
+    let whole = if a.col_stride == 1 { a.cols - a.cols % LANES } else { 0 };
+    for (group, (first, n)) in groups::<S>(a.rows).enumerate() {
+        let to = &mut to[group * STEPS * LANES..][..STEPS * LANES];
+        for step in (0..whole).step_by(LANES) {
+            let mut rows = [s.splat(0.0); LANES];
+            for (r, row) in rows.iter_mut().enumerate().take(n) {
+                let from = &a.data[(first + r) * a.row_stride + step..][..LANES];
+                // SAFETY: 16 floats lie there.
+                *row = unsafe { s.load(from.as_ptr()) };
+            }
+            for (i, &column) in s.transpose(rows).iter().enumerate() {
+                // SAFETY: 16 floats lie there.
+                unsafe { s.store(to[(step + i) * LANES..][..LANES].as_mut_ptr(), column) };
+            }
+        }
+        for step in whole..a.cols {
+            for r in 0..n {
+                to[step * LANES + r] = a.data[(first + r) * a.row_stride + step * a.col_stride];
+            }
+        }
+    }
+}
+
+/// A part of a result.
+struct Part {
+    rows: std::ops::Range<usize>,
+    columns: std::ops::Range<usize>,
 }
 
 /// Steps of a product that are summed on their own: sums of sums are more exact than one long sum, and the
 /// panel stays in the first-level cache.
 const STEPS: usize = 256;
 
-/// Some columns of `out` (of `row` columns a row) from one packed panel.
+/// One register tile of `out`, which has `row` columns.
+///
+/// # Safety
+/// `a` holds the part's rows and `b` a whole panel, both for `steps` steps.
 #[inline(always)]
-fn panel_product<S: Simd>(
+#[allow(clippy::too_many_arguments)]
+unsafe fn product<S: Simd>(
     s: S,
-    a: Mat<'_, f32>,
+    a: Factor,
     b: Factor,
-    columns: std::ops::Range<usize>,
-    row: usize,
+    steps: usize,
+    part: Part,
     out: &mut [f32],
+    row: usize,
     add: bool,
 ) {
-    let width = S::PANELS * LANES;
-    let groups = a.rows.div_ceil(S::ROWS);
-    let mut first = 0;
-    for group in 0..groups {
-        let rows = (a.rows - first).div_ceil(groups - group);
-        let at = a.data.as_ptr().wrapping_add(first * a.row_stride);
-        let af = Factor { at, outer: a.row_stride, step: a.col_stride };
-        let to = first * row + columns.start;
-        if columns.len() == width {
-            let c = Product { at: out[to..].as_mut_ptr(), row, add };
-            // SAFETY: `check` holds all of a inside its slice, the panel has every step, and these rows and
-            // columns lie inside `out`.
-            unsafe { s.tile(rows, af, b, c, a.cols) };
-        } else {
-            // Beyond the last column of `out` would be the next row: by way of a tile of its own.
-            let mut edge = [0.0; MOST_ROWS * MOST_COLUMNS];
-            let c = Product { at: edge.as_mut_ptr(), row: width, add: false };
-            // SAFETY: as above; `edge` holds the largest tile.
-            unsafe { s.tile(rows, af, b, c, a.cols) };
-            for r in 0..rows {
-                let out = &mut out[to + r * row..][..columns.len()];
-                for (out, &sum) in out.iter_mut().zip(&edge[r * width..]) {
-                    *out = if add { *out + sum } else { sum };
-                }
-            }
+    let (n, columns, width) = (part.rows.len(), part.columns.len(), S::PANELS * LANES);
+    let out = &mut out[part.rows.start * row + part.columns.start..];
+    if columns == width {
+        assert!(out.len() >= (n - 1) * row + columns, "output too small");
+        let c = Product { at: out.as_mut_ptr(), row, add };
+        // SAFETY: the caller's, and the assertion.
+        return unsafe { s.tile(n, a, b, c, steps) };
+    }
+    // Beyond the last column of `out` would be the next row: by way of a tile of its own.
+    let mut edge = [0.0; MOST_ROWS * MOST_COLUMNS];
+    let c = Product { at: edge.as_mut_ptr(), row: width, add: false };
+    // SAFETY: the caller's; `edge` holds the largest tile.
+    unsafe { s.tile(n, a, b, c, steps) };
+    for r in 0..n {
+        let out = &mut out[r * row..][..columns];
+        for (out, &sum) in out.iter_mut().zip(&edge[r * width..]) {
+            *out = if add { *out + sum } else { sum };
         }
-        first += rows;
     }
 }
 
@@ -202,26 +271,24 @@ fn pack<S: Simd>(
     // Columns that lie in memory as rows do, sixteen by sixteen.
     let whole = if b.row_stride == 1 { b.rows - b.rows % LANES } else { 0 };
     for column in (0..width).step_by(LANES) {
-        let full = column + LANES <= columns;
-        if full {
-            for step in (0..whole).step_by(LANES) {
-                let mut rows = [s.splat(0.0); LANES];
-                for (lane, row) in rows.iter_mut().enumerate() {
-                    let from = &b.data[place(step, column + lane)..][..LANES];
-                    // SAFETY: 16 floats lie there.
-                    *row = unsafe { s.load(from.as_ptr()) };
-                }
-                for (i, &row) in s.transpose(rows).iter().enumerate() {
-                    let to = &mut panel[(step + i) * width + column..][..LANES];
-                    // SAFETY: 16 floats lie there.
-                    unsafe { s.store(to.as_mut_ptr(), row) };
-                }
+        let known = columns.saturating_sub(column).min(LANES);
+        for step in (0..whole).step_by(LANES) {
+            let mut rows = [s.splat(0.0); LANES];
+            for (lane, row) in rows.iter_mut().enumerate().take(known) {
+                let from = &b.data[place(step, column + lane)..][..LANES];
+                // SAFETY: 16 floats lie there.
+                *row = unsafe { s.load(from.as_ptr()) };
+            }
+            for (i, &row) in s.transpose(rows).iter().enumerate() {
+                let to = &mut panel[(step + i) * width + column..][..LANES];
+                // SAFETY: 16 floats lie there.
+                unsafe { s.store(to.as_mut_ptr(), row) };
             }
         }
-        for step in if full { whole } else { 0 }..b.rows {
-            for lane in column..column + LANES {
-                let value = if lane < columns { b.data[place(step, lane)] } else { 0.0 };
-                panel[step * width + lane] = value;
+        for step in whole..b.rows {
+            for lane in 0..LANES {
+                let value = if lane < known { b.data[place(step, column + lane)] } else { 0.0 };
+                panel[step * width + column + lane] = value;
             }
         }
     }

@@ -100,7 +100,8 @@ pub fn weight_grad<T: Real>(x: &[T], dy: &[T], d: &Dims) -> Vec<T> {
     };
     // One task an input-channel block sums over all images, so nothing has to be reduced; where there
     // are too few channels for that, the images are cut into groups and the groups added in order.
-    let block = d.cin.div_ceil(8).max(1);
+    // A handful of columns would leave most of a register tile empty: then the images alone are cut.
+    let block = if k <= 64 { d.cin } else { d.cin.div_ceil(8) };
     let blocks = d.cin.div_ceil(block);
     let chunks = d.n.div_ceil(chunk);
     let groups = if blocks < 4 { 8usize.min(chunks).max(1) } else { 1 };
