@@ -143,21 +143,16 @@ impl Kernel for Multiply<'_> {
                         let at = a.data.as_ptr().wrapping_add(row * a.row_stride);
                         Factor { at, outer: a.row_stride, step: a.col_stride }
                     };
-                    let rows = row..row + n;
+                    let c = Part {
+                        out: &mut *out,
+                        row: from.cols,
+                        rows: row..row + n,
+                        columns: columns.clone(),
+                        add,
+                    };
                     // SAFETY: `check` holds all of a inside its slice, or its copy holds it; the panel has
                     // every step.
-                    unsafe {
-                        product(
-                            s,
-                            a,
-                            b,
-                            steps,
-                            Part { rows, columns: columns.clone() },
-                            out,
-                            from.cols,
-                            add,
-                        )
-                    };
+                    unsafe { product(s, a, b, steps, c) };
                 }
             }
         }
@@ -202,34 +197,29 @@ fn pack_rows<S: Simd>(s: S, a: Mat<'_, f32>, to: &mut [f32]) {
     }
 }
 
-/// A part of a result.
-struct Part {
+/// A register tile of a result.
+struct Part<'a> {
+    out: &'a mut [f32],
+    /// Columns of the whole result.
+    row: usize,
     rows: std::ops::Range<usize>,
     columns: std::ops::Range<usize>,
+    add: bool,
 }
 
 /// Steps of a product that are summed on their own: sums of sums are more exact than one long sum, and the
 /// panel stays in the first-level cache.
 const STEPS: usize = 256;
 
-/// One register tile of `out`, which has `row` columns.
+/// One register tile of a product.
 ///
 /// # Safety
 /// `a` holds the part's rows and `b` a whole panel, both for `steps` steps.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
-unsafe fn product<S: Simd>(
-    s: S,
-    a: Factor,
-    b: Factor,
-    steps: usize,
-    part: Part,
-    out: &mut [f32],
-    row: usize,
-    add: bool,
-) {
-    let (n, columns, width) = (part.rows.len(), part.columns.len(), S::PANELS * LANES);
-    let out = &mut out[part.rows.start * row + part.columns.start..];
+unsafe fn product<S: Simd>(s: S, a: Factor, b: Factor, steps: usize, c: Part<'_>) {
+    let (n, columns, width) = (c.rows.len(), c.columns.len(), S::PANELS * LANES);
+    let (row, add) = (c.row, c.add);
+    let out = &mut c.out[c.rows.start * row + c.columns.start..];
     if columns == width {
         assert!(out.len() >= (n - 1) * row + columns, "output too small");
         let c = Product { at: out.as_mut_ptr(), row, add };
