@@ -34,6 +34,11 @@ pub enum MetricError {
     )]
     LogitRows { pool: usize, logits: usize },
     #[error(
+        "features of {dim} dimensions and {classes} classes cannot be followed by features of {more_dim} \
+         dimensions and {more_classes} classes"
+    )]
+    Appended { dim: usize, classes: usize, more_dim: usize, more_classes: usize },
+    #[error(
         "{metric} needs class logits, which these features do not have; choose another extractor"
     )]
     NoLogits { metric: &'static str },

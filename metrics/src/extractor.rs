@@ -3,7 +3,7 @@
 //! An extractor is one file under `extractors/` and one line in [`EXTRACTORS`].
 
 use candle_core::Device;
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_nn::images::{ImageBatch, ImageSize, ImageView};
 use thiserror::Error;
 
 use crate::error::MetricError;
@@ -66,18 +66,37 @@ pub trait Extractor: Send + Sync {
     /// Number of classes of the logits, 0 without logits.
     fn classes(&self) -> usize;
 
-    /// Features of all images, in their order: pool f32 `[n, feature_dim]` and logits f32
-    /// `[n, classes]`, the same for any batch size up to rounding. `progress` is called with
-    /// (images done, images in all), first with 0 done.
+    /// Images at a time that suit the network.
+    fn batch(&self) -> usize;
+
+    /// Features of all images at once, in their order: pool f32 `[n, feature_dim]` and logits f32
+    /// `[n, classes]`. An image's features are the same to the bit whatever it comes with.
     ///
     /// # Errors
-    /// If the images are of a size or number of channels that the network cannot take, or the
-    /// computation fails.
+    /// If an image is of a size or number of channels that the network cannot take, or the computation
+    /// fails.
+    fn extract_batch(&self, images: &[ImageView<'_>]) -> Result<Features, ExtractorError>;
+
+    /// Features of any number of images, [`Self::batch`] at a time. `progress` is called with (images
+    /// done, images in all), first with 0 done.
+    ///
+    /// # Errors
+    /// As [`Self::extract_batch`].
     fn extract(
         &self,
         images: &ImageBatch,
         progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Features, ExtractorError>;
+    ) -> Result<Features, ExtractorError> {
+        let n = images.len();
+        let mut features = Features::empty(self.feature_dim(), self.classes());
+        progress(0, n);
+        for first in (0..n).step_by(self.batch()) {
+            let end = first.saturating_add(self.batch()).min(n);
+            features.append(self.extract_batch(&images.views(first..end))?)?;
+            progress(end, n);
+        }
+        Ok(features)
+    }
 }
 
 /// An extractor that cannot be had or used.
@@ -96,8 +115,8 @@ pub enum ExtractorError {
     EmptyBatch,
     #[error(transparent)]
     Weights(#[from] WeightsError),
-    #[error("{extractor} failed on images {first}..{end}: {source}")]
-    Network { extractor: &'static str, first: usize, end: usize, source: candle_core::Error },
+    #[error("{extractor} failed on a batch of {images} images: {source}")]
+    Network { extractor: &'static str, images: usize, source: candle_core::Error },
     #[error("{extractor} could not be built: {source}")]
     Build { extractor: &'static str, source: candle_core::Error },
     #[error(transparent)]

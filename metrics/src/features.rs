@@ -36,6 +36,37 @@ impl Features {
         Ok(Self { dim, pool, logits })
     }
 
+    /// Of no images. `classes` 0 means features without logits.
+    ///
+    /// # Panics
+    /// If `dim` is 0.
+    pub fn empty(dim: usize, classes: usize) -> Self {
+        assert!(dim > 0, "features of no dimensions");
+        let logits = (classes > 0).then(|| Logits { classes, values: Vec::new() });
+        Self { dim, pool: Vec::new(), logits }
+    }
+
+    /// Adds the features of further images.
+    ///
+    /// # Errors
+    /// If these differ in dimensions or classes.
+    pub fn append(&mut self, more: Self) -> Result<(), MetricError> {
+        let classes = |f: &Self| f.logits.as_ref().map_or(0, |l| l.classes);
+        if (self.dim, classes(self)) != (more.dim, classes(&more)) {
+            return Err(MetricError::Appended {
+                dim: self.dim,
+                classes: classes(self),
+                more_dim: more.dim,
+                more_classes: classes(&more),
+            });
+        }
+        self.pool.extend(more.pool);
+        if let (Some(logits), Some(more)) = (&mut self.logits, more.logits) {
+            logits.values.extend(more.values);
+        }
+        Ok(())
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.pool.len() / self.dim
@@ -79,6 +110,14 @@ mod tests {
         assert_eq!(
             Features::new(2, vec![0.0; 8], logits(3)).unwrap_err().to_string(),
             "features have 4 rows of pool but 3 rows of logits; both come from one image each"
+        );
+        let mut some = Features::new(2, vec![0.0; 8], logits(4)).unwrap();
+        some.append(some.clone()).unwrap();
+        assert_eq!((some.len(), some.logits().unwrap().values.len()), (8, 24));
+        assert_eq!(
+            some.append(Features::empty(2, 0)).unwrap_err().to_string(),
+            "features of 2 dimensions and 3 classes cannot be followed by features of 2 dimensions and 0 \
+             classes"
         );
         assert_eq!(
             Features::new(3, vec![0.0; 8], None).unwrap_err().to_string(),

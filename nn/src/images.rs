@@ -32,6 +32,14 @@ impl std::fmt::Display for ImageSize {
     }
 }
 
+/// One image of a set whose images may differ in size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageView<'a> {
+    pub size: ImageSize,
+    /// `[height, width, channels]`, row-major.
+    pub pixels: &'a [u8],
+}
+
 /// The known causes of each image of a synthetic set, one row an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factors {
@@ -101,6 +109,11 @@ impl ImageBatch {
     /// The bytes of image `i`, `[height, width, channels]`.
     pub fn image(&self, i: usize) -> &[u8] {
         &self.pixels[i * self.size.bytes()..(i + 1) * self.size.bytes()]
+    }
+
+    /// The images of `rows`, which lie within the batch.
+    pub fn views(&self, rows: std::ops::Range<usize>) -> Vec<ImageView<'_>> {
+        rows.map(|i| ImageView { size: self.size, pixels: self.image(i) }).collect()
     }
 
     /// The images at `rows`, in that order, with their labels and factors.

@@ -3,8 +3,9 @@
     ops.py [--batch 64] [--repeat 10] [--warmup 2]
 
 Protocol: `fwd` is the op alone without a tape; `fwd+bwd` is the op, the sum of its outputs, and the gradients of every
-input and weight. Outputs are made anew each time and dropped after the clock was read. Prints one JSON line an op and
-pass; a `variant` names another implementation of the same op.
+input and weight; `fwd+bwd, no tape` calls the op and its gradient after one another. Outputs are made anew each time
+and dropped after the clock was read. Prints one JSON line an op and pass; a `variant` names another implementation of
+the same op.
 """
 import argparse
 import json
@@ -101,7 +102,11 @@ def main():
         both(options, name, lambda: function(x, w, stride=stride, padding=1), [x, w], flops)
 
     x = torch.randn(options.batch, CHANNELS, SIDE, SIDE, requires_grad=True)
-    both(options, f"leaky_relu {CHANNELS}x{SIDE}x{SIDE}", lambda: F.leaky_relu(x, 0.1), [x])
+    name = f"leaky_relu {CHANNELS}x{SIDE}x{SIDE}"
+    both(options, name, lambda: F.leaky_relu(x, 0.1), [x])
+    g = torch.ones_like(x)
+    passes = lambda: (F.leaky_relu(x, 0.1), torch.ops.aten.leaky_relu_backward(g, x, 0.1, False))
+    measure(options, name, "fwd+bwd, no tape", without_tape(passes))
     norm = nn.BatchNorm2d(CHANNELS).train()
     both(options, f"batch_norm {CHANNELS}x{SIDE}x{SIDE}", lambda: norm(x), [x, norm.weight, norm.bias])
 

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use ganbench_baselines::networks::LayerSize;
-use ganbench_nn::kernels::activation::{Activation, activate};
+use ganbench_nn::kernels::activation::{Activation, activate, activation_gradient};
 use ganbench_nn::kernels::conv::{Geometry, conv_transpose2d, conv2d};
 use ganbench_nn::layers::{BatchNorm, Kernel, Pass};
 use ganbench_nn::optim::{Optimizer, Rule};
@@ -167,6 +167,14 @@ impl Settings {
         let fixed = x.as_tensor().detach();
         let leaky = Activation::LeakyRelu(SLOPE);
         self.measure(&name, "fwd", None, &mut || activate(&fixed, leaky), found)?;
+        // The study's measure: both passes of the op, and nothing of the tape.
+        let g = fixed.ones_like()?;
+        let mut passes = || {
+            let y = activate(&fixed, leaky)?;
+            let dx = activation_gradient(&y, &g, leaky)?;
+            Ok((y, dx))
+        };
+        self.measure(&name, "fwd+bwd, no tape", None, &mut passes, found)?;
         let mut both = || with_gradients(activate(x.as_tensor(), leaky)?);
         self.measure(&name, "fwd+bwd", None, &mut both, found)
     }
@@ -255,7 +263,7 @@ mod tests {
             Ok(())
         };
         measure(&settings, &mut found).unwrap();
-        assert_eq!(lines.len(), 2 * (CONVOLUTIONS.len() + 2) + 1);
+        assert_eq!(lines.len(), 2 * (CONVOLUTIONS.len() + 2) + 2);
         for line in &lines {
             assert!(line.min_ms > 0.0 && line.min_ms <= line.median_ms, "{line:?}");
             assert_eq!(line.gflops.is_some(), line.op.starts_with("conv"), "{line:?}");

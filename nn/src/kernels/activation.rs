@@ -102,7 +102,7 @@ macro_rules! by_gradient {
 pub(super) use by_gradient;
 
 /// Elements of one piece of parallel work.
-const PIECE: usize = 1 << 14;
+const PIECE: usize = 1 << 16;
 
 /// `activation(x)`, any shape.
 ///
@@ -157,7 +157,7 @@ impl CustomOp1 for Activate {
     }
 
     fn bwd(&self, _: &Tensor, y: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
-        Ok(Some(gradient(y, g, self.0)?))
+        Ok(Some(activation_gradient(y, g, self.0)?))
     }
 }
 
@@ -235,8 +235,11 @@ vectorised! {
     }
 }
 
-/// Gradient at the activation's input, of the shape of `y`.
-fn gradient(y: &Tensor, g: &Tensor, activation: Activation) -> Result<Tensor> {
+/// Gradient at the activation's input, of the shape of `y`, from its output y and the gradient there.
+///
+/// # Errors
+/// If the shapes or types differ.
+pub fn activation_gradient(y: &Tensor, g: &Tensor, activation: Activation) -> Result<Tensor> {
     if twice_differentiable() {
         return y.apply_op2(&g.contiguous()?, ActivationGradient(activation));
     }
@@ -295,7 +298,7 @@ impl CustomOp2 for ActivationGradient {
             Activation::Tanh => ((y * g)? * h)?.affine(-2.0, 0.0)?,
             _ => y.zeros_like()?,
         };
-        Ok((Some(dy), Some(gradient(y, h, self.0)?)))
+        Ok((Some(dy), Some(activation_gradient(y, h, self.0)?)))
     }
 }
 
@@ -342,7 +345,7 @@ impl CustomOp2 for BiasActivate {
         g: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         if twice_differentiable() {
-            let dx = gradient(y, g, self.0)?;
+            let dx = activation_gradient(y, g, self.0)?;
             let db = bias.track_op().then(|| {
                 let flat = dx.reshape((y.dim(0)?, y.dim(1)?, ()))?;
                 flat.sum((0, 2))

@@ -13,7 +13,7 @@ mod ops;
 use std::collections::HashMap;
 
 use candle_core::{D, Device, Result, Tensor};
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_nn::images::ImageView;
 use ganbench_nn::kernels::conv::{Convolution, Geometry, conv2d};
 use rayon::prelude::*;
 
@@ -83,37 +83,31 @@ impl Extractor for Inception {
         CLASSES
     }
 
-    fn extract(
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn extract_batch(
         &self,
-        images: &ImageBatch,
-        progress: &mut dyn FnMut(usize, usize),
+        images: &[ImageView<'_>],
     ) -> std::result::Result<Features, ExtractorError> {
-        if !matches!(images.size.channels, 1 | 3) {
-            return Err(ExtractorError::Channels { extractor: NAME, size: images.size });
+        if let Some(image) = images.iter().find(|image| !matches!(image.size.channels, 1 | 3)) {
+            return Err(ExtractorError::Channels { extractor: NAME, size: image.size });
         }
-        let n = images.len();
-        let mut pool = Vec::with_capacity(n * DIM);
-        let mut logits = Vec::with_capacity(n * CLASSES);
-        progress(0, n);
-        for first in (0..n).step_by(self.batch) {
-            let end = first.saturating_add(self.batch).min(n);
-            let (features, scores) = self
-                .network
-                .input(images, first..end)
-                .and_then(|x| self.network.forward(&x))
-                .and_then(|(f, l)| Ok((f.flatten_all()?.to_vec1()?, l.flatten_all()?.to_vec1()?)))
-                .map_err(|source| ExtractorError::Network {
-                    extractor: NAME,
-                    first,
-                    end,
-                    source,
-                })?;
-            let (features, scores): (Vec<f32>, Vec<f32>) = (features, scores);
-            pool.extend(features);
-            logits.extend(scores);
-            progress(end, n);
+        if images.is_empty() {
+            return Ok(Features::empty(DIM, CLASSES));
         }
-        Ok(Features::new(DIM, pool, Some(Logits { classes: CLASSES, values: logits }))?)
+        let (pool, values): (Vec<f32>, Vec<f32>) = self
+            .network
+            .input(images)
+            .and_then(|x| self.network.forward(&x))
+            .and_then(|(f, l)| Ok((f.flatten_all()?.to_vec1()?, l.flatten_all()?.to_vec1()?)))
+            .map_err(|source| ExtractorError::Network {
+                extractor: NAME,
+                images: images.len(),
+                source,
+            })?;
+        Ok(Features::new(DIM, pool, Some(Logits { classes: CLASSES, values }))?)
     }
 }
 
@@ -162,20 +156,18 @@ impl Network {
         Ok(Self { layers, classifier, device: device.clone() })
     }
 
-    /// The images of `range`, resized and scaled: f32 `[n, 3, 299, 299]`, about −1..1.
-    fn input(&self, images: &ImageBatch, range: std::ops::Range<usize>) -> Result<Tensor> {
+    /// The images, resized and scaled: f32 `[n, 3, 299, 299]`, about −1..1.
+    fn input(&self, images: &[ImageView<'_>]) -> Result<Tensor> {
         let plane = SIDE * SIDE;
-        let ImageSize { channels, .. } = images.size;
-        let n = range.len();
-        let mut x = vec![0f32; n * 3 * plane];
-        x.par_chunks_exact_mut(3 * plane).zip(range).for_each(|(x, i)| {
-            let (own, repeats) = x.split_at_mut(channels * plane);
-            tensorflow1_bilinear(images.image(i), images.size, [SIDE; 2], own);
+        let mut x = vec![0f32; images.len() * 3 * plane];
+        x.par_chunks_exact_mut(3 * plane).zip(images).for_each(|(x, image)| {
+            let (own, repeats) = x.split_at_mut(image.size.channels * plane);
+            tensorflow1_bilinear(image.pixels, image.size, [SIDE; 2], own);
             own.iter_mut().for_each(|v| *v = (*v - 128.0) / 128.0);
             // A grey image is its one plane three times.
             repeats.chunks_exact_mut(plane).for_each(|copy| copy.copy_from_slice(&own[..plane]));
         });
-        Tensor::from_vec(x, (n, 3, SIDE, SIDE), &self.device)
+        Tensor::from_vec(x, (images.len(), 3, SIDE, SIDE), &self.device)
     }
 
     /// Pooled features `[n, 2048]` and logits without bias `[n, 1008]`.

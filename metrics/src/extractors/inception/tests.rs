@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
+use ganbench_nn::images::{ImageBatch, ImageSize};
+
 use super::*;
 use crate::extractor::{ExtractorOptions, load_with};
 use crate::weights::source::WeightsSource;

@@ -15,7 +15,7 @@ mod loss;
 mod network;
 mod training;
 
-use ganbench_nn::images::ImageBatch;
+use ganbench_nn::images::ImageView;
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
 use crate::features::{Features, Logits};
@@ -84,8 +84,8 @@ fn load(
     };
     let build = |source| ExtractorError::Build { extractor, source };
     let network = Folded::new(&weights.tensors, &request.options.device).map_err(build)?;
-    let portion = request.options.batch.next_multiple_of(GROUP);
-    Ok(Box::new(Small { name: extractor, network, sha256: weights.sha256, portion }))
+    let batch = request.options.batch.next_multiple_of(GROUP);
+    Ok(Box::new(Small { name: extractor, network, sha256: weights.sha256, batch }))
 }
 
 /// The convolution kernel puts up to this many images into one matrix product. Every portion is filled
@@ -97,7 +97,7 @@ struct Small {
     network: Folded,
     sha256: String,
     /// Images at a time, a multiple of [`GROUP`].
-    portion: usize,
+    batch: usize,
 }
 
 impl Extractor for Small {
@@ -117,32 +117,28 @@ impl Extractor for Small {
         CLASSES
     }
 
-    fn extract(
-        &self,
-        images: &ImageBatch,
-        progress: &mut dyn FnMut(usize, usize),
-    ) -> Result<Features, ExtractorError> {
-        let (extractor, size, n) = (self.name, images.size, images.len());
-        if !matches!(size.channels, 1 | CHANNELS) {
-            return Err(ExtractorError::Channels { extractor, size });
+    fn batch(&self) -> usize {
+        self.batch
+    }
+
+    fn extract_batch(&self, images: &[ImageView<'_>]) -> Result<Features, ExtractorError> {
+        let (extractor, n) = (self.name, images.len());
+        for size in images.iter().map(|image| image.size) {
+            if !matches!(size.channels, 1 | CHANNELS) {
+                return Err(ExtractorError::Channels { extractor, size });
+            }
+            if (size.height, size.width) != (SIDE, SIDE) {
+                return Err(ExtractorError::Size { extractor, expected: SIDE, size });
+            }
         }
-        if (size.height, size.width) != (SIDE, SIDE) {
-            return Err(ExtractorError::Size { extractor, expected: SIDE, size });
-        }
-        let mut pool = Vec::with_capacity(n * DIM);
-        let mut logits = Vec::with_capacity(n * CLASSES);
-        progress(0, n);
-        for first in (0..n).step_by(self.portion) {
-            let end = first.saturating_add(self.portion).min(n);
-            let mut x = scaled(images, first..end);
-            x.resize((end - first).next_multiple_of(GROUP) * CHANNELS * SIDE * SIDE, 0.0);
-            let network = |source| ExtractorError::Network { extractor, first, end, source };
-            let output = self.network.forward(x).map_err(network)?;
-            pool.extend_from_slice(&output.features[..(end - first) * DIM]);
-            logits.extend_from_slice(&output.logits[..(end - first) * CLASSES]);
-            progress(end, n);
-        }
-        Ok(Features::new(DIM, pool, Some(Logits { classes: CLASSES, values: logits }))?)
+        let mut x = scaled(images);
+        x.resize(n.next_multiple_of(GROUP) * CHANNELS * SIDE * SIDE, 0.0);
+        let network = |source| ExtractorError::Network { extractor, images: n, source };
+        let mut output = self.network.forward(x).map_err(network)?;
+        output.features.truncate(n * DIM);
+        output.logits.truncate(n * CLASSES);
+        let logits = Logits { classes: CLASSES, values: output.logits };
+        Ok(Features::new(DIM, output.features, Some(logits))?)
     }
 }
 

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{D, Device, Result, Tensor, bail};
-use ganbench_nn::images::ImageBatch;
+use ganbench_nn::images::ImageView;
 use ganbench_nn::kernels::activation::{Activation, bias_activate};
 use ganbench_nn::kernels::conv::{Convolution, Geometry, conv2d};
 use ganbench_nn::layers::{BatchNorm, Conv2d, Kernel, LayerOptions, Linear, Pass};
@@ -227,12 +227,11 @@ impl Folded {
 
 /// Images `[n, 32, 32, c]` as the network reads them: f32 `[n, 3, 32, 32]`, (x − 127.5)/63.75, so −2..2;
 /// grey is repeated.
-pub(super) fn scaled(images: &ImageBatch, rows: std::ops::Range<usize>) -> Vec<f32> {
+pub(super) fn scaled(images: &[ImageView<'_>]) -> Vec<f32> {
     let plane = SIDE * SIDE;
-    let channels = images.size.channels;
-    let mut x = vec![0f32; rows.len() * CHANNELS * plane];
-    x.par_chunks_exact_mut(CHANNELS * plane).zip(rows).for_each(|(x, row)| {
-        let pixels = images.image(row);
+    let mut x = vec![0f32; images.len() * CHANNELS * plane];
+    x.par_chunks_exact_mut(CHANNELS * plane).zip(images).for_each(|(x, image)| {
+        let (pixels, channels) = (image.pixels, image.size.channels);
         for (c, x) in x.chunks_exact_mut(plane).enumerate() {
             let source = pixels.iter().skip(c.min(channels - 1)).step_by(channels);
             for (x, &v) in x.iter_mut().zip(source) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use ganbench_baselines::data::{Dataset, DatasetRequest, Split, load as load_data};
-use ganbench_nn::images::ImageSize;
+use ganbench_nn::images::{ImageBatch, ImageSize};
 use ganbench_nn::layers::Pass;
 use ganbench_nn::params::ParamStore;
 
@@ -41,7 +41,7 @@ fn the_folded_network_is_the_trained_one_up_to_rounding() {
     let store = ParamStore::new("extractor", 5, &device);
     let network = Classifier::new(&store).unwrap();
     let images = split("shapes", 32).images;
-    let x = Tensor::from_vec(scaled(&images, 0..32), (32, 3, SIDE, SIDE), &device).unwrap();
+    let x = Tensor::from_vec(scaled(&images.views(0..32)), (32, 3, SIDE, SIDE), &device).unwrap();
     // Moves the running statistics off their initial 0 and 1.
     for _ in 0..3 {
         network.forward(&x, Pass::Train).unwrap();
@@ -53,7 +53,7 @@ fn the_folded_network_is_the_trained_one_up_to_rounding() {
         (name, WeightTensor { shape, values })
     });
     let folded = Folded::new(&tensors.collect(), &device).unwrap();
-    let folded = folded.forward(scaled(&images, 0..32)).unwrap();
+    let folded = folded.forward(scaled(&images.views(0..32))).unwrap();
     let largest = trained.iter().fold(0f32, |a, b| a.max(b.abs()));
     assert_eq!(folded.logits.len(), trained.len());
     for (a, b) in folded.logits.iter().zip(&trained) {

@@ -190,7 +190,7 @@ pub fn train(
         for rows in permutation.chunks_exact(recipe.batch) {
             let batch = recipe.augmentation.apply(train, rows, &mut changes);
             let shape = (rows.len(), CHANNELS, SIDE, SIDE);
-            let x = Tensor::from_vec(scaled(&batch, 0..rows.len()), shape, &device)?;
+            let x = Tensor::from_vec(scaled(&batch.views(0..rows.len())), shape, &device)?;
             let own: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
             let own = Tensor::from_vec(own, rows.len(), &device)?;
             let loss = cross_entropy(&network.forward(&x, Pass::Train)?, &own)?;
@@ -221,7 +221,7 @@ fn accuracy(network: &Folded, images: &ImageBatch) -> candle_core::Result<f64> {
     let mut right = 0;
     for first in (0..images.len()).step_by(PORTION) {
         let rows = first..(first + PORTION).min(images.len());
-        let logits = network.forward(scaled(images, rows.clone()))?.logits;
+        let logits = network.forward(scaled(&images.views(rows.clone())))?.logits;
         let scores = logits.chunks_exact(logits.len() / rows.len());
         let labels = images.labels.iter().flat_map(|labels| &labels[rows.clone()]);
         right += scores.zip(labels).filter(|(row, label)| largest(row) == **label as usize).count();
