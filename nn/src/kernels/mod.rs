@@ -10,6 +10,7 @@ pub mod activation;
 pub mod batch_norm;
 pub mod conv;
 pub mod gemm;
+pub mod nhwc;
 pub(crate) mod real;
 pub mod resample;
 mod scratch;

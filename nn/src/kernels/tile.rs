@@ -71,8 +71,12 @@ pub unsafe fn tile<S: Simd, const R: usize, const P: usize>(
     }
 }
 
+/// One step of all rows: `sums += a · b`.
+///
+/// # Safety
+/// P·16 floats can be read at `b`, and `a` gives every row.
 #[inline(always)]
-unsafe fn step<S: Simd, const R: usize, const P: usize>(
+pub(crate) unsafe fn step<S: Simd, const R: usize, const P: usize>(
     s: S,
     sums: &mut [[S::V; P]; R],
     b: *const f32,
@@ -91,8 +95,9 @@ unsafe fn step<S: Simd, const R: usize, const P: usize>(
     }
 }
 
+/// `p`, but the optimiser cannot see where it comes from.
 #[inline(always)]
-fn hidden(p: *const f32) -> *const f32 {
+pub(crate) fn hidden(p: *const f32) -> *const f32 {
     #[cfg(target_arch = "x86_64")]
     {
         let mut p = p;

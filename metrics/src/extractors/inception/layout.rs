@@ -8,9 +8,9 @@ use crate::weights::TensorSpec;
 #[derive(Clone, Debug)]
 pub(super) struct Conv {
     pub(super) name: String,
-    cin: usize,
-    cout: usize,
-    kernel: [usize; 2],
+    pub(super) cin: usize,
+    pub(super) cout: usize,
+    pub(super) kernel: [usize; 2],
     pub(super) geometry: Geometry,
 }
 
@@ -34,6 +34,18 @@ pub(super) fn convolutions() -> Vec<Conv> {
         block_e(&mut Block { convs: &mut convs, name: block }, cin);
     }
     convs
+}
+
+/// Channels of the output of a block with `cin` channels of input.
+pub(super) fn block_channels(block: &str, cin: usize) -> usize {
+    match block {
+        "Mixed_5b" => 256,
+        "Mixed_5c" | "Mixed_5d" => 288,
+        "Mixed_6a" => 480 + cin,
+        "Mixed_7a" => 512 + cin,
+        "Mixed_7b" | "Mixed_7c" => 2048,
+        _ => 768,
+    }
 }
 
 /// Adds the convolutions of one block. A kernel of odd size keeps the image's size unless stated.

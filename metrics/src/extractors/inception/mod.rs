@@ -7,6 +7,7 @@
 //! last block, and 1008 logits without bias. Must agree with torch-fidelity 0.4.0
 //! (`inception-v3-compat`) on the same weights to 1e-4 absolute.
 
+mod cpu;
 mod layout;
 mod ops;
 
@@ -22,6 +23,7 @@ use crate::features::{Features, Logits};
 use crate::resize::tensorflow1_bilinear;
 use crate::weights::source::PublishedFile;
 use crate::weights::{TensorSpec, Weights};
+use cpu::CpuNetwork;
 use ops::{BatchNorm, NormRelu, Pool, pool};
 
 const NAME: &str = "inception";
@@ -55,13 +57,40 @@ pub fn tensor_specs() -> Vec<TensorSpec> {
 fn load(request: LoadRequest<'_>) -> std::result::Result<Box<dyn Extractor>, ExtractorError> {
     let weights = request.source.weights(PUBLISHED_WEIGHTS, &tensor_specs())?;
     let build = |source| ExtractorError::Build { extractor: NAME, source };
-    let network = Network::new(&weights, &request.options.device).map_err(build)?;
+    let device = &request.options.device;
+    let network = if device.is_cpu() {
+        Either::Cpu(CpuNetwork::new(&weights).map_err(build)?)
+    } else {
+        Either::Layers(Network::new(&weights, device).map_err(build)?)
+    };
     let (sha256, batch) = (weights.sha256, request.options.batch);
     Ok(Box::new(Inception { network, sha256, batch }))
 }
 
+/// How the network is computed.
+enum Either {
+    Cpu(CpuNetwork),
+    /// Layer by layer with tensors, on any device.
+    Layers(Network),
+}
+
+impl Either {
+    /// Pooled features `[n, 2048]` and logits `[n, 1008]` of planes `[n, 3, 299, 299]`.
+    fn forward(&self, x: Vec<f32>) -> Result<(Vec<f32>, Vec<f32>)> {
+        match self {
+            Self::Cpu(network) => Ok(network.forward(&x)),
+            Self::Layers(network) => {
+                let n = x.len() / (3 * SIDE * SIDE);
+                let x = Tensor::from_vec(x, (n, 3, SIDE, SIDE), &network.device)?;
+                let (features, logits) = network.forward(&x)?;
+                Ok((features.flatten_all()?.to_vec1()?, logits.flatten_all()?.to_vec1()?))
+            }
+        }
+    }
+}
+
 struct Inception {
-    network: Network,
+    network: Either,
     sha256: String,
     batch: usize,
 }
@@ -97,18 +126,25 @@ impl Extractor for Inception {
         if images.is_empty() {
             return Ok(Features::empty(DIM, CLASSES));
         }
-        let (pool, values): (Vec<f32>, Vec<f32>) = self
-            .network
-            .input(images)
-            .and_then(|x| self.network.forward(&x))
-            .and_then(|(f, l)| Ok((f.flatten_all()?.to_vec1()?, l.flatten_all()?.to_vec1()?)))
-            .map_err(|source| ExtractorError::Network {
-                extractor: NAME,
-                images: images.len(),
-                source,
-            })?;
+        let (pool, values) = self.network.forward(input(images)).map_err(|source| {
+            ExtractorError::Network { extractor: NAME, images: images.len(), source }
+        })?;
         Ok(Features::new(DIM, pool, Some(Logits { classes: CLASSES, values }))?)
     }
+}
+
+/// The images, resized and scaled: f32 `[n, 3, 299, 299]`, about −1..1.
+fn input(images: &[ImageView<'_>]) -> Vec<f32> {
+    let plane = SIDE * SIDE;
+    let mut x = vec![0f32; images.len() * 3 * plane];
+    x.par_chunks_exact_mut(3 * plane).zip(images).for_each(|(x, image)| {
+        let (own, repeats) = x.split_at_mut(image.size.channels * plane);
+        tensorflow1_bilinear(image.pixels, image.size, [SIDE; 2], own);
+        own.iter_mut().for_each(|v| *v = (*v - 128.0) / 128.0);
+        // A grey image is its one plane three times.
+        repeats.chunks_exact_mut(plane).for_each(|copy| copy.copy_from_slice(&own[..plane]));
+    });
+    x
 }
 
 /// A convolution with what follows it.
@@ -154,20 +190,6 @@ impl Network {
         }
         let classifier = tensor("fc.weight")?.t()?;
         Ok(Self { layers, classifier, device: device.clone() })
-    }
-
-    /// The images, resized and scaled: f32 `[n, 3, 299, 299]`, about −1..1.
-    fn input(&self, images: &[ImageView<'_>]) -> Result<Tensor> {
-        let plane = SIDE * SIDE;
-        let mut x = vec![0f32; images.len() * 3 * plane];
-        x.par_chunks_exact_mut(3 * plane).zip(images).for_each(|(x, image)| {
-            let (own, repeats) = x.split_at_mut(image.size.channels * plane);
-            tensorflow1_bilinear(image.pixels, image.size, [SIDE; 2], own);
-            own.iter_mut().for_each(|v| *v = (*v - 128.0) / 128.0);
-            // A grey image is its one plane three times.
-            repeats.chunks_exact_mut(plane).for_each(|copy| copy.copy_from_slice(&own[..plane]));
-        });
-        Tensor::from_vec(x, (images.len(), 3, SIDE, SIDE), &self.device)
     }
 
     /// Pooled features `[n, 2048]` and logits without bias `[n, 1008]`.

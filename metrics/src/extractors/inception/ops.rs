@@ -133,12 +133,20 @@ pub(super) struct BatchNorm<'a> {
     pub(super) eps: f32,
 }
 
+impl BatchNorm<'_> {
+    /// The normalisation as x · scale + shift.
+    pub(super) fn scale_and_shift(&self) -> (Vec<f32>, Vec<f32>) {
+        let root = |(w, v): (&f32, &f32)| w * (1.0 / (v + self.eps).sqrt());
+        let scale: Vec<f32> = self.weight.iter().zip(self.var).map(root).collect();
+        let mean = self.mean.iter().zip(&scale);
+        let shift = self.bias.iter().zip(mean).map(|(b, (m, s))| b - m * s).collect();
+        (scale, shift)
+    }
+}
+
 impl NormRelu {
     pub(super) fn new(bn: &BatchNorm<'_>, device: &candle_core::Device) -> Result<Self> {
-        let scale: Vec<f32> =
-            bn.weight.iter().zip(bn.var).map(|(w, v)| w * (1.0 / (v + bn.eps).sqrt())).collect();
-        let mean = bn.mean.iter().zip(&scale);
-        let shift: Vec<f32> = bn.bias.iter().zip(mean).map(|(b, (m, s))| b - m * s).collect();
+        let (scale, shift) = bn.scale_and_shift();
         let tensors = if device.is_cpu() {
             None
         } else {

@@ -1,9 +1,10 @@
 use std::arch::x86_64::{
-    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_mul_ps, _mm256_permute2f128_ps,
-    _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps, _mm256_unpackhi_ps,
-    _mm256_unpacklo_ps,
+    __m256, _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_max_ps, _mm256_mul_ps,
+    _mm256_permute2f128_ps, _mm256_set1_ps, _mm256_shuffle_ps, _mm256_storeu_ps, _mm256_sub_ps,
+    _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
+use super::super::nhwc::{Window, by_pixels};
 use super::super::tile::{Factor, Product, by_rows, tile};
 use super::{Kernel, LANES, Simd};
 
@@ -27,6 +28,14 @@ pub unsafe fn run<K: Kernel>(kernel: K) -> K::Out {
 unsafe fn tile_of(s: Avx2, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
     // SAFETY: the caller's.
     unsafe { by_rows!(s, rows, a, b, c, k, 1, [1 2 3 4 5 6]) }
+}
+
+/// # Safety
+/// As [`window`](super::super::nhwc::window), on a machine with AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+unsafe fn window_of(s: Avx2, pixels: usize, at: Window) {
+    // SAFETY: the caller's.
+    unsafe { by_pixels!(s, pixels, at, 1, [1 2 3 4 5 6]) }
 }
 
 /// # Safety
@@ -78,6 +87,14 @@ impl Simd for Avx2 {
         unsafe { Pair(_mm256_mul_ps(a.0, b.0), _mm256_mul_ps(a.1, b.1)) }
     }
     #[inline(always)]
+    fn rectify(self, a: Pair) -> Pair {
+        // The second operand is what NaN gives.
+        unsafe {
+            let zero = _mm256_set1_ps(0.0);
+            Pair(_mm256_max_ps(zero, a.0), _mm256_max_ps(zero, a.1))
+        }
+    }
+    #[inline(always)]
     fn mul_add(self, a: Pair, b: Pair, c: Pair) -> Pair {
         unsafe { Pair(_mm256_fmadd_ps(a.0, b.0, c.0), _mm256_fmadd_ps(a.1, b.1, c.1)) }
     }
@@ -114,5 +131,9 @@ impl Simd for Avx2 {
     #[inline(always)]
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
         unsafe { tile_of(self, rows, a, b, c, k) }
+    }
+    #[inline(always)]
+    unsafe fn window(self, pixels: usize, _: usize, at: Window) {
+        unsafe { window_of(self, pixels, at) }
     }
 }

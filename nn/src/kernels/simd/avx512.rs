@@ -1,9 +1,10 @@
 use std::arch::x86_64::{
     __m512, _mm512_add_ps, _mm512_castpd_ps, _mm512_castps_pd, _mm512_fmadd_ps, _mm512_loadu_ps,
-    _mm512_mul_ps, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps, _mm512_sub_ps,
-    _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
+    _mm512_max_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_shuffle_f32x4, _mm512_storeu_ps,
+    _mm512_sub_ps, _mm512_unpackhi_pd, _mm512_unpackhi_ps, _mm512_unpacklo_pd, _mm512_unpacklo_ps,
 };
 
+use super::super::nhwc::{Window, by_pixels};
 use super::super::tile::{Factor, Product, by_rows, tile};
 use super::{Kernel, LANES, Simd};
 
@@ -24,6 +25,20 @@ pub unsafe fn run<K: Kernel>(kernel: K) -> K::Out {
 unsafe fn tile_of(s: Avx512, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
     // SAFETY: the caller's.
     unsafe { by_rows!(s, rows, a, b, c, k, 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14]) }
+}
+
+/// # Safety
+/// As [`window`](super::super::nhwc::window), on a machine with AVX-512F.
+#[target_feature(enable = "avx512f,avx2,fma")]
+unsafe fn window_of(s: Avx512, pixels: usize, channels: usize, at: Window) {
+    // SAFETY: the caller's.
+    unsafe {
+        if channels == LANES {
+            by_pixels!(s, pixels, at, 1, [1 2 3 4 5 6 7 8 9 10 11 12 13 14])
+        } else {
+            by_pixels!(s, pixels, at, 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14])
+        }
+    }
 }
 
 // SAFETY of every block: an `Avx512` exists only behind `run`, on a machine that has the instructions.
@@ -47,6 +62,11 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn mul(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn rectify(self, a: __m512) -> __m512 {
+        // The second operand is what NaN gives.
+        unsafe { _mm512_max_ps(_mm512_set1_ps(0.0), a) }
     }
     #[inline(always)]
     fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
@@ -99,5 +119,9 @@ impl Simd for Avx512 {
     #[inline(always)]
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
         unsafe { tile_of(self, rows, a, b, c, k) }
+    }
+    #[inline(always)]
+    unsafe fn window(self, pixels: usize, channels: usize, at: Window) {
+        unsafe { window_of(self, pixels, channels, at) }
     }
 }

@@ -13,6 +13,7 @@ mod portable;
 
 use std::sync::OnceLock;
 
+use super::nhwc::Window;
 use super::tile::{Factor, Product};
 
 /// Lanes of a vector.
@@ -31,6 +32,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
+    /// max(a, 0); NaN stays NaN.
+    fn rectify(self, a: Self::V) -> Self::V;
     /// a·b + c, rounded once where the machine can.
     fn mul_add(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
 
@@ -50,6 +53,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// As [`super::tile::tile`].
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize);
+
+    /// One register tile of a convolution: `pixels` ≤ `ROWS` pixels of `channels` output channels, which
+    /// are 16, or `PANELS`·16.
+    ///
+    /// # Safety
+    /// As [`super::nhwc::window`].
+    unsafe fn window(self, pixels: usize, channels: usize, at: Window);
 }
 
 /// An instruction set.

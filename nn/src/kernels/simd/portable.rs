@@ -1,3 +1,4 @@
+use super::super::nhwc::{Window, by_pixels};
 use super::super::tile::{Factor, Product, by_rows, tile};
 use super::{LANES, Simd};
 
@@ -41,6 +42,10 @@ impl Simd for Portable {
         zip(a, b, |a, b| a * b)
     }
     #[inline(always)]
+    fn rectify(self, a: Self::V) -> Self::V {
+        zip(a, a, |a, _| if a < 0.0 { 0.0 } else { a })
+    }
+    #[inline(always)]
     fn mul_add(self, a: Self::V, b: Self::V, mut c: Self::V) -> Self::V {
         for i in 0..LANES {
             c[i] = mul_add(a[i], b[i], c[i]);
@@ -71,5 +76,10 @@ impl Simd for Portable {
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
         // SAFETY: the caller's.
         unsafe { by_rows!(self, rows, a, b, c, k, 1, [1 2 3]) }
+    }
+    #[inline(always)]
+    unsafe fn window(self, pixels: usize, _: usize, at: Window) {
+        // SAFETY: the caller's.
+        unsafe { by_pixels!(self, pixels, at, 1, [1 2 3]) }
     }
 }
