@@ -32,7 +32,7 @@ pub struct Conv {
 /// Floats of input that one pass over the weights works on: half of a usual second-level cache.
 const BLOCK: usize = 1 << 17;
 /// Pixels of a made-up row where there are no real ones: 1x1 convolutions know no rows.
-const FLAT: usize = 14 * 8;
+const FLAT: usize = 12 * 8;
 
 impl Conv {
     /// `weight` is `[cout, cin, kh, kw]`; `scale` and `bias` `[cout]`: max(scale · conv + bias, 0), with the
@@ -170,7 +170,7 @@ impl Kernel for Apply<'_> {
                 let bias = self.conv.bias[panel.clone()].as_ptr();
                 for row in first..rows.min(first + block) {
                     let row = self.row(row);
-                    let tiles = row.pixels.div_ceil(S::ROWS);
+                    let tiles = row.pixels.div_ceil(S::PIXELS);
                     let mut pixel = 0;
                     for tile in 0..tiles {
                         let pixels = (row.pixels - pixel).div_ceil(tiles - tile);

@@ -34,9 +34,9 @@ unsafe fn window_of(s: Avx512, pixels: usize, channels: usize, at: Window) {
     // SAFETY: the caller's.
     unsafe {
         if channels == LANES {
-            by_pixels!(s, pixels, at, 1, [1 2 3 4 5 6 7 8 9 10 11 12 13 14])
+            by_pixels!(s, pixels, at, 1, [1 2 3 4 5 6 7 8 9 10 11 12])
         } else {
-            by_pixels!(s, pixels, at, 2, [1 2 3 4 5 6 7 8 9 10 11 12 13 14])
+            by_pixels!(s, pixels, at, 2, [1 2 3 4 5 6 7 8 9 10 11 12])
         }
     }
 }
@@ -46,6 +46,7 @@ impl Simd for Avx512 {
     type V = __m512;
     const ROWS: usize = 14;
     const PANELS: usize = 2;
+    const PIXELS: usize = 12;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
