@@ -5,9 +5,15 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::bench::BenchCommand;
+use crate::commands::compare::CompareArgs;
+use crate::commands::eval::EvalArgs;
 use crate::commands::extractor::TrainExtractorArgs;
+use crate::commands::features::FeaturesArgs;
+use crate::commands::fetch::FetchArgs;
+use crate::commands::metrics::MetricsArgs;
+use crate::commands::verify::VerifyArgs;
 
-/// Trains GAN methods under equal budgets, measures them, and compares.
+/// Trains GAN methods under equal budgets, measures them, and compares; measures any images.
 ///
 /// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 64 wrong usage.
 #[derive(Debug, Parser)]
@@ -25,6 +31,18 @@ pub enum Command {
     Train(TrainArgs),
     /// Write images of a trained run
     Sample(SampleArgs),
+    /// Measure images from anywhere: FID, KID, IS, precision, recall, density, coverage, …
+    Eval(EvalArgs),
+    /// Write the features of images to a file
+    Features(FeaturesArgs),
+    /// Measure features from files, without a network
+    Metrics(MetricsArgs),
+    /// Say whether two results differ by more than chance
+    Compare(CompareArgs),
+    /// Download weights or a data set ahead of their use
+    Fetch(FetchArgs),
+    /// Hold an extractor against the published check values
+    VerifyExtractor(VerifyArgs),
     /// Make tables and plots anew from finished runs
     Report(ReportArgs),
     /// List what there is
@@ -186,5 +204,6 @@ pub enum Listed {
     Datasets,
     Extractors,
     Metrics,
+    Protocols,
     Tables,
 }

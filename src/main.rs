@@ -4,6 +4,7 @@ mod bench;
 mod cli;
 mod commands;
 mod estimate;
+mod evaluation;
 mod machine;
 mod pipeline;
 mod plan;
@@ -37,6 +38,12 @@ fn main() -> ExitCode {
         Command::Reproduce(args) => commands::reproduce::run(args),
         Command::Train(args) => commands::train::run(args),
         Command::Sample(args) => commands::sample::run(args),
+        Command::Eval(args) => commands::eval::run(args),
+        Command::Features(args) => commands::features::run(args),
+        Command::Metrics(args) => commands::metrics::run(args),
+        Command::Compare(args) => commands::compare::run(args),
+        Command::Fetch(args) => commands::fetch::run(args),
+        Command::VerifyExtractor(args) => commands::verify::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::List(args) => commands::list::run(args),
         Command::Extractor { command: ExtractorCommand::Train(args) } => {

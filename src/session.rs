@@ -8,6 +8,7 @@ use ganbench_baselines::data::{self, Dataset, DatasetRequest, Stage};
 use ganbench_metrics::{Extractor, ExtractorOptions, RealReference, WeightsSource, load_with};
 use ganbench_nn::images::ImageBatch;
 
+use crate::machine::UsageError;
 use crate::plan::{DatasetPlan, EvaluationPlan, Plan};
 use crate::progress::Progress;
 
@@ -85,17 +86,7 @@ pub fn load_extractor(
     if plan.extractor.is_empty() {
         plan.extractor = data::default_extractor(dataset).to_string();
     }
-    let source = match at.weights.as_deref() {
-        Some(text) => match text.strip_prefix("made:") {
-            Some(seed) => WeightsSource::Made {
-                seed: seed
-                    .parse()
-                    .with_context(|| format!("--weights {text}: the seed is no number"))?,
-            },
-            None => WeightsSource::find(Some(text.into())),
-        },
-        None => WeightsSource::find(None),
-    };
+    let source = weights_source(at.weights.as_deref())?;
     let options = ExtractorOptions { device: at.device.clone(), ..ExtractorOptions::default() };
     let extractor = load_with(&plan.extractor, &source, &options)?;
     let sha256 = extractor.weights_sha256();
@@ -110,6 +101,22 @@ pub fn load_extractor(
         );
     }
     Ok(extractor)
+}
+
+/// Where weights come from: `made:SEED`, a file, or where none is given the usual places.
+///
+/// # Errors
+/// If the seed is no number.
+pub fn weights_source(text: Option<&str>) -> Result<WeightsSource> {
+    Ok(match text.map(|text| (text, text.strip_prefix("made:"))) {
+        Some((text, Some(seed))) => {
+            let seed = seed.parse().map_err(|_| {
+                UsageError::new(format!("--weights {text}: expected a number behind made:"))
+            })?;
+            WeightsSource::Made { seed }
+        }
+        given => WeightsSource::find(given.map(|(path, _)| path.into())),
+    })
 }
 
 /// The real side of every metric of a plan.

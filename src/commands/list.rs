@@ -5,6 +5,7 @@ use ganbench_baselines::data::datasets;
 use ganbench_baselines::methods::METHODS;
 use ganbench_baselines::networks::ARCHITECTURES;
 use ganbench_metrics::EXTRACTORS;
+use ganbench_metrics::protocol::protocols;
 use serde_json::{Value, json};
 
 use crate::cli::{ListArgs, Listed};
@@ -57,6 +58,15 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
             .map(|m| {
                 json!({"name": m.name, "summary": format!("{} {}", m.arrow(), m.description),
                        "higher_is_better": m.higher_is_better})
+            })
+            .collect(),
+        Listed::Protocols => protocols()
+            .iter()
+            .map(|p| {
+                json!({"name": p.name, "summary": p.summary, "source": p.source, "extractor": p.extractor,
+                       "metrics": p.metrics, "split": p.split, "n_real": p.n_real, "n_fake": p.n_fake,
+                       "repeats": p.repeats, "is_bias": p.is_bias, "quantise": p.quantise,
+                       "checkpoint": p.checkpoint})
             })
             .collect(),
         Listed::Tables => RECIPES

@@ -1,18 +1,24 @@
 //! The commands, one file each.
 
 pub mod bench;
+pub mod compare;
+pub mod eval;
 pub mod extractor;
+pub mod features;
+pub mod fetch;
 pub mod list;
+pub mod metrics;
 pub mod report;
 pub mod reproduce;
 pub mod sample;
 pub mod train;
+pub mod verify;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
 use ganbench_baselines::data::DataError;
 use ganbench_baselines::train::TrainError;
-use ganbench_metrics::ExtractorError;
+use ganbench_metrics::{ExtractorError, MetricError};
 
 use crate::cli::{Cli, MachineArgs};
 use crate::machine;
@@ -33,7 +39,10 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
         let extractor = extractor.is_some_and(|e| matches!(e, ExtractorError::Unknown { .. }));
         let data = e.downcast_ref::<DataError>();
         let data = data.is_some_and(|e| matches!(e, DataError::UnknownDataset { .. }));
-        plan || train || extractor || data || e.downcast_ref::<machine::UsageError>().is_some()
+        let metric = e.downcast_ref::<MetricError>().is_some_and(|e| {
+            matches!(e, MetricError::UnknownMetric { .. } | MetricError::UnknownProtocol { .. })
+        });
+        plan || metric || train || extractor || data || e.downcast_ref::<machine::UsageError>().is_some()
     };
     error.chain().any(of)
 }

@@ -23,7 +23,8 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     }
     let folder = RunFolder::open(&args.run)?;
     let plan = folder.plan()?;
-    let path = checkpoint(&folder, &plan, args)?;
+    let kind = if args.raw { "raw" } else { "ema" };
+    let path = checkpoint_file(&folder, &plan, &args.checkpoint, kind)?;
     let device = machine::device(&args.device)?;
     let side = plan.dataset.image_size;
     let size = ImageSize::new(side, side, plan.dataset.channels);
@@ -44,9 +45,17 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     Ok(())
 }
 
-/// The weights' file that the command line names.
-fn checkpoint(folder: &RunFolder, plan: &Plan, args: &SampleArgs) -> Result<PathBuf> {
-    let name = match args.checkpoint.as_str() {
+/// The weights' file of a checkpoint: `last`, `best` or a number of kimg; of `kind` ema or raw.
+///
+/// # Errors
+/// If the run has no such checkpoint: lists those that it has.
+pub fn checkpoint_file(
+    folder: &RunFolder,
+    plan: &Plan,
+    checkpoint: &str,
+    kind: &str,
+) -> Result<PathBuf> {
+    let name = match checkpoint {
         which @ ("last" | "best") => {
             let rows = folder.scores()?;
             let row = rows
@@ -62,7 +71,6 @@ fn checkpoint(folder: &RunFolder, plan: &Plan, args: &SampleArgs) -> Result<Path
         }
         kimg => kimg.to_string(),
     };
-    let kind = if args.raw { "raw" } else { "ema" };
     let path = folder.checkpoints().join(format!("{kind}-{name}.safetensors"));
     if !path.is_file() {
         let mut known: Vec<String> = fs::read_dir(folder.checkpoints())

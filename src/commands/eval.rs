@@ -1,0 +1,295 @@
+//! `ganbench eval`: two sets of images in, numbers out.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Result;
+use candle_core::Device;
+use clap::Args;
+use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
+use ganbench_metrics::protocol::{self, CUSTOM, Measured as Done, Protocol};
+use ganbench_metrics::{Extractor, ExtractorOptions, MetricValue, extractor, load_with, metric};
+
+use crate::evaluation::{
+    Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect, measure,
+    open_images,
+};
+use crate::machine::{self, UsageError};
+use crate::session::weights_source;
+
+/// SRC is a folder of PNG, JPEG or WebP files (at any depth), an .npz with uint8 `arr_0` [N,H,W,3], an
+/// .npy or .safetensors of the same, a .parquet of encoded images, `dataset:NAME:SPLIT`, or the folder of
+/// a run, whose last checkpoint is sampled.
+///
+/// Numbers go to stdout, progress to stderr. `ganbench list protocols` and `list metrics` tell the names.
+#[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// The real images
+    #[arg(long, value_name = "SRC")]
+    pub real: String,
+    /// The generated images
+    #[arg(long, value_name = "SRC")]
+    pub fake: String,
+    /// How to measure: extractor, conventions and metrics of published numbers
+    #[arg(long, default_value = protocol::DEFAULT)]
+    pub protocol: String,
+    #[command(flatten)]
+    pub extractor: ExtractorArgs,
+    #[command(flatten)]
+    pub metrics: MetricArgs,
+    /// Only the first N images of each side; of a run, how many are made [default: all; of a run the
+    /// protocol's count, else 10000]
+    #[arg(long, value_name = "N")]
+    pub n: Option<usize>,
+    /// Seed of a run's samples
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+}
+
+/// The network, and where and how it works.
+#[derive(Debug, Args)]
+pub struct ExtractorArgs {
+    /// Feature extractor: see `ganbench list extractors` [default: the protocol's]
+    #[arg(long, value_name = "NAME")]
+    pub extractor: Option<String>,
+    /// Its weights: a file (.pth, .safetensors), or made:SEED for tests [default: $GANBENCH_WEIGHTS, the
+    /// hub]
+    #[arg(long, value_name = "FILE")]
+    pub weights: Option<String>,
+    /// Images that go through the network together; changes no result [default: by threads]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// cpu, cuda:N or metal
+    #[arg(long, default_value = "cpu")]
+    pub device: String,
+    /// Threads of the CPU; changes no result [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// Folder that holds <DATASET>/, for dataset:NAME:SPLIT
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Where features are kept for the next time [default: $GANBENCH_CACHE, ~/.cache/ganbench]
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Neither take features from the cache nor keep them
+    #[arg(long, conflicts_with = "cache")]
+    pub no_cache: bool,
+    /// No progress on stderr
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// What is computed from features.
+#[derive(Debug, Args)]
+pub struct MetricArgs {
+    /// Metrics by comma: see `ganbench list metrics` [default: the protocol's]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub metrics: Option<Vec<String>>,
+    /// Neighbours of precision, recall, density and coverage [default: 5]
+    #[arg(long)]
+    pub k: Option<usize>,
+    /// Images in each of KID's 100 subsets [default: 1000]
+    #[arg(long, value_name = "N")]
+    pub kid_subset: Option<usize>,
+    /// 95 % intervals from N resamplings of the images
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub bootstrap: usize,
+    /// One flat JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// An extractor that is ready, with the cache beside it.
+pub struct Ready {
+    pub extractor: Box<dyn Extractor>,
+    pub device: Device,
+    pub cache: Option<Cache>,
+    pub quiet: bool,
+}
+
+impl ExtractorArgs {
+    /// Sets the threads and loads the extractor: the one named, else `default`.
+    ///
+    /// # Errors
+    /// If a name, the device or the weights cannot be used.
+    pub fn ready(&self, default: &str) -> Result<Ready> {
+        let name = self.extractor.as_deref().unwrap_or(default);
+        // Before any file is looked at.
+        extractor::entry(name)?;
+        let threads = machine::set_threads(self.threads)?;
+        let device = machine::device(&self.device)?;
+        let source = weights_source(self.weights.as_deref())?;
+        let options = ExtractorOptions {
+            device: device.clone(),
+            // A few images a thread: weights are read once for all of them.
+            batch: self.batch.unwrap_or((4 * threads).max(16)),
+        };
+        let extractor = load_with(name, &source, &options)?;
+        let cache = if self.no_cache { None } else { Cache::find(self.cache.clone()) };
+        Ok(Ready { extractor, device, cache, quiet: self.quiet })
+    }
+}
+
+impl MetricArgs {
+    /// Names of the metrics, all known.
+    ///
+    /// # Errors
+    /// If one is unknown.
+    pub fn names<'a>(&'a self, default: &'a [String]) -> Result<Vec<&'a str>> {
+        let names = self.metrics.as_deref().unwrap_or(default);
+        names.iter().map(|name| Ok(metric(name).map(|m| m.name)?)).collect()
+    }
+}
+
+/// # Errors
+/// If the images or the weights cannot be had, or a metric cannot be computed from them.
+pub fn run(args: &EvalArgs) -> Result<()> {
+    let protocol = protocol::protocol(&args.protocol)?;
+    let mut names = args.metrics.names(&protocol.metrics)?;
+    if args.n == Some(0) {
+        return Err(UsageError::new("--n is 0, expected at least 1").into());
+    }
+    let default = protocol.extractor.as_deref().unwrap_or(extractor::PUBLISHED);
+    let ready = args.extractor.ready(default)?;
+    if ready.extractor.classes() == 0 && args.metrics.metrics.is_none() {
+        names.retain(|name| *name != "is");
+    }
+    let keep = if names == ["fid"] { Keep::Statistics } else { Keep::Rows };
+    let (mut real, real_sha256) = side(args, &args.real, protocol.n_real, keep, &names, &ready)?;
+    let (mut fake, fake_sha256) = side(args, &args.fake, protocol.n_fake, keep, &names, &ready)?;
+    if real_sha256.is_some() && real_sha256 == fake_sha256 {
+        eprintln!("warning: --real and --fake are the same images; every distance will be 0");
+    }
+    let mut settings = protocol.settings();
+    settings.nearest_k = args.metrics.k.unwrap_or(settings.nearest_k);
+    settings.kid.subset = args.metrics.kid_subset.unwrap_or(settings.kid.subset);
+    let is_bias = protocol.is_bias && ready.extractor.logit_bias().is_some();
+    if let (true, Some(bias)) = (is_bias, ready.extractor.logit_bias()) {
+        for side in [&mut real, &mut fake] {
+            if let Some(features) = &mut side.features {
+                features.add_to_logits(bias)?;
+            }
+        }
+    }
+    warn_of_few(&real, &fake, ready.extractor.feature_dim(), &names);
+    let (n_real, n_fake) = (real.n, fake.n.unwrap_or_default());
+    let extractor = ready.extractor.name();
+    let done = Done {
+        extractor,
+        split: args.real.strip_prefix("dataset:").and_then(|text| text.split(':').nth(1)),
+        n_real,
+        n_fake: Some(n_fake),
+        is_bias,
+        repeats: 1,
+        settings,
+    };
+    let (protocol, nearest_protocol) = named(&done, protocol);
+    let bootstrap = args.metrics.bootstrap;
+    let request = Request { real, fake, extractor, metrics: Some(names), settings, bootstrap };
+    let measured = measure(request)?;
+    let outcome = Outcome {
+        values: measured.values,
+        n_real,
+        n_fake,
+        extractor: Some(ExtractorUsed {
+            name: extractor.into(),
+            sha256: ready.extractor.weights_sha256().into(),
+        }),
+        protocol,
+        nearest_protocol,
+        seconds: measured.seconds,
+        peak_rss_mb: machine::peak_rss_mb(),
+    };
+    outcome.print(args.metrics.json)
+}
+
+/// The protocol that was followed; where none was, `custom` and what differs from the one asked for, or
+/// from the nearest.
+pub fn named(
+    done: &Done<'_>,
+    asked: &'static Protocol,
+) -> (String, Option<(String, Vec<String>)>) {
+    let differences = done.differences(asked);
+    if differences.is_empty() {
+        return (asked.name.clone(), None);
+    }
+    (CUSTOM.into(), Some((asked.name.clone(), differences)))
+}
+
+/// Features of one `SRC`, from the cache where they are there, and the hash of its images.
+fn side(
+    args: &EvalArgs,
+    text: &str,
+    wanted: Option<usize>,
+    keep: Keep,
+    names: &[&str],
+    ready: &Ready,
+) -> Result<(Side, Option<String>)> {
+    let mut request = SourceRequest::new(text);
+    request.root = args.extractor.data.clone();
+    request.limit = args.n;
+    let mut source = open_images(Images {
+        request: &request,
+        n: wanted.unwrap_or(10_000),
+        seed: args.seed,
+        device: &ready.device,
+        quiet: ready.quiet,
+    })?;
+    // The cache does not keep labels.
+    let cached = !names.contains(&"intra_fid");
+    features_of(source.as_mut(), keep, ready, cached)
+}
+
+/// Features of a source, from the cache where they are there and that is allowed.
+///
+/// # Errors
+/// If the images cannot be read or the extractor cannot take them. A cache that cannot be written to is a
+/// note.
+pub fn features_of(
+    source: &mut dyn ImageSource,
+    keep: Keep,
+    ready: &Ready,
+    cached: bool,
+) -> Result<(Side, Option<String>)> {
+    let extractor = ready.extractor.as_ref();
+    let how = Collect { extractor, keep, quiet: ready.quiet };
+    let Some(cache) = ready.cache.as_ref().filter(|_| cached) else {
+        return Ok((collect(source, how)?, None));
+    };
+    let started = Instant::now();
+    let content_sha256 = source.content_sha256()?;
+    let key = Key { content_sha256: &content_sha256, extractor, keep };
+    let hit = cache.get(&key);
+    let load_s = started.elapsed().as_secs_f64();
+    if let Some(side) = hit {
+        if !ready.quiet {
+            eprintln!("{} of {}: {} images, kept from before", extractor.name(), source.name(), source.len());
+        }
+        return Ok((Side { load_s, n: Some(source.len()), ..side }, Some(content_sha256)));
+    }
+    let mut side = collect(source, how)?;
+    side.load_s += load_s;
+    if let Err(error) = cache.put(&key, &side) {
+        eprintln!("note: {error:#}; the features are not kept");
+    }
+    Ok((side, Some(content_sha256)))
+}
+
+/// Says where counts are too small for FID to mean what readers expect.
+pub fn warn_of_few(real: &Side, fake: &Side, dim: usize, names: &[&str]) {
+    let few = |side: &Side| side.n.is_some_and(|n| n < dim);
+    if names.contains(&"fid") && (few(real) || few(fake)) {
+        let n = |side: &Side| side.n.map_or("?".into(), |n: usize| n.to_string());
+        eprintln!(
+            "warning: FID of {} against {} images with {dim} features is far above what more images would \
+             give; compare it only with FIDs of the same counts, or use kid or fid_inf",
+            n(real),
+            n(fake)
+        );
+    }
+}
+
+/// Whether a value is of a metric.
+pub fn is_metric(value: &MetricValue, name: &str) -> bool {
+    value.metric.split('@').next() == Some(name)
+}

@@ -1,0 +1,74 @@
+//! `ganbench features`: images in, a file of features out.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use ganbench_baselines::data::sources::SourceRequest;
+use ganbench_metrics::extractor::PUBLISHED;
+use ganbench_metrics::files::{write_features, write_statistics};
+use serde_json::json;
+
+use super::eval::{ExtractorArgs, features_of};
+use crate::evaluation::{Images, Keep, open_images};
+use crate::machine::UsageError;
+
+/// Writes `pool` f32 [N,d] and, where the network has them, `logits` f32 [N,classes]; with --stats `mu`
+/// and `sigma` f64 and `n`. `ganbench metrics` reads both. Prints one JSON object.
+#[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// The images, as in `ganbench eval`
+    #[arg(long, value_name = "SRC")]
+    pub images: String,
+    #[command(flatten)]
+    pub extractor: ExtractorArgs,
+    /// Mean and covariance instead of features: memory then does not grow with the images
+    #[arg(long)]
+    pub stats: bool,
+    /// Only the first N images; of a run, how many are made [default: all; of a run 10000]
+    #[arg(long, value_name = "N")]
+    pub n: Option<usize>,
+    /// Seed of a run's samples
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[arg(long, value_name = "FILE.npz")]
+    pub out: PathBuf,
+}
+
+/// # Errors
+/// If the images or the weights cannot be had, or the file cannot be written.
+pub fn run(args: &FeaturesArgs) -> Result<()> {
+    if args.out.extension().is_none_or(|e| e != "npz") || args.out.is_dir() {
+        let text = format!("--out {} is not the name of an .npz file", args.out.display());
+        return Err(UsageError::new(text).into());
+    }
+    let ready = args.extractor.ready(PUBLISHED)?;
+    let mut request = SourceRequest::new(&args.images);
+    request.root = args.extractor.data.clone();
+    request.limit = args.n;
+    let mut source = open_images(Images {
+        request: &request,
+        n: 10_000,
+        seed: args.seed,
+        device: &ready.device,
+        quiet: ready.quiet,
+    })?;
+    let keep = if args.stats { Keep::Statistics } else { Keep::Rows };
+    let (side, _) = features_of(source.as_mut(), keep, &ready, true)?;
+    match (&side.statistics, &side.features) {
+        (Some(statistics), _) if args.stats => write_statistics(&args.out, statistics)?,
+        (None, Some(features)) if args.stats => {
+            write_statistics(&args.out, &ganbench_metrics::Statistics::of(features.pool_rows())?)?;
+        }
+        (_, Some(features)) => write_features(&args.out, features)?,
+        _ => anyhow::bail!("the features were not kept"),
+    }
+    let extractor = &ready.extractor;
+    println!(
+        "{}",
+        json!({"out": args.out, "n": side.n, "feature_dim": extractor.feature_dim(),
+               "extractor": {"name": extractor.name(), "sha256": extractor.weights_sha256()},
+               "seconds": {"load": side.load_s, "extract": side.extract_s}})
+    );
+    Ok(())
+}

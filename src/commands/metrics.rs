@@ -1,0 +1,114 @@
+//! `ganbench metrics`: features in, numbers out; no network is needed.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use ganbench_metrics::files::{read_features, read_matrix};
+use ganbench_metrics::{Features, Logits, NearestReal, Settings};
+
+use super::eval::{MetricArgs, warn_of_few};
+use crate::evaluation::{Outcome, Request, Side, measure, side};
+use crate::machine;
+
+/// FEATURES is an .npy [N,d], an .npz with `pool` and perhaps `logits`, or an .npz with `mu` and `sigma`
+/// (TTUR, pytorch-fid, clean-fid, EDM; FID only).
+#[derive(Debug, Args)]
+pub struct MetricsArgs {
+    /// Features of the real images
+    #[arg(long, value_name = "FEATURES")]
+    pub real: PathBuf,
+    /// Features of the generated images
+    #[arg(long, value_name = "FEATURES")]
+    pub fake: PathBuf,
+    /// Logits of the generated images, .npy [N,classes], where --fake has none
+    #[arg(long, value_name = "FILE")]
+    pub logits: Option<PathBuf>,
+    #[command(flatten)]
+    pub metrics: MetricArgs,
+    /// Threads of the CPU; changes no result [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+}
+
+/// Where nobody says which: those that the default protocol has and the files allow.
+const DEFAULT: [&str; 7] = ["fid", "kid", "is", "precision", "recall", "density", "coverage"];
+
+/// # Errors
+/// If a file cannot be read, or a metric cannot be computed from the features.
+pub fn run(args: &MetricsArgs) -> Result<()> {
+    let default = DEFAULT.map(String::from);
+    let mut names = args.metrics.names(&default)?;
+    machine::set_threads(args.threads)?;
+    let started = Instant::now();
+    let mut real = side(read_features(&args.real)?);
+    let mut fake = side(read_features(&args.fake)?);
+    if let Some(path) = &args.logits {
+        add_logits(&mut fake, path)?;
+    }
+    real.load_s = started.elapsed().as_secs_f64();
+    let mut settings = Settings { nearest_real: NearestReal::All, ..Settings::default() };
+    settings.nearest_k = args.metrics.k.unwrap_or(settings.nearest_k);
+    settings.kid.subset = args.metrics.kid_subset.unwrap_or(settings.kid.subset);
+    if args.metrics.metrics.is_none() {
+        names = possible(names, &real, &fake, settings.kid.subset);
+    }
+    let dim = |side: &Side| side.features.as_ref().map(Features::dim);
+    warn_of_few(&real, &fake, dim(&real).or(dim(&fake)).unwrap_or(0), &names);
+    let (n_real, n_fake) = (real.n, fake.n.unwrap_or_default());
+    // Bare names, whatever the features come from: nobody said what that was.
+    let request = Request {
+        real,
+        fake,
+        extractor: ganbench_metrics::extractor::PUBLISHED,
+        metrics: Some(names),
+        settings,
+        bootstrap: args.metrics.bootstrap,
+    };
+    let measured = measure(request)?;
+    let outcome = Outcome {
+        values: measured.values,
+        n_real,
+        n_fake,
+        extractor: None,
+        protocol: ganbench_metrics::protocol::CUSTOM.into(),
+        nearest_protocol: None,
+        seconds: measured.seconds,
+        peak_rss_mb: machine::peak_rss_mb(),
+    };
+    outcome.print(args.metrics.json)
+}
+
+/// What can be computed, with a note on what cannot.
+fn possible<'a>(names: Vec<&'a str>, real: &Side, fake: &Side, subset: usize) -> Vec<&'a str> {
+    let (Some(real), Some(fake)) = (&real.features, &fake.features) else {
+        eprintln!("note: mean and covariance suffice for fid alone");
+        return vec!["fid"];
+    };
+    let can = |name: &&str| match *name {
+        "is" => fake.logits().is_some(),
+        "kid" if real.len().min(fake.len()) < subset => {
+            eprintln!(
+                "note: kid needs {subset} images a side, got {} and {}; --kid-subset N takes fewer",
+                real.len(),
+                fake.len()
+            );
+            false
+        }
+        _ => true,
+    };
+    names.into_iter().filter(can).collect()
+}
+
+/// Puts logits of a file of their own beside the features.
+fn add_logits(fake: &mut Side, path: &Path) -> Result<()> {
+    let features = fake.features.take().with_context(|| {
+        format!("--logits {} needs features in --fake, which holds mean and covariance", path.display())
+    })?;
+    let (classes, values) = read_matrix(path)?;
+    let logits = Some(Logits { classes, values });
+    let features = Features::new(features.dim(), features.into_pool(), logits);
+    fake.features = Some(features.with_context(|| format!("--logits {}", path.display()))?);
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Features that were computed before, keyed by everything that can change them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use ganbench_metrics::Extractor;
+use ganbench_metrics::files::{FeatureFile, read_features, write_features, write_statistics};
+use sha2::{Digest as _, Sha256};
+
+use super::collect::{Keep, Side};
+
+/// Goes up whenever the bits of any extractor's features change.
+const VERSION: u32 = 1;
+
+/// What decides features.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// Of the images, their labels and their order.
+    pub content_sha256: &'a str,
+    pub extractor: &'a dyn Extractor,
+    pub keep: Keep,
+}
+
+impl Key<'_> {
+    fn sha256(&self) -> String {
+        let simd = ganbench_nn::kernels::simd::isa();
+        // The same bits on both; the portable path rounds otherwise.
+        let arithmetic = if simd.name() == "portable" { "portable" } else { "fused" };
+        let text = format!(
+            "features {VERSION}\nprogram {}\nextractor {}\nweights {}\nkeep {:?}\narithmetic {arithmetic}\n\
+             images {}\n",
+            env!("CARGO_PKG_VERSION"),
+            self.extractor.name(),
+            self.extractor.weights_sha256(),
+            self.keep,
+            self.content_sha256,
+        );
+        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// A folder of feature files.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    folder: PathBuf,
+    /// Above this the files longest unused are removed.
+    most_bytes: u64,
+}
+
+const MOST_BYTES: u64 = 8 << 30;
+
+impl Cache {
+    /// In `folder`, else `$GANBENCH_CACHE`, else `ganbench` in the user's folder of caches. None where there
+    /// is no such folder.
+    pub fn find(folder: Option<PathBuf>) -> Option<Self> {
+        let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
+        let folder = folder.or_else(|| variable("GANBENCH_CACHE").map(PathBuf::from)).or_else(|| {
+            let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
+            let caches = caches.or_else(|| Some(std::env::home_dir()?.join(".cache")));
+            Some(caches?.join("ganbench"))
+        })?;
+        Some(Self { folder: folder.join("features"), most_bytes: MOST_BYTES })
+    }
+
+    fn path(&self, key: &Key<'_>) -> PathBuf {
+        self.folder.join(format!("{}.npz", key.sha256()))
+    }
+
+    /// What was kept under `key`. A file that cannot be read counts as none, and is written anew.
+    pub fn get(&self, key: &Key<'_>) -> Option<Side> {
+        let path = self.path(key);
+        let side = side(read_features(&path).ok()?);
+        let fits = side.features.as_ref().is_none_or(|f| f.dim() == key.extractor.feature_dim());
+        // Marks the file as used; where that is not allowed it only goes sooner.
+        let touched = fs::File::options().append(true).open(&path);
+        let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
+        fits.then_some(side)
+    }
+
+    /// Keeps the features of a side; labels are read with the images.
+    ///
+    /// # Errors
+    /// If the folder cannot be written to.
+    pub fn put(&self, key: &Key<'_>, side: &Side) -> Result<()> {
+        let path = self.path(key);
+        let context = || format!("cannot keep features in {}", self.folder.display());
+        fs::create_dir_all(&self.folder).with_context(context)?;
+        match (&side.features, &side.statistics) {
+            (Some(features), _) => write_features(&path, features).with_context(context)?,
+            (None, Some(statistics)) => write_statistics(&path, statistics).with_context(context)?,
+            (None, None) => return Ok(()),
+        }
+        self.prune().with_context(context)
+    }
+
+    /// Removes the files longest unused until the rest fits.
+    fn prune(&self) -> std::io::Result<()> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let data = entry.metadata()?;
+            if entry.path().extension().is_some_and(|e| e == "npz") {
+                files.push((data.modified()?, data.len(), entry.path()));
+            }
+        }
+        files.sort_unstable_by_key(|(used, ..)| *used);
+        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        // The newest stays, however large.
+        for (_, size, path) in files.iter().rev().skip(1).rev() {
+            if bytes <= self.most_bytes {
+                break;
+            }
+            remove(path)?;
+            bytes -= size;
+        }
+        Ok(())
+    }
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        // Another process was faster.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// A file's content as one side of a comparison.
+pub fn side(file: FeatureFile) -> Side {
+    match file {
+        FeatureFile::Features(features) => {
+            let n = Some(features.len());
+            Side { features: Some(features), n, ..Side::default() }
+        }
+        FeatureFile::Statistics(statistics) => {
+            let n = statistics.n();
+            Side { statistics: Some(statistics), n, ..Side::default() }
+        }
+    }
+}

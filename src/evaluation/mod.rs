@@ -1,0 +1,13 @@
+//! Measuring images from anywhere: images -> features -> metrics, for `eval`, `features` and `metrics`.
+
+mod cache;
+mod collect;
+mod measure;
+mod outcome;
+mod source;
+
+pub use cache::{Cache, Key};
+pub use collect::{Collect, Keep, Side, collect};
+pub use measure::{Request, measure};
+pub use outcome::{ExtractorUsed, Outcome, Seconds};
+pub use source::{Images, open_images};

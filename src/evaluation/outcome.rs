@@ -1,0 +1,186 @@
+//! What `eval` and `metrics` print: one flat JSON object, or lines for people.
+
+use ganbench_metrics::{Interval, MetricValue};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+
+/// Wall-clock seconds of each part of the work, in the order in which the parts were first met. They do not
+/// overlap: their sum is the time of the whole.
+#[derive(Clone, Debug, Default)]
+pub struct Seconds(Vec<(&'static str, f64)>);
+
+impl Seconds {
+    pub fn add(&mut self, part: &'static str, seconds: f64) {
+        match self.0.iter_mut().find(|(name, _)| *name == part) {
+            Some((_, sum)) => *sum += seconds,
+            None => self.0.push((part, seconds)),
+        }
+    }
+
+    /// Runs `work` on the clock of `part`.
+    pub fn time<T>(&mut self, part: &'static str, work: impl FnOnce() -> T) -> T {
+        let started = std::time::Instant::now();
+        let out = work();
+        self.add(part, started.elapsed().as_secs_f64());
+        out
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(Some(self.0.len()))?;
+        for (part, seconds) in &self.0 {
+            map.serialize_entry(part, seconds)?;
+        }
+        map.end()
+    }
+}
+
+/// The network behind the features.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ExtractorUsed {
+    pub name: String,
+    pub sha256: String,
+}
+
+/// Everything that is told of a measurement.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub values: Vec<(MetricValue, Option<Interval>)>,
+    pub n_real: Option<usize>,
+    pub n_fake: usize,
+    /// None where the features come from elsewhere.
+    pub extractor: Option<ExtractorUsed>,
+    /// A protocol's name, or `custom`.
+    pub protocol: String,
+    /// In what it differs from which.
+    pub nearest_protocol: Option<(String, Vec<String>)>,
+    pub seconds: Seconds,
+    pub peak_rss_mb: f64,
+}
+
+/// The name without an extractor: that stands beside it.
+fn bare(metric: &str) -> &str {
+    metric.split_once('@').map_or(metric, |(bare, _)| bare)
+}
+
+impl Serialize for Outcome {
+    /// `fid`, `is`, `is_std`, `fid_ci_low`, …, flat.
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let mut map = s.serialize_map(None)?;
+        for (value, interval) in &self.values {
+            let name = bare(&value.metric);
+            map.serialize_entry(name, &value.value)?;
+            if let Some(std) = value.std {
+                map.serialize_entry(&format!("{name}_std"), &std)?;
+            }
+            if let Some(interval) = interval {
+                map.serialize_entry(&format!("{name}_ci_low"), &interval.low)?;
+                map.serialize_entry(&format!("{name}_ci_high"), &interval.high)?;
+            }
+        }
+        map.serialize_entry("n_real", &self.n_real)?;
+        map.serialize_entry("n_fake", &self.n_fake)?;
+        map.serialize_entry("extractor", &self.extractor)?;
+        map.serialize_entry("protocol", &self.protocol)?;
+        if let Some((nearest, differences)) = &self.nearest_protocol {
+            map.serialize_entry("nearest_protocol", nearest)?;
+            map.serialize_entry("protocol_differences", differences)?;
+        }
+        map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
+        map.serialize_entry("seconds", &self.seconds)?;
+        map.serialize_entry("peak_rss_mb", &self.peak_rss_mb)?;
+        map.end()
+    }
+}
+
+impl Outcome {
+    /// Prints JSON on one line, or a table.
+    ///
+    /// # Errors
+    /// If the result cannot be written as JSON: a defect of ours.
+    pub fn print(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            println!("{}", serde_json::to_string(self)?);
+            return Ok(());
+        }
+        for (value, interval) in &self.values {
+            let std = value.std.map_or(String::new(), |std| format!(" ± {}", short(std)));
+            let interval = interval.map_or(String::new(), |i| {
+                format!("   95 % interval {} to {}", short(i.low), short(i.high))
+            });
+            println!("{:<14} {}{std}{interval}", bare(&value.metric), short(value.value));
+        }
+        let n_real = self.n_real.map_or("?".to_string(), |n| n.to_string());
+        println!("{:<14} {n_real} real, {} fake", "images", self.n_fake);
+        if let Some(extractor) = &self.extractor {
+            let sha256 = extractor.sha256.get(..12).unwrap_or(&extractor.sha256);
+            println!("{:<14} {} (weights {sha256})", "extractor", extractor.name);
+        }
+        println!("{:<14} {}", "protocol", self.protocol);
+        if let Some((nearest, differences)) = &self.nearest_protocol {
+            println!("{:<14} {nearest} but for: {}", "", differences.join("; "));
+        }
+        let parts = self.seconds.0.iter().map(|(part, s)| format!("{part} {s:.1} s"));
+        println!("{:<14} {}", "time", parts.collect::<Vec<_>>().join(", "));
+        println!("{:<14} {:.0} MB", "peak memory", self.peak_rss_mb);
+        Ok(())
+    }
+}
+
+/// Six digits, without an exponent where it can be read without.
+fn short(value: f64) -> String {
+    let digits = match value.abs() {
+        v if v >= 1e5 => 0,
+        v if v >= 100.0 => 3,
+        v if v >= 1.0 => 4,
+        v if v >= 1e-3 || v == 0.0 => 6,
+        _ => return format!("{value:.4e}"),
+    };
+    format!("{value:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_flat_with_bare_names_and_numbers_print_in_six_digits() {
+        let value = |metric: &str, value, std| MetricValue {
+            metric: metric.into(),
+            value,
+            std,
+            n_real: 10,
+            n_fake: 20,
+        };
+        let interval = Some(Interval { low: 1.0, high: 3.0 });
+        let mut seconds = Seconds::default();
+        seconds.add("load", 0.5);
+        seconds.add("fid", 1.0);
+        seconds.add("load", 0.25);
+        let outcome = Outcome {
+            values: vec![
+                (value("fid@pixels", 2.0, None), interval),
+                (value("is", 4.5, Some(0.5)), None),
+            ],
+            n_real: Some(10),
+            n_fake: 20,
+            extractor: Some(ExtractorUsed { name: "pixels".into(), sha256: "ab".into() }),
+            protocol: "custom".into(),
+            nearest_protocol: Some(("prdc".into(), vec!["k 3, not 5".into()])),
+            seconds,
+            peak_rss_mb: 12.0,
+        };
+        assert_eq!(
+            serde_json::to_string(&outcome).unwrap(),
+            format!(
+                "{{\"fid\":2.0,\"fid_ci_low\":1.0,\"fid_ci_high\":3.0,\"is\":4.5,\"is_std\":0.5,\"n_real\":10,\
+                 \"n_fake\":20,\"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\"}},\"protocol\":\"custom\",\
+                 \"nearest_protocol\":\"prdc\",\"protocol_differences\":[\"k 3, not 5\"],\"version\":\"{}\",\
+                 \"seconds\":{{\"load\":0.75,\"fid\":1.0}},\"peak_rss_mb\":12.0}}",
+                env!("CARGO_PKG_VERSION")
+            )
+        );
+        let shown = [123_456.7, 12.345_678, 0.012_345_67, 0.0, -2.5e-7].map(short);
+        assert_eq!(shown, ["123457", "12.3457", "0.012346", "0.000000", "-2.5000e-7"]);
+    }
+}

@@ -1,0 +1,119 @@
+//! What `SRC` means on the command line: the sources of `ganbench_baselines`, and runs of our own.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use candle_core::Device;
+use ganbench_baselines::data::sources::{self, Image, ImageSource, SourceError, SourceRequest};
+use ganbench_baselines::train::{LoadedGenerator, SampleRequest};
+use ganbench_nn::images::{ImageBatch, ImageSize};
+use sha2::{Digest as _, Sha256};
+
+use crate::commands::sample::checkpoint_file;
+use crate::progress::Progress;
+use crate::run_folder::{PLAN_NAME, RunFolder};
+
+/// Which images, and what is needed to make them where `text` is a run's folder.
+#[derive(Clone, Copy)]
+pub struct Images<'a> {
+    pub request: &'a SourceRequest,
+    /// How many a run is asked for, unless the request limits them.
+    pub n: usize,
+    pub seed: u64,
+    pub device: &'a Device,
+    pub quiet: bool,
+}
+
+/// Opens `SRC`: what [`sources::open`] reads, or the folder of a run, whose last checkpoint is sampled.
+///
+/// # Errors
+/// If there is no such source, or it cannot be read.
+pub fn open_images(images: Images<'_>) -> Result<Box<dyn ImageSource>> {
+    let text = &images.request.text;
+    if Path::new(text).join(PLAN_NAME).is_file() {
+        return Ok(Box::new(Run::sample(images)?));
+    }
+    let mut bar: Option<Progress> = None;
+    let source = sources::open(images.request, &mut |p| {
+        let bar =
+            bar.get_or_insert_with(|| Progress::new(text, p.total.max(1) as f64, images.quiet));
+        bar.set(p.done as f64, &format!("{}/{}", p.done, p.total));
+    })?;
+    if let Some(bar) = bar {
+        bar.finish(&format!("{} images", source.len()));
+    }
+    if source.passed_over() > 0 && !images.quiet {
+        eprintln!(
+            "note: {} other files in {text} were passed over; images are .png, .jpg, .jpeg and .webp",
+            source.passed_over()
+        );
+    }
+    Ok(source)
+}
+
+/// The images of a trained generator, all made at once: they are small.
+struct Run {
+    name: String,
+    images: ImageBatch,
+    next: usize,
+}
+
+impl Run {
+    fn sample(images: Images<'_>) -> Result<Self> {
+        let name = images.request.text.clone();
+        let folder = RunFolder::open(Path::new(&name))?;
+        let plan = folder.plan()?;
+        let path = checkpoint_file(&folder, &plan, "last", "ema")?;
+        let side = plan.dataset.image_size;
+        let size = ImageSize::new(side, side, plan.dataset.channels);
+        let classes = plan.dataset.classes;
+        let generator = LoadedGenerator::new(&plan.train, size, classes, &path, images.device)
+            .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
+        let n = images.request.limit.unwrap_or(images.n);
+        let mut bar = Progress::new(format!("sample {name}"), n as f64, images.quiet);
+        let request = SampleRequest { n, seed: images.seed, class: None };
+        let images = generator
+            .sampler()
+            .sample(request, &mut |done| bar.set(done as f64, &format!("{done}/{n}")))?;
+        bar.finish(&format!("{n} images"));
+        Ok(Self { name, images, next: 0 })
+    }
+}
+
+impl ImageSource for Run {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn has_labels(&self) -> bool {
+        self.images.labels.is_some()
+    }
+
+    fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
+        let end = self.next.saturating_add(n).min(self.images.len());
+        let rows = self.next..end;
+        self.next = end;
+        let label = |i: usize| self.images.labels.as_ref().map(|labels| labels[i]);
+        let image = |i: usize| Image {
+            size: self.images.size,
+            pixels: self.images.image(i).to_vec(),
+            label: label(i),
+        };
+        Ok(rows.map(image).collect())
+    }
+
+    fn content_sha256(&self) -> Result<String, SourceError> {
+        let mut hash = Sha256::new();
+        hash.update(b"ganbench-run-samples-1\0");
+        hash.update(self.images.size.to_string());
+        hash.update(&self.images.pixels);
+        for label in self.images.labels.iter().flatten() {
+            hash.update(label.to_le_bytes());
+        }
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
