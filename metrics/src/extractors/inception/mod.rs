@@ -162,7 +162,7 @@ impl Network {
         let mut x = vec![0f32; images.len() * 3 * plane];
         x.par_chunks_exact_mut(3 * plane).zip(images).for_each(|(x, image)| {
             let (own, repeats) = x.split_at_mut(image.size.channels * plane);
-            tensorflow1_bilinear(image.pixels, image.size, [SIDE; 2], own);
+            tensorflow1_bilinear(*image, [SIDE; 2], own);
             own.iter_mut().for_each(|v| *v = (*v - 128.0) / 128.0);
             // A grey image is its one plane three times.
             repeats.chunks_exact_mut(plane).for_each(|copy| copy.copy_from_slice(&own[..plane]));
