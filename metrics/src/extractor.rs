@@ -7,7 +7,7 @@ use ganbench_nn::images::{ImageBatch, ImageSize, ImageView};
 use thiserror::Error;
 
 use crate::error::MetricError;
-use crate::extractors::{inception, small};
+use crate::extractors::{inception, pixels, small};
 use crate::features::Features;
 use crate::weights::WeightsError;
 use crate::weights::source::WeightsSource;
@@ -16,8 +16,15 @@ use crate::weights::source::WeightsSource;
 pub const PUBLISHED: &str = inception::ENTRY.name;
 
 /// All extractors, in the order of lists.
-pub const EXTRACTORS: &[ExtractorEntry] =
-    &[inception::ENTRY, small::ENTRIES[0], small::ENTRIES[1], small::ENTRIES[2]];
+pub const EXTRACTORS: &[ExtractorEntry] = &[
+    inception::ENTRY,
+    inception::PYTORCH_FID_ENTRY,
+    inception::CLEAN_ENTRY,
+    pixels::ENTRY,
+    small::ENTRIES[0],
+    small::ENTRIES[1],
+    small::ENTRIES[2],
+];
 
 /// An extractor that can be loaded by name.
 #[derive(Clone, Copy)]
@@ -57,14 +64,21 @@ pub trait Extractor: Send + Sync {
     /// As in [`EXTRACTORS`].
     fn name(&self) -> &str;
 
-    /// SHA-256 of the weights' file in hexadecimal, `made:SEED` for made weights. Goes into every
-    /// result, so that numbers from different weights are never compared unawares.
+    /// SHA-256 of the weights' file in hexadecimal, `made:SEED` for made weights, `none` where there is
+    /// nothing to load. Goes into every result, so that numbers from different weights are never compared unawares.
     fn weights_sha256(&self) -> &str;
 
     fn feature_dim(&self) -> usize;
 
     /// Number of classes of the logits, 0 without logits.
     fn classes(&self) -> usize;
+
+    /// What the classifier adds to the logits, `[classes]`, which [`Self::extract_batch`] leaves out as
+    /// the Inception score wants it; None where the logits are whole or there are none. StudioGAN's
+    /// Inception scores are of logits with it.
+    fn logit_bias(&self) -> Option<&[f32]> {
+        None
+    }
 
     /// Images at a time that suit the network.
     fn batch(&self) -> usize;

@@ -3,47 +3,71 @@
 //!
 //! Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567,
 //! as that graph has it: average pooling leaves the padding out, and block 7c pools by the maximum.
-//! Input u8, resized as TensorFlow 1 does to 299x299, then (x − 128)/128; output the 2048 means of the
-//! last block, and 1008 logits without bias. Must agree with torch-fidelity 0.4.0
-//! (`inception-v3-compat`) on the same weights to 1e-4 absolute.
+//! Input u8, brought to 299x299 as one of the reference implementations does (`preprocessing.rs`; each is
+//! an extractor of its own); output the 2048 means of the last block, and 1008 logits without bias. Must
+//! agree with torch-fidelity 0.4.0 (`inception-v3-compat`), pytorch-fid 0.3.0 and clean-fid 0.1.35 on the
+//! same weights to 1e-4 absolute.
 
 mod layout;
 mod ops;
+mod preprocessing;
 
 use std::collections::HashMap;
 
 use candle_core::{D, Device, Result, Tensor};
 use ganbench_nn::images::ImageView;
 use ganbench_nn::kernels::conv::{Convolution, Geometry, conv2d};
-use rayon::prelude::*;
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
 use crate::features::{Features, Logits};
-use crate::resize::tensorflow1_bilinear;
 use crate::weights::source::PublishedFile;
 use crate::weights::{TensorSpec, Weights};
 use ops::{BatchNorm, NormRelu, Pool, pool};
+use preprocessing::Preprocessing;
 
 const NAME: &str = "inception";
+const PYTORCH_FID: &str = "inception-pytorch-fid";
+const CLEAN: &str = "inception-clean";
 const DIM: usize = 2048;
 const CLASSES: usize = 1008;
 const SIDE: usize = 299;
 const BN_EPS: f32 = 1e-3;
 
+const fn entry(
+    name: &'static str,
+    description: &'static str,
+    load: fn(LoadRequest<'_>) -> std::result::Result<Box<dyn Extractor>, ExtractorError>,
+) -> ExtractorEntry {
+    ExtractorEntry { name, description, feature_dim: DIM, classes: CLASSES, load }
+}
+
 /// `inception` in the table of extractors.
-pub const ENTRY: ExtractorEntry = ExtractorEntry {
-    name: NAME,
-    description: "FID Inception-v3 (2015-12-05) as torch-fidelity runs it: 2048 features, 1008 logits",
-    feature_dim: DIM,
-    classes: CLASSES,
-    load,
-};
+pub const ENTRY: ExtractorEntry = entry(
+    NAME,
+    "FID Inception-v3 (2015-12-05) as torch-fidelity runs it: 2048 features, 1008 logits",
+    |request| load(NAME, Preprocessing::TorchFidelity, request),
+);
+
+/// `inception-pytorch-fid` in the table of extractors.
+pub const PYTORCH_FID_ENTRY: ExtractorEntry = entry(
+    PYTORCH_FID,
+    "FID Inception-v3 as pytorch-fid runs it: torch's bilinear resize, 2x - 1",
+    |request| load(PYTORCH_FID, Preprocessing::PytorchFid, request),
+);
+
+/// `inception-clean` in the table of extractors.
+pub const CLEAN_ENTRY: ExtractorEntry = entry(
+    CLEAN,
+    "FID Inception-v3 as clean-fid runs it: Pillow's antialiased bicubic resize",
+    |request| load(CLEAN, Preprocessing::CleanFid, request),
+);
 
 /// The published weights: pytorch-fid's file, byte for byte.
 pub const PUBLISHED_WEIGHTS: PublishedFile = PublishedFile {
     repository: "RaphaelLiu/EvalCrafter-Models",
     revision: "6040b4d40fdcde446a0cf753b0527585b6b77c54",
     file: "pt_inception-2015-12-05-6726825d.pth",
+    folder_name: "pt_inception-2015-12-05-6726825d.pth",
     sha256: "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
 };
 
@@ -52,23 +76,31 @@ pub fn tensor_specs() -> Vec<TensorSpec> {
     layout::tensor_specs()
 }
 
-fn load(request: LoadRequest<'_>) -> std::result::Result<Box<dyn Extractor>, ExtractorError> {
-    let weights = request.source.weights(PUBLISHED_WEIGHTS, &tensor_specs())?;
-    let build = |source| ExtractorError::Build { extractor: NAME, source };
+fn load(
+    name: &'static str,
+    preprocessing: Preprocessing,
+    request: LoadRequest<'_>,
+) -> std::result::Result<Box<dyn Extractor>, ExtractorError> {
+    let mut weights = request.source.weights(PUBLISHED_WEIGHTS, &tensor_specs())?;
+    let build = |source| ExtractorError::Build { extractor: name, source };
     let network = Network::new(&weights, &request.options.device).map_err(build)?;
+    let logit_bias = weights.tensors.remove("fc.bias").map(|bias| bias.values);
     let (sha256, batch) = (weights.sha256, request.options.batch);
-    Ok(Box::new(Inception { network, sha256, batch }))
+    Ok(Box::new(Inception { name, preprocessing, network, logit_bias, sha256, batch }))
 }
 
 struct Inception {
+    name: &'static str,
+    preprocessing: Preprocessing,
     network: Network,
+    logit_bias: Option<Vec<f32>>,
     sha256: String,
     batch: usize,
 }
 
 impl Extractor for Inception {
     fn name(&self) -> &str {
-        NAME
+        self.name
     }
 
     fn weights_sha256(&self) -> &str {
@@ -83,6 +115,10 @@ impl Extractor for Inception {
         CLASSES
     }
 
+    fn logit_bias(&self) -> Option<&[f32]> {
+        self.logit_bias.as_deref()
+    }
+
     fn batch(&self) -> usize {
         self.batch
     }
@@ -91,21 +127,21 @@ impl Extractor for Inception {
         &self,
         images: &[ImageView<'_>],
     ) -> std::result::Result<Features, ExtractorError> {
+        let extractor = self.name;
         if let Some(image) = images.iter().find(|image| !matches!(image.size.channels, 1 | 3)) {
-            return Err(ExtractorError::Channels { extractor: NAME, size: image.size });
+            return Err(ExtractorError::Channels { extractor, size: image.size });
         }
         if images.is_empty() {
             return Ok(Features::empty(DIM, CLASSES));
         }
         let (pool, values): (Vec<f32>, Vec<f32>) = self
-            .network
-            .input(images)
+            .preprocessing
+            .input(images, &self.network.device)
             .and_then(|x| self.network.forward(&x))
             .and_then(|(f, l)| Ok((f.flatten_all()?.to_vec1()?, l.flatten_all()?.to_vec1()?)))
-            .map_err(|source| ExtractorError::Network {
-                extractor: NAME,
-                images: images.len(),
-                source,
+            .map_err(|source| {
+                let images = images.len();
+                ExtractorError::Network { extractor, images, source }
             })?;
         Ok(Features::new(DIM, pool, Some(Logits { classes: CLASSES, values }))?)
     }
@@ -154,20 +190,6 @@ impl Network {
         }
         let classifier = tensor("fc.weight")?.t()?;
         Ok(Self { layers, classifier, device: device.clone() })
-    }
-
-    /// The images, resized and scaled: f32 `[n, 3, 299, 299]`, about −1..1.
-    fn input(&self, images: &[ImageView<'_>]) -> Result<Tensor> {
-        let plane = SIDE * SIDE;
-        let mut x = vec![0f32; images.len() * 3 * plane];
-        x.par_chunks_exact_mut(3 * plane).zip(images).for_each(|(x, image)| {
-            let (own, repeats) = x.split_at_mut(image.size.channels * plane);
-            tensorflow1_bilinear(*image, [SIDE; 2], own);
-            own.iter_mut().for_each(|v| *v = (*v - 128.0) / 128.0);
-            // A grey image is its one plane three times.
-            repeats.chunks_exact_mut(plane).for_each(|copy| copy.copy_from_slice(&own[..plane]));
-        });
-        Tensor::from_vec(x, (images.len(), 3, SIDE, SIDE), &self.device)
     }
 
     /// Pooled features `[n, 2048]` and logits without bias `[n, 1008]`.
