@@ -7,7 +7,7 @@ use ganbench_nn::images::{ImageBatch, ImageSize, ImageView};
 use thiserror::Error;
 
 use crate::error::MetricError;
-use crate::extractors::{inception, pixels, small};
+use crate::extractors::{inception, pixels, small, vit};
 use crate::features::Features;
 use crate::weights::WeightsError;
 use crate::weights::source::WeightsSource;
@@ -21,6 +21,9 @@ pub const EXTRACTORS: &[ExtractorEntry] = &[
     inception::PYTORCH_FID_ENTRY,
     inception::CLEAN_ENTRY,
     pixels::ENTRY,
+    vit::ENTRIES[0],
+    vit::ENTRIES[1],
+    vit::ENTRIES[2],
     small::ENTRIES[0],
     small::ENTRIES[1],
     small::ENTRIES[2],

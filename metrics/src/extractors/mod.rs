@@ -3,3 +3,4 @@
 pub mod inception;
 pub mod pixels;
 pub mod small;
+pub mod vit;
