@@ -19,6 +19,7 @@ pub const PUBLISHED: &str = inception::ENTRY.name;
 pub const EXTRACTORS: &[ExtractorEntry] = &[
     inception::ENTRY,
     inception::PYTORCH_FID_ENTRY,
+    inception::STUDIOGAN_ENTRY,
     inception::CLEAN_ENTRY,
     pixels::ENTRY,
     vit::ENTRIES[0],

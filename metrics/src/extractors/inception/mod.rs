@@ -27,6 +27,7 @@ use preprocessing::Preprocessing;
 
 const NAME: &str = "inception";
 const PYTORCH_FID: &str = "inception-pytorch-fid";
+const STUDIOGAN: &str = "inception-studiogan";
 const CLEAN: &str = "inception-clean";
 const DIM: usize = 2048;
 const CLASSES: usize = 1008;
@@ -53,6 +54,14 @@ pub const PYTORCH_FID_ENTRY: ExtractorEntry = entry(
     PYTORCH_FID,
     "FID Inception-v3 as pytorch-fid runs it: torch's bilinear resize, 2x - 1",
     |request| load(PYTORCH_FID, Preprocessing::PytorchFid, request),
+);
+
+/// `inception-studiogan` in the table of extractors. StudioGAN's Inception scores are of logits with
+/// [`Extractor::logit_bias`].
+pub const STUDIOGAN_ENTRY: ExtractorEntry = entry(
+    STUDIOGAN,
+    "FID Inception-v3 as StudioGAN runs it: Pillow's antialiased bilinear resize",
+    |request| load(STUDIOGAN, Preprocessing::StudioGan, request),
 );
 
 /// `inception-clean` in the table of extractors.

@@ -16,6 +16,9 @@ pub(super) enum Preprocessing {
     /// x/255, torch's bilinear resize, 2x − 1: pytorch-fid 0.3.0 (`inception.py`), and StudioGAN's
     /// `legacy` resizer up to rounding.
     PytorchFid,
+    /// Pillow's bilinear resize of float channels, (x/255 − 0.5)/0.5: StudioGAN's `friendly` resizer for
+    /// this network (`resize.py`, `preparation.py`).
+    StudioGan,
     /// Pillow's bicubic resize of float channels, clipped to 0..=255, (x − 128)/128: clean-fid 0.1.35
     /// (`resize.py` and `inception_torchscript.py`, mode `clean`).
     CleanFid,
@@ -28,10 +31,12 @@ impl Preprocessing {
         match self {
             Self::TorchFidelity => tensorflow1_bilinear(image, to, out),
             Self::PytorchFid => torch_bilinear(image, to, |pixel| f32::from(pixel) / 255.0, out),
+            Self::StudioGan => pil_float(image, Filter::Bilinear, to, out),
             Self::CleanFid => pil_float(image, Filter::Bicubic, to, out),
         }
         match self {
             Self::PytorchFid => out.iter_mut().for_each(|v| *v = 2.0 * *v - 1.0),
+            Self::StudioGan => out.iter_mut().for_each(|v| *v = (*v / 255.0 - 0.5) / 0.5),
             Self::TorchFidelity | Self::CleanFid => {
                 out.iter_mut().for_each(|v| *v = (*v - 128.0) / 128.0);
             }

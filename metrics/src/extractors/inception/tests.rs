@@ -74,13 +74,15 @@ fn features_agree_with_torch_fidelity_for_any_batch_size() {
 }
 
 // tests-data/inception_modes_golden.npz: every fourth feature of the same images and weights, with the
-// preprocessing of pytorch-fid and of clean-fid; made by inception_modes_golden.py beside it.
+// preprocessing of pytorch-fid, StudioGAN and clean-fid; made by inception_modes_golden.py beside it.
 #[test]
-fn the_preprocessings_agree_with_pytorch_fid_and_clean_fid_and_differ_from_one_another() {
+fn each_preprocessing_agrees_with_its_reference_and_differs_from_torch_fidelitys() {
     let bytes = include_bytes!("../../../tests-data/inception_modes_golden.npz");
     let mut archive = npyz::npz::NpzArchive::new(Cursor::new(bytes)).unwrap();
     let golden = golden();
-    for (name, key) in [(PYTORCH_FID, "pytorch_fid"), (CLEAN, "clean_fid")] {
+    for (name, key) in
+        [(PYTORCH_FID, "pytorch_fid"), (STUDIOGAN, "studiogan"), (CLEAN, "clean_fid")]
+    {
         let expected: Vec<f32> = archive.by_name(key).unwrap().unwrap().into_vec().unwrap();
         let features = made(name, 4).extract(&golden.images, &mut |_, _| {}).unwrap();
         let every_fourth = |pool: &[f32]| pool.iter().step_by(4).copied().collect::<Vec<_>>();
