@@ -66,7 +66,9 @@ pub enum WeightsError {
         "downloaded weights {path} have sha256 {got}, expected {expected}; delete the file and try again"
     )]
     Hash { path: PathBuf, got: String, expected: String },
-    #[error("extractor \"{extractor}\" has no made weights; they exist for inception only")]
+    #[error(
+        "extractor \"{extractor}\" has no made weights; they exist for inception, dinov2 and clip only"
+    )]
     NotMade { extractor: String },
     #[error("extractor \"{extractor}\" has no weights, but {path} was given; leave out --weights")]
     NotWanted { extractor: String, path: PathBuf },

@@ -126,3 +126,18 @@ fn images_of_two_channels_are_refused_and_none_give_no_features() {
     assert_eq!(error.to_string(), "small cannot take 2x2x2 images; expected 1 or 3 channels");
     assert!(network.extract_batch(&[]).unwrap().is_empty());
 }
+
+#[test]
+fn features_are_the_same_to_the_bit_for_any_number_of_threads() {
+    let size = ImageSize::new(40, 30, 3);
+    let pixels = pixels(size);
+    let images = [ImageView { size, pixels: &pixels }; 2];
+    let network = extractor(small_dinov2());
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| network.extract_batch(&images).unwrap())
+    };
+    let one = with(1);
+    assert_eq!(one, with(3));
+    assert_eq!(one, with(8));
+}
