@@ -129,6 +129,11 @@ pub enum ExtractorError {
          sizes"
     )]
     Size { extractor: &'static str, expected: usize, size: ImageSize },
+    #[error(
+        "{extractor} got {bytes} bytes for an image of {size}; expected height * width * channels of them, \
+         and at least one pixel"
+    )]
+    Pixels { extractor: &'static str, size: ImageSize, bytes: usize },
     #[error("a batch of 0 images was asked for; expected at least 1")]
     EmptyBatch,
     #[error(transparent)]
@@ -139,6 +144,25 @@ pub enum ExtractorError {
     Build { extractor: &'static str, source: candle_core::Error },
     #[error(transparent)]
     Features(#[from] MetricError),
+}
+
+/// That images of any height and width have 1 or 3 channels and the pixels that they claim.
+///
+/// # Errors
+/// Names the first that has not.
+pub(crate) fn check_images(
+    extractor: &'static str,
+    images: &[ImageView<'_>],
+) -> Result<(), ExtractorError> {
+    for &ImageView { size, pixels } in images {
+        if !matches!(size.channels, 1 | 3) {
+            return Err(ExtractorError::Channels { extractor, size });
+        }
+        if pixels.is_empty() || pixels.len() != size.bytes() {
+            return Err(ExtractorError::Pixels { extractor, size, bytes: pixels.len() });
+        }
+    }
+    Ok(())
 }
 
 /// The entry of a name in [`EXTRACTORS`].
@@ -178,6 +202,27 @@ pub fn load_with(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_without_their_pixels_are_refused() {
+        let check = |size: [usize; 3], pixels: &[u8]| {
+            let [height, width, channels] = size;
+            let size = ImageSize::new(height, width, channels);
+            check_images("inception", &[ImageView { size, pixels }])
+        };
+        assert!(check([2, 1, 3], &[0; 6]).is_ok());
+        for (size, pixels) in [([0, 5, 3], 0), ([2, 1, 3], 5)] {
+            let error = check(size, &vec![0; pixels]).unwrap_err().to_string();
+            let [height, width, channels] = size;
+            assert_eq!(
+                error,
+                format!(
+                    "inception got {pixels} bytes for an image of {height}x{width}x{channels}; expected \
+                     height * width * channels of them, and at least one pixel"
+                )
+            );
+        }
+    }
 
     #[test]
     fn an_unknown_extractor_and_an_empty_batch_are_refused() {

@@ -7,7 +7,7 @@
 use ganbench_nn::images::ImageView;
 use rayon::prelude::*;
 
-use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
+use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest, check_images};
 use crate::features::Features;
 use crate::resize::{Filter, pil_float};
 use crate::weights::WeightsError;
@@ -63,9 +63,7 @@ impl Extractor for Pixels {
     }
 
     fn extract_batch(&self, images: &[ImageView<'_>]) -> Result<Features, ExtractorError> {
-        if let Some(image) = images.iter().find(|image| !matches!(image.size.channels, 1 | 3)) {
-            return Err(ExtractorError::Channels { extractor: NAME, size: image.size });
-        }
+        check_images(NAME, images)?;
         let mut pool = vec![0f32; images.len() * DIM];
         pool.par_chunks_exact_mut(DIM).zip(images).for_each(|(row, image)| {
             let (own, repeats) = row.split_at_mut(image.size.channels * PLANE);

@@ -18,7 +18,7 @@ use candle_core::{D, Device, Result, Tensor};
 use ganbench_nn::images::ImageView;
 use ganbench_nn::kernels::conv::{Convolution, Geometry, conv2d};
 
-use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
+use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest, check_images};
 use crate::features::{Features, Logits};
 use crate::weights::source::PublishedFile;
 use crate::weights::{TensorSpec, Weights};
@@ -137,9 +137,7 @@ impl Extractor for Inception {
         images: &[ImageView<'_>],
     ) -> std::result::Result<Features, ExtractorError> {
         let extractor = self.name;
-        if let Some(image) = images.iter().find(|image| !matches!(image.size.channels, 1 | 3)) {
-            return Err(ExtractorError::Channels { extractor, size: image.size });
-        }
+        check_images(extractor, images)?;
         if images.is_empty() {
             return Ok(Features::empty(DIM, CLASSES));
         }

@@ -16,7 +16,7 @@ mod preprocessing;
 
 use ganbench_nn::images::ImageView;
 
-use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
+use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest, check_images};
 use crate::features::Features;
 use crate::weights::source::PublishedFile;
 use config::{Config, Family};
@@ -146,9 +146,7 @@ impl Extractor for VisionTransformer {
 
     fn extract_batch(&self, images: &[ImageView<'_>]) -> Result<Features, ExtractorError> {
         let extractor = self.name;
-        if let Some(image) = images.iter().find(|image| !matches!(image.size.channels, 1 | 3)) {
-            return Err(ExtractorError::Channels { extractor, size: image.size });
-        }
+        check_images(extractor, images)?;
         if images.is_empty() {
             return Ok(Features::empty(self.config.features, 0));
         }
