@@ -7,7 +7,7 @@ use ganbench_nn::images::{ImageBatch, ImageSize, ImageView};
 use thiserror::Error;
 
 use crate::error::MetricError;
-use crate::extractors::{inception, small};
+use crate::extractors::{inception, pixels, small, vit};
 use crate::features::Features;
 use crate::weights::WeightsError;
 use crate::weights::source::WeightsSource;
@@ -16,8 +16,19 @@ use crate::weights::source::WeightsSource;
 pub const PUBLISHED: &str = inception::ENTRY.name;
 
 /// All extractors, in the order of lists.
-pub const EXTRACTORS: &[ExtractorEntry] =
-    &[inception::ENTRY, small::ENTRIES[0], small::ENTRIES[1], small::ENTRIES[2]];
+pub const EXTRACTORS: &[ExtractorEntry] = &[
+    inception::ENTRY,
+    inception::PYTORCH_FID_ENTRY,
+    inception::STUDIOGAN_ENTRY,
+    inception::CLEAN_ENTRY,
+    pixels::ENTRY,
+    vit::ENTRIES[0],
+    vit::ENTRIES[1],
+    vit::ENTRIES[2],
+    small::ENTRIES[0],
+    small::ENTRIES[1],
+    small::ENTRIES[2],
+];
 
 /// An extractor that can be loaded by name.
 #[derive(Clone, Copy)]
@@ -57,14 +68,21 @@ pub trait Extractor: Send + Sync {
     /// As in [`EXTRACTORS`].
     fn name(&self) -> &str;
 
-    /// SHA-256 of the weights' file in hexadecimal, `made:SEED` for made weights. Goes into every
-    /// result, so that numbers from different weights are never compared unawares.
+    /// SHA-256 of the weights' file in hexadecimal, `made:SEED` for made weights, `none` where there is
+    /// nothing to load. Goes into every result, so that numbers from different weights are never compared unawares.
     fn weights_sha256(&self) -> &str;
 
     fn feature_dim(&self) -> usize;
 
     /// Number of classes of the logits, 0 without logits.
     fn classes(&self) -> usize;
+
+    /// What the classifier adds to the logits, `[classes]`, which [`Self::extract_batch`] leaves out as
+    /// the Inception score wants it; None where the logits are whole or there are none. StudioGAN's
+    /// Inception scores are of logits with it.
+    fn logit_bias(&self) -> Option<&[f32]> {
+        None
+    }
 
     /// Images at a time that suit the network.
     fn batch(&self) -> usize;
@@ -111,6 +129,11 @@ pub enum ExtractorError {
          sizes"
     )]
     Size { extractor: &'static str, expected: usize, size: ImageSize },
+    #[error(
+        "{extractor} got {bytes} bytes for an image of {size}; expected height * width * channels of them, \
+         and at least one pixel"
+    )]
+    Pixels { extractor: &'static str, size: ImageSize, bytes: usize },
     #[error("a batch of 0 images was asked for; expected at least 1")]
     EmptyBatch,
     #[error(transparent)]
@@ -121,6 +144,25 @@ pub enum ExtractorError {
     Build { extractor: &'static str, source: candle_core::Error },
     #[error(transparent)]
     Features(#[from] MetricError),
+}
+
+/// That images of any height and width have 1 or 3 channels and the pixels that they claim.
+///
+/// # Errors
+/// Names the first that has not.
+pub(crate) fn check_images(
+    extractor: &'static str,
+    images: &[ImageView<'_>],
+) -> Result<(), ExtractorError> {
+    for &ImageView { size, pixels } in images {
+        if !matches!(size.channels, 1 | 3) {
+            return Err(ExtractorError::Channels { extractor, size });
+        }
+        if pixels.is_empty() || pixels.len() != size.bytes() {
+            return Err(ExtractorError::Pixels { extractor, size, bytes: pixels.len() });
+        }
+    }
+    Ok(())
 }
 
 /// The entry of a name in [`EXTRACTORS`].
@@ -160,6 +202,27 @@ pub fn load_with(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn images_without_their_pixels_are_refused() {
+        let check = |size: [usize; 3], pixels: &[u8]| {
+            let [height, width, channels] = size;
+            let size = ImageSize::new(height, width, channels);
+            check_images("inception", &[ImageView { size, pixels }])
+        };
+        assert!(check([2, 1, 3], &[0; 6]).is_ok());
+        for (size, pixels) in [([0, 5, 3], 0), ([2, 1, 3], 5)] {
+            let error = check(size, &vec![0; pixels]).unwrap_err().to_string();
+            let [height, width, channels] = size;
+            assert_eq!(
+                error,
+                format!(
+                    "inception got {pixels} bytes for an image of {height}x{width}x{channels}; expected \
+                     height * width * channels of them, and at least one pixel"
+                )
+            );
+        }
+    }
 
     #[test]
     fn an_unknown_extractor_and_an_empty_batch_are_refused() {

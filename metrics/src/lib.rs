@@ -30,7 +30,7 @@ pub use error::{MetricError, Side};
 pub use extractor::{
     EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorOptions, load, load_with,
 };
-pub use extractors::{inception, small};
+pub use extractors::{inception, pixels, small, vit};
 pub use features::{Features, Logits};
 pub use metric::{
     EvaluationInput, FAMILIES, Metric, MetricFamily, MetricValue, Needs, Settings, evaluate,

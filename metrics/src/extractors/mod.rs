@@ -1,4 +1,6 @@
-//! The extractors of [`crate::extractor::EXTRACTORS`], one file each.
+//! The extractors of [`crate::extractor::EXTRACTORS`], one file or folder each.
 
 pub mod inception;
+pub mod pixels;
 pub mod small;
+pub mod vit;

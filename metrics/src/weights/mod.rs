@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use pickle::PickleError;
 
-/// Far above any network here (Inception: 95.6 MB); keeps a wrong path from filling the memory.
+/// Above any network here (CLIP ViT-L/14 with its half for text: 1.7 GB); keeps a wrong path from filling the memory.
 const LARGEST_FILE: u64 = 2 << 30;
 
 /// A file of weights that cannot be used.
@@ -66,8 +66,12 @@ pub enum WeightsError {
         "downloaded weights {path} have sha256 {got}, expected {expected}; delete the file and try again"
     )]
     Hash { path: PathBuf, got: String, expected: String },
-    #[error("extractor \"{extractor}\" has no made weights; they exist for inception only")]
+    #[error(
+        "extractor \"{extractor}\" has no made weights; they exist for inception, dinov2 and clip only"
+    )]
     NotMade { extractor: String },
+    #[error("extractor \"{extractor}\" has no weights, but {path} was given; leave out --weights")]
+    NotWanted { extractor: String, path: PathBuf },
 }
 
 /// Name and shape of a tensor that a network needs.
@@ -94,7 +98,7 @@ pub struct Weights {
 
 impl Weights {
     /// Reads `path` (legacy PyTorch pickle or safetensors, told apart by their first bytes) and takes
-    /// exactly the tensors of `specs`; counters named `*.num_batches_tracked` are passed over.
+    /// exactly the tensors of `specs`; counters and CLIP's half for text are passed over.
     ///
     /// # Errors
     /// If the file cannot be read or is damaged (with the offset), or lacks a tensor, has one too
@@ -175,6 +179,13 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
 }
 
+/// What published files hold beside the weights that features need: counters, and the half of CLIP that
+/// reads text.
+fn is_passed_over(name: &str) -> bool {
+    let counter = name.ends_with(".num_batches_tracked") || name.ends_with(".position_ids");
+    counter || name.starts_with("text_") || name == "logit_scale"
+}
+
 /// Refuses by name what is missing, too much or of another shape.
 fn check_names<'a>(
     origin: &str,
@@ -182,8 +193,7 @@ fn check_names<'a>(
     specs: &[TensorSpec],
 ) -> Result<(), WeightsError> {
     let origin = origin.to_owned();
-    let found: BTreeMap<&str, &[usize]> =
-        found.filter(|(name, _)| !name.ends_with(".num_batches_tracked")).collect();
+    let found: BTreeMap<&str, &[usize]> = found.filter(|(name, _)| !is_passed_over(name)).collect();
     let mut missing = specs.iter().filter(|spec| !found.contains_key(spec.name.as_str()));
     if let Some(first) = missing.next() {
         let (count, first) = (1 + missing.count(), first.name.clone());

@@ -7,7 +7,7 @@ use hf_hub::{Cache, Repo, RepoType};
 use super::made::made_weights;
 use super::{TensorSpec, Weights, WeightsError};
 
-/// A file of weights, or a folder that holds it under its published name.
+/// A file of weights, or a folder that holds files of several networks: [`PublishedFile::folder_name`].
 pub const VARIABLE: &str = "GANBENCH_WEIGHTS";
 
 /// A published file.
@@ -18,6 +18,8 @@ pub struct PublishedFile {
     /// Commit, so that what is behind the name cannot change.
     pub revision: &'static str,
     pub file: &'static str,
+    /// What a folder of weights of several networks calls it.
+    pub folder_name: &'static str,
     pub sha256: &'static str,
 }
 
@@ -58,13 +60,13 @@ impl WeightsSource {
             Self::Made { seed } => Ok(made_weights(specs, *seed)),
             Self::Published { file: Some(file), .. } => Weights::read(file, specs),
             Self::Published { variable: Some(path), .. } => {
-                let inside = path.join(published.file);
+                let inside = path.join(published.folder_name);
                 if !path.is_dir() {
                     Weights::read(path, specs)
                 } else if inside.is_file() {
                     Weights::read(&inside, specs)
                 } else {
-                    let (file, folder) = (published.file.into(), path.clone());
+                    let (file, folder) = (published.folder_name.into(), path.clone());
                     Err(WeightsError::NotInFolder { file, folder })
                 }
             }

@@ -182,7 +182,8 @@ fn weights_come_from_the_path_then_the_variable() {
     let published = source::PublishedFile {
         repository: "nobody/nothing",
         revision: "0",
-        file: "tiny_legacy.pth",
+        file: "pytorch_model.pth",
+        folder_name: "tiny_legacy.pth",
         sha256: "00",
     };
     let get = |file: Option<PathBuf>, variable: Option<PathBuf>| {
@@ -208,11 +209,25 @@ fn weights_come_from_the_path_then_the_variable() {
     );
     assert_eq!(
         get(None, None).unwrap_err().to_string(),
-        "weights \"tiny_legacy.pth\" are neither given (--weights, GANBENCH_WEIGHTS) nor in the hub's \
+        "weights \"pytorch_model.pth\" are neither given (--weights, GANBENCH_WEIGHTS) nor in the hub's \
          cache, and downloading nobody/nothing failed: downloads are switched off"
     );
     let got = Weights::read_expecting(&file, &tiny(), Some("00")).unwrap_err().to_string();
     assert!(
         got.ends_with(&format!("have sha256 {hash}, expected 00; delete the file and try again"))
     );
+}
+
+#[test]
+fn what_a_published_file_holds_beside_the_weights_is_passed_over_by_name() {
+    for name in [
+        "Conv2d_1a_3x3.bn.num_batches_tracked",
+        "vision_model.embeddings.position_ids",
+        "text_model.final_layer_norm.weight",
+        "text_projection.weight",
+        "logit_scale",
+    ] {
+        assert!(is_passed_over(name), "{name}");
+    }
+    assert!(!is_passed_over("vision_model.embeddings.position_embedding.weight"));
 }

@@ -8,8 +8,12 @@ use crate::extractor::{ExtractorOptions, load_with};
 use crate::weights::source::WeightsSource;
 
 fn inception(batch: usize) -> Box<dyn Extractor> {
+    made(NAME, batch)
+}
+
+fn made(name: &str, batch: usize) -> Box<dyn Extractor> {
     let options = ExtractorOptions { batch, ..ExtractorOptions::default() };
-    load_with(NAME, &WeightsSource::Made { seed: 0 }, &options).unwrap()
+    load_with(name, &WeightsSource::Made { seed: 0 }, &options).unwrap()
 }
 
 fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
@@ -67,6 +71,35 @@ fn features_agree_with_torch_fidelity_for_any_batch_size() {
     // Not bits: the matrix products of another number of columns may be rounded otherwise.
     let gap = largest_difference(a.pool(), b.pool());
     assert!(gap < 1e-5, "{gap}");
+}
+
+// tests-data/inception_modes_golden.npz: every fourth feature of the same images and weights, with the
+// preprocessing of pytorch-fid, StudioGAN and clean-fid; made by inception_modes_golden.py beside it.
+#[test]
+fn each_preprocessing_agrees_with_its_reference_and_differs_from_torch_fidelitys() {
+    let bytes = include_bytes!("../../../tests-data/inception_modes_golden.npz");
+    let mut archive = npyz::npz::NpzArchive::new(Cursor::new(bytes)).unwrap();
+    let golden = golden();
+    for (name, key) in
+        [(PYTORCH_FID, "pytorch_fid"), (STUDIOGAN, "studiogan"), (CLEAN, "clean_fid")]
+    {
+        let expected: Vec<f32> = archive.by_name(key).unwrap().unwrap().into_vec().unwrap();
+        let features = made(name, 4).extract(&golden.images, &mut |_, _| {}).unwrap();
+        let every_fourth = |pool: &[f32]| pool.iter().step_by(4).copied().collect::<Vec<_>>();
+        let gap = largest_difference(&every_fourth(features.pool()), &expected);
+        assert!(gap < 1e-4, "{name} {gap}");
+        let apart = largest_difference(features.pool(), &golden.pool);
+        assert!(apart > 1e-2, "{name} {apart}");
+    }
+}
+
+#[test]
+fn the_bias_that_the_logits_leave_out_is_the_files() {
+    let source = WeightsSource::Made { seed: 0 };
+    let weights = source.weights(PUBLISHED_WEIGHTS, &tensor_specs()).unwrap();
+    let bias = &weights.tensors["fc.bias"].values;
+    assert_eq!(inception(1).logit_bias(), Some(bias.as_slice()));
+    assert_eq!(bias.len(), CLASSES);
 }
 
 #[test]

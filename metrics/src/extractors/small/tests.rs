@@ -213,6 +213,6 @@ fn a_file_takes_the_place_of_the_embedded_weights_and_made_weights_do_not_exist(
     let error = crate::load("small-shapes", &WeightsSource::Made { seed: 0 }).err().unwrap();
     assert_eq!(
         error.to_string(),
-        "extractor \"small-shapes\" has no made weights; they exist for inception only"
+        "extractor \"small-shapes\" has no made weights; they exist for inception, dinov2 and clip only"
     );
 }

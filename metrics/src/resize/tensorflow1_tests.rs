@@ -4,7 +4,8 @@ use sha2::{Digest as _, Sha256};
 fn resized(image: &[u8], size: [usize; 3], to: [usize; 2]) -> Vec<f32> {
     let [height, width, channels] = size;
     let mut out = vec![0.0; channels * to[0] * to[1]];
-    tensorflow1_bilinear(image, ImageSize { height, width, channels }, to, &mut out);
+    let size = ImageSize { height, width, channels };
+    tensorflow1_bilinear(ImageView { size, pixels: image }, to, &mut out);
     out
 }
 

@@ -1,19 +1,19 @@
-//! Image resizing as the reference extractors do it.
+//! The resize of TensorFlow 1, as torch-fidelity repeats it.
 
-use ganbench_nn::images::ImageSize;
+use ganbench_nn::images::{ImageSize, ImageView};
 
 /// Bilinear resize of TensorFlow 1 (`resize_bilinear` with `align_corners=False`): no half-pixel shift,
 /// no antialiasing. Must agree with torch-fidelity 0.4.0
 /// (`interpolate_bilinear_2d_like_tensorflow1x`, method "slow") bit for bit.
 ///
-/// `image`: u8 `[h, w, c]` of `from`; `out`: f32 planes `[c, height, width]`, 0..=255.
+/// `out`: f32 planes `[c, height, width]` of size `to`, 0..=255.
 ///
 /// # Panics
 /// If a slice does not have the stated size: a defect of the caller.
-pub(crate) fn tensorflow1_bilinear(image: &[u8], from: ImageSize, to: [usize; 2], out: &mut [f32]) {
-    let ImageSize { height, width, channels } = from;
+pub(crate) fn tensorflow1_bilinear(image: ImageView<'_>, to: [usize; 2], out: &mut [f32]) {
+    let ImageSize { height, width, channels } = image.size;
     let [out_height, out_width] = to;
-    assert_eq!(image.len(), from.bytes(), "image and size disagree");
+    assert_eq!(image.pixels.len(), image.size.bytes(), "image and size disagree");
     assert_eq!(out.len(), channels * out_height * out_width, "output of another size");
     let columns = taps(width, out_width);
     let rows = taps(height, out_height);
@@ -21,7 +21,7 @@ pub(crate) fn tensorflow1_bilinear(image: &[u8], from: ImageSize, to: [usize; 2]
     let mut wide = vec![0f32; height * out_width];
     for (channel, plane) in out.chunks_exact_mut(out_height * out_width).enumerate() {
         for (y, line) in wide.chunks_exact_mut(out_width).enumerate() {
-            let row = &image[y * width * channels..(y + 1) * width * channels];
+            let row = &image.pixels[y * width * channels..(y + 1) * width * channels];
             for (value, tap) in line.iter_mut().zip(&columns) {
                 let low = f32::from(row[tap.low * channels + channel]);
                 let high = f32::from(row[tap.high * channels + channel]);
@@ -57,5 +57,5 @@ fn taps(size: usize, out: usize) -> Vec<Tap> {
 }
 
 #[cfg(test)]
-#[path = "resize_tests.rs"]
+#[path = "tensorflow1_tests.rs"]
 mod tests;
