@@ -60,8 +60,8 @@ pub enum MetricError {
     #[error("the eigenvalue solver did not converge on a {rows}x{columns} matrix")]
     NoConvergence { rows: usize, columns: usize },
     #[error(
-        "the real reference keeps {kept} of {n} feature rows but {needed} are needed to match the \
-         fakes; build it with as many rows as the largest fake set"
+        "the real reference keeps {kept} of {n} feature rows but {needed} are needed; build it with as \
+         many rows as the largest fake set, or with all for the metrics of all real images"
     )]
     ReferenceRows { kept: usize, n: usize, needed: usize },
     #[error("unknown metric \"{name}\"; known: {known}")]

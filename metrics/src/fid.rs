@@ -28,12 +28,14 @@ use crate::statistics::Statistics;
 
 /// FID in the table of metrics.
 pub const FAMILY: MetricFamily = MetricFamily {
+    name: "fid",
     metrics: &[Metric {
         name: "fid",
         higher_is_better: false,
         description: "Fréchet distance of Gaussians fitted to the features",
     }],
-    needs: Needs { logits: false },
+    by_default: true,
+    needs: Needs::POOL,
     compute,
 };
 

@@ -18,12 +18,14 @@ const METRIC: &str = "is";
 
 /// IS in the table of metrics.
 pub const FAMILY: MetricFamily = MetricFamily {
+    name: METRIC,
     metrics: &[Metric {
         name: METRIC,
         higher_is_better: true,
         description: "Inception score: confident and varied class predictions, 10 splits",
     }],
-    needs: Needs { logits: true },
+    by_default: true,
+    needs: Needs::LOGITS,
     compute,
 };
 

@@ -33,8 +33,8 @@ pub use extractor::{
 pub use extractors::{inception, small};
 pub use features::{Features, Logits};
 pub use metric::{
-    EvaluationInput, FAMILIES, Metric, MetricFamily, MetricValue, Needs, Settings, evaluate,
-    metric, metrics, reported_name,
+    Evaluation, EvaluationInput, FAMILIES, Labels, Metric, MetricFamily, MetricValue, NearestReal,
+    Needs, Settings, default_metrics, evaluate, evaluate_timed, metric, metrics, reported_name,
 };
 pub use reference::RealReference;
 pub use rows::Rows;

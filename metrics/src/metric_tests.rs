@@ -11,7 +11,7 @@ fn features(purpose: &str, n: usize, classes: Option<usize>) -> Features {
 
 fn input<'a>(real: &'a RealReference, fake: &'a Features) -> EvaluationInput<'a> {
     let settings = Settings::default();
-    EvaluationInput { real, fake, extractor: "inception", metrics: None, settings }
+    EvaluationInput { real, fake, extractor: "inception", metrics: None, settings, labels: None }
 }
 
 #[test]
@@ -95,8 +95,8 @@ fn what_cannot_be_evaluated_is_refused() {
     let fake = features("fake", 50, None);
     assert_eq!(
         evaluate(input(&real, &fake)).unwrap_err().to_string(),
-        "the real reference keeps 20 of 60 feature rows but 50 are needed to match the fakes; build it \
-         with as many rows as the largest fake set"
+        "the real reference keeps 20 of 60 feature rows but 50 are needed; build it with as many rows as \
+         the largest fake set, or with all for the metrics of all real images"
     );
     let unknown = EvaluationInput { metrics: Some(&["fidd"]), ..input(&real, &fake) };
     assert_eq!(
@@ -108,4 +108,27 @@ fn what_cannot_be_evaluated_is_refused() {
         evaluate(input(&real, &other)).unwrap_err().to_string(),
         "real features have 8 dimensions but fake features 4; extract both alike"
     );
+}
+
+#[test]
+fn each_family_that_is_computed_has_its_seconds() {
+    let real = RealReference::new(&features("real", 60, None), 60).unwrap();
+    let fake = features("fake", 50, Some(10));
+    let got = evaluate_timed(input(&real, &fake)).unwrap();
+    let names: Vec<_> = got.seconds.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["fid", "is", "prdc"]);
+    assert!(got.seconds.iter().all(|(_, s)| s.is_finite() && *s >= 0.0));
+    assert_eq!(got.values, evaluate(input(&real, &fake)).unwrap());
+}
+
+#[test]
+fn all_real_images_are_compared_where_asked() {
+    let real = RealReference::new(&features("real", 120, None), 120).unwrap();
+    let fake = features("fake", 50, None);
+    let settings = Settings { nearest_real: NearestReal::All, ..Settings::default() };
+    let asked = EvaluationInput { settings, metrics: Some(&["recall"]), ..input(&real, &fake) };
+    let got = &evaluate(asked).unwrap()[0];
+    let all = features("real", 120, None);
+    let alone = prdc::prdc(prdc::PrdcInput { real: all.pool_rows(), fake: fake.pool_rows(), k: 5 });
+    assert_eq!((got.n_real, got.value), (120, alone.unwrap().recall));
 }

@@ -20,6 +20,7 @@ const METRIC: &str = "prdc";
 
 /// The four metrics in the table of metrics.
 pub const FAMILY: MetricFamily = MetricFamily {
+    name: METRIC,
     metrics: &[
         Metric {
             name: "precision",
@@ -42,14 +43,15 @@ pub const FAMILY: MetricFamily = MetricFamily {
             description: "share of real images whose ball holds a fake",
         },
     ],
-    needs: Needs { logits: false },
+    by_default: true,
+    needs: Needs::POOL,
     compute,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let k = input.settings.nearest_k;
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(fake.len())?;
+    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
     check_sizes(real.len(), fake.len(), k)?;
     let radii_real = input.real.squared_radii(real, k);
     let got = decide(PrdcInput { real, fake, k }, &radii_real)?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::MetricError;
 use crate::features::Features;
+use crate::metric::NearestReal;
 use crate::neighbours;
 use crate::rows::Rows;
 use crate::statistics::Statistics;
@@ -23,9 +24,10 @@ pub struct RealReference {
 }
 
 impl RealReference {
-    /// `keep` is the number of feature rows to hold on to: as many as the largest set of fakes that
-    /// precision, recall, density and coverage will be asked of. All are kept where they are fewer
-    /// than dimensions, since FID then needs them.
+    /// `keep` is the number of feature rows to hold on to: as many as the largest set of fakes that the
+    /// metrics of nearest neighbours will be asked of, or all (`usize::MAX` will do) for KID, intra-class
+    /// FID and [`NearestReal::All`]. All are kept where they are fewer than dimensions, since FID then
+    /// needs them.
     ///
     /// # Errors
     /// If a feature is not finite (names the row).
@@ -60,9 +62,17 @@ impl RealReference {
         Some(self.kept()).filter(|rows| rows.len() == self.n())
     }
 
-    /// The first `n` rows, or all where the reference has fewer images.
-    pub(crate) fn nearest_rows(&self, n: usize) -> Result<Rows<'_, f32>, MetricError> {
-        let (needed, kept) = (n.min(self.n()), self.kept());
+    /// What the metrics of nearest neighbours compare `n_fake` fakes with.
+    pub(crate) fn nearest_rows(
+        &self,
+        nearest: NearestReal,
+        n_fake: usize,
+    ) -> Result<Rows<'_, f32>, MetricError> {
+        let needed = match nearest {
+            NearestReal::AsManyAsFakes => n_fake.min(self.n()),
+            NearestReal::All => self.n(),
+        };
+        let kept = self.kept();
         if kept.len() < needed {
             return Err(MetricError::ReferenceRows { kept: kept.len(), n: self.n(), needed });
         }
