@@ -23,6 +23,12 @@ impl std::fmt::Display for Side {
 pub enum MetricError {
     #[error("{metric} needs at least {needed} {side} images, got {got}")]
     TooFew { metric: &'static str, side: Side, needed: usize, got: usize },
+    #[error(
+        "kid draws subsets of {subset} images but there are only {got} {side} ones; lower --kid-subset"
+    )]
+    KidTooFew { side: Side, got: usize, subset: usize },
+    #[error("kid needs subsets of at least 2 images, got {got}; raise --kid-subset")]
+    KidSubset { got: usize },
     #[error("real features have {real} dimensions but fake features {fake}; extract both alike")]
     Dimensions { real: usize, fake: usize },
     #[error("{len} numbers cannot be rows of {dim}")]

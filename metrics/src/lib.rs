@@ -12,10 +12,12 @@ mod extractors;
 mod features;
 pub mod fid;
 pub mod inception_score;
+pub mod kid;
 mod metric;
 mod neighbours;
 pub mod numpy_random;
 pub mod prdc;
+mod products;
 mod reference;
 mod resize;
 mod rows;
@@ -23,6 +25,8 @@ mod spectrum;
 pub mod statistics;
 pub mod weights;
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tiny_fixture;
 

@@ -7,10 +7,11 @@ use std::time::Instant;
 use crate::error::MetricError;
 use crate::features::Features;
 use crate::reference::RealReference;
-use crate::{fid, inception_score, prdc};
+use crate::{fid, inception_score, kid, prdc};
 
 /// All metrics, in the order of tables.
-pub const FAMILIES: &[MetricFamily] = &[fid::FAMILY, inception_score::FAMILY, prdc::FAMILY];
+pub const FAMILIES: &[MetricFamily] =
+    &[fid::FAMILY, inception_score::FAMILY, prdc::FAMILY, kid::FAMILY];
 
 /// Metrics that are computed together.
 #[derive(Clone, Copy)]
@@ -106,6 +107,7 @@ pub struct Settings {
     /// Neighbours that set a ball's radius in precision, recall, density and coverage.
     pub nearest_k: usize,
     pub nearest_real: NearestReal,
+    pub kid: kid::Options,
 }
 
 impl Default for Settings {
@@ -114,6 +116,7 @@ impl Default for Settings {
             inception_score: inception_score::Options::default(),
             nearest_k: 5,
             nearest_real: NearestReal::AsManyAsFakes,
+            kid: kid::Options::default(),
         }
     }
 }

@@ -101,7 +101,7 @@ fn what_cannot_be_evaluated_is_refused() {
     let unknown = EvaluationInput { metrics: Some(&["fidd"]), ..input(&real, &fake) };
     assert_eq!(
         evaluate(unknown).unwrap_err().to_string(),
-        "unknown metric \"fidd\"; known: fid, is, precision, recall, density, coverage"
+        "unknown metric \"fidd\"; known: fid, is, precision, recall, density, coverage, kid"
     );
     let other = Features::new(4, vec![0.0; 40], None).unwrap();
     assert_eq!(

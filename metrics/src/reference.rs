@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::MetricError;
 use crate::features::Features;
+use crate::fid::RealRoot;
 use crate::metric::NearestReal;
 use crate::neighbours;
 use crate::rows::Rows;
@@ -21,6 +22,7 @@ pub struct RealReference {
     /// `[kept, dim]`
     rows: Vec<f32>,
     radii: Mutex<Radii>,
+    root: Mutex<Option<Arc<RealRoot>>>,
 }
 
 impl RealReference {
@@ -37,7 +39,7 @@ impl RealReference {
         let dim = features.dim();
         let keep = if rows.len() < dim { rows.len() } else { keep };
         let rows = rows.take(keep).values().to_vec();
-        Ok(Self { statistics, dim, rows, radii: Mutex::default() })
+        Ok(Self { statistics, dim, rows, radii: Mutex::default(), root: Mutex::default() })
     }
 
     /// Number of real images behind the statistics.
@@ -91,5 +93,17 @@ impl RealReference {
             cache.insert(key, Arc::clone(&radii));
             radii
         })
+    }
+
+    /// FID's root of the covariance, computed once.
+    pub(crate) fn root(&self) -> Result<Arc<RealRoot>, MetricError> {
+        let cached = self.root.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(root) = cached {
+            return Ok(root);
+        }
+        // Not under the lock, as above.
+        let root = Arc::new(RealRoot::of(&self.statistics)?);
+        *self.root.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&root));
+        Ok(root)
     }
 }
