@@ -29,6 +29,21 @@ pub enum MetricError {
     KidTooFew { side: Side, got: usize, subset: usize },
     #[error("kid needs subsets of at least 2 images, got {got}; raise --kid-subset")]
     KidSubset { got: usize },
+    #[error("there are {rows} {side} images but {labels} labels; give the class of each image")]
+    LabelCount { side: Side, labels: usize, rows: usize },
+    #[error(
+        "{metric} needs at least 2 {side} images of each class, got {got} of class {class}; make fakes of \
+         every class of the real images, and more of them"
+    )]
+    ClassTooFew { metric: &'static str, class: u32, side: Side, got: usize },
+    #[error("{metric} needs the class of each image, which was not given")]
+    NoLabels { metric: &'static str },
+    #[error("fid_infinity needs at least 3 counts of fakes for a line and its error, got {got}")]
+    FewCounts { got: usize },
+    #[error(
+        "row {row} of the features is zero, but {metric} compares directions; leave that image out"
+    )]
+    ZeroRow { metric: &'static str, row: usize },
     #[error("real features have {real} dimensions but fake features {fake}; extract both alike")]
     Dimensions { real: usize, fake: usize },
     #[error("{len} numbers cannot be rows of {dim}")]

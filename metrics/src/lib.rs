@@ -6,23 +6,29 @@
 //!
 //! Progress goes through callbacks, nothing is printed.
 
+pub mod authenticity;
+mod balls;
+pub mod class_fid;
 mod error;
 pub mod extractor;
 mod extractors;
 mod features;
 pub mod fid;
+pub mod fid_infinity;
 pub mod inception_score;
 pub mod kid;
 mod metric;
 mod neighbours;
 pub mod numpy_random;
 pub mod prdc;
+pub mod precision_recall;
 mod products;
 mod reference;
 mod resize;
 mod rows;
 mod spectrum;
 pub mod statistics;
+pub mod vendi;
 pub mod weights;
 
 #[cfg(test)]

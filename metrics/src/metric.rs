@@ -7,11 +7,22 @@ use std::time::Instant;
 use crate::error::MetricError;
 use crate::features::Features;
 use crate::reference::RealReference;
-use crate::{fid, inception_score, kid, prdc};
+use crate::{
+    authenticity, class_fid, fid, fid_infinity, inception_score, kid, prdc, precision_recall, vendi,
+};
 
 /// All metrics, in the order of tables.
-pub const FAMILIES: &[MetricFamily] =
-    &[fid::FAMILY, inception_score::FAMILY, prdc::FAMILY, kid::FAMILY];
+pub const FAMILIES: &[MetricFamily] = &[
+    fid::FAMILY,
+    inception_score::FAMILY,
+    prdc::FAMILY,
+    kid::FAMILY,
+    fid_infinity::FAMILY,
+    precision_recall::FAMILY,
+    authenticity::FAMILY,
+    vendi::FAMILY,
+    class_fid::FAMILY,
+];
 
 /// Metrics that are computed together.
 #[derive(Clone, Copy)]
@@ -107,7 +118,10 @@ pub struct Settings {
     /// Neighbours that set a ball's radius in precision, recall, density and coverage.
     pub nearest_k: usize,
     pub nearest_real: NearestReal,
+    /// The same of improved precision and recall.
+    pub ipr_nearest_k: usize,
     pub kid: kid::Options,
+    pub fid_infinity: fid_infinity::Options,
 }
 
 impl Default for Settings {
@@ -116,7 +130,9 @@ impl Default for Settings {
             inception_score: inception_score::Options::default(),
             nearest_k: 5,
             nearest_real: NearestReal::AsManyAsFakes,
+            ipr_nearest_k: 3,
             kid: kid::Options::default(),
+            fid_infinity: fid_infinity::Options::default(),
         }
     }
 }

@@ -11,9 +11,10 @@
 
 use ganbench_nn::kernels::Real;
 
+use crate::balls::{Balls, Inside, Membership, membership};
 use crate::error::{MetricError, Side};
 use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
-use crate::neighbours::{Balls, membership, squared_radii};
+use crate::neighbours::squared_radii;
 use crate::rows::Rows;
 
 const METRIC: &str = "prdc";
@@ -87,35 +88,51 @@ pub fn prdc<T: Real>(input: PrdcInput<'_, T>) -> Result<Prdc, MetricError> {
 }
 
 fn check_sizes(n_real: usize, n_fake: usize, k: usize) -> Result<(), MetricError> {
+    check_more_than_k(METRIC, n_real, n_fake, k)
+}
+
+/// That each image has a `k`-th nearest other one.
+pub(crate) fn check_more_than_k(
+    metric: &'static str,
+    n_real: usize,
+    n_fake: usize,
+    k: usize,
+) -> Result<(), MetricError> {
     if k == 0 {
-        return Err(MetricError::Zero { metric: METRIC, name: "k" });
+        return Err(MetricError::Zero { metric, name: "k" });
     }
     let needed = k.saturating_add(1);
     for (side, got) in [(Side::Real, n_real), (Side::Fake, n_fake)] {
         if got < needed {
-            return Err(MetricError::TooFew { metric: METRIC, side, needed, got });
+            return Err(MetricError::TooFew { metric, side, needed, got });
         }
     }
     Ok(())
 }
 
 fn decide<T: Real>(input: PrdcInput<'_, T>, radii_real: &[f64]) -> Result<Prdc, MetricError> {
+    let found = decide_each(input, radii_real, Inside::Strictly)?;
+    Ok(Prdc {
+        precision: found.precision(),
+        recall: found.recall(),
+        density: found.mean_balls() / input.k as f64,
+        coverage: found.coverage(),
+    })
+}
+
+/// The decision of each image, with the real radii at hand.
+pub(crate) fn decide_each<T: Real>(
+    input: PrdcInput<'_, T>,
+    radii_real: &[f64],
+    inside: Inside,
+) -> Result<Membership, MetricError> {
     let PrdcInput { real, fake, k } = input;
     if real.dim() != fake.dim() {
         return Err(MetricError::Dimensions { real: real.dim(), fake: fake.dim() });
     }
     fake.check_finite()?;
     let radii_fake = squared_radii(fake, k);
-    let found = membership(&Balls { real, fake, radii_real, radii_fake: &radii_fake });
-    let (n_real, n_fake) = (real.len() as f64, fake.len() as f64);
-    let inside = found.real_balls.iter().filter(|&&balls| balls > 0).count();
-    let balls: u64 = found.real_balls.iter().map(|&b| u64::from(b)).sum();
-    Ok(Prdc {
-        precision: inside as f64 / n_fake,
-        recall: found.real_inside as f64 / n_real,
-        density: balls as f64 / n_fake / k as f64,
-        coverage: found.real_balls_occupied as f64 / n_real,
-    })
+    Ok(membership(&Balls { real, fake, radii_real, radii_fake: &radii_fake, inside }))
 }
 
 #[cfg(test)]
