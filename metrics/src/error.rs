@@ -38,6 +38,8 @@ pub enum MetricError {
     ClassTooFew { metric: &'static str, class: u32, side: Side, got: usize },
     #[error("{metric} needs the class of each image, which was not given")]
     NoLabels { metric: &'static str },
+    #[error("a 95 % interval needs at least {needed} bootstrap replicates, got {got}")]
+    FewReplicates { needed: usize, got: usize },
     #[error("fid_infinity needs at least 3 counts of fakes for a line and its error, got {got}")]
     FewCounts { got: usize },
     #[error(

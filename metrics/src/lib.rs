@@ -8,6 +8,7 @@
 
 pub mod authenticity;
 mod balls;
+pub mod bootstrap;
 pub mod class_fid;
 mod error;
 pub mod extractor;
@@ -17,6 +18,7 @@ pub mod fid;
 pub mod fid_infinity;
 pub mod inception_score;
 pub mod kid;
+mod kid_influence;
 mod metric;
 mod neighbours;
 pub mod numpy_random;
