@@ -34,43 +34,66 @@ impl Inside {
     }
 }
 
+/// How many of the other side an image has to do with, and who it is where it is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Others {
+    pub(crate) count: u32,
+    /// Adds up in any order to the same.
+    sum_of_indices: u64,
+}
+
+impl Others {
+    pub(crate) fn meet(&mut self, index: usize) {
+        self.count += 1;
+        self.sum_of_indices += index as u64;
+    }
+
+    pub(crate) fn only(&self) -> Option<usize> {
+        (self.count == 1).then_some(self.sum_of_indices as usize)
+    }
+
+    fn add(&mut self, more: Self) {
+        self.count += more.count;
+        self.sum_of_indices += more.sum_of_indices;
+    }
+}
+
 /// Who lies inside whose ball.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Membership {
-    /// For each fake, how many real balls hold it.
-    pub(crate) real_balls: Vec<u32>,
-    /// For each real image, whether it lies in any fake ball.
-    pub(crate) real_inside: Vec<bool>,
-    /// For each real image, whether its ball holds any fake.
-    pub(crate) occupied: Vec<bool>,
+    /// For each fake, the real balls that hold it.
+    pub(crate) real_balls: Vec<Others>,
+    /// For each real image, the fake balls that hold it.
+    pub(crate) fake_balls: Vec<Others>,
+    /// For each real image, the fakes that its ball holds.
+    pub(crate) occupants: Vec<Others>,
 }
 
 impl Membership {
     /// Share of fakes in any real ball.
     pub(crate) fn precision(&self) -> f64 {
-        self.real_balls.iter().filter(|&&balls| balls > 0).count() as f64
-            / self.real_balls.len() as f64
+        share_of_any(&self.real_balls)
     }
 
     /// Share of real images in any fake ball.
     pub(crate) fn recall(&self) -> f64 {
-        share(&self.real_inside)
+        share_of_any(&self.fake_balls)
     }
 
     /// Share of real balls that hold any fake.
     pub(crate) fn coverage(&self) -> f64 {
-        share(&self.occupied)
+        share_of_any(&self.occupants)
     }
 
     /// Real balls that hold a fake, on average.
     pub(crate) fn mean_balls(&self) -> f64 {
-        let balls: u64 = self.real_balls.iter().map(|&b| u64::from(b)).sum();
+        let balls: u64 = self.real_balls.iter().map(|b| u64::from(b.count)).sum();
         balls as f64 / self.real_balls.len() as f64
     }
 }
 
-fn share(flags: &[bool]) -> f64 {
-    flags.iter().filter(|&&b| b).count() as f64 / flags.len() as f64
+fn share_of_any(others: &[Others]) -> f64 {
+    others.iter().filter(|o| o.count > 0).count() as f64 / others.len() as f64
 }
 
 /// Decides every pair in f64.
@@ -84,10 +107,9 @@ pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
         radii.iter().map(|&r| (frame.squared(r) as f32).next_up()).collect()
     };
     let (limit_real, limit_fake) = (limits(radii_real), limits(radii_fake));
-    let per_tile = |products: &mut Vec<f32>, tile: usize, flags: Flags<'_>| {
-        let Flags { inside, occupied } = flags;
-        let (first, rows) = (tile * TILE_ROWS, inside.len());
-        let mut real_balls = vec![0u32; fake.len()];
+    let per_tile = |products: &mut Vec<f32>, tile: usize, found: Found<'_>| {
+        let (first, rows) = (tile * TILE_ROWS, found.occupants.len());
+        let mut real_balls = vec![Others::default(); fake.len()];
         for_each_product(&x, &y, first, rows, products, |r, column, products| {
             let i = first + r;
             let (norm, limit) = (x.norms[i], limit_real[i]);
@@ -108,38 +130,39 @@ pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
                 };
                 let mut exact = || squared_distance(real.row(i), fake.row(j));
                 if pair.is_within(radii_real[i], &frame, &mut exact) {
-                    real_balls[j] += 1;
-                    occupied[r] = true;
+                    real_balls[j].meet(i);
+                    found.occupants[r].meet(j);
                 }
-                if !inside[r] && pair.is_within(radii_fake[j], &frame, &mut exact) {
-                    inside[r] = true;
+                if pair.is_within(radii_fake[j], &frame, &mut exact) {
+                    found.fake_balls[r].meet(j);
                 }
             }
         });
         real_balls
     };
-    let (mut real_inside, mut occupied) = (vec![false; real.len()], vec![false; real.len()]);
-    let real_balls = real_inside
+    let mut fake_balls = vec![Others::default(); real.len()];
+    let mut occupants = fake_balls.clone();
+    let real_balls = fake_balls
         .par_chunks_mut(TILE_ROWS)
-        .zip(occupied.par_chunks_mut(TILE_ROWS))
+        .zip(occupants.par_chunks_mut(TILE_ROWS))
         .enumerate()
-        .map_init(Vec::new, |products, (tile, (inside, occupied))| {
-            per_tile(products, tile, Flags { inside, occupied })
+        .map_init(Vec::new, |products, (tile, (fake_balls, occupants))| {
+            per_tile(products, tile, Found { fake_balls, occupants })
         })
         .reduce(
-            || vec![0; fake.len()],
+            || vec![Others::default(); fake.len()],
             |mut a, b| {
-                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+                a.iter_mut().zip(b).for_each(|(a, b)| a.add(b));
                 a
             },
         );
-    Membership { real_balls, real_inside, occupied }
+    Membership { real_balls, fake_balls, occupants }
 }
 
 /// What is found of a tile's real images.
-struct Flags<'a> {
-    inside: &'a mut [bool],
-    occupied: &'a mut [bool],
+struct Found<'a> {
+    fake_balls: &'a mut [Others],
+    occupants: &'a mut [Others],
 }
 
 /// A pair whose estimate is near a radius, with its exact distance once that was needed.

@@ -61,7 +61,7 @@ fn a_mean_has_the_interval_of_its_standard_error() {
     // Half of 400 flags: standard error √(0.25 / 400) = 0.025, 95 % are 1.96 of them.
     let flags: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();
     let request = Bootstrap { replicates: 4000, seed: 0 };
-    let got = percentiles(replicates("test", request, |stream| redrawn(&flags, stream)));
+    let got = percentiles(replicates("test", request, |stream| redrawn(&flags, 400, stream)));
     assert!((got.low - 0.451).abs() < 0.003 && (got.high - 0.549).abs() < 0.003, "{got:?}");
 }
 
