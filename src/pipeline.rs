@@ -8,7 +8,8 @@ use ganbench_baselines::train::{
     Diverged, LoadedGenerator, SampleRequest, Sampler, Spent, Trainer,
 };
 use ganbench_metrics::{
-    EvaluationInput, MetricValue, Settings, evaluate, inception_score, metrics, reported_name,
+    EvaluationInput, MetricValue, Settings, default_metrics, evaluate, inception_score,
+    reported_name,
 };
 use ganbench_reports::plot::{SampleSheet, samples_png};
 use ganbench_reports::{ResultRow, Status, kimg_name, write_atomic};
@@ -139,7 +140,7 @@ impl<'a> Run<'a> {
         if let Some(diverged) = outcome {
             let mut rows = Vec::new();
             for checkpoint in ["last", "best"] {
-                for metric in metrics() {
+                for metric in default_metrics() {
                     let metric = reported_name(metric.name, &input.plan.evaluation.extractor);
                     let (n_real, n_fake) = (0, 0);
                     let value = MetricValue { metric, value: f64::NAN, std: None, n_real, n_fake };
@@ -217,6 +218,7 @@ fn measure(input: &RunInput<'_>, sampler: &Sampler<'_>, n: usize) -> Result<Vec<
     let settings = Settings {
         inception_score: inception_score::Options { splits: e.is_splits, ..Default::default() },
         nearest_k: e.nearest_k,
+        ..Settings::default()
     };
     Ok(evaluate(EvaluationInput {
         real: &input.evaluator.reference,
@@ -224,6 +226,7 @@ fn measure(input: &RunInput<'_>, sampler: &Sampler<'_>, n: usize) -> Result<Vec<
         extractor: input.evaluator.extractor.name(),
         metrics: None,
         settings,
+        labels: None,
     })?)
 }
 

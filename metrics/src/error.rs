@@ -23,6 +23,29 @@ impl std::fmt::Display for Side {
 pub enum MetricError {
     #[error("{metric} needs at least {needed} {side} images, got {got}")]
     TooFew { metric: &'static str, side: Side, needed: usize, got: usize },
+    #[error(
+        "kid draws subsets of {subset} images but there are only {got} {side} ones; lower --kid-subset"
+    )]
+    KidTooFew { side: Side, got: usize, subset: usize },
+    #[error("kid needs subsets of at least 2 images, got {got}; raise --kid-subset")]
+    KidSubset { got: usize },
+    #[error("there are {rows} {side} images but {labels} labels; give the class of each image")]
+    LabelCount { side: Side, labels: usize, rows: usize },
+    #[error(
+        "{metric} needs at least 2 {side} images of each class, got {got} of class {class}; make fakes of \
+         every class of the real images, and more of them"
+    )]
+    ClassTooFew { metric: &'static str, class: u32, side: Side, got: usize },
+    #[error("{metric} needs the class of each image, which was not given")]
+    NoLabels { metric: &'static str },
+    #[error("a 95 % interval needs at least {needed} bootstrap replicates, got {got}")]
+    FewReplicates { needed: usize, got: usize },
+    #[error("fid_infinity needs at least 3 counts of fakes for a line and its error, got {got}")]
+    FewCounts { got: usize },
+    #[error(
+        "row {row} of the features is zero, but {metric} compares directions; leave that image out"
+    )]
+    ZeroRow { metric: &'static str, row: usize },
     #[error("real features have {real} dimensions but fake features {fake}; extract both alike")]
     Dimensions { real: usize, fake: usize },
     #[error("{len} numbers cannot be rows of {dim}")]
@@ -60,8 +83,8 @@ pub enum MetricError {
     #[error("the eigenvalue solver did not converge on a {rows}x{columns} matrix")]
     NoConvergence { rows: usize, columns: usize },
     #[error(
-        "the real reference keeps {kept} of {n} feature rows but {needed} are needed to match the \
-         fakes; build it with as many rows as the largest fake set"
+        "the real reference keeps {kept} of {n} feature rows but {needed} are needed; build it with as \
+         many rows as the largest fake set, or with all for the metrics of all real images"
     )]
     ReferenceRows { kept: usize, n: usize, needed: usize },
     #[error("unknown metric \"{name}\"; known: {known}")]

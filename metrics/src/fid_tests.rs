@@ -1,4 +1,5 @@
 use super::*;
+use crate::golden;
 use crate::tiny_fixture::TinyFixture;
 use ganbench_nn::rng::Stream;
 
@@ -70,6 +71,54 @@ fn fid_of_the_tiny_fixture_is_pytorch_fids() {
     let few = fid_of_few(FewSamples { real, fake }).unwrap();
     assert!((full - fixture.fid).abs() < 1e-9, "{full}");
     assert!((few - fixture.fid).abs() < 1e-9, "{few}");
+}
+
+#[test]
+fn fid_of_the_golden_sets_is_pytorch_fids() {
+    let (x, y) = (golden::features(golden::REAL), golden::features(golden::FAKE));
+    let (real, fake) = (statistics(&x, 16), statistics(&y, 16));
+    let got = fid(FidInput { real: &real, fake: &fake }).unwrap();
+    let expected = golden::values("fid")[0];
+    // Of the traces, of which both are the small difference.
+    assert!((got - expected).abs() < 1e-12 * real.trace(), "{got} {expected}");
+}
+
+#[test]
+fn both_roots_of_a_covariance_give_the_same_fid() {
+    let d = 300;
+    let x = normal("x", 900 * d);
+    // Variances of 1, 0.01 and 0.0001: the root of an eigenvalue λ of Rᵀ Σ₂ R loses ε λmax / √λ, so that a set
+    // against itself is the worst.
+    let y: Vec<f32> = normal("y", 800 * d)
+        .iter()
+        .enumerate()
+        .map(|(i, v)| v * 10f32.powi(-((i % d) as i32 % 3)))
+        .collect();
+    let (a, b) = (statistics(&y, d), statistics(&x, d));
+    for (real, fake, bound) in [(&a, &b, 1e-13), (&b, &a, 1e-13), (&a, &a, 1e-11)] {
+        let input = FidInput { real, fake };
+        let root = RealRoot::of(real).unwrap();
+        assert!(root.0.lower);
+        let cholesky = fid_with_root(input, &root).unwrap();
+        let eigen = fid_with_root(input, &RealRoot::of_eigenvectors(real).unwrap()).unwrap();
+        let gap = (cholesky - eigen).abs() / (real.trace() + fake.trace());
+        assert!(gap < bound, "{cholesky} {eigen} {gap:e}");
+    }
+}
+
+#[test]
+fn a_covariance_without_full_rank_falls_back_to_eigenvectors() {
+    let d = 64;
+    let few = statistics(&normal("x", 40 * d), d);
+    assert!(!RealRoot::of(&few).unwrap().0.lower);
+    let many = normal("y", 500 * d);
+    // A column twice: the last pivot is rounding.
+    let twice: Vec<f32> =
+        many.chunks(d).flat_map(|row| row[..d - 1].iter().chain(&row[..1])).copied().collect();
+    let twice = statistics(&twice, d);
+    assert!(!RealRoot::of(&twice).unwrap().0.lower);
+    let same = fid(FidInput { real: &twice, fake: &twice }).unwrap();
+    assert!(same.abs() < 1e-6 * twice.trace(), "{same}");
 }
 
 #[test]

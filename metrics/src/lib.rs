@@ -6,23 +6,35 @@
 //!
 //! Progress goes through callbacks, nothing is printed.
 
+pub mod authenticity;
+mod balls;
+pub mod bootstrap;
+pub mod class_fid;
 mod error;
 pub mod extractor;
 mod extractors;
 mod features;
 pub mod fid;
+pub mod fid_infinity;
 pub mod inception_score;
+pub mod kid;
+mod kid_influence;
 mod metric;
 mod neighbours;
 pub mod numpy_random;
 pub mod prdc;
+pub mod precision_recall;
+mod products;
 mod reference;
 mod resize;
 mod rows;
 mod spectrum;
 pub mod statistics;
+pub mod vendi;
 pub mod weights;
 
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod tiny_fixture;
 
@@ -33,8 +45,8 @@ pub use extractor::{
 pub use extractors::{inception, pixels, small, vit};
 pub use features::{Features, Logits};
 pub use metric::{
-    EvaluationInput, FAMILIES, Metric, MetricFamily, MetricValue, Needs, Settings, evaluate,
-    metric, metrics, reported_name,
+    Evaluation, EvaluationInput, FAMILIES, Labels, Metric, MetricFamily, MetricValue, NearestReal,
+    Needs, Settings, default_metrics, evaluate, evaluate_timed, metric, metrics, reported_name,
 };
 pub use reference::RealReference;
 pub use rows::Rows;

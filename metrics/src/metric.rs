@@ -2,18 +2,36 @@
 //!
 //! A metric is one file with a `FAMILY`, and one line in [`FAMILIES`].
 
+use std::time::Instant;
+
 use crate::error::MetricError;
 use crate::features::Features;
 use crate::reference::RealReference;
-use crate::{fid, inception_score, prdc};
+use crate::{
+    authenticity, class_fid, fid, fid_infinity, inception_score, kid, prdc, precision_recall, vendi,
+};
 
 /// All metrics, in the order of tables.
-pub const FAMILIES: &[MetricFamily] = &[fid::FAMILY, inception_score::FAMILY, prdc::FAMILY];
+pub const FAMILIES: &[MetricFamily] = &[
+    fid::FAMILY,
+    inception_score::FAMILY,
+    prdc::FAMILY,
+    kid::FAMILY,
+    fid_infinity::FAMILY,
+    precision_recall::FAMILY,
+    authenticity::FAMILY,
+    vendi::FAMILY,
+    class_fid::FAMILY,
+];
 
 /// Metrics that are computed together.
 #[derive(Clone, Copy)]
 pub struct MetricFamily {
+    /// What their time is reported under.
+    pub name: &'static str,
     pub metrics: &'static [Metric],
+    /// Whether they are computed where nobody says which metrics are wanted.
+    pub by_default: bool,
     pub needs: Needs,
     /// One score for each of `metrics`, in their order.
     pub(crate) compute: fn(&EvaluationInput<'_>) -> Result<Vec<Score>, MetricError>,
@@ -39,6 +57,17 @@ impl Metric {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
     pub logits: bool,
+    pub labels: bool,
+}
+
+impl Needs {
+    pub(crate) const POOL: Self = Self { logits: false, labels: false };
+    pub(crate) const LOGITS: Self = Self { logits: true, labels: false };
+    pub(crate) const LABELS: Self = Self { logits: false, labels: true };
+
+    fn are_met(self, input: &EvaluationInput<'_>) -> bool {
+        (!self.logits || input.fake.logits().is_some()) && (!self.labels || input.labels.is_some())
+    }
 }
 
 /// One number of a family.
@@ -53,6 +82,11 @@ pub(crate) struct Score {
 /// All metrics, in the order of tables.
 pub fn metrics() -> impl Iterator<Item = &'static Metric> {
     FAMILIES.iter().flat_map(|family| family.metrics)
+}
+
+/// Those that [`evaluate`] computes where nobody says which are wanted (IS only where there are logits).
+pub fn default_metrics() -> impl Iterator<Item = &'static Metric> {
+    FAMILIES.iter().filter(|family| family.by_default).flat_map(|family| family.metrics)
 }
 
 /// The metric of a name, bare or with an extractor (`fid`, `fid@small-cifar10`).
@@ -83,12 +117,33 @@ pub struct Settings {
     pub inception_score: inception_score::Options,
     /// Neighbours that set a ball's radius in precision, recall, density and coverage.
     pub nearest_k: usize,
+    pub nearest_real: NearestReal,
+    /// The same of improved precision and recall.
+    pub ipr_nearest_k: usize,
+    pub kid: kid::Options,
+    pub fid_infinity: fid_infinity::Options,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { inception_score: inception_score::Options::default(), nearest_k: 5 }
+        Self {
+            inception_score: inception_score::Options::default(),
+            nearest_k: 5,
+            nearest_real: NearestReal::AsManyAsFakes,
+            ipr_nearest_k: 3,
+            kid: kid::Options::default(),
+            fid_infinity: fid_infinity::Options::default(),
+        }
     }
+}
+
+/// How many real images the metrics of nearest neighbours compare the fakes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NearestReal {
+    /// As many as there are fakes, the first ones (all where there are fewer).
+    AsManyAsFakes,
+    /// All that are given, as the packages `prdc` and torch-fidelity do.
+    All,
 }
 
 /// What to compare.
@@ -98,9 +153,18 @@ pub struct EvaluationInput<'a> {
     pub fake: &'a Features,
     /// Name of the extractor that both features come from.
     pub extractor: &'a str,
-    /// Bare names of the metrics wanted; `None` for all that the features allow.
+    /// Bare names of the metrics wanted; `None` for [`default_metrics`].
     pub metrics: Option<&'a [&'a str]>,
     pub settings: Settings,
+    /// Classes of the images, for the metrics that look at each class alone.
+    pub labels: Option<Labels<'a>>,
+}
+
+/// The class of each image, in the order of the features.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'a> {
+    pub real: &'a [u32],
+    pub fake: &'a [u32],
 }
 
 /// A metric's value with what it was computed from.
@@ -116,14 +180,32 @@ pub struct MetricValue {
     pub n_fake: usize,
 }
 
+/// The values of a set of fakes and what they cost.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evaluation {
+    /// In the order of [`metrics`].
+    pub values: Vec<MetricValue>,
+    /// Wall-clock seconds of each family that was computed, by [`MetricFamily::name`]. The real side's
+    /// radii and roots are counted where they are computed first, and are at hand from then on.
+    pub seconds: Vec<(&'static str, f64)>,
+}
+
 /// The metrics of a set of fakes, in the order of [`metrics`].
 ///
-/// FID takes the statistics of all real images of the reference, precision, recall, density and
-/// coverage as many real images as there are fakes, the first ones.
+/// FID takes the statistics of all real images of the reference; the metrics of nearest neighbours take
+/// as many as [`Settings::nearest_real`] says.
 ///
 /// # Errors
 /// If a wanted metric is unknown or cannot be computed from the features.
 pub fn evaluate(input: EvaluationInput<'_>) -> Result<Vec<MetricValue>, MetricError> {
+    Ok(evaluate_timed(input)?.values)
+}
+
+/// [`evaluate`] with the time that each family took.
+///
+/// # Errors
+/// As of [`evaluate`].
+pub fn evaluate_timed(input: EvaluationInput<'_>) -> Result<Evaluation, MetricError> {
     for name in input.metrics.unwrap_or_default() {
         metric(name)?;
     }
@@ -131,16 +213,18 @@ pub fn evaluate(input: EvaluationInput<'_>) -> Result<Vec<MetricValue>, MetricEr
         let (real, fake) = (input.real.dim(), input.fake.dim());
         return Err(MetricError::Dimensions { real, fake });
     }
-    let mut values = Vec::new();
+    let (mut values, mut seconds) = (Vec::new(), Vec::new());
     for family in FAMILIES {
         let wanted = |m: &Metric| match input.metrics {
             Some(names) => names.contains(&m.name),
-            None => !family.needs.logits || input.fake.logits().is_some(),
+            None => family.by_default && family.needs.are_met(&input),
         };
         if !family.metrics.iter().any(wanted) {
             continue;
         }
+        let start = Instant::now();
         let scores = (family.compute)(&input)?;
+        seconds.push((family.name, start.elapsed().as_secs_f64()));
         let wanted = family.metrics.iter().zip(scores).filter(|(m, _)| wanted(m));
         values.extend(wanted.map(|(m, score)| MetricValue {
             metric: reported_name(m.name, input.extractor),
@@ -150,7 +234,7 @@ pub fn evaluate(input: EvaluationInput<'_>) -> Result<Vec<MetricValue>, MetricEr
             n_fake: score.n_fake,
         }));
     }
-    Ok(values)
+    Ok(Evaluation { values, seconds })
 }
 
 #[cfg(test)]

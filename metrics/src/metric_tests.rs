@@ -11,7 +11,7 @@ fn features(purpose: &str, n: usize, classes: Option<usize>) -> Features {
 
 fn input<'a>(real: &'a RealReference, fake: &'a Features) -> EvaluationInput<'a> {
     let settings = Settings::default();
-    EvaluationInput { real, fake, extractor: "inception", metrics: None, settings }
+    EvaluationInput { real, fake, extractor: "inception", metrics: None, settings, labels: None }
 }
 
 #[test]
@@ -95,17 +95,68 @@ fn what_cannot_be_evaluated_is_refused() {
     let fake = features("fake", 50, None);
     assert_eq!(
         evaluate(input(&real, &fake)).unwrap_err().to_string(),
-        "the real reference keeps 20 of 60 feature rows but 50 are needed to match the fakes; build it \
-         with as many rows as the largest fake set"
+        "the real reference keeps 20 of 60 feature rows but 50 are needed; build it with as many rows as \
+         the largest fake set, or with all for the metrics of all real images"
     );
     let unknown = EvaluationInput { metrics: Some(&["fidd"]), ..input(&real, &fake) };
     assert_eq!(
         evaluate(unknown).unwrap_err().to_string(),
-        "unknown metric \"fidd\"; known: fid, is, precision, recall, density, coverage"
+        "unknown metric \"fidd\"; known: fid, is, precision, recall, density, coverage, kid, fid_infinity, \
+         ipr_precision, ipr_recall, authpct, vendi, intra_fid"
     );
     let other = Features::new(4, vec![0.0; 40], None).unwrap();
     assert_eq!(
         evaluate(input(&real, &other)).unwrap_err().to_string(),
         "real features have 8 dimensions but fake features 4; extract both alike"
+    );
+}
+
+#[test]
+fn each_family_that_is_computed_has_its_seconds() {
+    let real = RealReference::new(&features("real", 60, None), 60).unwrap();
+    let fake = features("fake", 50, Some(10));
+    let got = evaluate_timed(input(&real, &fake)).unwrap();
+    let names: Vec<_> = got.seconds.iter().map(|(name, _)| *name).collect();
+    assert_eq!(names, ["fid", "is", "prdc"]);
+    assert!(got.seconds.iter().all(|(_, s)| s.is_finite() && *s >= 0.0));
+    assert_eq!(got.values, evaluate(input(&real, &fake)).unwrap());
+}
+
+#[test]
+fn all_real_images_are_compared_where_asked() {
+    let real = RealReference::new(&features("real", 120, None), 120).unwrap();
+    let fake = features("fake", 50, None);
+    let settings = Settings { nearest_real: NearestReal::All, ..Settings::default() };
+    let asked = EvaluationInput { settings, metrics: Some(&["recall"]), ..input(&real, &fake) };
+    let got = &evaluate(asked).unwrap()[0];
+    let all = features("real", 120, None);
+    let alone = prdc::prdc(prdc::PrdcInput { real: all.pool_rows(), fake: fake.pool_rows(), k: 5 });
+    assert_eq!((got.n_real, got.value), (120, alone.unwrap().recall));
+}
+
+#[test]
+fn every_metric_can_be_asked_for_by_name() {
+    let (real, fake) = (features("real", 60, None), features("fake", 50, Some(10)));
+    let reference = RealReference::new(&real, usize::MAX).unwrap();
+    let names: Vec<&str> = metrics().map(|m| m.name).collect();
+    let kid = kid::Options { subset: 40, subsets: 5, seed: 2020 };
+    let (labels_real, labels_fake): (Vec<u32>, Vec<u32>) =
+        ((0..60).map(|i| i % 3).collect(), (0..50).map(|i| i % 3).collect());
+    let asked = EvaluationInput {
+        metrics: Some(&names),
+        settings: Settings { kid, ..Settings::default() },
+        labels: Some(Labels { real: &labels_real, fake: &labels_fake }),
+        ..input(&reference, &fake)
+    };
+    let got = evaluate(asked).unwrap();
+    assert_eq!(got.iter().map(|v| v.metric.as_str()).collect::<Vec<_>>(), names);
+    assert!(got.iter().all(|v| v.value.is_finite() && v.n_fake == 50), "{got:?}");
+    // KID and intra-class FID take all real images, FID infinity all statistics, the neighbours 50.
+    let n_real: Vec<usize> = got.iter().map(|v| v.n_real).collect();
+    assert_eq!(n_real, [60, 0, 50, 50, 50, 50, 60, 60, 50, 50, 50, 0, 60]);
+    let without = EvaluationInput { labels: None, ..asked };
+    assert_eq!(
+        evaluate(without).unwrap_err().to_string(),
+        "intra_fid needs the class of each image, which was not given"
     );
 }

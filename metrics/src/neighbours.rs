@@ -11,11 +11,11 @@ use rayon::prelude::*;
 
 use crate::rows::Rows;
 
-const TILE_ROWS: usize = 256;
+pub(crate) const TILE_ROWS: usize = 256;
 const TILE_COLUMNS: usize = 1024;
 
 /// Far below any squared norm that matters at the scale of [`Scaled`], far above what underflow loses.
-const UNDERFLOW: f32 = 1e-30;
+pub(crate) const UNDERFLOW: f32 = 1e-30;
 
 /// The squared distance that decides, in f64 from the features as given. Eight partial sums in a fixed
 /// order.
@@ -64,7 +64,7 @@ impl Frame {
     }
 
     /// A squared distance in the units of the f32 copies.
-    fn squared(&self, distance: f64) -> f64 {
+    pub(crate) fn squared(&self, distance: f64) -> f64 {
         distance * self.scale * self.scale
     }
 }
@@ -73,7 +73,7 @@ impl Frame {
 pub(crate) struct Scaled {
     values: Vec<f32>,
     /// Squared norms.
-    norms: Vec<f32>,
+    pub(crate) norms: Vec<f32>,
     dim: usize,
 }
 
@@ -107,13 +107,13 @@ impl Scaled {
     /// Stability of Numerical Algorithms", section 3.1), u = 2⁻²⁴; 2|x||y| ≤ |x|² + |y|²; the
     /// rounding of the copies, the norms and the last additions is below 16u together; a tenth is
     /// added for the terms of second order.
-    fn error(&self) -> f32 {
+    pub(crate) fn error(&self) -> f32 {
         (self.dim as f32 + 16.0) * (0.5 * f32::EPSILON) * 1.1
     }
 }
 
 /// Calls `visit(row in tile, column, x·y)` for all rows `first..first + rows` of `a` against all of `b`.
-fn for_each_product(
+pub(crate) fn for_each_product(
     a: &Scaled,
     b: &Scaled,
     first: usize,
@@ -170,43 +170,57 @@ impl Nearest {
     }
 }
 
+/// For the rows `first..first + rows` of `queries`, whoever in `points` may be among the `k` nearest. Where
+/// the two are the same set, no row is its own neighbour.
+fn candidates(
+    sides: &Sides<'_>,
+    k: usize,
+    first: usize,
+    rows: usize,
+    products: &mut Vec<f32>,
+) -> Vec<Nearest> {
+    let Sides { queries, points, same } = *sides;
+    let error = queries.error();
+    let mut nearest: Vec<Nearest> = (0..rows).map(|_| Nearest::new(k)).collect();
+    for_each_product(queries, points, first, rows, products, |r, column, products| {
+        let norm = queries.norms[first + r];
+        let nearest = &mut nearest[r];
+        for (c, (product, other)) in products.iter().zip(&points.norms[column..]).enumerate() {
+            let sum = norm + other;
+            let lower = sum * (1.0 - error) - 2.0 * product - UNDERFLOW;
+            // Also false where the estimate overflowed to NaN. A tie that is dropped has the larger index.
+            if lower >= nearest.reach || (same && column + c == first + r) {
+                continue;
+            }
+            let upper = sum * (1.0 + error) - 2.0 * product + UNDERFLOW;
+            nearest.meet(lower, upper, column + c);
+        }
+    });
+    nearest.iter_mut().for_each(Nearest::prune);
+    nearest
+}
+
+/// Who is looked for among whom.
+#[derive(Clone, Copy)]
+struct Sides<'a> {
+    queries: &'a Scaled,
+    points: &'a Scaled,
+    same: bool,
+}
+
 /// Squared distance of every row to its `k`-th nearest other row.
 ///
 /// Callers guarantee 1 ≤ k < number of rows ≤ 2³² and finite numbers.
 pub(crate) fn squared_radii<T: Real>(rows: Rows<'_, T>, k: usize) -> Vec<f64> {
     let scaled = Scaled::new(rows, &Frame::of(&[rows]));
-    let error = scaled.error();
+    let sides = Sides { queries: &scaled, points: &scaled, same: true };
     let mut radii = vec![0.0; rows.len()];
     radii.par_chunks_mut(TILE_ROWS).enumerate().for_each_init(
         Vec::new,
         |products, (tile, radii)| {
             let first = tile * TILE_ROWS;
-            let mut nearest: Vec<Nearest> = radii.iter().map(|_| Nearest::new(k)).collect();
-            for_each_product(
-                &scaled,
-                &scaled,
-                first,
-                radii.len(),
-                products,
-                |r, column, products| {
-                    let norm = scaled.norms[first + r];
-                    let nearest = &mut nearest[r];
-                    for (c, (product, other)) in
-                        products.iter().zip(&scaled.norms[column..]).enumerate()
-                    {
-                        let sum = norm + other;
-                        let lower = sum * (1.0 - error) - 2.0 * product - UNDERFLOW;
-                        // Also false where the estimate overflowed to NaN.
-                        if lower >= nearest.reach || column + c == first + r {
-                            continue;
-                        }
-                        let upper = sum * (1.0 + error) - 2.0 * product + UNDERFLOW;
-                        nearest.meet(lower, upper, column + c);
-                    }
-                },
-            );
-            for (r, (radius, mut nearest)) in radii.iter_mut().zip(nearest).enumerate() {
-                nearest.prune();
+            let found = candidates(&sides, k, first, radii.len(), products);
+            for (r, (radius, nearest)) in radii.iter_mut().zip(found).enumerate() {
                 let x = rows.row(first + r);
                 let candidates = nearest.candidates.iter();
                 let mut exact: Vec<f64> =
@@ -218,114 +232,50 @@ pub(crate) fn squared_radii<T: Real>(rows: Rows<'_, T>, k: usize) -> Vec<f64> {
     radii
 }
 
-/// Two sets with the squared radius of each row's ball.
-pub(crate) struct Balls<'a, T> {
-    pub(crate) real: Rows<'a, T>,
-    pub(crate) fake: Rows<'a, T>,
-    pub(crate) radii_real: &'a [f64],
-    pub(crate) radii_fake: &'a [f64],
+/// The nearest row of another set.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Neighbour {
+    /// Of equally near ones the first.
+    pub(crate) index: usize,
+    pub(crate) squared_distance: f64,
 }
 
-/// Who lies inside whose ball, strictly.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Membership {
-    /// For each fake, how many real balls hold it.
-    pub(crate) real_balls: Vec<u32>,
-    /// Number of real images that lie in any fake ball.
-    pub(crate) real_inside: usize,
-    /// Number of real balls that hold any fake.
-    pub(crate) real_balls_occupied: usize,
+/// Two sets of one dimension.
+#[derive(Clone, Copy)]
+pub(crate) struct Search<'a, T> {
+    pub(crate) queries: Rows<'a, T>,
+    pub(crate) points: Rows<'a, T>,
 }
 
-impl Membership {
-    fn none(n_fake: usize) -> Self {
-        Self { real_balls: vec![0; n_fake], real_inside: 0, real_balls_occupied: 0 }
-    }
-
-    fn add(mut self, other: Self) -> Self {
-        self.real_balls.iter_mut().zip(other.real_balls).for_each(|(a, b)| *a += b);
-        self.real_inside += other.real_inside;
-        self.real_balls_occupied += other.real_balls_occupied;
-        self
-    }
-}
-
-/// Decides every pair: distance < radius, in f64.
-pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
-    let Balls { real, fake, radii_real, radii_fake } = *balls;
-    let frame = Frame::of(&[real, fake]);
-    let (x, y) = (Scaled::new(real, &frame), Scaled::new(fake, &frame));
-    let error = x.error();
-    // Rounded up, so that the quick test in f32 never drops a pair.
-    let limits = |radii: &[f64]| -> Vec<f32> {
-        radii.iter().map(|&r| (frame.squared(r) as f32).next_up()).collect()
-    };
-    let (limit_real, limit_fake) = (limits(radii_real), limits(radii_fake));
-    let tiles = real.len().div_ceil(TILE_ROWS);
-    let per_tile = |products: &mut Vec<f32>, tile: usize| {
-        let first = tile * TILE_ROWS;
-        let rows = TILE_ROWS.min(real.len() - first);
-        let (mut occupied, mut inside) = (vec![false; rows], vec![false; rows]);
-        let mut found = Membership::none(fake.len());
-        for_each_product(&x, &y, first, rows, products, |r, column, products| {
-            let i = first + r;
-            let (norm, limit) = (x.norms[i], limit_real[i]);
-            let others = y.norms[column..].iter().zip(&limit_fake[column..]);
-            for (c, (product, (other, limit_fake))) in products.iter().zip(others).enumerate() {
-                let sum = norm + other;
-                let lower = sum * (1.0 - error) - 2.0 * product - UNDERFLOW;
-                if lower >= limit.max(*limit_fake) {
-                    continue;
-                }
-                let j = column + c;
-                let slack = f64::from(error) * f64::from(sum) + f64::from(UNDERFLOW);
-                let mut pair = Pair {
-                    estimate: f64::from(norm) + f64::from(*other) - 2.0 * f64::from(*product),
-                    slack,
-                    exact: None,
-                };
-                let mut exact = || squared_distance(real.row(i), fake.row(j));
-                if pair.is_within(radii_real[i], &frame, &mut exact) {
-                    found.real_balls[j] += 1;
-                    occupied[r] = true;
-                }
-                if !inside[r] && pair.is_within(radii_fake[j], &frame, &mut exact) {
-                    inside[r] = true;
-                }
-            }
-        });
-        found.real_inside = inside.iter().filter(|&&b| b).count();
-        found.real_balls_occupied = occupied.iter().filter(|&&b| b).count();
-        found
-    };
-    (0..tiles)
+/// For each of the queries its nearest point. Callers guarantee 1 ≤ points ≤ 2³² and finite numbers.
+pub(crate) fn nearest<T: Real>(search: Search<'_, T>) -> Vec<Neighbour> {
+    let Search { queries, points } = search;
+    let frame = Frame::of(&[points, queries]);
+    let (x, y) = (Scaled::new(queries, &frame), Scaled::new(points, &frame));
+    let sides = Sides { queries: &x, points: &y, same: false };
+    let tiles: Vec<Vec<Neighbour>> = (0..queries.len().div_ceil(TILE_ROWS))
         .into_par_iter()
-        .map_init(Vec::new, per_tile)
-        .reduce(|| Membership::none(fake.len()), Membership::add)
-}
-
-/// A pair whose estimate is near a radius, with its exact distance once that was needed.
-struct Pair {
-    estimate: f64,
-    slack: f64,
-    exact: Option<f64>,
-}
-
-impl Pair {
-    fn is_within(&mut self, radius: f64, frame: &Frame, exact: &mut impl FnMut() -> f64) -> bool {
-        let limit = frame.squared(radius);
-        if self.exact.is_none() {
-            if self.estimate + self.slack < limit {
-                return true;
-            }
-            if self.estimate - self.slack >= limit {
-                return false;
-            }
-        }
-        *self.exact.get_or_insert_with(exact) < radius
-    }
+        .map_init(Vec::new, |products, tile| {
+            let first = tile * TILE_ROWS;
+            let rows = TILE_ROWS.min(queries.len() - first);
+            let found = candidates(&sides, 1, first, rows, products).into_iter().enumerate();
+            let exact = found.map(|(r, found)| {
+                let candidates = found.candidates.iter().map(|&(_, index)| {
+                    let index = index as usize;
+                    let (x, y) = (queries.row(first + r), points.row(index));
+                    Neighbour { index, squared_distance: squared_distance(x, y) }
+                });
+                // The candidates rise in index, and the first of equals is kept.
+                candidates
+                    .min_by(|a, b| a.squared_distance.total_cmp(&b.squared_distance))
+                    .expect("the nearest point is never pruned")
+            });
+            exact.collect()
+        })
+        .collect();
+    tiles.concat()
 }
 
 #[cfg(test)]
 #[path = "neighbours_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@ use super::*;
 use ganbench_nn::rng::Stream;
 
 /// Every pair in f64, as the definition says.
-fn plain_radii(rows: Rows<'_, f32>, k: usize) -> Vec<f64> {
+pub(crate) fn plain_radii(rows: Rows<'_, f32>, k: usize) -> Vec<f64> {
     let radius = |i: usize| {
         let others = (0..rows.len()).filter(|&j| j != i);
         let mut all: Vec<f64> =
@@ -13,24 +13,20 @@ fn plain_radii(rows: Rows<'_, f32>, k: usize) -> Vec<f64> {
     (0..rows.len()).map(radius).collect()
 }
 
-fn plain_membership(balls: &Balls<'_, f32>) -> Membership {
-    let mut found = Membership::none(balls.fake.len());
-    for (i, &radius) in balls.radii_real.iter().enumerate() {
-        let (mut inside, mut occupied) = (false, false);
-        for (j, &radius_fake) in balls.radii_fake.iter().enumerate() {
-            let distance = squared_distance(balls.real.row(i), balls.fake.row(j));
-            inside |= distance < radius_fake;
-            occupied |= distance < radius;
-            found.real_balls[j] += u32::from(distance < radius);
-        }
-        found.real_inside += usize::from(inside);
-        found.real_balls_occupied += usize::from(occupied);
-    }
-    found
+fn plain_nearest(search: Search<'_, f32>) -> Vec<Neighbour> {
+    let of = |i: usize| {
+        let all = (0..search.points.len()).map(|index| {
+            let squared_distance =
+                squared_distance(search.queries.row(i), search.points.row(index));
+            Neighbour { index, squared_distance }
+        });
+        all.min_by(|a, b| a.squared_distance.total_cmp(&b.squared_distance)).unwrap()
+    };
+    (0..search.queries.len()).map(of).collect()
 }
 
 /// Sets that make f32 estimates wrong: ties on a grid, duplicates, a mean far off, extreme scales.
-fn hard_sets(n: usize, d: usize) -> Vec<(&'static str, Vec<f32>)> {
+pub(crate) fn hard_sets(n: usize, d: usize) -> Vec<(&'static str, Vec<f32>)> {
     let mut stream = Stream::new(0, "hard");
     let normal = stream.normal(n * d);
     let grid: Vec<f32> = (0..n * d).map(|_| stream.below(3) as f32).collect();
@@ -54,19 +50,23 @@ fn hard_sets(n: usize, d: usize) -> Vec<(&'static str, Vec<f32>)> {
     ]
 }
 
+/// The second set: the same kind with a few rows shared, so that ties occur across as well.
+pub(crate) fn partner(x: &[f32], d: usize) -> Vec<f32> {
+    let mut y: Vec<f32> = x.iter().rev().copied().collect();
+    y[..20 * d].copy_from_slice(&x[5 * d..25 * d]);
+    y
+}
+
 #[test]
-fn decisions_are_those_of_all_pairs_in_f64() {
+fn radii_and_neighbours_are_those_of_all_pairs_in_f64() {
     let (n, d, k) = (150, 7, 5);
     for (name, x) in hard_sets(n, d) {
-        // The fakes: the same kind of set with a few rows shared, so that ties occur across as well.
-        let mut y: Vec<f32> = x.iter().rev().copied().collect();
-        y[..20 * d].copy_from_slice(&x[5 * d..25 * d]);
-        let (real, fake) = (Rows::new(&x, d).unwrap(), Rows::new(&y, d).unwrap().take(140));
-        let (radii_real, radii_fake) = (squared_radii(real, k), squared_radii(fake, k));
-        assert_eq!(radii_real, plain_radii(real, k), "{name}");
-        assert_eq!(radii_fake, plain_radii(fake, k), "{name}");
-        let balls = Balls { real, fake, radii_real: &radii_real, radii_fake: &radii_fake };
-        assert_eq!(membership(&balls), plain_membership(&balls), "{name}");
+        let y = partner(&x, d);
+        let (points, queries) = (Rows::new(&x, d).unwrap(), Rows::new(&y, d).unwrap().take(140));
+        assert_eq!(squared_radii(points, k), plain_radii(points, k), "{name}");
+        assert_eq!(squared_radii(queries, k), plain_radii(queries, k), "{name}");
+        let search = Search { queries, points };
+        assert_eq!(nearest(search), plain_nearest(search), "{name}");
     }
 }
 
@@ -74,19 +74,14 @@ fn decisions_are_those_of_all_pairs_in_f64() {
 fn sets_larger_than_a_tile_and_any_number_of_threads_give_the_same() {
     let (d, k) = (16, 3);
     let x = Stream::new(2, "x").normal(1100 * d);
-    let y = Stream::new(2, "y").normal(1050 * d);
-    let (real, fake) = (Rows::new(&x, d).unwrap(), Rows::new(&y, d).unwrap());
+    let y = Stream::new(2, "y").normal(600 * d);
+    let (points, queries) = (Rows::new(&x, d).unwrap(), Rows::new(&y, d).unwrap());
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| {
-            let (radii_real, radii_fake) = (squared_radii(real, k), squared_radii(fake, k));
-            let balls = Balls { real, fake, radii_real: &radii_real, radii_fake: &radii_fake };
-            (membership(&balls), radii_real.clone(), radii_fake.clone())
-        })
+        pool.install(|| (squared_radii(points, k), nearest(Search { queries, points })))
     };
-    let (found, radii_real, radii_fake) = run(3);
-    assert_eq!(radii_real, plain_radii(real, k));
-    let balls = Balls { real, fake, radii_real: &radii_real, radii_fake: &radii_fake };
-    assert_eq!(found, plain_membership(&balls));
-    assert_eq!((found, radii_real.clone(), radii_fake.clone()), run(1));
+    let (radii, neighbours) = run(3);
+    assert_eq!(radii, plain_radii(points, k));
+    assert_eq!(neighbours, plain_nearest(Search { queries, points }));
+    assert_eq!((radii, neighbours), run(1));
 }

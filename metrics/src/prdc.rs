@@ -3,23 +3,31 @@
 //! Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models",
 //! arXiv:2002.09797, section 3 (precision and recall after Kynkäänniemi et al. 2019,
 //! arXiv:1904.06991). Must agree with the package `prdc` 0.2 exactly, up to ties that its f32 distances
-//! decide otherwise: k = 5 nearest neighbours without the image itself, and an image lies in a ball
+//! decide otherwise (below): k = 5 nearest neighbours without the image itself, and an image lies in a ball
 //! where its distance is strictly below the radius. Distances are compared in f64.
+//!
+//! `prdc` takes its distances from scikit-learn, which sums f32 features in f64 but rounds the distance to f32, so
+//! that nearly equal ones become equal. On 10,000 by 10,000 images that changed nothing for normal features of 64
+//! dimensions, nor for features with many exact ties (8 dimensions of 3 levels, 16 dimensions rounded to
+//! quarters); for 16 dimensions rounded to tenths, whose ties are not exact in f32, 186 of 10⁸ pairs, and
+//! with them 4 of 10,000 images in precision, 3 in recall, 2 in coverage (scikit-learn 1.9.1).
 //!
 //! Under the strict comparison identical features everywhere give density = coverage = 0, and density
 //! may exceed 1.
 
 use ganbench_nn::kernels::Real;
 
+use crate::balls::{Balls, Inside, Membership, membership};
 use crate::error::{MetricError, Side};
 use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
-use crate::neighbours::{Balls, membership, squared_radii};
+use crate::neighbours::squared_radii;
 use crate::rows::Rows;
 
 const METRIC: &str = "prdc";
 
 /// The four metrics in the table of metrics.
 pub const FAMILY: MetricFamily = MetricFamily {
+    name: METRIC,
     metrics: &[
         Metric {
             name: "precision",
@@ -42,14 +50,15 @@ pub const FAMILY: MetricFamily = MetricFamily {
             description: "share of real images whose ball holds a fake",
         },
     ],
-    needs: Needs { logits: false },
+    by_default: true,
+    needs: Needs::POOL,
     compute,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let k = input.settings.nearest_k;
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(fake.len())?;
+    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
     check_sizes(real.len(), fake.len(), k)?;
     let radii_real = input.real.squared_radii(real, k);
     let got = decide(PrdcInput { real, fake, k }, &radii_real)?;
@@ -85,35 +94,51 @@ pub fn prdc<T: Real>(input: PrdcInput<'_, T>) -> Result<Prdc, MetricError> {
 }
 
 fn check_sizes(n_real: usize, n_fake: usize, k: usize) -> Result<(), MetricError> {
+    check_more_than_k(METRIC, n_real, n_fake, k)
+}
+
+/// That each image has a `k`-th nearest other one.
+pub(crate) fn check_more_than_k(
+    metric: &'static str,
+    n_real: usize,
+    n_fake: usize,
+    k: usize,
+) -> Result<(), MetricError> {
     if k == 0 {
-        return Err(MetricError::Zero { metric: METRIC, name: "k" });
+        return Err(MetricError::Zero { metric, name: "k" });
     }
     let needed = k.saturating_add(1);
     for (side, got) in [(Side::Real, n_real), (Side::Fake, n_fake)] {
         if got < needed {
-            return Err(MetricError::TooFew { metric: METRIC, side, needed, got });
+            return Err(MetricError::TooFew { metric, side, needed, got });
         }
     }
     Ok(())
 }
 
 fn decide<T: Real>(input: PrdcInput<'_, T>, radii_real: &[f64]) -> Result<Prdc, MetricError> {
+    let found = decide_each(input, radii_real, Inside::Strictly)?;
+    Ok(Prdc {
+        precision: found.precision(),
+        recall: found.recall(),
+        density: found.mean_balls() / input.k as f64,
+        coverage: found.coverage(),
+    })
+}
+
+/// The decision of each image, with the real radii at hand.
+pub(crate) fn decide_each<T: Real>(
+    input: PrdcInput<'_, T>,
+    radii_real: &[f64],
+    inside: Inside,
+) -> Result<Membership, MetricError> {
     let PrdcInput { real, fake, k } = input;
     if real.dim() != fake.dim() {
         return Err(MetricError::Dimensions { real: real.dim(), fake: fake.dim() });
     }
     fake.check_finite()?;
     let radii_fake = squared_radii(fake, k);
-    let found = membership(&Balls { real, fake, radii_real, radii_fake: &radii_fake });
-    let (n_real, n_fake) = (real.len() as f64, fake.len() as f64);
-    let inside = found.real_balls.iter().filter(|&&balls| balls > 0).count();
-    let balls: u64 = found.real_balls.iter().map(|&b| u64::from(b)).sum();
-    Ok(Prdc {
-        precision: inside as f64 / n_fake,
-        recall: found.real_inside as f64 / n_real,
-        density: balls as f64 / n_fake / k as f64,
-        coverage: found.real_balls_occupied as f64 / n_real,
-    })
+    Ok(membership(&Balls { real, fake, radii_real, radii_fake: &radii_fake, inside }))
 }
 
 #[cfg(test)]

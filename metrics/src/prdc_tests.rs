@@ -1,4 +1,5 @@
 use super::*;
+use crate::golden;
 use crate::tiny_fixture::TinyFixture;
 use ganbench_nn::rng::Stream;
 
@@ -50,6 +51,16 @@ fn values_of_the_tiny_fixture_are_prdcs() {
         ("coverage", got.coverage),
     ] {
         assert!((value - fixture.prdc[name]).abs() < 1e-9, "{name} {value}");
+    }
+}
+
+#[test]
+fn values_of_the_golden_sets_are_prdcs() {
+    let (real, fake) = (golden::features(golden::REAL), golden::features(golden::FAKE));
+    let got = of(&real, &fake, golden::REAL.d, 5).unwrap();
+    let got = [got.precision, got.recall, got.density, got.coverage];
+    for (got, expected) in got.into_iter().zip(golden::values("prdc")) {
+        assert!((got - expected).abs() < 1e-12, "{got} {expected}");
     }
 }
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::MetricError;
 use crate::features::Features;
+use crate::fid::RealRoot;
+use crate::metric::NearestReal;
 use crate::neighbours;
 use crate::rows::Rows;
 use crate::statistics::Statistics;
@@ -20,12 +22,14 @@ pub struct RealReference {
     /// `[kept, dim]`
     rows: Vec<f32>,
     radii: Mutex<Radii>,
+    root: Mutex<Option<Arc<RealRoot>>>,
 }
 
 impl RealReference {
-    /// `keep` is the number of feature rows to hold on to: as many as the largest set of fakes that
-    /// precision, recall, density and coverage will be asked of. All are kept where they are fewer
-    /// than dimensions, since FID then needs them.
+    /// `keep` is the number of feature rows to hold on to: as many as the largest set of fakes that the
+    /// metrics of nearest neighbours will be asked of, or all (`usize::MAX` will do) for KID, intra-class
+    /// FID and [`NearestReal::All`]. All are kept where they are fewer than dimensions, since FID then
+    /// needs them.
     ///
     /// # Errors
     /// If a feature is not finite (names the row).
@@ -35,7 +39,7 @@ impl RealReference {
         let dim = features.dim();
         let keep = if rows.len() < dim { rows.len() } else { keep };
         let rows = rows.take(keep).values().to_vec();
-        Ok(Self { statistics, dim, rows, radii: Mutex::default() })
+        Ok(Self { statistics, dim, rows, radii: Mutex::default(), root: Mutex::default() })
     }
 
     /// Number of real images behind the statistics.
@@ -60,9 +64,17 @@ impl RealReference {
         Some(self.kept()).filter(|rows| rows.len() == self.n())
     }
 
-    /// The first `n` rows, or all where the reference has fewer images.
-    pub(crate) fn nearest_rows(&self, n: usize) -> Result<Rows<'_, f32>, MetricError> {
-        let (needed, kept) = (n.min(self.n()), self.kept());
+    /// What the metrics of nearest neighbours compare `n_fake` fakes with.
+    pub(crate) fn nearest_rows(
+        &self,
+        nearest: NearestReal,
+        n_fake: usize,
+    ) -> Result<Rows<'_, f32>, MetricError> {
+        let needed = match nearest {
+            NearestReal::AsManyAsFakes => n_fake.min(self.n()),
+            NearestReal::All => self.n(),
+        };
+        let kept = self.kept();
         if kept.len() < needed {
             return Err(MetricError::ReferenceRows { kept: kept.len(), n: self.n(), needed });
         }
@@ -81,5 +93,17 @@ impl RealReference {
             cache.insert(key, Arc::clone(&radii));
             radii
         })
+    }
+
+    /// FID's root of the covariance, computed once.
+    pub(crate) fn root(&self) -> Result<Arc<RealRoot>, MetricError> {
+        let cached = self.root.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(root) = cached {
+            return Ok(root);
+        }
+        // Not under the lock, as above.
+        let root = Arc::new(RealRoot::of(&self.statistics)?);
+        *self.root.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&root));
+        Ok(root)
     }
 }

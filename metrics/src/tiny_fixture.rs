@@ -13,6 +13,9 @@ pub(crate) struct TinyFixture {
     pub(crate) k: usize,
     pub(crate) prdc: HashMap<String, f64>,
     pub(crate) fid: f64,
+    /// Of the first 36 rows of the real set.
+    #[serde(rename = "kid_first36_unbiased")]
+    pub(crate) kid: f64,
     pub(crate) isc_mean: f64,
     pub(crate) isc_std: f64,
 }

@@ -1,0 +1,193 @@
+//! Which images lie in whose balls, exactly, at the price of f32 matrix products (see
+//! [`crate::neighbours`]).
+
+use ganbench_nn::kernels::Real;
+use rayon::prelude::*;
+
+use crate::neighbours::{Frame, Scaled, TILE_ROWS, UNDERFLOW, for_each_product, squared_distance};
+use crate::rows::Rows;
+
+/// Two sets with the squared radius of each row's ball.
+pub(crate) struct Balls<'a, T> {
+    pub(crate) real: Rows<'a, T>,
+    pub(crate) fake: Rows<'a, T>,
+    pub(crate) radii_real: &'a [f64],
+    pub(crate) radii_fake: &'a [f64],
+    pub(crate) inside: Inside,
+}
+
+/// When an image lies in a ball.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Inside {
+    /// Its distance is below the radius.
+    Strictly,
+    /// Its distance is below the radius, or equal.
+    OrOn,
+}
+
+impl Inside {
+    pub(crate) fn holds(self, distance: f64, radius: f64) -> bool {
+        match self {
+            Self::Strictly => distance < radius,
+            Self::OrOn => distance <= radius,
+        }
+    }
+}
+
+/// How many of the other side an image has to do with, and who it is where it is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Others {
+    pub(crate) count: u32,
+    /// Adds up in any order to the same.
+    sum_of_indices: u64,
+}
+
+impl Others {
+    pub(crate) fn meet(&mut self, index: usize) {
+        self.count += 1;
+        self.sum_of_indices += index as u64;
+    }
+
+    pub(crate) fn only(&self) -> Option<usize> {
+        (self.count == 1).then_some(self.sum_of_indices as usize)
+    }
+
+    fn add(&mut self, more: Self) {
+        self.count += more.count;
+        self.sum_of_indices += more.sum_of_indices;
+    }
+}
+
+/// Who lies inside whose ball.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Membership {
+    /// For each fake, the real balls that hold it.
+    pub(crate) real_balls: Vec<Others>,
+    /// For each real image, the fake balls that hold it.
+    pub(crate) fake_balls: Vec<Others>,
+    /// For each real image, the fakes that its ball holds.
+    pub(crate) occupants: Vec<Others>,
+}
+
+impl Membership {
+    /// Share of fakes in any real ball.
+    pub(crate) fn precision(&self) -> f64 {
+        share_of_any(&self.real_balls)
+    }
+
+    /// Share of real images in any fake ball.
+    pub(crate) fn recall(&self) -> f64 {
+        share_of_any(&self.fake_balls)
+    }
+
+    /// Share of real balls that hold any fake.
+    pub(crate) fn coverage(&self) -> f64 {
+        share_of_any(&self.occupants)
+    }
+
+    /// Real balls that hold a fake, on average.
+    pub(crate) fn mean_balls(&self) -> f64 {
+        let balls: u64 = self.real_balls.iter().map(|b| u64::from(b.count)).sum();
+        balls as f64 / self.real_balls.len() as f64
+    }
+}
+
+fn share_of_any(others: &[Others]) -> f64 {
+    others.iter().filter(|o| o.count > 0).count() as f64 / others.len() as f64
+}
+
+/// Decides every pair in f64.
+pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
+    let Balls { real, fake, radii_real, radii_fake, inside: rule } = *balls;
+    let frame = Frame::of(&[real, fake]);
+    let (x, y) = (Scaled::new(real, &frame), Scaled::new(fake, &frame));
+    let error = x.error();
+    // Rounded up, so that the quick test in f32 never drops a pair, not even one on the ball.
+    let limits = |radii: &[f64]| -> Vec<f32> {
+        radii.iter().map(|&r| (frame.squared(r) as f32).next_up()).collect()
+    };
+    let (limit_real, limit_fake) = (limits(radii_real), limits(radii_fake));
+    let per_tile = |products: &mut Vec<f32>, tile: usize, found: Found<'_>| {
+        let (first, rows) = (tile * TILE_ROWS, found.occupants.len());
+        let mut real_balls = vec![Others::default(); fake.len()];
+        for_each_product(&x, &y, first, rows, products, |r, column, products| {
+            let i = first + r;
+            let (norm, limit) = (x.norms[i], limit_real[i]);
+            let others = y.norms[column..].iter().zip(&limit_fake[column..]);
+            for (c, (product, (other, limit_fake))) in products.iter().zip(others).enumerate() {
+                let sum = norm + other;
+                let lower = sum * (1.0 - error) - 2.0 * product - UNDERFLOW;
+                if lower >= limit.max(*limit_fake) {
+                    continue;
+                }
+                let j = column + c;
+                let slack = f64::from(error) * f64::from(sum) + f64::from(UNDERFLOW);
+                let mut pair = Pair {
+                    estimate: f64::from(norm) + f64::from(*other) - 2.0 * f64::from(*product),
+                    slack,
+                    exact: None,
+                    rule,
+                };
+                let mut exact = || squared_distance(real.row(i), fake.row(j));
+                if pair.is_within(radii_real[i], &frame, &mut exact) {
+                    real_balls[j].meet(i);
+                    found.occupants[r].meet(j);
+                }
+                if pair.is_within(radii_fake[j], &frame, &mut exact) {
+                    found.fake_balls[r].meet(j);
+                }
+            }
+        });
+        real_balls
+    };
+    let mut fake_balls = vec![Others::default(); real.len()];
+    let mut occupants = fake_balls.clone();
+    let real_balls = fake_balls
+        .par_chunks_mut(TILE_ROWS)
+        .zip(occupants.par_chunks_mut(TILE_ROWS))
+        .enumerate()
+        .map_init(Vec::new, |products, (tile, (fake_balls, occupants))| {
+            per_tile(products, tile, Found { fake_balls, occupants })
+        })
+        .reduce(
+            || vec![Others::default(); fake.len()],
+            |mut a, b| {
+                a.iter_mut().zip(b).for_each(|(a, b)| a.add(b));
+                a
+            },
+        );
+    Membership { real_balls, fake_balls, occupants }
+}
+
+/// What is found of a tile's real images.
+struct Found<'a> {
+    fake_balls: &'a mut [Others],
+    occupants: &'a mut [Others],
+}
+
+/// A pair whose estimate is near a radius, with its exact distance once that was needed.
+struct Pair {
+    estimate: f64,
+    slack: f64,
+    exact: Option<f64>,
+    rule: Inside,
+}
+
+impl Pair {
+    fn is_within(&mut self, radius: f64, frame: &Frame, exact: &mut impl FnMut() -> f64) -> bool {
+        let limit = frame.squared(radius);
+        if self.exact.is_none() {
+            if self.estimate + self.slack < limit {
+                return true;
+            }
+            if self.estimate - self.slack > limit {
+                return false;
+            }
+        }
+        self.rule.holds(*self.exact.get_or_insert_with(exact), radius)
+    }
+}
+
+#[cfg(test)]
+#[path = "balls_tests.rs"]
+mod tests;
