@@ -57,11 +57,11 @@ pub struct FidInput<'a> {
 /// FID from statistics: squared units of the features, ≥ 0 up to rounding, symmetric in its arguments.
 ///
 /// # Errors
-/// If either side has fewer than 2 samples, the dimensions differ, or a covariance has an eigenvalue
+/// If either side is known to have fewer than 2 samples, the dimensions differ, or a covariance has an eigenvalue
 /// below −1e-6 of its largest (which no data gives).
 pub fn fid(input: FidInput<'_>) -> Result<f64, MetricError> {
     let FidInput { real, fake } = input;
-    check_counts(real.n(), fake.n())?;
+    check_counts(Counts { real: real.n(), fake: fake.n() })?;
     if real.dim() != fake.dim() {
         return Err(MetricError::Dimensions { real: real.dim(), fake: fake.dim() });
     }
@@ -90,7 +90,7 @@ pub struct FewSamples<'a, T> {
 /// If either side has fewer than 2 samples, the dimensions differ, or a number is not finite.
 pub fn fid_of_few<T: Real>(input: FewSamples<'_, T>) -> Result<f64, MetricError> {
     let FewSamples { real, fake } = input;
-    check_counts(real.len(), fake.len())?;
+    check_counts(Counts { real: Some(real.len()), fake: Some(fake.len()) })?;
     if real.dim() != fake.dim() {
         return Err(MetricError::Dimensions { real: real.dim(), fake: fake.dim() });
     }
@@ -108,9 +108,17 @@ pub fn fid_of_few<T: Real>(input: FewSamples<'_, T>) -> Result<f64, MetricError>
     Ok(shift + trace(&x, n_real) + trace(&y, n_fake) - 2.0 * trace_root)
 }
 
-fn check_counts(n_real: usize, n_fake: usize) -> Result<(), MetricError> {
-    for (side, got) in [(Side::Real, n_real), (Side::Fake, n_fake)] {
-        if got < 2 {
+/// Numbers of samples, where known.
+#[derive(Clone, Copy)]
+struct Counts {
+    real: Option<usize>,
+    fake: Option<usize>,
+}
+
+/// Statistics of an unknown number of samples pass: their covariance has been divided by n − 1 already.
+fn check_counts(counts: Counts) -> Result<(), MetricError> {
+    for (side, got) in [(Side::Real, counts.real), (Side::Fake, counts.fake)] {
+        if let Some(got) = got.filter(|&got| got < 2) {
             return Err(MetricError::TooFew { metric: "fid", side, needed: 2, got });
         }
     }

@@ -5,7 +5,7 @@ use ganbench_nn::rng::Stream;
 fn gaussian(mean: f64, variance: f64, d: usize) -> Statistics {
     let mut covariance = vec![0.0; d * d];
     covariance.iter_mut().step_by(d + 1).for_each(|v| *v = variance);
-    Statistics::from_parts(100, vec![mean; d], covariance).unwrap()
+    Statistics::from_parts(Some(100), vec![mean; d], covariance).unwrap()
 }
 
 fn normal(purpose: &str, n: usize) -> Vec<f32> {
@@ -99,7 +99,7 @@ fn what_has_no_fid_is_refused() {
         text(&gaussian(0.0, 1.0, 3), &good),
         "real features have 3 dimensions but fake features 2; extract both alike"
     );
-    let negative = Statistics::from_parts(9, vec![0.0; 2], vec![1.0, 0.0, 0.0, -0.5]).unwrap();
+    let negative = Statistics::from_parts(None, vec![0.0; 2], vec![1.0, 0.0, 0.0, -0.5]).unwrap();
     assert_eq!(
         text(&negative, &good),
         "covariance of dimension 2 is not positive semidefinite: eigenvalue -5e-1 beside a largest of \

@@ -10,6 +10,7 @@ mod error;
 pub mod extractor;
 mod extractors;
 mod features;
+pub mod files;
 pub mod fid;
 pub mod inception_score;
 mod metric;
