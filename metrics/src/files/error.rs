@@ -28,7 +28,9 @@ pub enum FileError {
     Half { origin: String, found: &'static str, missing: &'static str },
     #[error("{origin} holds {found}, expected {expected}")]
     Kind { origin: String, found: String, expected: &'static str },
-    #[error("{origin} holds uint8 images of shape {shape:?}, expected features; extract them first")]
+    #[error(
+        "{origin} holds uint8 images of shape {shape:?}, expected features; extract them first"
+    )]
     Images { origin: String, shape: Vec<usize> },
     #[error("{origin} has shape {shape:?}, expected {expected}")]
     Shape { origin: String, shape: Vec<usize>, expected: String },

@@ -108,12 +108,7 @@ impl FeatureFile {
         let path = origin.into();
         let io = |source| FileError::Io { action: "read", path, source };
         let mut start = Vec::new();
-        input
-            .by_ref()
-            .take(6)
-            .read_to_end(&mut start)
-            .and_then(|_| input.rewind())
-            .map_err(io)?;
+        input.by_ref().take(6).read_to_end(&mut start).and_then(|_| input.rewind()).map_err(io)?;
         if start == b"\x93NUMPY" {
             let mut array = Array::npy(origin, input)?;
             return features(&mut array, None);
@@ -169,7 +164,10 @@ fn features(array: &mut Array<'_>, logits: Option<Matrix>) -> Result<FeatureFile
         (Numbers::F32(pool), None) => {
             FeatureFile::Features(Features::new(dim, pool, None).map_err(failed)?)
         }
-        (Numbers::F32(pool), Some(Matrix { columns: classes, numbers: Numbers::F32(values), .. })) => {
+        (
+            Numbers::F32(pool),
+            Some(Matrix { columns: classes, numbers: Numbers::F32(values), .. }),
+        ) => {
             let logits = Some(Logits { classes, values });
             FeatureFile::Features(Features::new(dim, pool, logits).map_err(failed)?)
         }
@@ -203,14 +201,12 @@ fn statistics(archive: &mut Archive) -> Result<FeatureFile, FileError> {
     let name = ["n", "num_images"].into_iter().find(|name| archive.contains(name));
     let n = name.map(|name| count(&mut archive.array(name)?)).transpose()?;
     let statistics = Statistics::from_parts(n, mean, covariance);
-    Ok(FeatureFile::Statistics(
-        statistics.map_err(|source| FileError::Metric { origin, source })?,
-    ))
+    Ok(FeatureFile::Statistics(statistics.map_err(|source| FileError::Metric { origin, source })?))
 }
 
 /// A number of images: an integer `[]` or `[1]`.
 fn count(array: &mut Array<'_>) -> Result<usize, FileError> {
-    let Element { kind, bytes, big_endian } = array.header().element;
+    let Element { kind, big_endian, .. } = array.header().element;
     let expected = "one integer, the number of images";
     if array.header().numbers != 1 {
         return Err(shape(array, expected));
@@ -224,7 +220,6 @@ fn count(array: &mut Array<'_>) -> Result<usize, FileError> {
         stored.reverse();
     }
     let negative = kind == Kind::Signed && stored.last().is_some_and(|&b| b & 0x80 != 0);
-    debug_assert_eq!(stored.len(), bytes);
     stored.resize(8, if negative { 0xff } else { 0 });
     let value = i64::from_le_bytes(stored.try_into().unwrap_or_default());
     let origin = array.origin().to_owned();

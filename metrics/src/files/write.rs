@@ -87,7 +87,7 @@ impl FeatureWriter {
             loop {
                 match spool.read(&mut piece).map_err(self.npz.failed())? {
                     0 => break,
-                    n => self.npz.write(piece[..n].iter().map(|&b| [b]).flatten())?,
+                    n => self.npz.write(piece[..n].iter().copied())?,
                 }
             }
         }
@@ -168,7 +168,8 @@ impl Npz {
         self.zip.start_file(name, options).map_err(|e| failed(e.into()))?;
         let axes: String = shape.iter().map(|axis| format!("{axis}, ")).collect();
         let axes = if shape.len() > 1 { axes.trim_end_matches(", ") } else { axes.trim_end() };
-        let dictionary = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({axes}), }}");
+        let dictionary =
+            format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({axes}), }}");
         // The numbers begin at a multiple of 64.
         let length = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
         let mut header = b"\x93NUMPY\x01\x00".to_vec();

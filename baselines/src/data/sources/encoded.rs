@@ -27,7 +27,28 @@ pub(super) fn size(bytes: &[u8], name: &str) -> Result<ImageSize, SourceError> {
         );
         return Err(SourceError::Image { place: name.into(), reason });
     }
+    let pixels = size.height * size.width;
+    if most_pixels(bytes).is_some_and(|most| pixels > most) {
+        let (width, height, held) = (size.width, size.height, bytes.len());
+        let reason = format!("claims {width}x{height} pixels, more than its {held} bytes can hold");
+        return Err(SourceError::Image { place: name.into(), reason });
+    }
     Ok(size)
+}
+
+/// How many pixels the encoded bytes can hold at the very most, where the format sets a bound (WebP does
+/// not: a picture of one colour takes no bits a pixel). Keeps a small file from claiming all memory.
+fn most_pixels(bytes: &[u8]) -> Option<usize> {
+    let most_per_byte = if bytes.starts_with(b"\x89PNG") {
+        // Deflate's best ratio on 8 pixels a byte.
+        8 * 1032
+    } else if bytes.starts_with(b"\xff\xd8") {
+        // At least one bit for each 8x8 block of the component with the most samples.
+        8 * 64
+    } else {
+        return None;
+    };
+    Some(bytes.len().saturating_mul(most_per_byte))
 }
 
 /// An image whose `size` was found before.

@@ -320,6 +320,18 @@ fn images_that_cannot_be_read_are_named_with_their_path_or_row() {
         "DIR/a/1.png is 8193x1 pixels, expected sides of 1 to 8192; resize it first"
     );
 
+    // Height and width of a JPEG file stand 5 bytes after the marker of its frame.
+    let mut jpeg = encode(0, SMALL, ImageFormat::Jpeg);
+    let frame = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).unwrap();
+    jpeg[frame + 5..frame + 9].copy_from_slice(&[0x20, 0, 0x20, 0]);
+    fs::remove_file(path("a/1.png")).unwrap();
+    write(path("a/1.jpg"), &jpeg);
+    let held = jpeg.len();
+    assert_eq!(
+        refused_in(folder.path()),
+        format!("DIR/a/1.jpg claims 8192x8192 pixels, more than its {held} bytes can hold")
+    );
+
     let mut table = Table::cifar10(20);
     table.images[13] = Some(b"nothing".to_vec());
     table.write(&path("x.parquet"));
