@@ -13,6 +13,9 @@ use serde::Serialize;
 use crate::plan::Plan;
 use crate::results::{SCORES_NAME, append_scores, run_rows};
 
+/// The fully resolved plan, in a run's folder.
+pub const PLAN_NAME: &str = "plan.toml";
+
 /// How and with what a run was made; nothing here is part of its identity.
 #[derive(Clone, Debug, Serialize)]
 pub struct Provenance {
@@ -86,7 +89,7 @@ impl RunFolder {
     /// # Errors
     /// If it holds no plan.
     pub fn open(path: &Path) -> Result<Self> {
-        if !path.join("plan.toml").is_file() {
+        if !path.join(PLAN_NAME).is_file() {
             bail!("{} is no run folder: it holds no plan.toml", path.display());
         }
         Ok(Self { path: path.to_path_buf() })
@@ -119,7 +122,7 @@ impl RunFolder {
         fs::create_dir_all(&checkpoints)
             .with_context(|| format!("cannot make the folder {}", checkpoints.display()))?;
         let text = plan.to_toml()?;
-        write_atomic(&self.path.join("plan.toml"), text.as_bytes())?;
+        write_atomic(&self.path.join(PLAN_NAME), text.as_bytes())?;
         let first = self.path.join("provenance.toml");
         let path = if first.exists() { self.path.join("provenance-resumed.toml") } else { first };
         write_atomic(&path, toml::to_string(provenance)?.as_bytes())?;
@@ -129,7 +132,7 @@ impl RunFolder {
     /// # Errors
     /// If `plan.toml` is missing or no plan.
     pub fn plan(&self) -> Result<Plan> {
-        let path = self.path.join("plan.toml");
+        let path = self.path.join(PLAN_NAME);
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let table: toml::Table =

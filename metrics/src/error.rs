@@ -87,6 +87,10 @@ pub enum MetricError {
          many rows as the largest fake set, or with all for the metrics of all real images"
     )]
     ReferenceRows { kept: usize, n: usize, needed: usize },
+    #[error("a bias of {bias} classes cannot be added to logits of {classes}")]
+    Bias { bias: usize, classes: usize },
+    #[error("unknown protocol \"{name}\"; known: {known}")]
+    UnknownProtocol { name: String, known: String },
     #[error("unknown metric \"{name}\"; known: {known}")]
     UnknownMetric { name: String, known: String },
 }

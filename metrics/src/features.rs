@@ -85,6 +85,34 @@ impl Features {
         &self.pool
     }
 
+    /// `[n, dim]`, row-major.
+    pub fn into_pool(self) -> Vec<f32> {
+        self.pool
+    }
+
+    pub fn without_logits(self) -> Self {
+        Self { logits: None, ..self }
+    }
+
+    /// Adds `bias` `[classes]` to every row of the logits.
+    ///
+    /// # Errors
+    /// If there are no logits of so many classes.
+    pub fn add_to_logits(&mut self, bias: &[f32]) -> Result<(), MetricError> {
+        match &mut self.logits {
+            Some(logits) if logits.classes == bias.len() => {
+                for row in logits.values.chunks_exact_mut(bias.len()) {
+                    row.iter_mut().zip(bias).for_each(|(v, b)| *v += b);
+                }
+                Ok(())
+            }
+            logits => {
+                let classes = logits.as_ref().map_or(0, |l| l.classes);
+                Err(MetricError::Bias { bias: bias.len(), classes })
+            }
+        }
+    }
+
     pub fn logits(&self) -> Option<&Logits> {
         self.logits.as_ref()
     }
@@ -110,6 +138,13 @@ mod tests {
         assert_eq!(
             Features::new(2, vec![0.0; 8], logits(3)).unwrap_err().to_string(),
             "features have 4 rows of pool but 3 rows of logits; both come from one image each"
+        );
+        let mut one = Features::new(2, vec![0.0; 2], logits(1)).unwrap();
+        one.add_to_logits(&[1.0, 2.0, 3.0]).unwrap();
+        assert_eq!(one.logits().unwrap().values, [1.0, 2.0, 3.0]);
+        assert_eq!(
+            one.add_to_logits(&[1.0]).unwrap_err().to_string(),
+            "a bias of 1 classes cannot be added to logits of 3"
         );
         let mut some = Features::new(2, vec![0.0; 8], logits(4)).unwrap();
         some.append(some.clone()).unwrap();

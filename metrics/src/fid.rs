@@ -43,8 +43,57 @@ pub const FAMILY: MetricFamily = MetricFamily {
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let (real, fake) = (input.real, input.fake.pool_rows());
-    let value = fid_to_reference(real, fake)?;
+    let divisor = input.settings.fid_divisor;
+    let value = terms_to_reference(real, fake)?.sum(divisor, [Some(real.n()), Some(fake.len())]);
     Ok(vec![Score { value, std: None, n_real: real.n(), n_fake: fake.len() }])
+}
+
+/// What the sums of squares behind a covariance are divided by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Divisor {
+    /// As numpy's `cov`: pytorch-fid, torch-fidelity, clean-fid, EDM.
+    #[default]
+    NMinus1,
+    /// StyleGAN2-ADA and StyleGAN3 (`metric_utils.py`).
+    N,
+}
+
+impl std::fmt::Display for Divisor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NMinus1 => "n-1",
+            Self::N => "n",
+        })
+    }
+}
+
+impl Divisor {
+    /// What a covariance divided by n − 1 is multiplied with. Of unknown n it stays as it was stored.
+    fn factor(self, n: Option<usize>) -> f64 {
+        match (self, n) {
+            (Self::N, Some(n)) if n > 0 => (n as f64 - 1.0) / n as f64,
+            _ => 1.0,
+        }
+    }
+}
+
+/// The parts of a FID, with covariances divided by n − 1.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    shift: f64,
+    trace_real: f64,
+    trace_fake: f64,
+    /// tr (Σ₁Σ₂)^½
+    trace_root: f64,
+}
+
+impl Terms {
+    /// `n`: real and fake samples.
+    fn sum(self, divisor: Divisor, n: [Option<usize>; 2]) -> f64 {
+        let [real, fake] = n.map(|n| divisor.factor(n));
+        let root = 2.0 * (real * fake).sqrt() * self.trace_root;
+        self.shift + real * self.trace_real + fake * self.trace_fake - root
+    }
 }
 
 /// FID by whichever form suits the numbers of samples, with the reference's root.
@@ -52,13 +101,17 @@ pub(crate) fn fid_to_reference(
     real: &RealReference,
     fake: Rows<'_, f32>,
 ) -> Result<f64, MetricError> {
+    Ok(terms_to_reference(real, fake)?.sum(Divisor::NMinus1, [None, None]))
+}
+
+fn terms_to_reference(real: &RealReference, fake: Rows<'_, f32>) -> Result<Terms, MetricError> {
     let few = real.n() < real.dim() && fake.len() < fake.dim();
     if let Some(real) = real.all_rows().filter(|_| few) {
-        return fid_of_few(FewSamples { real, fake });
+        return terms_of_few(FewSamples { real, fake });
     }
-    check_counts(real.n(), fake.len())?;
+    check_counts(Counts { real: Some(real.n()), fake: Some(fake.len()) })?;
     let input = FidInput { real: real.statistics(), fake: &Statistics::of(fake)? };
-    fid_with_root(input, &*real.root()?)
+    terms(input, &*real.root()?)
 }
 
 /// FID of two sets by whichever form suits their numbers of samples.
@@ -80,11 +133,20 @@ pub struct FidInput<'a> {
 /// FID from statistics: squared units of the features, ≥ 0 up to rounding, symmetric in its arguments.
 ///
 /// # Errors
-/// If either side has fewer than 2 samples, the dimensions differ, or a covariance has an eigenvalue
+/// If either side is known to have fewer than 2 samples, the dimensions differ, or a covariance has an eigenvalue
 /// below −1e-6 of its largest (which no data gives).
 pub fn fid(input: FidInput<'_>) -> Result<f64, MetricError> {
-    check_counts(input.real.n(), input.fake.n())?;
-    fid_with_root(input, &RealRoot::of(input.real)?)
+    fid_divided(input, Divisor::NMinus1)
+}
+
+/// [`fid`] with another divisor of the covariances, which `input` holds divided by n − 1.
+///
+/// # Errors
+/// As of [`fid`].
+pub fn fid_divided(input: FidInput<'_>, divisor: Divisor) -> Result<f64, MetricError> {
+    let FidInput { real, fake } = input;
+    check_counts(Counts { real: real.n(), fake: fake.n() })?;
+    Ok(terms(input, &RealRoot::of(real)?)?.sum(divisor, [real.n(), fake.n()]))
 }
 
 /// The larger part of the real side's work, which serves any number of sets of fakes.
@@ -117,8 +179,12 @@ impl RealRoot {
 /// # Errors
 /// As of [`fid`].
 pub fn fid_with_root(input: FidInput<'_>, root: &RealRoot) -> Result<f64, MetricError> {
+    Ok(terms(input, root)?.sum(Divisor::NMinus1, [None, None]))
+}
+
+fn terms(input: FidInput<'_>, root: &RealRoot) -> Result<Terms, MetricError> {
     let FidInput { real, fake } = input;
-    check_counts(real.n(), fake.n())?;
+    check_counts(Counts { real: real.n(), fake: fake.n() })?;
     if real.dim() != fake.dim() {
         return Err(MetricError::Dimensions { real: real.dim(), fake: fake.dim() });
     }
@@ -129,7 +195,7 @@ pub fn fid_with_root(input: FidInput<'_>, root: &RealRoot) -> Result<f64, Metric
         .iter()
         .map(|&eigenvalue| eigenvalue.max(0.0).sqrt())
         .sum();
-    Ok(shift + real.trace() + fake.trace() - 2.0 * trace_root)
+    Ok(Terms { shift, trace_real: real.trace(), trace_fake: fake.trace(), trace_root })
 }
 
 /// The features themselves, for sets smaller than their dimension.
@@ -145,8 +211,24 @@ pub struct FewSamples<'a, T> {
 /// # Errors
 /// If either side has fewer than 2 samples, the dimensions differ, or a number is not finite.
 pub fn fid_of_few<T: Real>(input: FewSamples<'_, T>) -> Result<f64, MetricError> {
+    fid_of_few_divided(input, Divisor::NMinus1)
+}
+
+/// [`fid_of_few`] with another divisor of the covariances.
+///
+/// # Errors
+/// As of [`fid_of_few`].
+pub fn fid_of_few_divided<T: Real>(
+    input: FewSamples<'_, T>,
+    divisor: Divisor,
+) -> Result<f64, MetricError> {
+    let n = [Some(input.real.len()), Some(input.fake.len())];
+    Ok(terms_of_few(input)?.sum(divisor, n))
+}
+
+fn terms_of_few<T: Real>(input: FewSamples<'_, T>) -> Result<Terms, MetricError> {
     let FewSamples { real, fake } = input;
-    check_counts(real.len(), fake.len())?;
+    check_counts(Counts { real: Some(real.len()), fake: Some(fake.len()) })?;
     if real.dim() != fake.dim() {
         return Err(MetricError::Dimensions { real: real.dim(), fake: fake.dim() });
     }
@@ -161,12 +243,21 @@ pub fn fid_of_few<T: Real>(input: FewSamples<'_, T>) -> Result<f64, MetricError>
     let cross = product(Mat::new(&x, n_real, d), Mat::new(&y, n_fake, d).t());
     let scale = ((n_real as f64 - 1.0) * (n_fake as f64 - 1.0)).sqrt();
     let trace_root = spectrum::nuclear_norm(&cross, n_real, n_fake)? / scale;
-    Ok(shift + trace(&x, n_real) + trace(&y, n_fake) - 2.0 * trace_root)
+    let (trace_real, trace_fake) = (trace(&x, n_real), trace(&y, n_fake));
+    Ok(Terms { shift, trace_real, trace_fake, trace_root })
 }
 
-fn check_counts(n_real: usize, n_fake: usize) -> Result<(), MetricError> {
-    for (side, got) in [(Side::Real, n_real), (Side::Fake, n_fake)] {
-        if got < 2 {
+/// Numbers of samples, where known.
+#[derive(Clone, Copy)]
+struct Counts {
+    real: Option<usize>,
+    fake: Option<usize>,
+}
+
+/// Statistics of an unknown number of samples pass: their covariance has been divided by n − 1 already.
+fn check_counts(counts: Counts) -> Result<(), MetricError> {
+    for (side, got) in [(Side::Real, counts.real), (Side::Fake, counts.fake)] {
+        if let Some(got) = got.filter(|&got| got < 2) {
             return Err(MetricError::TooFew { metric: "fid", side, needed: 2, got });
         }
     }

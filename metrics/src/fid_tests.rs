@@ -6,7 +6,7 @@ use ganbench_nn::rng::Stream;
 fn gaussian(mean: f64, variance: f64, d: usize) -> Statistics {
     let mut covariance = vec![0.0; d * d];
     covariance.iter_mut().step_by(d + 1).for_each(|v| *v = variance);
-    Statistics::from_parts(100, vec![mean; d], covariance).unwrap()
+    Statistics::from_parts(Some(100), vec![mean; d], covariance).unwrap()
 }
 
 fn normal(purpose: &str, n: usize) -> Vec<f32> {
@@ -148,7 +148,7 @@ fn what_has_no_fid_is_refused() {
         text(&gaussian(0.0, 1.0, 3), &good),
         "real features have 3 dimensions but fake features 2; extract both alike"
     );
-    let negative = Statistics::from_parts(9, vec![0.0; 2], vec![1.0, 0.0, 0.0, -0.5]).unwrap();
+    let negative = Statistics::from_parts(None, vec![0.0; 2], vec![1.0, 0.0, 0.0, -0.5]).unwrap();
     assert_eq!(
         text(&negative, &good),
         "covariance of dimension 2 is not positive semidefinite: eigenvalue -5e-1 beside a largest of \
@@ -160,4 +160,17 @@ fn what_has_no_fid_is_refused() {
         error.unwrap_err().to_string(),
         "row 1 of the features holds NaN, expected finite numbers only"
     );
+}
+
+#[test]
+fn divided_by_n_the_covariances_shrink_as_on_paper() {
+    // One dimension: 0, 2 and 0, 4. Variances 2 and 8 (n − 1), 1 and 4 (n); means 1 and 2.
+    let (real, fake) = ([0.0f64, 2.0], [0.0f64, 4.0]);
+    let input = FewSamples { real: Rows::new(&real, 1).unwrap(), fake: Rows::new(&fake, 1).unwrap() };
+    assert!((fid_of_few_divided(input, Divisor::N).unwrap() - 2.0).abs() < 1e-12);
+    assert!((fid_of_few(input).unwrap() - 3.0).abs() < 1e-12);
+    let (real, fake) = (Statistics::of(input.real).unwrap(), Statistics::of(input.fake).unwrap());
+    let input = FidInput { real: &real, fake: &fake };
+    assert!((fid_divided(input, Divisor::N).unwrap() - 2.0).abs() < 1e-9);
+    assert!((fid(input).unwrap() - 3.0).abs() < 1e-9);
 }

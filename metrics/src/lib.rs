@@ -16,6 +16,7 @@ mod extractors;
 mod features;
 pub mod fid;
 pub mod fid_infinity;
+pub mod files;
 pub mod inception_score;
 pub mod kid;
 mod kid_influence;
@@ -25,6 +26,7 @@ pub mod numpy_random;
 pub mod prdc;
 pub mod precision_recall;
 mod products;
+pub mod protocol;
 mod reference;
 mod resize;
 mod rows;
@@ -38,6 +40,7 @@ mod golden;
 #[cfg(test)]
 mod tiny_fixture;
 
+pub use bootstrap::Interval;
 pub use error::{MetricError, Side};
 pub use extractor::{
     EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorOptions, load, load_with,

@@ -118,6 +118,7 @@ pub struct Settings {
     /// Neighbours that set a ball's radius in precision, recall, density and coverage.
     pub nearest_k: usize,
     pub nearest_real: NearestReal,
+    pub fid_divisor: fid::Divisor,
     /// The same of improved precision and recall.
     pub ipr_nearest_k: usize,
     pub kid: kid::Options,
@@ -130,6 +131,7 @@ impl Default for Settings {
             inception_score: inception_score::Options::default(),
             nearest_k: 5,
             nearest_real: NearestReal::AsManyAsFakes,
+            fid_divisor: fid::Divisor::default(),
             ipr_nearest_k: 3,
             kid: kid::Options::default(),
             fid_infinity: fid_infinity::Options::default(),
@@ -144,6 +146,15 @@ pub enum NearestReal {
     AsManyAsFakes,
     /// All that are given, as the packages `prdc` and torch-fidelity do.
     All,
+}
+
+impl std::fmt::Display for NearestReal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::AsManyAsFakes => "n_fake",
+            Self::All => "all",
+        })
+    }
 }
 
 /// What to compare.

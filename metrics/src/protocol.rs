@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use crate::error::MetricError;
+use crate::fid::Divisor;
 use crate::inception_score;
 use crate::metric::{NearestReal, Settings};
-use crate::statistics::Divisor;
 
 /// How numbers are measured: what makes two of them comparable.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -121,7 +121,9 @@ impl Protocol {
             ..Settings::default()
         };
         // Metrics with < and with <= have names of their own.
-        if !self.nearest.starts_with("<=") {
+        if self.nearest.starts_with("<=") {
+            settings.ipr_nearest_k = self.nearest_k();
+        } else {
             settings.nearest_k = self.nearest_k();
         }
         settings
@@ -172,6 +174,7 @@ impl Measured<'_> {
         differ("is_shuffle", shuffle(here), shuffle(there));
         differ("is_bias", self.is_bias.to_string(), from.is_bias.to_string());
         differ("k", here.nearest_k.to_string(), there.nearest_k.to_string());
+        differ("k of ipr", here.ipr_nearest_k.to_string(), there.ipr_nearest_k.to_string());
         differ("nearest_real", here.nearest_real.to_string(), there.nearest_real.to_string());
         differ("fid_divisor", here.fid_divisor.to_string(), there.fid_divisor.to_string());
         differ("kid_subset", here.kid.subset.to_string(), there.kid.subset.to_string());

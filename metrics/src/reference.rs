@@ -18,6 +18,7 @@ type Radii = HashMap<(usize, usize), Arc<Vec<f64>>>;
 #[derive(Debug)]
 pub struct RealReference {
     statistics: Statistics,
+    n: usize,
     dim: usize,
     /// `[kept, dim]`
     rows: Vec<f32>,
@@ -37,14 +38,15 @@ impl RealReference {
         let rows = features.pool_rows();
         let statistics = Statistics::of(rows)?;
         let dim = features.dim();
-        let keep = if rows.len() < dim { rows.len() } else { keep };
+        let n = rows.len();
+        let keep = if n < dim { n } else { keep };
         let rows = rows.take(keep).values().to_vec();
-        Ok(Self { statistics, dim, rows, radii: Mutex::default(), root: Mutex::default() })
+        Ok(Self { statistics, n, dim, rows, radii: Mutex::default(), root: Mutex::default() })
     }
 
     /// Number of real images behind the statistics.
     pub fn n(&self) -> usize {
-        self.statistics.n()
+        self.n
     }
 
     pub fn dim(&self) -> usize {

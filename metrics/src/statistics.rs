@@ -18,7 +18,7 @@ const TILE: usize = 256;
 /// What FID needs to know of a set of images.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statistics {
-    n: usize,
+    n: Option<usize>,
     /// `[d]`
     mean: Vec<f64>,
     /// `[d, d]`, symmetric.
@@ -36,13 +36,14 @@ impl Statistics {
         Ok(accumulator.finish())
     }
 
-    /// From a stored mean `[d]` and covariance `[d, d]` of `n` samples.
+    /// From a stored mean `[d]` and covariance `[d, d]` of `n` samples, where it is
+    /// known of how many: most published files do not say.
     ///
     /// # Errors
     /// If the sizes disagree, a number is not finite, or the covariance is not symmetric to 1e-6 of
     /// its largest entry (stored f32 covariances are symmetric to about 1e-7).
     pub fn from_parts(
-        n: usize,
+        n: Option<usize>,
         mean: Vec<f64>,
         mut covariance: Vec<f64>,
     ) -> Result<Self, MetricError> {
@@ -69,8 +70,8 @@ impl Statistics {
         Ok(Self { n, mean, covariance })
     }
 
-    /// Number of samples.
-    pub fn n(&self) -> usize {
+    /// Number of samples; none where stored statistics do not say.
+    pub fn n(&self) -> Option<usize> {
         self.n
     }
 
@@ -210,7 +211,7 @@ impl Accumulator {
         }
         let shift = if self.shift.is_empty() { vec![0.0; d] } else { self.shift };
         let mean = shift.iter().zip(&offset).map(|(s, o)| s + o).collect();
-        Statistics { n: self.n, mean, covariance }
+        Statistics { n: Some(self.n), mean, covariance }
     }
 }
 

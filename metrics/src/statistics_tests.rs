@@ -10,7 +10,7 @@ fn mean_and_covariance_of_three_points_agree_with_paper() {
     // Points (1,2), (3,4), (5,12): means 3 and 6; deviations (−2,−4), (0,−2), (2,6).
     // Variances 8/2 = 4 and (16+4+36)/2 = 28, covariance (8+0+12)/2 = 10.
     let got = Statistics::of(Rows::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 12.0], 2).unwrap()).unwrap();
-    assert_eq!(got.n(), 3);
+    assert_eq!(got.n(), Some(3));
     assert_eq!(got.mean(), [3.0, 6.0]);
     assert_eq!(got.covariance(), [4.0, 10.0, 10.0, 28.0]);
     assert_eq!(got.trace(), 32.0);
@@ -65,7 +65,7 @@ fn features_that_are_not_finite_are_refused_by_row() {
 #[test]
 fn stored_statistics_that_cannot_be_are_refused() {
     let text = |mean: &[f64], covariance: &[f64]| {
-        Statistics::from_parts(9, mean.into(), covariance.into()).unwrap_err().to_string()
+        Statistics::from_parts(Some(9), mean.into(), covariance.into()).unwrap_err().to_string()
     };
     assert_eq!(
         text(&[0.0, 0.0], &[1.0]),

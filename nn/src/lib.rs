@@ -1,8 +1,9 @@
-//! Layers, initialisation, optimisers, CPU kernels and an op timer, used by `baselines` and `metrics`.
+//! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, used by `baselines` and `metrics`.
 
 pub mod images;
 pub mod kernels;
 pub mod layers;
+pub mod numpy;
 pub mod optim;
 pub mod params;
 pub mod profile;

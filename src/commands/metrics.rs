@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use ganbench_metrics::files::{read_features, read_matrix};
+use ganbench_metrics::files::FeatureFile;
 use ganbench_metrics::{Features, Logits, NearestReal, Settings};
 
 use super::eval::{MetricArgs, warn_of_few};
@@ -42,8 +42,8 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
     let mut names = args.metrics.names(&default)?;
     machine::set_threads(args.threads)?;
     let started = Instant::now();
-    let mut real = side(read_features(&args.real)?);
-    let mut fake = side(read_features(&args.fake)?);
+    let mut real = side(FeatureFile::read(&args.real)?)?;
+    let mut fake = side(FeatureFile::read(&args.fake)?)?;
     if let Some(path) = &args.logits {
         add_logits(&mut fake, path)?;
     }
@@ -106,8 +106,9 @@ fn add_logits(fake: &mut Side, path: &Path) -> Result<()> {
     let features = fake.features.take().with_context(|| {
         format!("--logits {} needs features in --fake, which holds mean and covariance", path.display())
     })?;
-    let (classes, values) = read_matrix(path)?;
-    let logits = Some(Logits { classes, values });
+    let read = side(FeatureFile::read(path)?)?.features;
+    let read = read.with_context(|| format!("{} holds no logits", path.display()))?;
+    let logits = Some(Logits { classes: read.dim(), values: read.into_pool() });
     let features = Features::new(features.dim(), features.into_pool(), logits);
     fake.features = Some(features.with_context(|| format!("--logits {}", path.display()))?);
     Ok(())

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
-use ganbench_metrics::Extractor;
-use ganbench_metrics::files::{FeatureFile, read_features, write_features, write_statistics};
+use ganbench_metrics::files::{FeatureFile, write_features, write_statistics};
+use ganbench_metrics::{Extractor, MetricError};
 use sha2::{Digest as _, Sha256};
 
 use super::collect::{Keep, Side};
@@ -71,7 +71,7 @@ impl Cache {
     /// What was kept under `key`. A file that cannot be read counts as none, and is written anew.
     pub fn get(&self, key: &Key<'_>) -> Option<Side> {
         let path = self.path(key);
-        let side = side(read_features(&path).ok()?);
+        let side = side(FeatureFile::read(&path).ok()?).ok()?;
         let fits = side.features.as_ref().is_none_or(|f| f.dim() == key.extractor.feature_dim());
         // Marks the file as used; where that is not allowed it only goes sooner.
         let touched = fs::File::options().append(true).open(&path);
@@ -127,16 +127,20 @@ fn remove(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// A file's content as one side of a comparison.
-pub fn side(file: FeatureFile) -> Side {
-    match file {
-        FeatureFile::Features(features) => {
-            let n = Some(features.len());
-            Side { features: Some(features), n, ..Side::default() }
-        }
+/// A file's content as one side of a comparison. Features in f64 are rounded to f32, as extractors give
+/// them.
+///
+/// # Errors
+/// If a number does not fit into f32.
+pub fn side(file: FeatureFile) -> Result<Side, MetricError> {
+    let features = match file {
+        FeatureFile::Features(features) => features,
+        FeatureFile::Wide(features) => features.narrowed()?,
         FeatureFile::Statistics(statistics) => {
             let n = statistics.n();
-            Side { statistics: Some(statistics), n, ..Side::default() }
+            return Ok(Side { statistics: Some(statistics), n, ..Side::default() });
         }
-    }
+    };
+    let n = Some(features.len());
+    Ok(Side { features: Some(features), n, ..Side::default() })
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use ganbench_metrics::fid::{FewSamples, FidInput, fid_divided, fid_of_few_divided};
 use ganbench_metrics::{
     EvaluationInput, Features, Interval, Labels, MetricValue, RealReference, Settings, Side as Which,
-    Statistics, bootstrap, default_metrics, evaluate_timed,
+    Statistics, bootstrap, evaluate_timed,
 };
 
 use super::collect::Side;
@@ -81,7 +81,7 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
     let mut intervals = Vec::new();
     if replicates > 0 {
         let started = Instant::now();
-        intervals = bootstrap::intervals(&input, bootstrap::Bootstrap { replicates, seed: SEED })?;
+        intervals = bootstrap::intervals(&input, &evaluation.values, bootstrap::Bootstrap { replicates, seed: SEED })?;
         seconds.add("bootstrap", started.elapsed().as_secs_f64());
     }
     let interval = |name: &str| intervals.iter().find(|(of, _)| *of == name).map(|(_, i)| *i);
@@ -115,9 +115,4 @@ fn statistics(side: &Side) -> Result<Statistics> {
         (None, Some(features)) => Ok(Statistics::of(Features::pool_rows(features))?),
         (None, None) => bail!("a side without features and without statistics"),
     }
-}
-
-/// Names of the metrics that are computed where nobody says which.
-pub fn names_by_default() -> Vec<&'static str> {
-    default_metrics().map(|m| m.name).collect()
 }

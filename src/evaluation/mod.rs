@@ -6,7 +6,7 @@ mod measure;
 mod outcome;
 mod source;
 
-pub use cache::{Cache, Key};
+pub use cache::{Cache, Key, side};
 pub use collect::{Collect, Keep, Side, collect};
 pub use measure::{Request, measure};
 pub use outcome::{ExtractorUsed, Outcome, Seconds};

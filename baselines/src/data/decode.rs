@@ -71,6 +71,14 @@ pub(super) fn header(bytes: &[u8]) -> Result<(usize, usize), Fault> {
     Ok((height as usize, width as usize))
 }
 
+/// Size as the header of the image says, with 1 channel where it is grey.
+pub(super) fn own_size(bytes: &[u8]) -> Result<ImageSize, Fault> {
+    let decoder = open(bytes)?;
+    let (width, height) = decoder.dimensions();
+    let channels = if decoder.color_type().has_color() { 3 } else { 1 };
+    Ok(ImageSize::new(height as usize, width as usize, channels))
+}
+
 /// Decodes one image into `out`, `[target.output.height, .width, .channels]`, which holds zeros.
 pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<(), Fault> {
     let decoder = open(bytes)?;

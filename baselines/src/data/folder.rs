@@ -16,7 +16,7 @@ use super::content::{BLOCK, Content, Row, image_error};
 use super::decode::{Fault, Target, header};
 use super::{DataError, Dataset, DatasetRequest, Progress, Split, Stage};
 
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// Of each class, every so manieth image is for testing.
 const TEST_EVERY: usize = 10;
 /// The largest side that is read, against headers that lie.

@@ -17,6 +17,7 @@ mod hub_hash;
 mod parquet;
 mod places;
 pub mod shapes;
+pub mod sources;
 
 #[cfg(test)]
 mod fixtures;

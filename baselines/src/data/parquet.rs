@@ -93,7 +93,7 @@ fn check(path: &Path, entry: &HubEntry) -> Result<usize, DataError> {
     Ok(rows)
 }
 
-fn describe(name: &str, dtype: &DataType) -> String {
+pub(super) fn describe(name: &str, dtype: &DataType) -> String {
     match dtype {
         DataType::Struct(fields) => {
             let fields: Vec<_> = fields.iter().map(|f| describe(f.name(), f.dtype())).collect();
@@ -149,7 +149,10 @@ fn encoded<'a>(images: &'a BinaryChunked, path: &Path) -> Result<Vec<&'a [u8]>, 
 
 /// Runs one step of the reader. polars panics on some damaged files (seen with flipped bits), which is
 /// the file's fault, not ours; catching that needs the default `panic = "unwind"`.
-fn guarded<T>(path: &Path, step: impl FnOnce() -> PolarsResult<T>) -> Result<T, DataError> {
+pub(super) fn guarded<T>(
+    path: &Path,
+    step: impl FnOnce() -> PolarsResult<T>,
+) -> Result<T, DataError> {
     let parquet = |reason: String| DataError::Parquet { path: path.to_owned(), reason };
     match catch_unwind(AssertUnwindSafe(step)) {
         Ok(Ok(value)) => Ok(value),

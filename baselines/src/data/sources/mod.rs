@@ -1,0 +1,173 @@
+//! Sources of images to measure: `SRC` of the commands that take images from anywhere.
+//!
+//! A source gives its images in a fixed order, a block at a time, so that memory does not grow with their
+//! number (but for `dataset:`, which is held whole). Convention: pixels are given as stored, 1 or 3
+//! channels of 8 bits; nothing is scaled, cropped or converted, and what does not fit is an error that
+//! names the file and the row, member or offset. Images of one source may differ in size.
+
+mod array;
+mod bytes;
+mod dataset;
+mod encoded;
+mod error;
+mod folder;
+mod parquet;
+mod tensors;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use ganbench_nn::images::{ImageSize, ImageView};
+use sha2::{Digest as _, Sha256};
+
+use super::Progress;
+pub use bytes::{ArrayFormat, open_bytes};
+pub use encoded::decode_image;
+pub use error::SourceError;
+
+/// The largest side that is read, against headers that lie.
+const MAX_SIDE: usize = 8192;
+/// What one call of [`ImageSource::next`] holds at most, unless a single image is larger.
+const BLOCK_BYTES: usize = 256 << 20;
+
+/// One decoded image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// 1 or 3 channels, as stored.
+    pub size: ImageSize,
+    /// `[height, width, channels]`, row-major, 0..=255.
+    pub pixels: Vec<u8>,
+    /// Where the source has classes.
+    pub label: Option<u32>,
+}
+
+impl Image {
+    pub fn view(&self) -> ImageView<'_> {
+        ImageView { size: self.size, pixels: &self.pixels }
+    }
+}
+
+/// Which images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceRequest {
+    /// As typed: a path, or `dataset:NAME:SPLIT`.
+    pub text: String,
+    /// `--data DIR`, for `dataset:` only.
+    pub root: Option<PathBuf>,
+    /// Only the first so many images.
+    pub limit: Option<usize>,
+}
+
+impl SourceRequest {
+    /// All images of `text`.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), root: None, limit: None }
+    }
+
+    /// How many of `found` are asked for.
+    fn count(&self, found: usize) -> usize {
+        self.limit.unwrap_or(found).min(found)
+    }
+}
+
+/// A stream of images.
+pub trait ImageSource: Send {
+    /// For messages: the path, or `dataset:NAME:SPLIT`.
+    fn name(&self) -> &str;
+
+    /// Number of images, those already given included.
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the images have labels.
+    fn has_labels(&self) -> bool;
+
+    /// Files of other kinds that were passed over; 0 but for folders.
+    fn passed_over(&self) -> usize {
+        0
+    }
+
+    /// The next images in order, decoded on all threads: at most `n`, fewer where they would not fit into
+    /// 256 MiB together, none at the end.
+    ///
+    /// # Errors
+    /// If an image is damaged or of a kind that is not read. Of several the first is named. After an
+    /// error, what comes next is not specified.
+    fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError>;
+
+    /// Lower-case hex of everything that decides pixels, labels and their order, so that a cache can be
+    /// keyed by it: names below the folder and bytes of the files, and the number of images. Not the
+    /// path. Reads the files once more. Two sources of equal pixels may have different hashes.
+    ///
+    /// # Errors
+    /// If a file cannot be read.
+    fn content_sha256(&self) -> Result<String, SourceError>;
+}
+
+impl std::fmt::Debug for dyn ImageSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ImageSource").field("name", &self.name()).field("len", &self.len()).finish()
+    }
+}
+
+/// Opens `request.text`:
+///
+/// - a folder of PNG, JPEG and WebP files at any depth, in the order of their paths below it; files and
+///   folders that begin with a dot are passed over. Where every image lies in a subfolder, the label is
+///   the position of the first-level subfolder among those that hold images;
+/// - `.npz` with u8 `arr_0` `[n, height, width, 1 or 3]` (the ADM layout), labels in `arr_1` or `labels`;
+/// - `.npy`, u8 `[n, height, width, 1 or 3]`;
+/// - `.safetensors` with the u8 tensor `images`, or only one u8 tensor of 4 axes; labels in `labels`;
+/// - `.parquet` of encoded images in column `image` or `img`, bytes or a struct with `bytes` (Hugging
+///   Face layout), labels in `label` or `labels`;
+/// - `dataset:NAME:SPLIT`, a dataset of [`super::load`].
+///
+/// # Errors
+/// If there is no such source, it holds no images, or its headers are damaged or of a kind that is not
+/// read.
+pub fn open(
+    request: &SourceRequest,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Box<dyn ImageSource>, SourceError> {
+    if request.limit == Some(0) {
+        return Err(SourceError::NothingAsked { text: request.text.clone() });
+    }
+    if let Some(name) = request.text.strip_prefix("dataset:") {
+        return Ok(Box::new(dataset::Source::open(name, request, progress)?));
+    }
+    let path = Path::new(&request.text);
+    if path.is_dir() {
+        return Ok(Box::new(folder::Source::open(path, request)?));
+    }
+    let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    let format = match extension.to_ascii_lowercase().as_str() {
+        "npz" => ArrayFormat::Npz,
+        "npy" => ArrayFormat::Npy,
+        "safetensors" => ArrayFormat::SafeTensors,
+        "parquet" => ArrayFormat::Parquet,
+        _ if path.exists() => return Err(SourceError::Unknown { text: request.text.clone() }),
+        _ if request.text.contains(':') => {
+            return Err(SourceError::Unknown { text: request.text.clone() });
+        }
+        _ => return Err(SourceError::Missing { path: path.into() }),
+    };
+    if !path.is_file() {
+        return Err(SourceError::Missing { path: path.into() });
+    }
+    bytes::open(bytes::Backing::File(path.into()), format, request)
+}
+
+/// The start of a content hash. Each kind of source has its own, since they order images differently.
+fn hasher(kind: &str, images: usize) -> Sha256 {
+    let mut hash = Sha256::new();
+    hash.update(b"ganbench-source-1\0");
+    hash.update(kind.as_bytes());
+    hash.update([0]);
+    hash.update((images as u64).to_le_bytes());
+    hash
+}

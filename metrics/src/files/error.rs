@@ -1,0 +1,51 @@
+//! What can be wrong with a file of features or statistics, one sentence each.
+
+use std::path::PathBuf;
+
+use ganbench_nn::numpy::NumpyError;
+use thiserror::Error;
+
+use crate::error::MetricError;
+
+/// A file of features or statistics that cannot be used or written. `origin` is the file, and the member
+/// where there is one.
+#[derive(Debug, Error)]
+pub enum FileError {
+    #[error("cannot {action} {path}: {source}")]
+    Io { action: &'static str, path: PathBuf, source: std::io::Error },
+    #[error(
+        "{origin} begins with bytes {start:02x?}, expected a .npz or .npy file of features or statistics"
+    )]
+    Format { origin: String, start: Vec<u8> },
+    #[error(transparent)]
+    Numpy(#[from] NumpyError),
+    #[error(
+        "{origin} holds neither pool (features), nor mu and sigma (statistics), nor arr_0 (features) alone; \
+         found: {found}"
+    )]
+    NoFeatures { origin: String, found: String },
+    #[error("{origin} holds {found} but not {missing}; statistics need both mu and sigma")]
+    Half { origin: String, found: &'static str, missing: &'static str },
+    #[error("{origin} holds {found}, expected {expected}")]
+    Kind { origin: String, found: String, expected: &'static str },
+    #[error(
+        "{origin} holds uint8 images of shape {shape:?}, expected features; extract them first"
+    )]
+    Images { origin: String, shape: Vec<usize> },
+    #[error("{origin} has shape {shape:?}, expected {expected}")]
+    Shape { origin: String, shape: Vec<usize>, expected: String },
+    #[error("{origin} holds no features")]
+    Empty { origin: String },
+    #[error("{origin} holds {bytes} bytes of numbers, more than the {most} that are read")]
+    TooLarge { origin: String, bytes: usize, most: usize },
+    #[error("{origin} row {row} holds {value}, expected finite numbers only")]
+    NonFinite { origin: String, row: usize, value: f64 },
+    #[error("{origin} is {value}, expected a number of images of 0 and above")]
+    Count { origin: String, value: i64 },
+    #[error("{origin}: {source}")]
+    Metric { origin: String, source: MetricError },
+    #[error("no memory for the {bytes} bytes of {origin}; use fewer features or a larger machine")]
+    Memory { origin: String, bytes: usize },
+    #[error("{path} was to hold {expected}, got {got}")]
+    Written { path: PathBuf, expected: String, got: String },
+}

@@ -1,0 +1,17 @@
+//! Files of features and of their statistics, as numpy and the usual tools write and read them.
+//!
+//! Read: features as `.npy` `[n, d]` or `.npz` with `pool` `[n, d]` and `logits` `[n, classes]`; statistics
+//! as `.npz` with `mu` `[d]` and `sigma` `[d, d]` (TTUR, pytorch-fid, clean-fid, EDM). Written: the same
+//! `.npz` members. Nothing of a file is executed; shapes are checked against the length of the file before
+//! memory is taken.
+
+mod error;
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::FileError;
+pub use read::{FeatureFile, WideFeatures};
+pub use write::{FeatureShape, FeatureWriter, write_features, write_statistics};

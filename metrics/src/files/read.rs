@@ -1,0 +1,326 @@
+//! Reading features and statistics.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _};
+use std::path::Path;
+
+use ganbench_nn::kernels::Real;
+use ganbench_nn::numpy::{Archive, Array, Element, Input, Kind};
+
+use super::FileError;
+use crate::features::{Features, Logits};
+use crate::rows::Rows;
+use crate::statistics::Statistics;
+
+/// Two million images of 2048 f32 numbers; keeps a wrong path from filling the memory.
+const LARGEST: usize = 16 << 30;
+/// Numbers are converted in pieces of about so many bytes.
+const PIECE: usize = 1 << 20;
+
+/// What a file of features holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FeatureFile {
+    /// Stored as f32, or as f16 and widened without loss.
+    Features(Features),
+    /// Stored as f64.
+    Wide(WideFeatures),
+    Statistics(Statistics),
+}
+
+/// Features in f64, with all their digits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WideFeatures {
+    dim: usize,
+    /// `[n, dim]`
+    pool: Vec<f64>,
+    /// Number of classes, `[n, classes]`.
+    logits: Option<(usize, Vec<f64>)>,
+}
+
+impl WideFeatures {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.pool.len() / self.dim
+    }
+
+    /// Never, of a file that was read.
+    pub fn is_empty(&self) -> bool {
+        self.pool.is_empty()
+    }
+
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub fn pool_rows(&self) -> Rows<'_, f64> {
+        Rows::new(&self.pool, self.dim).expect("checked on construction")
+    }
+
+    pub fn logit_rows(&self) -> Option<Rows<'_, f64>> {
+        let (classes, logits) = self.logits.as_ref()?;
+        Rows::new(logits, *classes).ok()
+    }
+
+    /// Rounded to f32, as extractors give them.
+    ///
+    /// # Errors
+    /// If a number is too large for f32: names the row.
+    pub fn narrowed(&self) -> Result<Features, crate::MetricError> {
+        let narrow = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<_>>();
+        let pool = narrow(&self.pool);
+        Rows::new(&pool, self.dim)?.check_finite()?;
+        let logits = match &self.logits {
+            None => None,
+            Some((classes, values)) => {
+                let values = narrow(values);
+                Rows::new(&values, *classes)?.check_finite()?;
+                Some(Logits { classes: *classes, values })
+            }
+        };
+        Features::new(self.dim, pool, logits)
+    }
+}
+
+impl FeatureFile {
+    /// Reads a `.npz` or `.npy` file, told apart by their first bytes:
+    ///
+    /// - `.npz` with `pool` `[n, d]` and, if there, `logits` `[n, classes]`: features;
+    /// - `.npz` with `mu` `[d]` and `sigma` `[d, d]`, and the number of images in `n` or `num_images` if
+    ///   there: statistics;
+    /// - `.npz` with `arr_0` alone, or `.npy`: features `[n, d]`.
+    ///
+    /// Numbers are floats of 16, 32 or 64 bits in either byte order, in C or Fortran order.
+    ///
+    /// # Errors
+    /// If the file is damaged (with the offset), holds none of these, a shape or kind is another, a
+    /// number is not finite (with its row), or sigma is not symmetric.
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        let io = |source| FileError::Io { action: "open", path: path.into(), source };
+        let file = File::open(path).map_err(io)?;
+        Self::from_input(&path.display().to_string(), Box::new(file))
+    }
+
+    /// As [`Self::read`], of bytes from anywhere, which errors call `origin`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn from_input(origin: &str, mut input: Box<dyn Input>) -> Result<Self, FileError> {
+        let path = origin.into();
+        let io = |source| FileError::Io { action: "read", path, source };
+        let mut start = Vec::new();
+        input.by_ref().take(6).read_to_end(&mut start).and_then(|_| input.rewind()).map_err(io)?;
+        if start == b"\x93NUMPY" {
+            let mut array = Array::npy(origin, input)?;
+            return features(&mut array, None);
+        }
+        if !start.starts_with(b"PK") {
+            return Err(FileError::Format { origin: origin.into(), start });
+        }
+        let mut archive = Archive::open(origin, input)?;
+        let has = |name: &str| archive.contains(name);
+        let half = |found, missing| FileError::Half { origin: origin.into(), found, missing };
+        if has("pool") {
+            let logits = match has("logits") {
+                true => Some(matrix(&mut archive.array("logits")?)?),
+                false => None,
+            };
+            return features(&mut archive.array("pool")?, logits);
+        }
+        match (has("mu"), has("sigma")) {
+            (true, true) => return statistics(&mut archive),
+            (true, false) => return Err(half("mu", "sigma")),
+            (false, true) => return Err(half("sigma", "mu")),
+            (false, false) => {}
+        }
+        if archive.names() == ["arr_0"] {
+            return features(&mut archive.array("arr_0")?, None);
+        }
+        let found = archive.names().join(", ");
+        Err(FileError::NoFeatures { origin: origin.into(), found })
+    }
+}
+
+/// Numbers with as many bits as the file has.
+enum Numbers {
+    F32(Vec<f32>),
+    F64(Vec<f64>),
+}
+
+struct Matrix {
+    rows: usize,
+    columns: usize,
+    numbers: Numbers,
+}
+
+fn features(array: &mut Array<'_>, logits: Option<Matrix>) -> Result<FeatureFile, FileError> {
+    let pool = matrix(array)?;
+    if let Some(logits) = logits.as_ref().filter(|logits| logits.rows != pool.rows) {
+        let source = crate::MetricError::LogitRows { pool: pool.rows, logits: logits.rows };
+        return Err(FileError::Metric { origin: array.origin().into(), source });
+    }
+    let failed = |source| FileError::Metric { origin: array.origin().into(), source };
+    let dim = pool.columns;
+    Ok(match (pool.numbers, logits) {
+        (Numbers::F32(pool), None) => {
+            FeatureFile::Features(Features::new(dim, pool, None).map_err(failed)?)
+        }
+        (
+            Numbers::F32(pool),
+            Some(Matrix { columns: classes, numbers: Numbers::F32(values), .. }),
+        ) => {
+            let logits = Some(Logits { classes, values });
+            FeatureFile::Features(Features::new(dim, pool, logits).map_err(failed)?)
+        }
+        // Where one of the two has more digits, both are kept in f64.
+        (pool, logits) => FeatureFile::Wide(WideFeatures {
+            dim,
+            pool: pool.widened(),
+            logits: logits.map(|logits| (logits.columns, logits.numbers.widened())),
+        }),
+    })
+}
+
+fn statistics(archive: &mut Archive) -> Result<FeatureFile, FileError> {
+    let mut array = archive.array("mu")?;
+    let origin = array.origin().to_owned();
+    let &[d] = array.header().shape.as_slice() else {
+        return Err(shape(&array, "[d]"));
+    };
+    if d == 0 {
+        return Err(FileError::Empty { origin });
+    }
+    let mean = numbers(&mut array, d)?.widened();
+    drop(array);
+    let mut array = archive.array("sigma")?;
+    let origin = array.origin().to_owned();
+    if array.header().shape != [d, d] {
+        return Err(shape(&array, &format!("[{d}, {d}], as mu has shape [{d}]")));
+    }
+    let covariance = numbers(&mut array, d)?.widened();
+    drop(array);
+    let name = ["n", "num_images"].into_iter().find(|name| archive.contains(name));
+    let n = name.map(|name| count(&mut archive.array(name)?)).transpose()?;
+    let statistics = Statistics::from_parts(n, mean, covariance);
+    Ok(FeatureFile::Statistics(statistics.map_err(|source| FileError::Metric { origin, source })?))
+}
+
+/// A number of images: an integer `[]` or `[1]`.
+fn count(array: &mut Array<'_>) -> Result<usize, FileError> {
+    let Element { kind, big_endian, .. } = array.header().element;
+    let expected = "one integer, the number of images";
+    if array.header().numbers != 1 {
+        return Err(shape(array, expected));
+    }
+    if !matches!(kind, Kind::Unsigned | Kind::Signed) {
+        let (origin, found) = (array.origin().into(), array.header().element.to_string());
+        return Err(FileError::Kind { origin, found, expected });
+    }
+    let mut stored = array.read_all()?;
+    if big_endian {
+        stored.reverse();
+    }
+    let negative = kind == Kind::Signed && stored.last().is_some_and(|&b| b & 0x80 != 0);
+    stored.resize(8, if negative { 0xff } else { 0 });
+    let value = i64::from_le_bytes(stored.try_into().unwrap_or_default());
+    let origin = array.origin().to_owned();
+    usize::try_from(value).map_err(|_| FileError::Count { origin, value })
+}
+
+fn shape(array: &Array<'_>, expected: &str) -> FileError {
+    FileError::Shape {
+        origin: array.origin().into(),
+        shape: array.header().shape.clone(),
+        expected: expected.into(),
+    }
+}
+
+/// Rows of features.
+fn matrix(array: &mut Array<'_>) -> Result<Matrix, FileError> {
+    let header = array.header();
+    if header.element.kind == Kind::Unsigned && header.shape.len() == 4 {
+        let shape = header.shape.clone();
+        return Err(FileError::Images { origin: array.origin().into(), shape });
+    }
+    let &[rows, columns] = header.shape.as_slice() else {
+        return Err(shape(array, "[n, d]"));
+    };
+    if header.numbers == 0 {
+        return Err(FileError::Empty { origin: array.origin().into() });
+    }
+    let fortran = header.fortran_order;
+    let numbers = numbers(array, if fortran { rows } else { columns })?;
+    let numbers = match numbers {
+        numbers if !fortran => numbers,
+        Numbers::F32(values) => Numbers::F32(transposed(&values, rows)),
+        Numbers::F64(values) => Numbers::F64(transposed(&values, rows)),
+    };
+    Ok(Matrix { rows, columns, numbers })
+}
+
+/// From column-major with `rows` numbers a column.
+fn transposed<T: Copy>(values: &[T], rows: usize) -> Vec<T> {
+    (0..rows).flat_map(|row| values.iter().skip(row).step_by(rows).copied()).collect()
+}
+
+/// All numbers of an array as stored, checked to be finite; `line` numbers stand beside one another.
+fn numbers(array: &mut Array<'_>, line: usize) -> Result<Numbers, FileError> {
+    let header = array.header();
+    let (element, bytes) = (header.element, header.data_bytes());
+    let origin = || array.origin().to_owned();
+    if element.kind != Kind::Float {
+        let expected = "floats of 16, 32 or 64 bits";
+        return Err(FileError::Kind { origin: origin(), found: element.to_string(), expected });
+    }
+    if bytes > LARGEST {
+        return Err(FileError::TooLarge { origin: origin(), bytes, most: LARGEST });
+    }
+    match element.bytes {
+        2 => Ok(Numbers::F32(converted(array, line, |b: [u8; 2]| {
+            half::f16::from_le_bytes(b).to_f32()
+        })?)),
+        4 => Ok(Numbers::F32(converted(array, line, f32::from_le_bytes)?)),
+        _ => Ok(Numbers::F64(converted(array, line, f64::from_le_bytes)?)),
+    }
+}
+
+fn converted<T: Real, const BYTES: usize>(
+    array: &mut Array<'_>,
+    line: usize,
+    convert: impl Fn([u8; BYTES]) -> T,
+) -> Result<Vec<T>, FileError> {
+    let header = array.header();
+    let (big_endian, total) = (header.element.big_endian, header.numbers);
+    let fortran = header.fortran_order;
+    let mut out: Vec<T> = Vec::new();
+    while out.len() < total {
+        let piece = (total - out.len()).min(PIECE / BYTES);
+        let bytes = array.read(piece * BYTES)?;
+        let memory =
+            |_| FileError::Memory { origin: array.origin().into(), bytes: total * size_of::<T>() };
+        out.try_reserve(piece).map_err(memory)?;
+        for &stored in bytes.as_chunks::<BYTES>().0 {
+            let mut stored = stored;
+            if big_endian {
+                stored.reverse();
+            }
+            let value = convert(stored);
+            if !value.f64().is_finite() {
+                let at = out.len();
+                let row = if fortran { at % line } else { at / line };
+                let (origin, value) = (array.origin().into(), value.f64());
+                return Err(FileError::NonFinite { origin, row, value });
+            }
+            out.push(value);
+        }
+    }
+    Ok(out)
+}
+
+impl Numbers {
+    fn widened(self) -> Vec<f64> {
+        match self {
+            Self::F32(values) => values.into_iter().map(f64::from).collect(),
+            Self::F64(values) => values,
+        }
+    }
+}

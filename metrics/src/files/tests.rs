@@ -1,0 +1,233 @@
+use std::io::Cursor;
+
+use ganbench_nn::rng::Stream;
+
+use super::*;
+use crate::features::{Features, Logits};
+use crate::rows::Rows;
+use crate::statistics::Statistics;
+
+// metrics/tests-data/features.npz and statistics.npz are made by metrics/tests/fuzz-seeds/make.py.
+const FEATURES: &[u8] = include_bytes!("../../tests-data/features.npz");
+const STATISTICS: &[u8] = include_bytes!("../../tests-data/statistics.npz");
+
+fn read(bytes: &[u8]) -> Result<FeatureFile, FileError> {
+    FeatureFile::from_input("x", Box::new(Cursor::new(bytes.to_vec())))
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    read(bytes).unwrap_err().to_string()
+}
+
+fn npy(descr: &str, fortran: bool, shape: &str, data: &[u8]) -> Vec<u8> {
+    let fortran = if fortran { "True" } else { "False" };
+    let header =
+        format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+    let mut out = b"\x93NUMPY\x01\x00".to_vec();
+    out.extend((header.len() as u16).to_le_bytes());
+    [out, header.into_bytes(), data.to_vec()].concat()
+}
+
+fn f4(shape: &str, values: &[f32]) -> Vec<u8> {
+    npy("<f4", false, shape, &values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<_>>())
+}
+
+fn npz(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in members {
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
+        zip.start_file(format!("{name}.npy"), options).unwrap();
+        std::io::Write::write_all(&mut zip, bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// 0, 1, 4, … modulo 7, as in `make.py`.
+fn pool() -> Vec<f32> {
+    (0..15u32).map(|i| (i * i % 7) as f32).collect()
+}
+
+#[test]
+fn features_and_statistics_of_numpy_are_read() {
+    let logits = Logits { classes: 2, values: (0..10).map(|i| i as f32 - 4.0).collect() };
+    let expected = Features::new(3, pool(), Some(logits)).unwrap();
+    assert_eq!(read(FEATURES).unwrap(), FeatureFile::Features(expected));
+    let FeatureFile::Statistics(got) = read(STATISTICS).unwrap() else { panic!("no statistics") };
+    let expected = Statistics::of(Rows::new(&pool(), 3).unwrap()).unwrap();
+    assert_eq!((got.n(), got.dim()), (Some(5), 3));
+    for (a, b) in got.mean().iter().zip(expected.mean()) {
+        assert!((a - b).abs() < 1e-14, "{a} {b}");
+    }
+    for (a, b) in got.covariance().iter().zip(expected.covariance()) {
+        assert!((a - b).abs() < 1e-13, "{a} {b}");
+    }
+}
+
+#[test]
+fn every_kind_of_float_and_order_gives_the_same_features() {
+    // 2 rows of 3; each number is exact in f16.
+    let values = [0.5f32, -1.0, 2.0, 3.0, 0.25, -8.0];
+    let expected = FeatureFile::Features(Features::new(3, values.to_vec(), None).unwrap());
+    let halves = values.map(half::f16::from_f32);
+    let columns = [0, 3, 1, 4, 2, 5].map(|i| values[i]);
+    for bytes in [
+        f4("(2, 3)", &values),
+        npy(">f4", false, "(2, 3)", &values.map(f32::to_be_bytes).concat()),
+        npy("<f4", true, "(2, 3)", &columns.map(f32::to_le_bytes).concat()),
+        npy("<f2", false, "(2, 3)", &halves.map(half::f16::to_le_bytes).concat()),
+        npz(&[("arr_0", f4("(2, 3)", &values))]),
+        npz(&[("pool", f4("(2, 3)", &values)), ("arr_0", f4("(1,)", &[0.0]))]),
+    ] {
+        assert_eq!(read(&bytes).unwrap(), expected);
+    }
+    let third = 1.0f64 / 3.0;
+    let bytes = npy("<f8", false, "(2, 1)", &[third, 2.0].map(f64::to_le_bytes).concat());
+    let FeatureFile::Wide(wide) = read(&bytes).unwrap() else { panic!("not wide") };
+    assert_eq!(wide.pool_rows().values(), [third, 2.0]);
+    assert_eq!(wide.narrowed().unwrap().pool(), [third as f32, 2.0]);
+    let bytes = npy("<f8", false, "(1, 1)", &1e300f64.to_le_bytes());
+    let FeatureFile::Wide(wide) = read(&bytes).unwrap() else { panic!("not wide") };
+    assert_eq!(
+        wide.narrowed().unwrap_err().to_string(),
+        "row 0 of the features holds inf, expected finite numbers only"
+    );
+}
+
+#[test]
+fn what_is_written_comes_back_to_the_bit_whatever_the_blocks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a/features.npz");
+    let mut stream = Stream::new(0, "features");
+    let mut block = |n: usize| {
+        let logits = Logits { classes: 2, values: stream.normal(2 * n) };
+        Features::new(3, stream.normal(3 * n), Some(logits)).unwrap()
+    };
+    let blocks = [block(3), block(1), block(4)];
+    let mut whole = Features::empty(3, 2);
+    let mut writer =
+        FeatureWriter::create(&path, FeatureShape { n: 8, dim: 3, classes: 2 }).unwrap();
+    for block in blocks {
+        writer.push(&block).unwrap();
+        whole.append(block).unwrap();
+    }
+    writer.finish().unwrap();
+    assert_eq!(FeatureFile::read(&path).unwrap(), FeatureFile::Features(whole.clone()));
+    let bytes = std::fs::read(&path).unwrap();
+    write_features(&path, &whole).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), bytes);
+
+    let statistics = Statistics::of(whole.pool_rows()).unwrap();
+    write_statistics(&path, &statistics).unwrap();
+    assert_eq!(FeatureFile::read(&path).unwrap(), FeatureFile::Statistics(statistics.clone()));
+    let (mean, covariance) = (statistics.mean().to_vec(), statistics.covariance().to_vec());
+    let unknown = Statistics::from_parts(None, mean, covariance).unwrap();
+    write_statistics(&path, &unknown).unwrap();
+    assert_eq!(FeatureFile::read(&path).unwrap(), FeatureFile::Statistics(unknown));
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_file_that_was_promised_more_keeps_what_stood_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("features.npz");
+    std::fs::write(&path, "before").unwrap();
+    let shape = FeatureShape { n: 4, dim: 3, classes: 0 };
+    let some = |n: usize| Features::new(3, vec![0.0; 3 * n], None).unwrap();
+    let mut writer = FeatureWriter::create(&path, shape).unwrap();
+    writer.push(&some(3)).unwrap();
+    let place = path.display();
+    assert_eq!(
+        writer.push(&some(2)).unwrap_err().to_string(),
+        format!("{place} was to hold 4 features of 3 dimensions, got 5 features of 3 dimensions")
+    );
+    assert_eq!(
+        writer.push(&Features::empty(2, 7)).unwrap_err().to_string(),
+        format!(
+            "{place} was to hold 4 features of 3 dimensions, got 3 features of 2 dimensions and 7 classes"
+        )
+    );
+    assert_eq!(
+        writer.finish().unwrap_err().to_string(),
+        format!("{place} was to hold 4 features of 3 dimensions, got 3 features of 3 dimensions")
+    );
+    assert_eq!(std::fs::read(&path).unwrap(), b"before");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn features_that_cannot_be_are_refused() {
+    assert_eq!(
+        refusal(b"what?!?"),
+        "x begins with bytes [77, 68, 61, 74, 3f, 21], expected a .npz or .npy file of features or statistics"
+    );
+    assert_eq!(
+        refusal(&f4("(3, 2)", &[0.0, 1.0, 2.0, f32::NAN, f32::INFINITY, 5.0])),
+        "x row 1 holds NaN, expected finite numbers only"
+    );
+    let columns = [0.0, 1.0, 2.0, 3.0, 4.0, f32::INFINITY].map(f32::to_le_bytes).concat();
+    assert_eq!(
+        refusal(&npy("<f4", true, "(3, 2)", &columns)),
+        "x row 2 holds inf, expected finite numbers only"
+    );
+    assert_eq!(refusal(&f4("(2,)", &[0.0; 2])), "x has shape [2], expected [n, d]");
+    assert_eq!(refusal(&f4("(0, 4)", &[])), "x holds no features");
+    assert_eq!(
+        refusal(&npy("<i4", false, "(1, 1)", &[0; 4])),
+        "x holds int32, expected floats of 16, 32 or 64 bits"
+    );
+    assert_eq!(
+        refusal(&npy("|u1", false, "(1, 2, 2, 3)", &[0; 12])),
+        "x holds uint8 images of shape [1, 2, 2, 3], expected features; extract them first"
+    );
+    assert_eq!(
+        refusal(&npz(&[("pool", f4("(2, 1)", &[0.0; 2])), ("logits", f4("(3, 1)", &[0.0; 3]))])),
+        "x member pool.npy: features have 2 rows of pool but 3 rows of logits; both come from one image each"
+    );
+    assert_eq!(
+        refusal(&npz(&[("a", f4("(1, 1)", &[0.0])), ("arr_0", f4("(1, 1)", &[0.0]))])),
+        "x holds neither pool (features), nor mu and sigma (statistics), nor arr_0 (features) alone; \
+         found: a, arr_0"
+    );
+}
+
+#[test]
+fn statistics_that_cannot_be_are_refused() {
+    let of = |mu: Vec<u8>, sigma: Vec<u8>| refusal(&npz(&[("mu", mu), ("sigma", sigma)]));
+    let (mu, sigma) = (f4("(2,)", &[0.0; 2]), f4("(2, 2)", &[1.0, 0.0, 0.0, 1.0]));
+    assert_eq!(
+        of(f4("(1, 2)", &[0.0; 2]), sigma.clone()),
+        "x member mu.npy has shape [1, 2], expected [d]"
+    );
+    assert_eq!(
+        of(mu.clone(), f4("(4,)", &[0.0; 4])),
+        "x member sigma.npy has shape [4], expected [2, 2], as mu has shape [2]"
+    );
+    assert_eq!(
+        of(mu.clone(), f4("(2, 2)", &[1.0, 0.0, f32::NAN, 1.0])),
+        "x member sigma.npy row 1 holds NaN, expected finite numbers only"
+    );
+    assert_eq!(
+        of(mu.clone(), f4("(2, 2)", &[1.0, 0.5, 0.25, 1.0])),
+        "x member sigma.npy: covariance is not symmetric: entries (1, 0) and (0, 1) differ by 2.5e-1"
+    );
+    assert_eq!(of(f4("(0,)", &[]), f4("(0, 0)", &[])), "x member mu.npy holds no features");
+    assert_eq!(
+        refusal(&npz(&[("mu", mu.clone())])),
+        "x holds mu but not sigma; statistics need both mu and sigma"
+    );
+    let with =
+        |n: Vec<u8>| refusal(&npz(&[("mu", mu.clone()), ("sigma", sigma.clone()), ("n", n)]));
+    assert_eq!(
+        with(npy(">i2", false, "()", &[0xff, 0xfe])),
+        "x member n.npy is -2, expected a number of images of 0 and above"
+    );
+    assert_eq!(
+        with(f4("()", &[1.0])),
+        "x member n.npy holds float32, expected one integer, the number of images"
+    );
+    assert_eq!(
+        with(npy("|u1", false, "(2,)", &[1, 2])),
+        "x member n.npy has shape [2], expected one integer, the number of images"
+    );
+}

@@ -1,0 +1,100 @@
+use ganbench_baselines::data::sources::{ArrayFormat, SourceRequest, decode_image, open_bytes};
+
+use crate::mutate::png_checksums;
+use crate::{INPUTS, MIB, fuzz};
+
+const NPY: &[u8] = include_bytes!("../fuzz-seeds/images.npy");
+const STORED: &[u8] = include_bytes!("../fuzz-seeds/stored.npz");
+const DEFLATED: &[u8] = include_bytes!("../fuzz-seeds/deflated.npz");
+const PARQUET: [&[u8]; 3] = [
+    include_bytes!("../fuzz-seeds/snappy.parquet"),
+    include_bytes!("../fuzz-seeds/zstd.parquet"),
+    include_bytes!("../fuzz-seeds/plain.parquet"),
+];
+const PNG: [&[u8]; 3] = [
+    include_bytes!("../fuzz-seeds/rgb.png"),
+    include_bytes!("../fuzz-seeds/palette.png"),
+    include_bytes!("../fuzz-seeds/grey.png"),
+];
+const JPEG: [&[u8]; 3] = [
+    include_bytes!("../fuzz-seeds/baseline.jpg"),
+    include_bytes!("../fuzz-seeds/progressive.jpg"),
+    include_bytes!("../fuzz-seeds/grey.jpg"),
+];
+const WEBP: [&[u8]; 2] =
+    [include_bytes!("../fuzz-seeds/lossy.webp"), include_bytes!("../fuzz-seeds/lossless.webp")];
+
+/// Opens and reads to the end.
+fn read(bytes: Vec<u8>, format: ArrayFormat) -> bool {
+    let Ok(mut source) = open_bytes(bytes, format, &SourceRequest::new("x")) else { return false };
+    loop {
+        match source.next(3) {
+            Ok(images) if images.is_empty() => return true,
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+fn decode(bytes: Vec<u8>) -> bool {
+    decode_image(&bytes, "x").is_ok()
+}
+
+#[test]
+fn damaged_image_arrays_are_errors_within_4_mib() {
+    fuzz("npy images", &[NPY], INPUTS, 4 * MIB, |bytes| read(bytes, ArrayFormat::Npy));
+}
+
+#[test]
+fn damaged_image_archives_are_errors_within_4_mib() {
+    fuzz("npz images", &[STORED, DEFLATED], INPUTS, 4 * MIB, |bytes| read(bytes, ArrayFormat::Npz));
+}
+
+#[test]
+fn damaged_tensor_files_are_errors_within_4_mib() {
+    let header = r#"{"images":{"dtype":"U8","shape":[4,2,3,3],"data_offsets":[0,72]},
+        "labels":{"dtype":"I64","shape":[4],"data_offsets":[72,104]}}"#;
+    let mut seed = (header.len() as u64).to_le_bytes().to_vec();
+    seed.extend(header.as_bytes());
+    seed.extend(0..72u8);
+    seed.extend([3i64, 1, 0, 2].iter().flat_map(|label| label.to_le_bytes()));
+    fuzz("safetensors images", &[&seed], INPUTS, 4 * MIB, |bytes| {
+        read(bytes, ArrayFormat::SafeTensors)
+    });
+}
+
+#[test]
+fn damaged_parquet_files_are_errors() {
+    // polars' panics are caught and become errors; their reports would drown the test's own.
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic.location().is_some_and(|at| at.file().contains("/polars-")) {
+            report(panic);
+        }
+    }));
+    fuzz("parquet images", &PARQUET, PARQUET_INPUTS, 4096 * MIB, |bytes| {
+        read(bytes, ArrayFormat::Parquet)
+    });
+}
+
+/// Fewer, since each takes polars a millisecond.
+const PARQUET_INPUTS: usize = 10_000;
+
+#[test]
+fn damaged_png_files_are_errors() {
+    fuzz("png", &PNG, INPUTS / 2, 1024 * MIB, decode);
+    fuzz("png with checksums", &PNG, INPUTS, 1024 * MIB, |mut bytes| {
+        png_checksums(&mut bytes);
+        decode(bytes)
+    });
+}
+
+#[test]
+fn damaged_jpeg_files_are_errors() {
+    fuzz("jpeg", &JPEG, INPUTS, 1024 * MIB, decode);
+}
+
+#[test]
+fn damaged_webp_files_are_errors() {
+    fuzz("webp", &WEBP, INPUTS, 1024 * MIB, decode);
+}

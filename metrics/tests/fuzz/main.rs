@@ -1,0 +1,45 @@
+//! Damaged files through every reader: an error or a result, no panic, and no more memory than stated.
+//!
+//! Here rather than in `baselines`, since the tests of `metrics` may use both crates. The seeds are made by
+//! `../fuzz-seeds/make.py`. Weights have their own test beside their reader.
+
+/// Counts allocated bytes.
+mod allocator;
+/// Features and statistics.
+mod features;
+/// Sources of images, and single images.
+mod images;
+/// Valid bytes to damaged ones.
+mod mutate;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
+
+use ganbench_nn::rng::Stream;
+
+/// Damaged files each reader is given.
+const INPUTS: usize = 100_000;
+const MIB: usize = 1 << 20;
+
+/// One test at a time, since the allocator counts for the whole process.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// Gives `inputs` damaged forms of `seeds` to `read`, which says whether it took them. Fails where that
+/// panics, holds more than `bytes` at once, or takes none or all of them.
+fn fuzz(name: &str, seeds: &[&[u8]], inputs: usize, bytes: usize, read: impl Fn(Vec<u8>) -> bool) {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    for seed in seeds {
+        assert!(read(seed.to_vec()), "{name}: a seed is refused");
+    }
+    let mut stream = Stream::new(0, name);
+    let mut taken = 0;
+    for i in 0..inputs {
+        let damaged = mutate::damaged(seeds, &mut stream);
+        let before = allocator::start();
+        let result = catch_unwind(AssertUnwindSafe(|| read(damaged)));
+        let held = allocator::peak().saturating_sub(before);
+        assert!(held <= bytes, "{name}: input {i} held {held} bytes");
+        taken += usize::from(result.unwrap_or_else(|_| panic!("{name}: input {i} panicked")));
+    }
+    assert!(taken > 0 && taken < inputs, "{name}: {taken} of {inputs} were taken");
+}
