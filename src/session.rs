@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::{self, Dataset, DatasetRequest, Stage};
 use ganbench_metrics::{Extractor, ExtractorOptions, RealReference, WeightsSource, load_with};

@@ -10,7 +10,7 @@ use crate::error::MetricError;
 use crate::extractors::{inception, pixels, small, vit};
 use crate::features::Features;
 use crate::weights::WeightsError;
-use crate::weights::source::WeightsSource;
+use crate::weights::source::{PublishedFile, WeightsSource};
 
 /// The extractor whose metrics go by their bare names, since the literature means it.
 pub const PUBLISHED: &str = inception::ENTRY.name;
@@ -39,6 +39,8 @@ pub struct ExtractorEntry {
     pub feature_dim: usize,
     /// Number of classes of its logits, 0 without logits.
     pub classes: usize,
+    /// Its weights on the hub; None where they are in the program, or there are none.
+    pub published: Option<PublishedFile>,
     pub(crate) load: fn(LoadRequest<'_>) -> Result<Box<dyn Extractor>, ExtractorError>,
 }
 

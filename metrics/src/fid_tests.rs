@@ -166,7 +166,8 @@ fn what_has_no_fid_is_refused() {
 fn divided_by_n_the_covariances_shrink_as_on_paper() {
     // One dimension: 0, 2 and 0, 4. Variances 2 and 8 (n − 1), 1 and 4 (n); means 1 and 2.
     let (real, fake) = ([0.0f64, 2.0], [0.0f64, 4.0]);
-    let input = FewSamples { real: Rows::new(&real, 1).unwrap(), fake: Rows::new(&fake, 1).unwrap() };
+    let input =
+        FewSamples { real: Rows::new(&real, 1).unwrap(), fake: Rows::new(&fake, 1).unwrap() };
     assert!((fid_of_few_divided(input, Divisor::N).unwrap() - 2.0).abs() < 1e-12);
     assert!((fid_of_few(input).unwrap() - 3.0).abs() < 1e-12);
     let (real, fake) = (Statistics::of(input.real).unwrap(), Statistics::of(input.fake).unwrap());

@@ -203,7 +203,10 @@ mod tests {
         }
         assert_eq!(protocol(DEFAULT).unwrap().name, "ganbench");
         let error = protocol("fid50k").unwrap_err().to_string();
-        assert!(error.starts_with("unknown protocol \"fid50k\"; known: ganbench, table1"), "{error}");
+        assert!(
+            error.starts_with("unknown protocol \"fid50k\"; known: ganbench, table1"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ fn normalised<T: Real>(rows: Rows<'_, T>) -> Result<Vec<f64>, MetricError> {
 /// XᵀX/n from the mean and covariance, whose sums are parallel and of fixed order.
 fn second_moments(unit: Rows<'_, f64>) -> Result<Vec<f64>, MetricError> {
     let statistics = Statistics::of(unit)?;
-    let (n, mean) = (statistics.n() as f64, statistics.mean());
+    let (n, mean) = (unit.len() as f64, statistics.mean());
     let covariance = statistics.covariance().chunks_exact(mean.len()).zip(mean);
     let of_row = |(row, a): (&[f64], &f64)| -> Vec<f64> {
         row.iter().zip(mean).map(|(c, b)| c * ((n - 1.0) / n) + a * b).collect()

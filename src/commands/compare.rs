@@ -63,7 +63,8 @@ pub fn run(args: &CompareArgs) -> Result<()> {
     let mut lines = Vec::new();
     let mut refused = Vec::new();
     for ((what, name), sample) in &a {
-        let Some((_, other)) = b.iter().find(|((other, n), _)| n == name && (other == what || single(&a, &b)))
+        let Some((_, other)) =
+            b.iter().find(|((other, n), _)| n == name && (other == what || single(&a, &b)))
         else {
             continue;
         };
@@ -158,8 +159,8 @@ fn measure_of(row: &ResultRow) -> Measure {
 
 /// The JSON that `ganbench eval` printed.
 fn of_json(path: &Path) -> Result<Samples> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let json: Value = serde_json::from_str(&text)
         .with_context(|| format!("{} is no JSON of ganbench eval", path.display()))?;
     let Some(object) = json.as_object().filter(|o| o.contains_key("protocol")) else {
@@ -200,7 +201,8 @@ fn variance(sample: &Sample) -> Option<(f64, Option<f64>)> {
     let n = sample.values.len() as f64;
     if sample.values.len() > 1 {
         let middle = mean(&sample.values);
-        let spread = sample.values.iter().map(|v| (v - middle) * (v - middle)).sum::<f64>() / (n - 1.0);
+        let spread =
+            sample.values.iter().map(|v| (v - middle) * (v - middle)).sum::<f64>() / (n - 1.0);
         return Some((spread / n, Some(n - 1.0)));
     }
     sample.error.map(|error| (error * error, None))
@@ -253,7 +255,9 @@ fn verdict(name: &str, difference: f64, half: Option<f64>, (a, b): (&Sample, &Sa
     // The interval shrinks as the root of the number of seeds.
     let seeds = a.values.len().max(b.values.len()) as f64 * (half / difference).powi(2);
     match seeds.ceil() {
-        n if n <= 1000.0 => format!("undecided: about {n} seeds a side would decide a difference of this size"),
+        n if n <= 1000.0 => {
+            format!("undecided: about {n} seeds a side would decide a difference of this size")
+        }
         _ => "undecided: no difference worth more than 1000 seeds".into(),
     }
 }

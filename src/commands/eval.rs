@@ -8,11 +8,11 @@ use candle_core::Device;
 use clap::Args;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::protocol::{self, CUSTOM, Measured as Done, Protocol};
-use ganbench_metrics::{Extractor, ExtractorOptions, MetricValue, extractor, load_with, metric};
+use ganbench_metrics::{Extractor, ExtractorOptions, extractor, load_with, metric};
 
 use crate::evaluation::{
     Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect, measure,
-    open_images,
+    open_images, possible,
 };
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
@@ -115,10 +115,13 @@ impl ExtractorArgs {
     pub fn ready(&self, default: &str) -> Result<Ready> {
         let name = self.extractor.as_deref().unwrap_or(default);
         // Before any file is looked at.
-        extractor::entry(name)?;
+        let entry = extractor::entry(name)?;
         let threads = machine::set_threads(self.threads)?;
         let device = machine::device(&self.device)?;
         let source = weights_source(self.weights.as_deref())?;
+        if let (Some(file), true) = (entry.published, source.is_hub()) {
+            super::fetch::weights(file, name, self.quiet)?;
+        }
         let options = ExtractorOptions {
             device: device.clone(),
             // A few images a thread: weights are read once for all of them.
@@ -151,9 +154,6 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     }
     let default = protocol.extractor.as_deref().unwrap_or(extractor::PUBLISHED);
     let ready = args.extractor.ready(default)?;
-    if ready.extractor.classes() == 0 && args.metrics.metrics.is_none() {
-        names.retain(|name| *name != "is");
-    }
     let keep = if names == ["fid"] { Keep::Statistics } else { Keep::Rows };
     let (mut real, real_sha256) = side(args, &args.real, protocol.n_real, keep, &names, &ready)?;
     let (mut fake, fake_sha256) = side(args, &args.fake, protocol.n_fake, keep, &names, &ready)?;
@@ -170,6 +170,9 @@ pub fn run(args: &EvalArgs) -> Result<()> {
                 features.add_to_logits(bias)?;
             }
         }
+    }
+    if args.metrics.metrics.is_none() && keep == Keep::Rows {
+        names = possible(names, &real, &fake, settings);
     }
     warn_of_few(&real, &fake, ready.extractor.feature_dim(), &names);
     let (n_real, n_fake) = (real.n, fake.n.unwrap_or_default());
@@ -205,10 +208,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
 
 /// The protocol that was followed; where none was, `custom` and what differs from the one asked for, or
 /// from the nearest.
-pub fn named(
-    done: &Done<'_>,
-    asked: &'static Protocol,
-) -> (String, Option<(String, Vec<String>)>) {
+pub fn named(done: &Done<'_>, asked: &'static Protocol) -> (String, Option<(String, Vec<String>)>) {
     let differences = done.differences(asked);
     if differences.is_empty() {
         return (asked.name.clone(), None);
@@ -263,7 +263,12 @@ pub fn features_of(
     let load_s = started.elapsed().as_secs_f64();
     if let Some(side) = hit {
         if !ready.quiet {
-            eprintln!("{} of {}: {} images, kept from before", extractor.name(), source.name(), source.len());
+            eprintln!(
+                "{} of {}: {} images, kept from before",
+                extractor.name(),
+                source.name(),
+                source.len()
+            );
         }
         return Ok((Side { load_s, n: Some(source.len()), ..side }, Some(content_sha256)));
     }
@@ -287,9 +292,4 @@ pub fn warn_of_few(real: &Side, fake: &Side, dim: usize, names: &[&str]) {
             n(fake)
         );
     }
-}
-
-/// Whether a value is of a metric.
-pub fn is_metric(value: &MetricValue, name: &str) -> bool {
-    value.metric.split('@').next() == Some(name)
 }

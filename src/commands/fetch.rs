@@ -1,12 +1,15 @@
 //! `ganbench fetch`: weights and data sets from the hub, ahead of their use.
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ganbench_baselines::data::{self, DatasetRequest, Split};
 use ganbench_metrics::extractor::entry;
+use ganbench_metrics::weights::source::PublishedFile;
 use serde_json::json;
 
-use crate::machine;
+use crate::machine::{self, UsageError};
 use crate::progress::Progress;
 
 /// Prints one JSON object with what is at hand now.
@@ -32,18 +35,12 @@ pub fn run(args: &FetchArgs) -> Result<()> {
     machine::set_threads(None)?;
     match args.what {
         Fetched::Extractor => {
-            let entry = entry(&args.name)?;
-            let mut bar = None;
-            let found = entry.fetch(&mut |done, total| {
-                let bar = bar.get_or_insert_with(|| {
-                    Progress::new(format!("download {}", args.name), total as f64, args.quiet)
-                });
-                bar.set(done as f64, &format!("{:.0}/{:.0} MB", done as f64 / 1e6, total as f64 / 1e6));
-            })?;
-            if let Some(bar) = bar {
-                bar.finish("done");
-            }
-            println!("{}", json!({"extractor": args.name, "path": found.path, "sha256": found.sha256}));
+            let Some(file) = entry(&args.name)?.published else {
+                let text = format!("there is nothing to fetch for {}: it needs no file", args.name);
+                return Err(UsageError::new(text).into());
+            };
+            let path = weights(file, &args.name, args.quiet)?;
+            println!("{}", json!({"extractor": args.name, "path": path, "sha256": file.sha256}));
         }
         Fetched::Dataset => {
             for split in [Split::Train, Split::Test] {
@@ -52,7 +49,10 @@ pub fn run(args: &FetchArgs) -> Result<()> {
                 let dataset = data::load(&request, &mut |p| {
                     if bar.as_ref().is_none_or(|(stage, _)| *stage != p.stage) {
                         let label = format!("{:?} {} {split}", p.stage, args.name).to_lowercase();
-                        bar = Some((p.stage, Progress::new(label, p.total.max(1) as f64, args.quiet)));
+                        bar = Some((
+                            p.stage,
+                            Progress::new(label, p.total.max(1) as f64, args.quiet),
+                        ));
                     }
                     if let Some((_, bar)) = &mut bar {
                         bar.set(p.done as f64, "");
@@ -70,4 +70,21 @@ pub fn run(args: &FetchArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Weights in the hub's cache, downloaded with a progress bar where they are not there.
+///
+/// # Errors
+/// If the download fails or is not what was published.
+pub fn weights(file: PublishedFile, name: &str, quiet: bool) -> Result<PathBuf> {
+    let mut bar = None;
+    let path = file.fetch(&mut |done, total| {
+        let bar = bar
+            .get_or_insert_with(|| Progress::new(format!("download {name}"), total as f64, quiet));
+        bar.set(done as f64, &format!("{:.0}/{:.0} MB", done as f64 / 1e6, total as f64 / 1e6));
+    })?;
+    if let Some(bar) = bar {
+        bar.finish("done");
+    }
+    Ok(path)
 }

@@ -9,7 +9,7 @@ use ganbench_metrics::files::FeatureFile;
 use ganbench_metrics::{Features, Logits, NearestReal, Settings};
 
 use super::eval::{MetricArgs, warn_of_few};
-use crate::evaluation::{Outcome, Request, Side, measure, side};
+use crate::evaluation::{Outcome, Request, Side, measure, possible, side};
 use crate::machine;
 
 /// FEATURES is an .npy [N,d], an .npz with `pool` and perhaps `logits`, or an .npz with `mu` and `sigma`
@@ -52,7 +52,7 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
     settings.nearest_k = args.metrics.k.unwrap_or(settings.nearest_k);
     settings.kid.subset = args.metrics.kid_subset.unwrap_or(settings.kid.subset);
     if args.metrics.metrics.is_none() {
-        names = possible(names, &real, &fake, settings.kid.subset);
+        names = possible(names, &real, &fake, settings);
     }
     let dim = |side: &Side| side.features.as_ref().map(Features::dim);
     warn_of_few(&real, &fake, dim(&real).or(dim(&fake)).unwrap_or(0), &names);
@@ -80,31 +80,13 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
     outcome.print(args.metrics.json)
 }
 
-/// What can be computed, with a note on what cannot.
-fn possible<'a>(names: Vec<&'a str>, real: &Side, fake: &Side, subset: usize) -> Vec<&'a str> {
-    let (Some(real), Some(fake)) = (&real.features, &fake.features) else {
-        eprintln!("note: mean and covariance suffice for fid alone");
-        return vec!["fid"];
-    };
-    let can = |name: &&str| match *name {
-        "is" => fake.logits().is_some(),
-        "kid" if real.len().min(fake.len()) < subset => {
-            eprintln!(
-                "note: kid needs {subset} images a side, got {} and {}; --kid-subset N takes fewer",
-                real.len(),
-                fake.len()
-            );
-            false
-        }
-        _ => true,
-    };
-    names.into_iter().filter(can).collect()
-}
-
 /// Puts logits of a file of their own beside the features.
 fn add_logits(fake: &mut Side, path: &Path) -> Result<()> {
     let features = fake.features.take().with_context(|| {
-        format!("--logits {} needs features in --fake, which holds mean and covariance", path.display())
+        format!(
+            "--logits {} needs features in --fake, which holds mean and covariance",
+            path.display()
+        )
     })?;
     let read = side(FeatureFile::read(path)?)?.features;
     let read = read.with_context(|| format!("{} holds no logits", path.display()))?;

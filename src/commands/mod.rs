@@ -42,7 +42,11 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
         let metric = e.downcast_ref::<MetricError>().is_some_and(|e| {
             matches!(e, MetricError::UnknownMetric { .. } | MetricError::UnknownProtocol { .. })
         });
-        plan || metric || train || extractor || data || e.downcast_ref::<machine::UsageError>().is_some()
+        plan || metric
+            || train
+            || extractor
+            || data
+            || e.downcast_ref::<machine::UsageError>().is_some()
     };
     error.chain().any(of)
 }

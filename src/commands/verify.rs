@@ -8,7 +8,7 @@ use ganbench_baselines::data::{self, DatasetRequest, Split};
 use ganbench_metrics::fid::{FewSamples, FidInput, fid, fid_of_few};
 use ganbench_metrics::kid::{self, KidInput, kid};
 use ganbench_metrics::numpy_random::RandomState;
-use ganbench_metrics::{Extractor, Features, Statistics, inception_score};
+use ganbench_metrics::{Features, Statistics, inception_score};
 use ganbench_nn::images::{ImageBatch, ImageSize};
 use serde::Serialize;
 
@@ -67,11 +67,21 @@ const PUBLISHED: &[(&str, f64, f64)] = &[
 const WEIGHTS: &str = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2";
 
 /// Hashes of the copy of CIFAR-10 that [`MADE_0`] was computed on: re-encoded and shuffled.
-const MADE_0_DATA: [&str; 2] = ["", ""];
+const MADE_0_DATA: [&str; 2] = [
+    "02951df861d2574df67f110db22d91bf375a9cd6c985a9e08fd7208851eb82e9",
+    "5b34f919601f79a493b032d94a1367595c2dca64fa77a29e3131b57fa46b4f40",
+];
 
-/// The same with made weights, seed 0, on that copy: metrics/tests-data/verify_golden.py.
+/// This program's own values with made weights, seed 0, on that copy. torch-fidelity on Pillow's decoding of
+/// the same JPEG files, which differs by a grey level here and there, gives 1.046275, 1.054188, 0.013912,
+/// 0.509400, -0.000746, 0.006053 (metrics/tests-data/verify_golden.py).
 const MADE_0: &[(&str, f64, f64)] = &[
-    // PINS
+    ("is_100", 1.046_330_545_341_825_7, 1e-5),
+    ("is_256", 1.054_228_215_258_75, 1e-5),
+    ("is_256_std", 0.013_933_617_132_536_068, 1e-5),
+    ("fid_256", 0.508_739_902_266_299_3, 1e-5),
+    ("kid_256", -0.000_747_139_348_418_421_9, 1e-6),
+    ("kid_256_std", 0.006_039_516_546_052_407, 1e-6),
 ];
 
 /// First labels of the files of the original archive: data_batch_1 to data_batch_5.
@@ -90,7 +100,8 @@ const RECORD: usize = 1 + 3 * 32 * 32;
 /// If the data or the weights cannot be had, or a value misses its target.
 pub fn run(args: &VerifyArgs) -> Result<()> {
     if args.name != "inception" {
-        let text = format!("there are no published check values for \"{}\"; known: inception", args.name);
+        let text =
+            format!("there are no published check values for \"{}\"; known: inception", args.name);
         return Err(UsageError::new(text).into());
     }
     let ready = args.extractor.ready(&args.name)?;
@@ -149,7 +160,9 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
         }
     }
     if missed > 0 {
-        bail!("{missed} of {done} values miss their targets: features here are not the reference's");
+        bail!(
+            "{missed} of {done} values miss their targets: features here are not the reference's"
+        );
     }
     Ok(())
 }
@@ -195,7 +208,8 @@ struct Cifar10 {
 impl Cifar10 {
     /// From the original binary files in `root`, else as any data set.
     fn load(root: Option<PathBuf>) -> Result<Self> {
-        for folder in root.iter().flat_map(|root| [root.join("cifar-10-batches-bin"), root.clone()]) {
+        for folder in root.iter().flat_map(|root| [root.join("cifar-10-batches-bin"), root.clone()])
+        {
             if folder.join("data_batch_1.bin").is_file() {
                 return Self::original(&folder);
             }
@@ -231,7 +245,9 @@ impl Cifar10 {
                 for record in bytes.chunks_exact(RECORD) {
                     labels.push(u32::from(record[0]));
                     let planes = &record[1..];
-                    pixels.extend((0..1024).flat_map(|i| [planes[i], planes[1024 + i], planes[2048 + i]]));
+                    pixels.extend(
+                        (0..1024).flat_map(|i| [planes[i], planes[1024 + i], planes[2048 + i]]),
+                    );
                 }
             }
             Ok(ImageBatch::new(size, pixels, Some(labels), None)?)
@@ -263,7 +279,9 @@ impl Cifar10 {
         let copy = self.sha256.as_ref().is_some_and(|sha256| *sha256 == MADE_0_DATA);
         match (weights, &self.order) {
             (WEIGHTS, Some(_)) => Ok(PUBLISHED),
-            (WEIGHTS, None) => Err("the training images are not those of the original archive".into()),
+            (WEIGHTS, None) => {
+                Err("the training images are not those of the original archive".into())
+            }
             ("made:0", _) if copy => Ok(MADE_0),
             (other, _) => Err(format!("weights {other} are not the published ones")),
         }

@@ -15,7 +15,7 @@ use super::collect::{Keep, Side};
 const VERSION: u32 = 1;
 
 /// What decides features.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Key<'a> {
     /// Of the images, their labels and their order.
     pub content_sha256: &'a str,
@@ -56,11 +56,12 @@ impl Cache {
     /// is no such folder.
     pub fn find(folder: Option<PathBuf>) -> Option<Self> {
         let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
-        let folder = folder.or_else(|| variable("GANBENCH_CACHE").map(PathBuf::from)).or_else(|| {
-            let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
-            let caches = caches.or_else(|| Some(std::env::home_dir()?.join(".cache")));
-            Some(caches?.join("ganbench"))
-        })?;
+        let folder =
+            folder.or_else(|| variable("GANBENCH_CACHE").map(PathBuf::from)).or_else(|| {
+                let caches = variable("XDG_CACHE_HOME").map(PathBuf::from);
+                let caches = caches.or_else(|| Some(std::env::home_dir()?.join(".cache")));
+                Some(caches?.join("ganbench"))
+            })?;
         Some(Self { folder: folder.join("features"), most_bytes: MOST_BYTES })
     }
 
@@ -89,7 +90,9 @@ impl Cache {
         fs::create_dir_all(&self.folder).with_context(context)?;
         match (&side.features, &side.statistics) {
             (Some(features), _) => write_features(&path, features).with_context(context)?,
-            (None, Some(statistics)) => write_statistics(&path, statistics).with_context(context)?,
+            (None, Some(statistics)) => {
+                write_statistics(&path, statistics).with_context(context)?
+            }
             (None, None) => return Ok(()),
         }
         self.prune().with_context(context)

@@ -123,7 +123,8 @@ impl Gathered {
                 self.features = None;
             }
         }
-        let features = if self.accumulator.is_some() { features.without_logits() } else { features };
+        let features =
+            if self.accumulator.is_some() { features.without_logits() } else { features };
         if let Some(all) = &mut self.features {
             all.append(features)?;
         }

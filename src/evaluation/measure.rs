@@ -5,8 +5,8 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use ganbench_metrics::fid::{FewSamples, FidInput, fid_divided, fid_of_few_divided};
 use ganbench_metrics::{
-    EvaluationInput, Features, Interval, Labels, MetricValue, RealReference, Settings, Side as Which,
-    Statistics, bootstrap, evaluate_timed,
+    EvaluationInput, Features, Interval, Labels, MetricValue, RealReference, Settings,
+    Side as Which, Statistics, bootstrap, evaluate_timed,
 };
 
 use super::collect::Side;
@@ -57,7 +57,9 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
             .into());
         }
         if replicates > 0 {
-            bail!("intervals need the features themselves, but a side holds mean and covariance alone");
+            bail!(
+                "intervals need the features themselves, but a side holds mean and covariance alone"
+            );
         }
         let value = seconds.time("fid", || fid_of_sides(&real, &fake, settings))?;
         return Ok(Measured { values: vec![(value, None)], seconds });
@@ -81,7 +83,11 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
     let mut intervals = Vec::new();
     if replicates > 0 {
         let started = Instant::now();
-        intervals = bootstrap::intervals(&input, &evaluation.values, bootstrap::Bootstrap { replicates, seed: SEED })?;
+        intervals = bootstrap::intervals(
+            &input,
+            &evaluation.values,
+            bootstrap::Bootstrap { replicates, seed: SEED },
+        )?;
         seconds.add("bootstrap", started.elapsed().as_secs_f64());
     }
     let interval = |name: &str| intervals.iter().find(|(of, _)| *of == name).map(|(_, i)| *i);
@@ -115,4 +121,38 @@ fn statistics(side: &Side) -> Result<Statistics> {
         (None, Some(features)) => Ok(Statistics::of(Features::pool_rows(features))?),
         (None, None) => bail!("a side without features and without statistics"),
     }
+}
+
+/// Those of the metrics wanted by default that can be computed, with a note on the others.
+pub fn possible<'a>(
+    names: Vec<&'a str>,
+    real: &Side,
+    fake: &Side,
+    settings: Settings,
+) -> Vec<&'a str> {
+    let (Some(real), Some(fake)) = (&real.features, &fake.features) else {
+        if names != ["fid"] {
+            eprintln!("note: mean and covariance suffice for fid alone");
+        }
+        return vec!["fid"];
+    };
+    let (fewest, k) = (real.len().min(fake.len()), settings.nearest_k);
+    let can = |name: &&str| {
+        let needed = match *name {
+            "is" if fake.logits().is_none() => {
+                eprintln!("note: is needs class logits, which these features do not have");
+                return false;
+            }
+            "is" => settings.inception_score.splits,
+            "kid" => settings.kid.subset,
+            "precision" | "recall" | "density" | "coverage" => k + 1,
+            _ => return true,
+        };
+        if fewest < needed {
+            let way = if *name == "kid" { "; --kid-subset N takes fewer" } else { "" };
+            eprintln!("note: {name} needs {needed} images, got {fewest}{way}");
+        }
+        fewest >= needed
+    };
+    names.into_iter().filter(can).collect()
 }

@@ -24,6 +24,7 @@ pub const ENTRY: ExtractorEntry = ExtractorEntry {
     description: "pixels / 255, resized to 32x32 (Pillow's bicubic): 3072 features, no network",
     feature_dim: DIM,
     classes: 0,
+    published: None,
     load,
 };
 

@@ -74,6 +74,14 @@ pub enum WeightsError {
     NotWanted { extractor: String, path: PathBuf },
 }
 
+fn check_hash(path: &Path, got: &str, expected: &str) -> Result<(), WeightsError> {
+    if got == expected {
+        return Ok(());
+    }
+    let (got, expected) = (got.into(), expected.into());
+    Err(WeightsError::Hash { path: path.into(), got, expected })
+}
+
 /// Name and shape of a tensor that a network needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSpec {
@@ -120,9 +128,7 @@ impl Weights {
         }
         let bytes = std::fs::read(path).map_err(io)?;
         let got = hex(&Sha256::digest(&bytes));
-        if let Some(expected) = sha256.filter(|expected| *expected != got) {
-            return Err(WeightsError::Hash { path: path.into(), got, expected: expected.into() });
-        }
+        sha256.map_or(Ok(()), |expected| check_hash(path, &got, expected))?;
         Ok(Self { tensors: tensors(path, &bytes, specs)?, sha256: got })
     }
 

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use hf_hub::{Cache, Repo, RepoType};
+use sha2::{Digest as _, Sha256};
 
 use super::made::made_weights;
-use super::{TensorSpec, Weights, WeightsError};
+use super::{TensorSpec, Weights, WeightsError, check_hash, hex};
 
 /// A file of weights, or a folder that holds files of several networks: [`PublishedFile::folder_name`].
 pub const VARIABLE: &str = "GANBENCH_WEIGHTS";
@@ -46,6 +47,11 @@ impl WeightsSource {
         Self::Published { file, variable, download: true }
     }
 
+    /// Whether weights come from the hub or its cache.
+    pub fn is_hub(&self) -> bool {
+        matches!(self, Self::Published { file: None, variable: None, .. })
+    }
+
     /// The weights for `specs`. Hashes of given files are recorded, not judged: other weights in the
     /// same shape are legitimate. What comes from the hub must have the published hash.
     ///
@@ -71,14 +77,67 @@ impl WeightsSource {
                 }
             }
             Self::Published { download, .. } => {
-                let path = from_hub(published, *download)?;
+                let path = from_hub(published, *download, &mut |_, _| {})?;
                 Weights::read_expecting(&path, specs, Some(published.sha256))
             }
         }
     }
 }
 
-fn from_hub(published: PublishedFile, download: bool) -> Result<PathBuf, WeightsError> {
+impl PublishedFile {
+    /// Its path in the hub's cache, where it is downloaded to if it is not there. `progress` is called with
+    /// (bytes done, bytes in all) while that goes on.
+    ///
+    /// # Errors
+    /// If the download fails, or what came is not what was published.
+    pub fn fetch(self, progress: &mut dyn FnMut(u64, u64)) -> Result<PathBuf, WeightsError> {
+        let path = from_hub(self, true, progress)?;
+        let io = |source| WeightsError::Io { path: path.clone(), source };
+        let mut hash = Sha256::new();
+        let mut file = std::fs::File::open(&path).map_err(io)?;
+        std::io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(io)?;
+        check_hash(&path, &hex(&hash.finalize()), self.sha256)?;
+        Ok(path)
+    }
+}
+
+struct HashWriter<'a>(&'a mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Report<'a> {
+    done: u64,
+    total: u64,
+    progress: &'a mut dyn FnMut(u64, u64),
+}
+
+impl hf_hub::api::Progress for Report<'_> {
+    fn init(&mut self, size: usize, _: &str) {
+        (self.done, self.total) = (0, size as u64);
+    }
+
+    fn update(&mut self, size: usize) {
+        self.done += size as u64;
+        (self.progress)(self.done, self.total);
+    }
+
+    fn finish(&mut self) {}
+}
+
+fn from_hub(
+    published: PublishedFile,
+    download: bool,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<PathBuf, WeightsError> {
     let repo = Repo::with_revision(
         published.repository.into(),
         RepoType::Model,
@@ -107,5 +166,6 @@ fn from_hub(published: PublishedFile, download: bool) -> Result<PathBuf, Weights
     }
     let api = hf_hub::api::sync::ApiBuilder::from_env().with_progress(false).build();
     let api = api.map_err(|e| failed(e.to_string()))?;
-    api.repo(repo).get(published.file).map_err(|e| failed(e.to_string()))
+    let report = Report { done: 0, total: 0, progress };
+    api.repo(repo).download_with_progress(published.file, report).map_err(|e| failed(e.to_string()))
 }

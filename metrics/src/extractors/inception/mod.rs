@@ -19,8 +19,8 @@ use ganbench_nn::images::ImageView;
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest, check_images};
 use crate::features::{Features, Logits};
-use crate::weights::source::PublishedFile;
 use crate::weights::TensorSpec;
+use crate::weights::source::PublishedFile;
 use cpu::CpuNetwork;
 use preprocessing::Preprocessing;
 use tensors::TensorNetwork;
@@ -39,7 +39,8 @@ const fn entry(
     description: &'static str,
     load: fn(LoadRequest<'_>) -> std::result::Result<Box<dyn Extractor>, ExtractorError>,
 ) -> ExtractorEntry {
-    ExtractorEntry { name, description, feature_dim: DIM, classes: CLASSES, load }
+    let published = Some(PUBLISHED_WEIGHTS);
+    ExtractorEntry { name, description, feature_dim: DIM, classes: CLASSES, published, load }
 }
 
 /// `inception` in the table of extractors.

@@ -58,7 +58,8 @@ impl TensorNetwork {
     /// Pooled features `[n, 2048]` and logits `[n, 1008]` of planes `[n, 3, 299, 299]`.
     pub(super) fn forward_planes(&self, x: Vec<f32>) -> Result<(Vec<f32>, Vec<f32>)> {
         let n = x.len() / (3 * SIDE * SIDE);
-        let (features, logits) = self.forward(&Tensor::from_vec(x, (n, 3, SIDE, SIDE), &self.device)?)?;
+        let (features, logits) =
+            self.forward(&Tensor::from_vec(x, (n, 3, SIDE, SIDE), &self.device)?)?;
         Ok((features.flatten_all()?.to_vec1()?, logits.flatten_all()?.to_vec1()?))
     }
 

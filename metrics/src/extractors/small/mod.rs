@@ -51,7 +51,14 @@ const fn entry(
     description: &'static str,
     load: fn(LoadRequest<'_>) -> Result<Box<dyn Extractor>, ExtractorError>,
 ) -> ExtractorEntry {
-    ExtractorEntry { name: embedded.name, description, feature_dim: DIM, classes: CLASSES, load }
+    ExtractorEntry {
+        name: embedded.name,
+        description,
+        feature_dim: DIM,
+        classes: CLASSES,
+        published: None,
+        load,
+    }
 }
 
 /// The small extractors in the table of extractors.

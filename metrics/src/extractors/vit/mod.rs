@@ -29,7 +29,7 @@ struct Published {
     file: PublishedFile,
 }
 
-static DINOV2_L: Published = Published {
+const DINOV2_L: Published = Published {
     name: "dinov2-vitl14",
     config: Config::dinov2(1024, 24, 16),
     file: PublishedFile {
@@ -41,7 +41,7 @@ static DINOV2_L: Published = Published {
     },
 };
 
-static DINOV2_B: Published = Published {
+const DINOV2_B: Published = Published {
     name: "dinov2-vitb14",
     config: Config::dinov2(768, 12, 12),
     file: PublishedFile {
@@ -53,7 +53,7 @@ static DINOV2_B: Published = Published {
     },
 };
 
-static CLIP_L_336: Published = Published {
+const CLIP_L_336: Published = Published {
     name: "clip-vitl14-336",
     config: Config {
         family: Family::Clip,
@@ -83,6 +83,7 @@ pub const ENTRIES: [ExtractorEntry; 3] = [
         description: "DINOv2 ViT-L/14 at 224x224 as dgm-eval runs it (FD-DINOv2): 1024 features",
         feature_dim: 1024,
         classes: 0,
+        published: Some(DINOV2_L.file),
         load: |request| load(&DINOV2_L, request),
     },
     ExtractorEntry {
@@ -90,6 +91,7 @@ pub const ENTRIES: [ExtractorEntry; 3] = [
         description: "DINOv2 ViT-B/14 at 224x224: 768 features, a third of the time of ViT-L",
         feature_dim: 768,
         classes: 0,
+        published: Some(DINOV2_B.file),
         load: |request| load(&DINOV2_B, request),
     },
     ExtractorEntry {
@@ -97,6 +99,7 @@ pub const ENTRIES: [ExtractorEntry; 3] = [
         description: "CLIP ViT-L/14 at 336x336 as CMMD uses it: 768 features of length 1",
         feature_dim: 768,
         classes: 0,
+        published: Some(CLIP_L_336.file),
         load: |request| load(&CLIP_L_336, request),
     },
 ];
