@@ -16,6 +16,11 @@ use crate::data::parquet::{describe, guarded};
 
 const EXPECTED: &str = "image or img, of encoded images: binary, or a struct with bytes: binary";
 
+/// Far above any file of different images.
+const MOST_ROWS_PER_BYTE: u64 = 64;
+/// Writers of such files make groups of 100 to 10,000 rows. One group is held at a time.
+const MOST_GROUP_ROWS: usize = 1 << 22;
+
 pub(super) struct Source {
     name: String,
     backing: Backing,
@@ -59,6 +64,17 @@ impl Source {
         let rows = rows.ok_or_else(|| damaged(&path, "its row groups overflow"))?;
         if rows == 0 {
             return Err(DataError::EmptyParquet { path }.into());
+        }
+        // polars takes memory for the rows that the file claims, and ends the process where there is none.
+        let bytes = backing.len()?;
+        let most = bytes.saturating_mul(MOST_ROWS_PER_BYTE);
+        let largest = groups.iter().copied().max().unwrap_or(0);
+        if rows as u64 > most || largest > MOST_GROUP_ROWS {
+            let reason = format!(
+                "it claims {rows} rows in {bytes} bytes, {largest} of them in one row group (at most \
+                 {MOST_GROUP_ROWS} are read)"
+            );
+            return Err(damaged(&path, &reason));
         }
         Ok(Self {
             name: request.text.clone(),
