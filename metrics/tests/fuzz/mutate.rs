@@ -1,6 +1,10 @@
 //! Damage to valid files.
 
+use std::io::{Cursor, Write as _};
+
 use ganbench_nn::rng::Stream;
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
 
 /// Numbers at which headers break.
 const EDGES: [u64; 8] =
@@ -58,4 +62,16 @@ pub fn png_checksums(bytes: &mut [u8]) {
         bytes[end..end + 4].copy_from_slice(&checksum.to_be_bytes());
         at = end + 4;
     }
+}
+
+/// An archive whose directory and checksums fit its members: damage inside an archive hardly ever gets past
+/// them otherwise.
+pub fn archive(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, member) in members {
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        zip.start_file(format!("{name}.npy"), options).unwrap();
+        zip.write_all(member).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
 }

@@ -82,6 +82,14 @@ impl Backing {
         self.path().display().to_string()
     }
 
+    /// Length of the file.
+    pub(super) fn len(&self) -> Result<u64, SourceError> {
+        match self {
+            Self::File(path) => Ok(path.metadata().map_err(SourceError::io("read", path))?.len()),
+            Self::Memory { bytes, .. } => Ok(bytes.len() as u64),
+        }
+    }
+
     pub(super) fn input(&self) -> Result<Box<dyn Input>, SourceError> {
         match self {
             Self::File(path) => {

@@ -11,6 +11,7 @@ mod dataset;
 mod encoded;
 mod error;
 mod folder;
+mod pages;
 mod parquet;
 mod tensors;
 

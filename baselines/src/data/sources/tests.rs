@@ -389,3 +389,23 @@ fn blocks_do_not_depend_on_the_number_of_threads() {
     assert_eq!(in_pool(1).len(), 33);
     assert_eq!(in_pool(1), in_pool(3));
 }
+
+#[test]
+fn the_parquet_file_of_a_dataset_gives_the_datasets_images() {
+    let Some(root) = std::env::var_os("GANBENCH_DATA") else {
+        eprintln!("skipped: GANBENCH_DATA is not set");
+        return;
+    };
+    let path = Path::new(&root).join("cifar10/plain_text/test-00000-of-00001.parquet");
+    if !path.is_file() {
+        eprintln!("skipped: {} is not there", path.display());
+        return;
+    }
+    // Several row groups.
+    let limit = Some(2500);
+    let open = |text: &str| {
+        let request = SourceRequest { limit, root: Some(root.clone().into()), text: text.into() };
+        all(super::open(&request, &mut |_| {}).unwrap(), 700).unwrap()
+    };
+    assert!(open(path.to_str().unwrap()) == open("dataset:cifar10:test"));
+}
