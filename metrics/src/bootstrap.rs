@@ -19,9 +19,10 @@
 //! is therefore the value plus the 2.5 % and 97.5 % points of the replicates about the replicates' mean.
 //!
 //! An interval says how far the value would move with other images of the same generator and data set. It
-//! knows nothing of other training seeds, and holds what it estimates, the mean over such draws, biases of
-//! the metric included. Of 150 pairs of Gaussian sets of 200 rows of 4 dimensions, the shares of intervals
-//! that held the mean are in `bootstrap_tests.rs`.
+//! knows nothing of other training seeds, and estimates where the mean over such draws lies, the metric's
+//! own bias included. Of 150 pairs of Gaussian sets (200 rows of 4 dimensions), 90 % of the intervals of IS
+//! held that mean, 96 to 99 % of the others and all of density's, which are 1.4 times too wide: balls
+//! that shrink where real images crowd take back part of what held radii ascribe to the real side.
 
 use ganbench_nn::rng::Stream;
 use rayon::prelude::*;

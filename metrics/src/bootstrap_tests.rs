@@ -1,8 +1,8 @@
 use super::*;
 use crate::features::{Features, Logits};
+use crate::kid;
 use crate::metric::{Settings, evaluate};
 use crate::reference::RealReference;
-use crate::{kid, metric};
 
 const NAMES: [&str; 9] = [
     "fid",
@@ -69,7 +69,7 @@ fn a_mean_has_the_interval_of_its_standard_error() {
 fn intervals_hold_the_mean_over_data_sets() {
     let (sets, n) = (150, 200);
     let request = Bootstrap { replicates: 200, seed: 0 };
-    let runs: Vec<(Vec<metric::MetricValue>, Vec<(String, Interval)>)> = (0..sets)
+    let runs: Vec<_> = (0..sets)
         .map(|seed| {
             let case = case(seed, n);
             let input = input(&case, &NAMES);
@@ -87,7 +87,10 @@ fn intervals_hold_the_mean_over_data_sets() {
             interval.low <= mean && mean <= interval.high
         });
         let share = 100.0 * held.count() as f64 / sets as f64;
-        println!("{name} {share}");
+        // Shares when written: fid 96.7, is 90, precision 98, recall 96, density 100, coverage 98.7, kid 96.7,
+        // ipr_precision 98.7, ipr_recall 97.3; their own standard error is about 2.
+        let allowed = if *name == "density" { 97.0..=100.0 } else { 85.0..=99.4 };
+        assert!(allowed.contains(&share), "{name} {share}");
     }
 }
 

@@ -104,6 +104,7 @@ pub struct Accumulator {
     /// What is subtracted from each row before summing: the mean of the first block.
     shift: Vec<f64>,
     sum: Vec<f64>,
+    /// Row by row: tile (r, c) is number r (r + 1) / 2 + c.
     tiles: Vec<Tile>,
 }
 
@@ -167,12 +168,16 @@ impl Accumulator {
             }
             self.shift.iter_mut().for_each(|s| *s /= n as f64);
         }
-        for row in self.pending.chunks_exact_mut(d) {
-            for ((v, shift), sum) in row.iter_mut().zip(&self.shift).zip(&mut self.sum) {
-                *v -= shift;
-                *sum += *v;
+        let shift = &self.shift;
+        self.pending.par_chunks_mut(d).for_each(|row| {
+            row.iter_mut().zip(shift).for_each(|(v, shift)| *v -= shift);
+        });
+        // By columns, so that each sum is added in the order of the rows.
+        self.sum.par_chunks_mut(TILE).enumerate().for_each(|(part, sums)| {
+            for row in self.pending.chunks_exact(d) {
+                sums.iter_mut().zip(&row[part * TILE..]).for_each(|(sum, v)| *sum += v);
             }
-        }
+        });
         let block = &self.pending;
         self.tiles.par_iter_mut().for_each(|tile| {
             let side = |first: usize, cols: usize| Mat {
@@ -195,19 +200,22 @@ impl Accumulator {
         let offset: Vec<f64> = self.sum.iter().map(|s| if n > 0.0 { s / n } else { 0.0 }).collect();
         let mut covariance = vec![0.0; d * d];
         if self.n > 1 {
-            for tile in &self.tiles {
-                for (i, products) in tile.products.chunks_exact(tile.columns).enumerate() {
-                    let row = tile.row + i;
-                    for (j, product) in
-                        products.iter().enumerate().take((row + 1).saturating_sub(tile.column))
-                    {
-                        let column = tile.column + j;
-                        let value = (product - n * offset[row] * offset[column]) / (n - 1.0);
-                        covariance[row * d + column] = value;
-                        covariance[column * d + row] = value;
+            covariance.par_chunks_mut(TILE * d).enumerate().for_each(|(band, out)| {
+                for (i, out) in out.chunks_exact_mut(d).enumerate() {
+                    for (part, out) in out.chunks_mut(TILE).enumerate() {
+                        let (below, left) = (band.max(part), band.min(part));
+                        let tile = &self.tiles[below * (below + 1) / 2 + left];
+                        for (j, value) in out.iter_mut().enumerate() {
+                            let (row, column) = (band * TILE + i, part * TILE + j);
+                            // The entry below the diagonal, which is computed, stands on both sides.
+                            let (row, column) = (row.max(column), row.min(column));
+                            let place = (row - tile.row) * tile.columns + column - tile.column;
+                            let shifted = n * offset[row] * offset[column];
+                            *value = (tile.products[place] - shifted) / (n - 1.0);
+                        }
                     }
                 }
-            }
+            });
         }
         let shift = if self.shift.is_empty() { vec![0.0; d] } else { self.shift };
         let mean = shift.iter().zip(&offset).map(|(s, o)| s + o).collect();
