@@ -59,6 +59,9 @@ pub struct ExtractorArgs {
     /// Images that go through the network together; changes no result [default: by threads]
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
+    /// Inception without Winograd's convolution: features differ by about 1e-5, and take half as long again
+    #[arg(long)]
+    pub exact: bool,
     /// cpu, cuda:N or metal
     #[arg(long, default_value = "cpu")]
     pub device: String,
@@ -104,6 +107,7 @@ pub struct Ready {
     pub extractor: Box<dyn Extractor>,
     pub device: Device,
     pub cache: Option<Cache>,
+    pub exact: bool,
     pub quiet: bool,
 }
 
@@ -126,10 +130,11 @@ impl ExtractorArgs {
             device: device.clone(),
             // A few images a thread: weights are read once for all of them.
             batch: self.batch.unwrap_or((4 * threads).max(16)),
+            exact: self.exact,
         };
         let extractor = load_with(name, &source, &options)?;
         let cache = if self.no_cache { None } else { Cache::find(self.cache.clone()) };
-        Ok(Ready { extractor, device, cache, quiet: self.quiet })
+        Ok(Ready { extractor, device, cache, exact: self.exact, quiet: self.quiet })
     }
 }
 
@@ -197,6 +202,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         extractor: Some(ExtractorUsed {
             name: extractor.into(),
             sha256: ready.extractor.weights_sha256().into(),
+            exact: ready.exact,
         }),
         protocol,
         nearest_protocol,
@@ -258,7 +264,7 @@ pub fn features_of(
     };
     let started = Instant::now();
     let content_sha256 = source.content_sha256()?;
-    let key = Key { content_sha256: &content_sha256, extractor, keep };
+    let key = Key { content_sha256: &content_sha256, extractor, exact: ready.exact, keep };
     let hit = cache.get(&key);
     let load_s = started.elapsed().as_secs_f64();
     if let Some(side) = hit {

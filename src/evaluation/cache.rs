@@ -20,6 +20,8 @@ pub struct Key<'a> {
     /// Of the images, their labels and their order.
     pub content_sha256: &'a str,
     pub extractor: &'a dyn Extractor,
+    /// As in `ExtractorOptions`.
+    pub exact: bool,
     pub keep: Keep,
 }
 
@@ -29,12 +31,13 @@ impl Key<'_> {
         // The same bits on both; the portable path rounds otherwise.
         let arithmetic = if simd.name() == "portable" { "portable" } else { "fused" };
         let text = format!(
-            "features {VERSION}\nprogram {}\nextractor {}\nweights {}\nkeep {:?}\narithmetic {arithmetic}\n\
+            "features {VERSION}\nprogram {}\nextractor {}\nweights {}\nkeep {:?}\nexact {}\narithmetic {arithmetic}\n\
              images {}\n",
             env!("CARGO_PKG_VERSION"),
             self.extractor.name(),
             self.extractor.weights_sha256(),
             self.keep,
+            self.exact,
             self.content_sha256,
         );
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()

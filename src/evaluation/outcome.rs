@@ -40,6 +40,8 @@ impl Serialize for Seconds {
 pub struct ExtractorUsed {
     pub name: String,
     pub sha256: String,
+    /// Whether Winograd's convolution was left out.
+    pub exact: bool,
 }
 
 /// Everything that is told of a measurement.
@@ -164,7 +166,11 @@ mod tests {
             ],
             n_real: Some(10),
             n_fake: 20,
-            extractor: Some(ExtractorUsed { name: "pixels".into(), sha256: "ab".into() }),
+            extractor: Some(ExtractorUsed {
+                name: "pixels".into(),
+                sha256: "ab".into(),
+                exact: false,
+            }),
             protocol: "custom".into(),
             nearest_protocol: Some(("prdc".into(), vec!["k 3, not 5".into()])),
             seconds,
@@ -174,7 +180,7 @@ mod tests {
             serde_json::to_string(&outcome).unwrap(),
             format!(
                 "{{\"fid\":2.0,\"fid_ci_low\":1.0,\"fid_ci_high\":3.0,\"is\":4.5,\"is_std\":0.5,\"n_real\":10,\
-                 \"n_fake\":20,\"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\"}},\"protocol\":\"custom\",\
+                 \"n_fake\":20,\"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\"protocol\":\"custom\",\
                  \"nearest_protocol\":\"prdc\",\"protocol_differences\":[\"k 3, not 5\"],\"version\":\"{}\",\
                  \"seconds\":{{\"load\":0.75,\"fid\":1.0}},\"peak_rss_mb\":12.0}}",
                 env!("CARGO_PKG_VERSION")

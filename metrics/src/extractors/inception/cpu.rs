@@ -28,8 +28,8 @@ pub(super) struct CpuNetwork {
 }
 
 impl CpuNetwork {
-    /// `weights` hold the tensors of [`layout::tensor_specs`]; anything else is an error of candle's.
-    pub(super) fn new(weights: &Weights) -> Result<Self> {
+    /// `exact` leaves Winograd's algorithm out. `weights` hold the tensors of [`layout::tensor_specs`]; anything else is an error of candle's.
+    pub(super) fn new(weights: &Weights, exact: bool) -> Result<Self> {
         let get = |name: &str| {
             let missing = || Error::Msg(format!("no tensor \"{name}\""));
             weights.tensors.get(name).map(|tensor| &tensor.values).ok_or_else(missing)
@@ -50,6 +50,7 @@ impl CpuNetwork {
                 cout: conv.cout,
                 kernel: conv.kernel,
                 geometry: conv.geometry,
+                exact,
             };
             let weight = get(&format!("{}.conv.weight", conv.name))?;
             let layer = Conv::new(spec, weight, &scale, &shift);
@@ -103,12 +104,12 @@ impl CpuNetwork {
     /// One image at a time: its maps are large and the weights small.
     fn stem(&self, x: &[f32], to: &mut Maps, image: usize) {
         let x = Maps::from_planes(x, 1, [SIDE, SIDE], 3);
-        let x = self.conv("Conv2d_1a_3x3", &x, [0, 0]); // 149x149
-        let x = self.conv("Conv2d_2a_3x3", &x, [1, 1]); // 147x147
-        let x = self.conv("Conv2d_2b_3x3", &x, [0, 0]);
+        let x = self.conv("Conv2d_1a_3x3", &x, &["Conv2d_2a_3x3"]); // 149x149
+        let x = self.conv("Conv2d_2a_3x3", &x, &["Conv2d_2b_3x3"]); // 147x147
+        let x = self.conv("Conv2d_2b_3x3", &x, &[]);
         let x = pooled(Pool::MaxHalving, &x); // 73x73
-        let x = self.conv("Conv2d_3b_1x1", &x, [0, 0]);
-        let x = self.conv("Conv2d_4a_3x3", &x, [0, 0]); // 71x71
+        let x = self.conv("Conv2d_3b_1x1", &x, &["Conv2d_4a_3x3"]);
+        let x = self.conv("Conv2d_4a_3x3", &x, &[]); // 71x71
         pool(Pool::MaxHalving, &x, to, Place::image(image)); // 35x35
     }
 
@@ -116,10 +117,14 @@ impl CpuNetwork {
         &self.layers[name]
     }
 
-    /// A convolution into maps of its own, with room for the padding of the next.
-    fn conv(&self, name: &str, x: &Maps, border: [usize; 2]) -> Maps {
+    /// A convolution into maps of its own, with the border that the `next` ones need.
+    fn conv(&self, name: &str, x: &Maps, next: &[&str]) -> Maps {
         let conv = self.layer(name);
         let size = conv.output([x.height, x.width]);
+        let mut border = [0, 0];
+        for next in next.iter().map(|next| self.layer(next).border(size)) {
+            border = [border[0].max(next[0]), border[1].max(next[1])];
+        }
         let mut y = Maps::new(x.n, size, conv.cout(), border);
         conv.apply(x, &mut y, Place::default());
         y
@@ -128,10 +133,10 @@ impl CpuNetwork {
     fn block_a(&self, block: &str, x: &Maps) -> Maps {
         let mut out = Concatenation::new(self, block, x, [35, 35]);
         out.conv("branch1x1", x);
-        let five = out.inner("branch5x5_1", x, [2, 2]);
+        let five = out.inner("branch5x5_1", x, &["branch5x5_2"]);
         out.conv("branch5x5_2", &five);
-        let double = out.inner("branch3x3dbl_1", x, [1, 1]);
-        let double = out.inner("branch3x3dbl_2", &double, [1, 1]);
+        let double = out.inner("branch3x3dbl_1", x, &["branch3x3dbl_2"]);
+        let double = out.inner("branch3x3dbl_2", &double, &["branch3x3dbl_3"]);
         out.conv("branch3x3dbl_3", &double);
         out.conv("branch_pool", &pooled(Pool::Average, x));
         out.maps
@@ -140,8 +145,8 @@ impl CpuNetwork {
     fn block_b(&self, block: &str, x: &Maps) -> Maps {
         let mut out = Concatenation::new(self, block, x, [17, 17]);
         out.conv("branch3x3", x);
-        let double = out.inner("branch3x3dbl_1", x, [1, 1]);
-        let double = out.inner("branch3x3dbl_2", &double, [0, 0]);
+        let double = out.inner("branch3x3dbl_1", x, &["branch3x3dbl_2"]);
+        let double = out.inner("branch3x3dbl_2", &double, &["branch3x3dbl_3"]);
         out.conv("branch3x3dbl_3", &double);
         out.pool(Pool::MaxHalving, x);
         out.maps
@@ -150,13 +155,13 @@ impl CpuNetwork {
     fn block_c(&self, block: &str, x: &Maps) -> Maps {
         let mut out = Concatenation::new(self, block, x, [17, 17]);
         out.conv("branch1x1", x);
-        let seven = out.inner("branch7x7_1", x, [0, 3]);
-        let seven = out.inner("branch7x7_2", &seven, [3, 0]);
+        let seven = out.inner("branch7x7_1", x, &["branch7x7_2"]);
+        let seven = out.inner("branch7x7_2", &seven, &["branch7x7_3"]);
         out.conv("branch7x7_3", &seven);
-        let double = out.inner("branch7x7dbl_1", x, [3, 0]);
-        let double = out.inner("branch7x7dbl_2", &double, [0, 3]);
-        let double = out.inner("branch7x7dbl_3", &double, [3, 0]);
-        let double = out.inner("branch7x7dbl_4", &double, [0, 3]);
+        let double = out.inner("branch7x7dbl_1", x, &["branch7x7dbl_2"]);
+        let double = out.inner("branch7x7dbl_2", &double, &["branch7x7dbl_3"]);
+        let double = out.inner("branch7x7dbl_3", &double, &["branch7x7dbl_4"]);
+        let double = out.inner("branch7x7dbl_4", &double, &["branch7x7dbl_5"]);
         out.conv("branch7x7dbl_5", &double);
         out.conv("branch_pool", &pooled(Pool::Average, x));
         out.maps
@@ -164,11 +169,11 @@ impl CpuNetwork {
 
     fn block_d(&self, block: &str, x: &Maps) -> Maps {
         let mut out = Concatenation::new(self, block, x, [8, 8]);
-        let three = out.inner("branch3x3_1", x, [0, 0]);
+        let three = out.inner("branch3x3_1", x, &["branch3x3_2"]);
         out.conv("branch3x3_2", &three);
-        let seven = out.inner("branch7x7x3_1", x, [0, 3]);
-        let seven = out.inner("branch7x7x3_2", &seven, [3, 0]);
-        let seven = out.inner("branch7x7x3_3", &seven, [0, 0]);
+        let seven = out.inner("branch7x7x3_1", x, &["branch7x7x3_2"]);
+        let seven = out.inner("branch7x7x3_2", &seven, &["branch7x7x3_3"]);
+        let seven = out.inner("branch7x7x3_3", &seven, &["branch7x7x3_4"]);
         out.conv("branch7x7x3_4", &seven);
         out.pool(Pool::MaxHalving, x);
         out.maps
@@ -177,11 +182,11 @@ impl CpuNetwork {
     fn block_e(&self, block: &str, x: &Maps, kind: Pool) -> Maps {
         let mut out = Concatenation::new(self, block, x, [8, 8]);
         out.conv("branch1x1", x);
-        let three = out.inner("branch3x3_1", x, [1, 1]);
+        let three = out.inner("branch3x3_1", x, &["branch3x3_2a", "branch3x3_2b"]);
         out.conv("branch3x3_2a", &three);
         out.conv("branch3x3_2b", &three);
-        let double = out.inner("branch3x3dbl_1", x, [1, 1]);
-        let double = out.inner("branch3x3dbl_2", &double, [1, 1]);
+        let double = out.inner("branch3x3dbl_1", x, &["branch3x3dbl_2"]);
+        let double = out.inner("branch3x3dbl_2", &double, &["branch3x3dbl_3a", "branch3x3dbl_3b"]);
         out.conv("branch3x3dbl_3a", &double);
         out.conv("branch3x3dbl_3b", &double);
         out.conv("branch_pool", &pooled(kind, x));
@@ -209,9 +214,11 @@ impl<'a> Concatenation<'a> {
         Self { network, block, maps: Maps::new(x.n, size, channels, [0, 0]), channels: 0 }
     }
 
-    /// A convolution that another one follows.
-    fn inner(&self, branch: &str, x: &Maps, border: [usize; 2]) -> Maps {
-        self.network.conv(&format!("{}.{branch}", self.block), x, border)
+    /// A convolution that others follow.
+    fn inner(&self, branch: &str, x: &Maps, next: &[&str]) -> Maps {
+        let next: Vec<String> = next.iter().map(|n| format!("{}.{n}", self.block)).collect();
+        let next: Vec<&str> = next.iter().map(String::as_str).collect();
+        self.network.conv(&format!("{}.{branch}", self.block), x, &next)
     }
 
     /// The last convolution of a branch.

@@ -95,7 +95,7 @@ fn load(
     let build = |source| ExtractorError::Build { extractor: name, source };
     let device = &request.options.device;
     let network = if device.is_cpu() {
-        Network::Cpu(CpuNetwork::new(&weights).map_err(build)?)
+        Network::Cpu(CpuNetwork::new(&weights, request.options.exact).map_err(build)?)
     } else {
         Network::Tensors(TensorNetwork::new(&weights, device).map_err(build)?)
     };

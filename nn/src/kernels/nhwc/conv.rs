@@ -6,6 +6,7 @@ use super::super::conv::Geometry;
 use super::super::scratch::Scratch;
 use super::super::simd::Isa;
 use super::super::simd::{Kernel, LANES, Simd, dispatch_on, isa, panel_width};
+use super::super::winograd::{Layer, MapFilters};
 use super::{Maps, Place, Window};
 
 /// Sizes of a convolution.
@@ -16,6 +17,16 @@ pub struct Spec {
     pub cout: usize,
     pub kernel: [usize; 2],
     pub geometry: Geometry,
+    /// No Winograd: errors are then those of plain sums in f32.
+    pub exact: bool,
+}
+
+impl Spec {
+    fn suits_winograd(&self) -> bool {
+        let fits = self.kernel == [3, 3] && self.geometry.stride == [1, 1];
+        let filters = MapFilters::bytes(self.cin, self.cout);
+        !self.exact && fits && self.cin.is_multiple_of(LANES) && filters <= LARGEST_FILTERS
+    }
 }
 
 /// A convolution with a bias and ReLU behind it, its weights packed for the instruction set in use.
@@ -23,11 +34,19 @@ pub struct Conv {
     spec: Spec,
     isa: Isa,
     width: usize,
-    /// `[panel][ky][kx][cin][width]`; the last panel may be narrower.
-    weights: Scratch,
+    weights: Weights,
     /// `[cout]`
     bias: Vec<f32>,
 }
+
+enum Weights {
+    /// `[panel][ky][kx][cin][width]`; the last panel may be narrower.
+    Direct(Scratch),
+    Winograd(MapFilters),
+}
+
+/// Bytes of Winograd's filters up to which they are worth while: every block of tiles reads them all.
+const LARGEST_FILTERS: usize = 4 << 20;
 
 /// Floats of input that one pass over the weights works on: half of a usual second-level cache.
 const BLOCK: usize = 1 << 17;
@@ -42,22 +61,41 @@ impl Conv {
     /// If the sizes disagree or `cout` is no multiple of 16: a defect of the caller.
     pub fn new(spec: Spec, weight: &[f32], scale: &[f32], bias: &[f32]) -> Self {
         let Spec { cin, cout, kernel: [kh, kw], .. } = spec;
-        assert_eq!(weight.len(), cout * cin * kh * kw, "weights of another size");
+        let k = cin * kh * kw;
+        assert_eq!(weight.len(), cout * k, "weights of another size");
         assert!(scale.len() == cout && bias.len() == cout && cout.is_multiple_of(LANES));
-        let isa = isa();
-        let width = panel_width(isa);
-        let mut weights = Scratch::new(weight.len());
-        let mut to = weights.iter_mut();
-        for panel in panels(cout, width) {
-            for (ky, kx, ci) in taps(kh, kw, cin) {
-                for co in panel.clone() {
-                    if let Some(to) = to.next() {
-                        *to = weight[((co * cin + ci) * kh + ky) * kw + kx] * scale[co];
+        let (isa, width) = (isa(), panel_width(isa()));
+        let scaled: Vec<f32> = weight
+            .chunks_exact(k)
+            .zip(scale)
+            .flat_map(|(w, s)| w.iter().map(move |w| w * s))
+            .collect();
+        let weights = if spec.suits_winograd() {
+            Weights::Winograd(MapFilters::new(&scaled, cin, cout))
+        } else {
+            let mut packed = Scratch::new(scaled.len());
+            let mut to = packed.iter_mut();
+            for panel in panels(cout, width) {
+                for (ky, kx, ci) in taps(kh, kw, cin) {
+                    for (co, to) in panel.clone().zip(&mut to) {
+                        *to = scaled[((co * cin + ci) * kh + ky) * kw + kx];
                     }
                 }
             }
-        }
+            Weights::Direct(packed)
+        };
         Self { spec, isa, width, weights, bias: bias.to_vec() }
+    }
+
+    /// The border that its input of `size` needs.
+    pub fn border(&self, size: [usize; 2]) -> [usize; 2] {
+        let padding = self.spec.geometry.padding;
+        match self.weights {
+            Weights::Direct(_) => padding,
+            Weights::Winograd(_) => {
+                [0, 1].map(|axis| MapFilters::border(size[axis], padding[axis]))
+            }
+        }
     }
 
     /// Output channels.
@@ -80,7 +118,7 @@ impl Conv {
     /// Writes the convolution of all images of `x` to `y` from `place` on.
     ///
     /// # Panics
-    /// If the sizes disagree, or the border of `x` is narrower than the padding: a defect of the caller.
+    /// If the sizes disagree, or the border of `x` is narrower than [`Self::border`]: a defect of the caller.
     pub fn apply(&self, x: &Maps, y: &mut Maps, place: Place) {
         let Geometry { padding, stride } = self.spec.geometry;
         assert_eq!(x.channels, self.spec.cin, "an input of other channels");
@@ -90,10 +128,18 @@ impl Conv {
             "an output of other size"
         );
         assert!(place.image + x.n <= y.n && place.channel + self.cout() <= y.channels);
-        assert!(padding[0] <= x.border[0] && padding[1] <= x.border[1], "too narrow a border");
+        let border = self.border([x.height, x.width]);
+        assert!(border[0] <= x.border[0] && border[1] <= x.border[1], "too narrow a border");
         let flat = self.spec.kernel == [1, 1] && stride == [1, 1] && x.border == [0, 0];
         let flat = flat && y.border == [0, 0];
-        dispatch_on(self.isa, Apply { conv: self, x, y, place, flat });
+        match &self.weights {
+            Weights::Direct(weights) => {
+                dispatch_on(self.isa, Apply { conv: self, weights, x, y, place, flat });
+            }
+            Weights::Winograd(filters) => {
+                filters.apply(self.isa, x, y, Layer { bias: &self.bias, padding, place });
+            }
+        }
     }
 }
 
@@ -108,6 +154,7 @@ fn taps(kh: usize, kw: usize, cin: usize) -> impl Iterator<Item = (usize, usize,
 
 struct Apply<'a> {
     conv: &'a Conv,
+    weights: &'a [f32],
     x: &'a Maps,
     y: &'a mut Maps,
     place: Place,
@@ -157,7 +204,7 @@ impl Kernel for Apply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Spec { cin, cout, kernel: [kh, kw], geometry } = self.conv.spec;
+        let Spec { cin, cout, kernel: [kh, kw], geometry, .. } = self.conv.spec;
         let k = kh * kw * cin;
         let rows = self.rows();
         let per_row = if self.flat { FLAT * cin } else { self.x.row() * geometry.stride[0] };
@@ -166,7 +213,7 @@ impl Kernel for Apply<'_> {
         let y = self.y.values.as_mut_ptr();
         for first in (0..rows).step_by(block) {
             for panel in panels(cout, self.conv.width) {
-                let w = self.conv.weights[panel.start * k..].as_ptr();
+                let w = self.weights[panel.start * k..].as_ptr();
                 let bias = self.conv.bias[panel.clone()].as_ptr();
                 for row in first..rows.min(first + block) {
                     let row = self.row(row);

@@ -22,8 +22,8 @@ pub struct Maps {
     pub width: usize,
     pub channels: usize,
     /// Rows above and below, columns to the left and right.
-    border: [usize; 2],
-    values: Scratch,
+    pub(super) border: [usize; 2],
+    pub(super) values: Scratch,
 }
 
 /// Where an op writes: its image 0 and channel 0.
@@ -72,17 +72,17 @@ impl Maps {
         maps
     }
 
-    fn row(&self) -> usize {
+    pub(super) fn row(&self) -> usize {
         (self.width + 2 * self.border[1]) * self.channels
     }
 
     /// Where pixel (y, x) of the map with its border stands.
-    fn at(&self, image: usize, y: usize, x: usize) -> usize {
+    pub(super) fn at(&self, image: usize, y: usize, x: usize) -> usize {
         (image * (self.height + 2 * self.border[0]) + y) * self.row() + x * self.channels
     }
 
     /// Where pixel (y, x) of the map itself stands.
-    fn pixel(&self, image: usize, y: usize, x: usize) -> usize {
+    pub(super) fn pixel(&self, image: usize, y: usize, x: usize) -> usize {
         self.at(image, y + self.border[0], x + self.border[1])
     }
 

@@ -53,7 +53,7 @@ fn reference(
     let f64s = |v: &[f32]| v.iter().map(|&v| f64::from(v)).collect::<Vec<f64>>();
     let device = &Device::Cpu;
     let x = Tensor::from_vec(f64s(x), shape.to_vec(), device).unwrap();
-    let Spec { cin, cout, kernel: [kh, kw], geometry } = spec;
+    let Spec { cin, cout, kernel: [kh, kw], geometry, .. } = spec;
     let w = Tensor::from_vec(f64s(w), (cout, cin, kh, kw), device).unwrap();
     let per_channel = |v: &[f32]| Tensor::from_vec(f64s(v), (1, cout, 1, 1), device).unwrap();
     let y = conv2d(&x, &w, Convolution::direct(geometry)).unwrap();
@@ -71,17 +71,21 @@ fn convolutions_of_every_form_agree_with_f64_beside_what_stood_in_the_output() {
         ([5, 5], Geometry::square(1, 2), 2, 80),
         ([1, 7], Geometry { stride: [1, 1], padding: [0, 3] }, 16, 32),
         ([7, 1], Geometry { stride: [1, 1], padding: [3, 0] }, 4, 64),
+        ([3, 3], Geometry::square(1, 1), 16, 48),
+        ([3, 3], Geometry { stride: [1, 1], padding: [0, 1] }, 32, 32),
     ];
-    for (kernel, geometry, cin, cout) in forms {
+    for ((kernel, geometry, cin, cout), exact) in
+        forms.into_iter().flat_map(|f| [(f, true), (f, false)])
+    {
         for (n, size) in [(1, [7, 9]), (3, [8, 5]), (2, [17, 17])] {
-            let spec = Spec { cin, cout, kernel, geometry };
+            let spec = Spec { cin, cout, kernel, geometry, exact };
             let x = values("x", n * cin * size[0] * size[1]);
             let w = values("w", cout * cin * kernel[0] * kernel[1]);
             let (scale, bias) = (values("scale", cout), values("bias", cout));
             let conv = Conv::new(spec, &w, &scale, &bias);
             // A border wider than the padding is as good.
             for more in [0, 1] {
-                let border = geometry.padding.map(|p| p + more);
+                let border = conv.border(size).map(|b| b + more);
                 let maps = bordered(&x, n, size, cin, border);
                 let mut y = Maps::new(n + 1, conv.output(size), cout + 16, [more, 0]);
                 y.values.fill(-1.0);
@@ -124,15 +128,18 @@ fn pooling_a_3x3_image_agrees_with_paper() {
 
 #[test]
 fn an_images_result_does_not_depend_on_its_company() {
-    let spec = Spec { cin: 6, cout: 48, kernel: [1, 1], geometry: Geometry::square(1, 0) };
-    let (x, w) = (values("x", 3 * 6 * 99), values("w", 48 * 6));
-    let conv = Conv::new(spec, &w, &values("scale", 48), &values("bias", 48));
-    let of = |x: &[f32], n: usize| {
-        let maps = Maps::from_planes(x, n, [9, 11], 6);
-        let mut y = Maps::new(n, [9, 11], 48, [0, 0]);
-        conv.apply(&maps, &mut y, Place::default());
-        planes(&y)
-    };
-    let together = of(&x, 3);
-    assert_eq!(together[2 * 48 * 99..], of(&x[2 * 6 * 99..], 1));
+    for (kernel, padding, cin) in [(1, 0, 6), (3, 1, 16)] {
+        let geometry = Geometry::square(1, padding);
+        let spec = Spec { cin, cout: 48, kernel: [kernel; 2], geometry, exact: false };
+        let (x, w) = (values("x", 3 * cin * 99), values("w", 48 * cin * kernel * kernel));
+        let conv = Conv::new(spec, &w, &values("scale", 48), &values("bias", 48));
+        let of = |x: &[f32], n: usize| {
+            let maps = bordered(x, n, [9, 11], cin, conv.border([9, 11]));
+            let mut y = Maps::new(n, [9, 11], 48, [0, 0]);
+            conv.apply(&maps, &mut y, Place::default());
+            planes(&y)
+        };
+        let together = of(&x, 3);
+        assert_eq!(together[2 * 48 * 99..], of(&x[2 * cin * 99..], 1));
+    }
 }

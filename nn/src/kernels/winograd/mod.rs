@@ -14,6 +14,7 @@
 mod filters;
 mod forward;
 mod input_grad;
+mod maps;
 mod points;
 mod strips;
 mod tables;
@@ -23,6 +24,7 @@ mod weight_grad;
 
 pub use forward::forward;
 pub use input_grad::input_grad;
+pub use maps::{Layer, MapFilters};
 pub use weight_grad::weight_grad;
 
 use super::conv::Geometry;
