@@ -7,11 +7,13 @@
 
 mod error;
 mod read;
+mod wide;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::FileError;
-pub use read::{FeatureFile, WideFeatures};
+pub use read::FeatureFile;
+pub use wide::WideFeatures;
 pub use write::{FeatureShape, FeatureWriter, write_features, write_statistics};

@@ -7,9 +7,8 @@ use std::path::Path;
 use ganbench_nn::kernels::Real;
 use ganbench_nn::numpy::{Archive, Array, Element, Input, Kind};
 
-use super::FileError;
+use super::{FileError, WideFeatures};
 use crate::features::{Features, Logits};
-use crate::rows::Rows;
 use crate::statistics::Statistics;
 
 /// Two million images of 2048 f32 numbers; keeps a wrong path from filling the memory.
@@ -25,60 +24,6 @@ pub enum FeatureFile {
     /// Stored as f64.
     Wide(WideFeatures),
     Statistics(Statistics),
-}
-
-/// Features in f64, with all their digits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WideFeatures {
-    dim: usize,
-    /// `[n, dim]`
-    pool: Vec<f64>,
-    /// Number of classes, `[n, classes]`.
-    logits: Option<(usize, Vec<f64>)>,
-}
-
-impl WideFeatures {
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.pool.len() / self.dim
-    }
-
-    /// Never, of a file that was read.
-    pub fn is_empty(&self) -> bool {
-        self.pool.is_empty()
-    }
-
-    pub fn dim(&self) -> usize {
-        self.dim
-    }
-
-    pub fn pool_rows(&self) -> Rows<'_, f64> {
-        Rows::new(&self.pool, self.dim).expect("checked on construction")
-    }
-
-    pub fn logit_rows(&self) -> Option<Rows<'_, f64>> {
-        let (classes, logits) = self.logits.as_ref()?;
-        Rows::new(logits, *classes).ok()
-    }
-
-    /// Rounded to f32, as extractors give them.
-    ///
-    /// # Errors
-    /// If a number is too large for f32: names the row.
-    pub fn narrowed(&self) -> Result<Features, crate::MetricError> {
-        let narrow = |values: &[f64]| values.iter().map(|&v| v as f32).collect::<Vec<_>>();
-        let pool = narrow(&self.pool);
-        Rows::new(&pool, self.dim)?.check_finite()?;
-        let logits = match &self.logits {
-            None => None,
-            Some((classes, values)) => {
-                let values = narrow(values);
-                Rows::new(&values, *classes)?.check_finite()?;
-                Some(Logits { classes: *classes, values })
-            }
-        };
-        Features::new(self.dim, pool, logits)
-    }
 }
 
 impl FeatureFile {

@@ -209,3 +209,36 @@ fn a_member_that_inflates_to_more_than_promised_is_refused() {
          size that the directory promises"
     );
 }
+
+#[test]
+fn members_that_are_encrypted_or_compressed_by_other_means_are_refused() {
+    // In the first entry of the directory the flags stand at byte 8 and the method at byte 10.
+    let entry = STORED.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    let with = |at: usize, value: u8| {
+        let mut bytes = STORED.to_vec();
+        bytes[entry + at] = value;
+        member(&bytes, "a").unwrap_err().to_string()
+    };
+    assert_eq!(with(8, 1), "x.npz member a.npy is encrypted; store it without a password");
+    let got = with(10, 12);
+    assert!(
+        got.starts_with("x.npz member a.npy is compressed by ")
+            && got.ends_with(", expected no compression or deflate"),
+        "{got}"
+    );
+}
+
+#[test]
+fn an_archive_of_too_many_members_is_refused() {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for i in 0..257 {
+        let options = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
+        zip.start_file(format!("{i}.npy"), options).unwrap();
+    }
+    let file = zip.finish().unwrap().into_inner();
+    assert_eq!(
+        open(&file).err().unwrap().to_string(),
+        "x.npz has 257 members, expected at most 256 arrays"
+    );
+}
