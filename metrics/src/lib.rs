@@ -19,6 +19,7 @@ pub mod fid_infinity;
 pub mod inception_score;
 pub mod kid;
 mod kid_influence;
+mod kid_whole;
 mod metric;
 mod neighbours;
 pub mod numpy_random;
