@@ -1,12 +1,11 @@
 //! Authenticity: the share of fakes that are not near copies of a real image.
 //!
-//! Alaa et al. 2022, "How Faithful is your Synthetic Data?", arXiv:2102.08921, section 3.3, in the form of
-//! dgm-eval (Stein et al. 2023, arXiv:2306.04675; `metrics/authpct.py`), as a percentage: a fake counts
-//! as authentic where the nearest real image is nearer to another real image than to the fake. Must
-//! agree with dgm-eval's operations on f64 distances exactly; of equally near real images the first is taken.
+//! Alaa et al. 2022, "How Faithful is your Synthetic Data?", arXiv:2102.08921, in the form of dgm-eval
+//! (Stein et al. 2023, arXiv:2306.04675), as a percentage: a fake counts as authentic where the nearest
+//! real image is nearer to another real image than to the fake. Must agree exactly with a transcription
+//! of dgm-eval's operations on f64 distances; of equally near real images the first is taken.
 //!
-//! It is no measure of quality: fakes far from all data are all authentic. Fakes of the data's own
-//! distribution give about 50 where dimensions are many.
+//! It is no measure of quality: fakes far from all data are all authentic.
 
 use ganbench_nn::kernels::Real;
 

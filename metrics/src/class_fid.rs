@@ -1,6 +1,6 @@
 //! Intra-class FID: the mean over classes of the FID between a class's real and fake images.
 //!
-//! Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637, section 4 (intra FID), and
+//! Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637 (intra FID), and
 //! StudioGAN's iFID. Each class's FID is [`crate::fid`]'s, by singular values where a class has fewer images
 //! than dimensions on both sides; it must agree with the mean of pytorch-fid 0.3.0's values to 1e-6
 //! relative where classes have more.

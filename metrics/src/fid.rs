@@ -8,7 +8,9 @@
 //! Two forms of the trace, both exact in exact arithmetic:
 //! - from statistics: Σ √λᵢ(Rᵀ Σ₂ R) with Σ₁ = R Rᵀ, a symmetric positive semidefinite matrix, so that no
 //!   imaginary part has to be thrown away. R is Σ₁'s Cholesky factor, or V√Λ of its eigenvectors where a
-//!   pivot vanishes; the two gave FIDs within 1e-13 of each other relative to tr Σ (see the tests);
+//!   pivot vanishes; the two gave FIDs within 2e-15 of each other relative to the traces, 1.4e-13 for a set
+//!   against itself (see the tests). On 2,500 by 2,400 images of 2,048 dimensions the value is pytorch-fid's to
+//!   1e-13 relative;
 //! - from features, where both sets have fewer samples than dimensions: the sum of the singular values
 //!   of X Yᵀ with X, Y the centred rows divided by √(n − 1). The first form then takes roots of
 //!   eigenvalues that are rounding errors (1e-6 too high at 256 samples of 2048 dimensions).

@@ -1,7 +1,7 @@
 //! FID∞: FID extrapolated to infinitely many fakes.
 //!
 //! Chong and Forsyth 2020, "Effectively Unbiased FID and Inception Score and where to find them",
-//! arXiv:1911.07023, section 4: FID is linear in 1/n for n fakes, so the intercept of a line through FIDs at
+//! arXiv:1911.07023: FID is linear in 1/n for n fakes, so the intercept of a line through FIDs at
 //! several n is free of the bias in n. As in dgm-eval (`metrics/fd.py`): 15 counts at equal steps from
 //! min(5000, max(n/10, 2)) to n, rounded down, ordinary least squares; its subsets come from an unseeded
 //! generator, ours (without replacement, each count anew) from a seeded stream, so values agree within the

@@ -8,7 +8,7 @@
 use ganbench_nn::kernels::gemm::{Mat, matmul};
 use rayon::prelude::*;
 
-use crate::kid::KidInput;
+use crate::kid::{KidInput, kernel};
 use crate::rows::Rows;
 
 const TILE_ROWS: usize = 256;
@@ -39,11 +39,6 @@ pub(crate) fn influence(input: KidInput<'_, f32>) -> Influence {
         real: of(real, &across.left, fake.len()),
         fake: of(fake, &across.right, real.len()),
     }
-}
-
-fn kernel(product: f64, gamma: f64) -> f64 {
-    let base = product * gamma + 1.0;
-    base * base * base
 }
 
 #[derive(Clone, Copy)]
@@ -77,7 +72,7 @@ fn kernel_sums(pair: Pair<'_>) -> Sums {
                 for (sum, row) in sums.left.iter_mut().zip(products.chunks_exact(columns)) {
                     let mut of_row = 0.0;
                     for (right, product) in sums.right[column..].iter_mut().zip(row) {
-                        let k = kernel(f64::from(*product), gamma);
+                        let k = kernel(*product, gamma);
                         of_row += k;
                         *right += k;
                     }

@@ -53,12 +53,33 @@ fn values_of_the_golden_sets_are_torch_fidelitys() {
 }
 
 #[test]
+fn subsets_one_by_one_and_from_whole_sets_are_the_same() {
+    // More rows than a tile, and subsets that skip whole ranges of them.
+    let (d, n) = (8, 700);
+    let x = Stream::new(0, "x").normal(n * d);
+    let y: Vec<f32> = Stream::new(0, "y").normal(1300 * d).iter().map(|v| 0.7 * v + 0.1).collect();
+    let input = KidInput { real: Rows::new(&y, d).unwrap(), fake: Rows::new(&x, d).unwrap() };
+    let mut random = RandomState::new(1);
+    let mut draws: Vec<Draw> = (0..7)
+        .map(|_| Draw { fake: random.choice(n, 90), real: random.choice(1300, 90) })
+        .collect();
+    draws.push(Draw { fake: (600..690).rev().collect(), real: (5..95).collect() });
+    let (one, whole) = (by_subset(input, &draws), kid_whole::estimates(input, &draws));
+    for (one, whole) in one.iter().zip(&whole) {
+        // Products of 8 terms may be added in another order elsewhere in a tile.
+        assert!((one - whole).abs() < 1e-8, "{one} {whole}");
+    }
+}
+
+#[test]
 fn the_number_of_threads_does_not_change_a_bit() {
     let (x, y) = (golden::features(golden::REAL), golden::features(golden::FAKE));
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let options = Options { subset: 200, subsets: 9, seed: 2020 };
-        pool.install(|| of(&x, &y, 16, options).unwrap().mean.to_bits())
+        // By subset, and from whole sets.
+        let few = Options { subset: 200, subsets: 1, seed: 2020 };
+        let many = Options { subset: 200, subsets: 9, seed: 2020 };
+        pool.install(|| [few, many].map(|o| of(&x, &y, 16, o).unwrap().mean.to_bits()))
     };
     assert_eq!(run(1), run(3));
 }

@@ -1,6 +1,6 @@
 //! Vendi score: how many different images the fakes amount to.
 //!
-//! Friedman and Dieng 2022, "The Vendi Score", arXiv:2210.02410, eq. 1: exp of the Shannon entropy of the
+//! Friedman and Dieng 2022, "The Vendi Score", arXiv:2210.02410: exp of the Shannon entropy of the
 //! eigenvalues of K/n, with K the cosine similarities of the features. Must agree with numpy's
 //! `eigvalsh` of the n×n kernel (what the package `vendi_score` computes) to 1e-9 relative.
 //!

@@ -48,7 +48,7 @@ def kid(fake, real, **options):
 
 
 def vendi(x):
-    """Friedman and Dieng 2022, equation 1, from the n x n kernel, as vendi_score's `score_K`."""
+    """Friedman and Dieng 2022, from the n x n kernel, as vendi_score's `score_K`."""
     x = x.astype(np.float64)
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     p = np.linalg.eigvalsh(x @ x.T / len(x))
@@ -57,7 +57,7 @@ def vendi(x):
 
 
 def authpct(real, fake):
-    """The operations of dgm-eval's `compute_authpct`, in f64."""
+    """A transcription of dgm-eval's AuthPct, which is in no package, in f64."""
     real, fake = (torch.from_numpy(x).double() for x in (real, fake))
     among, between = (torch.cdist(real, x, compute_mode="donot_use_mm_for_euclid_dist") for x in (real, fake))
     among.fill_diagonal_(float("inf"))
@@ -66,7 +66,7 @@ def authpct(real, fake):
 
 
 def fid_infinity(real, fake, runs):
-    """dgm-eval's `compute_FD_infinity`: its draws have no seed, so mean and deviation over some runs."""
+    """A transcription of dgm-eval's FD infinity: its draws have no seed, so mean and deviation over some runs."""
     n = len(fake)
     sizes = np.linspace(min(5000, max(n // 10, 2)), n, 15).astype("int32")
     rng, values = np.random.RandomState(0), []
