@@ -32,13 +32,15 @@ TABLE = $(call flag,dataset,$(DATASET)) $(call flag,methods,$(METHODS)) $(call f
         $(call flag,n-fake,$(N_FAKE)) $(call flag,out,$(OUT)) $(MACHINE)
 
 ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
-COMPARISON = --python "$(PEER_PYTHON)" --rounds $(ROUNDS) $(ALONE) $(call flag,out,$(OUT))
+PEERED = --python "$(PEER_PYTHON)" $(ALONE) $(call flag,out,$(OUT))
+COMPARISON = --rounds $(ROUNDS) $(PEERED)
 
-.PHONY: help build reproduce-table1 bench test lint check-cuda valgrind clean
+.PHONY: help build reproduce-table1 bench bench-eval test lint check-cuda valgrind clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
-	@echo "make bench              time a training step and single ops, beside PyTorch where it is there"
+	@echo "make bench              time a training step, single ops and evaluation, beside PyTorch where it is there"
+	@echo "make bench-eval         of these evaluation alone: Inception, FID, KID, precision to coverage"
 	@echo "make test               all tests"
 	@echo "make lint               formatting and clippy"
 	@echo "make check-cuda         compile (not link) with the cuda feature, GPU or not; fetches NVIDIA's compiler"
@@ -61,6 +63,16 @@ bench: build
 	else \
 	  echo "no $(PEER)/train_step.py, or $(PEER_PYTHON) has no torch: timing ganbench alone" >&2; \
 	  $(GANBENCH) bench train-step $(call flag,width,$(WIDTH)) $(ALONE) && $(GANBENCH) bench ops $(ALONE); \
+	fi
+	@$(MAKE) --no-print-directory bench-eval
+
+# About ten minutes: Inception, FID, KID, precision to coverage beside torch-fidelity, pytorch-fid and prdc.
+bench-eval: build
+	@if "$(PEER_PYTHON)" -c 'import torch_fidelity, pytorch_fid, prdc' 2>/dev/null; then \
+	  $(GANBENCH) bench compare --eval --peer-script reports/peer/eval.py --rounds 2 $(PEERED); \
+	else \
+	  echo "$(PEER_PYTHON) has no torch_fidelity, pytorch_fid or prdc: timing ganbench alone" >&2; \
+	  $(GANBENCH) bench eval; \
 	fi
 
 test: export GANBENCH_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)

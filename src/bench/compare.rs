@@ -16,6 +16,7 @@ use super::spread::Spread;
 pub enum Work {
     TrainStep { width: usize, steps: usize, warmup: usize },
     Ops { repeat: usize },
+    Eval { images: usize, n: usize, repeat: usize },
 }
 
 /// What is compared.
@@ -64,6 +65,7 @@ impl Work {
         match self {
             Self::TrainStep { .. } => "train-step",
             Self::Ops { .. } => "ops",
+            Self::Eval { .. } => "eval",
         }
     }
 
@@ -74,8 +76,12 @@ impl Work {
                 vec![("--width", *width), ("--steps", *steps), ("--warmup", *warmup)]
             }
             Self::Ops { repeat } => vec![("--repeat", *repeat)],
+            Self::Eval { images, n, repeat } => {
+                vec![("--images", *images), ("--n", *n), ("--repeat", *repeat)]
+            }
         };
-        let flags = [("--batch", batch)].into_iter().chain(flags);
+        let batch = (!matches!(self, Self::Eval { .. })).then_some(("--batch", batch));
+        let flags = batch.into_iter().chain(flags);
         flags.flat_map(|(flag, value)| [flag.to_string(), value.to_string()]).collect()
     }
 
@@ -151,10 +157,11 @@ impl Settings {
         let Some(first) = lines.first() else {
             bail!("{name} printed no line of JSON with median_ms and min_ms above 0")
         };
-        let mut asked = vec![("batch", self.batch)];
-        if let Work::TrainStep { width, .. } = self.work {
-            asked.push(("width", width));
-        }
+        let asked = match self.work {
+            Work::TrainStep { width, .. } => vec![("batch", self.batch), ("width", width)],
+            Work::Ops { .. } => vec![("batch", self.batch)],
+            Work::Eval { images, .. } => vec![("images", images)],
+        };
         for (key, asked) in asked {
             if let Some(got) = first.get(key).and_then(Value::as_u64)
                 && got != asked as u64
@@ -174,7 +181,7 @@ impl Settings {
         let mut rows = match (&self.work, rounds.first()) {
             (_, None) => Vec::new(),
             (Work::TrainStep { .. }, _) => train_step_rows(rounds),
-            (Work::Ops { .. }, Some(first)) => op_rows(rounds, first)?,
+            (Work::Ops { .. } | Work::Eval { .. }, Some(first)) => op_rows(rounds, first)?,
         };
         let memory = |m: &Measurement| m.peak_rss_mb.filter(|&mb| mb > 0.0);
         rows.extend(row("peak RSS, MB", rounds, &memory, &memory));

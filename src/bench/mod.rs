@@ -1,6 +1,7 @@
 //! How fast it is: training steps, single ops, and both beside another program.
 
 pub mod compare;
+pub mod eval;
 pub mod flops;
 pub mod ops;
 pub mod process;

@@ -54,7 +54,7 @@ impl Record {
             batch: settings.batch,
             width: match settings.work {
                 Work::TrainStep { width, .. } => Some(width),
-                Work::Ops { .. } => None,
+                Work::Ops { .. } | Work::Eval { .. } => None,
             },
             version: env!("CARGO_PKG_VERSION"),
             commit: commit(),

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 
 use crate::bench::Repeats;
 use crate::bench::compare::{self, Work};
+use crate::bench::eval;
 use crate::bench::ops::{self, OpLine};
 use crate::bench::record::Record;
 use crate::machine::{self, UsageError};
@@ -27,6 +28,10 @@ pub enum BenchCommand {
     /// Convolutions have the shapes of SNDCGAN at width 64. `fwd` is the op alone, `fwd+bwd` with the sum of
     /// its outputs and all gradients.
     Ops(OpsArgs),
+    /// Time evaluation: images to Inception features, FID, KID, precision to coverage
+    ///
+    /// On made images, made weights and made features of 2048 dimensions.
+    Eval(EvalArgs),
     /// Time this program and another framework's script in alternation
     ///
     /// The script is called with --batch, --width, --steps, --warmup (or --batch, --repeat for --ops) and
@@ -80,6 +85,25 @@ pub struct OpsArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct EvalArgs {
+    /// Images of each size
+    #[arg(long, value_name = "N", default_value_t = 480)]
+    pub images: usize,
+    /// Features a side
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub n: usize,
+    /// Timed repetitions
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub repeat: usize,
+    /// Threads of the CPU [default: all cores]
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// One line of JSON each
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct CompareArgs {
     /// The other framework's script
     #[arg(long, value_name = "FILE")]
@@ -104,9 +128,18 @@ pub struct CompareArgs {
     /// Compare single ops instead of training steps
     #[arg(long)]
     pub ops: bool,
-    /// Timed repetitions of each op in a run
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub repeat: usize,
+    /// Compare evaluation instead: the script is called with --images, --n and --repeat
+    #[arg(long, conflicts_with = "ops")]
+    pub eval: bool,
+    /// With --eval: images of each size
+    #[arg(long, value_name = "N", default_value_t = 480)]
+    pub images: usize,
+    /// With --eval: features a side
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub n: usize,
+    /// Timed repetitions of each op in a run [default: 10, with --eval 1]
+    #[arg(long, value_name = "N")]
+    pub repeat: Option<usize>,
     /// Threads of both sides [default: what each takes itself]
     #[arg(long)]
     pub threads: Option<usize>,
@@ -127,6 +160,7 @@ pub fn run(command: &BenchCommand) -> Result<()> {
     match command {
         BenchCommand::TrainStep(args) => train_step::run(args),
         BenchCommand::Ops(args) => ops(args),
+        BenchCommand::Eval(args) => eval(args),
         BenchCommand::Compare(args) => compare(args),
     }
 }
@@ -164,6 +198,34 @@ fn ops(args: &OpsArgs) -> Result<()> {
     })
 }
 
+fn eval(args: &EvalArgs) -> Result<()> {
+    at_least_1(&[("--images", args.images), ("--repeat", args.repeat)])?;
+    if args.n < 256 {
+        let text = format!("--n is {}, expected at least 256", args.n);
+        return Err(UsageError::new(text).into());
+    }
+    let threads = machine::set_threads(args.threads)?;
+    let settings = eval::Settings { images: args.images, n: args.n, repeat: args.repeat, threads };
+    if !args.json {
+        println!("{threads} threads, {} images, {} features a side", args.images, args.n);
+        println!("{:<36} {:>10} {:>10} {:>10}", "work", "median ms", "min ms", "a second");
+    }
+    eval::measure(&settings, &mut |line| {
+        if args.json {
+            println!("{}", serde_json::to_string(&line)?);
+        } else {
+            println!(
+                "{:<36} {:>10.3} {:>10.3} {:>10.2}",
+                line.op,
+                line.median_ms,
+                line.min_ms,
+                1e3 / line.median_ms
+            );
+        }
+        Ok(())
+    })
+}
+
 /// Cores in use by others above which a comparison is not worth much.
 const BUSY: f64 = 0.1;
 
@@ -173,11 +235,14 @@ fn compare(args: &CompareArgs) -> Result<()> {
         ("--width", args.width),
         ("--steps", args.steps),
         ("--rounds", args.rounds),
-        ("--repeat", args.repeat),
+        ("--repeat", args.repeat.unwrap_or(1)),
+        ("--images", args.images),
         ("--threads", args.threads.unwrap_or(1)),
     ])?;
     let work = if args.ops {
-        Work::Ops { repeat: args.repeat }
+        Work::Ops { repeat: args.repeat.unwrap_or(10) }
+    } else if args.eval {
+        Work::Eval { images: args.images, n: args.n, repeat: args.repeat.unwrap_or(1) }
     } else {
         Work::TrainStep { width: args.width, steps: args.steps, warmup: args.warmup }
     };
