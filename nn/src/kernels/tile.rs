@@ -130,12 +130,12 @@ pub(crate) use by_rows;
 #[inline(always)]
 pub unsafe fn panels<S: Simd>(s: S, a: Factor, b: *const f32, c: Product, sizes: Sizes) {
     let width = S::PANELS * LANES;
-    let groups = sizes.rows.div_ceil(S::ROWS);
+    let groups = sizes.rows.div_ceil(S::STRIDED_ROWS);
     for j in 0..sizes.panels {
         let b = Factor { at: b.wrapping_add(j * sizes.panel), outer: 1, step: sizes.b_step };
         let mut row = 0;
         for group in 0..groups {
-            // Even groups: 32 rows are 11, 11 and 10, not 14, 14 and 4.
+            // Even groups: 32 rows are 11, 11 and 10, not 12, 12 and 8.
             let rows = (sizes.rows - row).div_ceil(groups - group);
             let a = Factor { at: a.at.wrapping_add(row * a.outer), ..a };
             let c = Product { at: c.at.wrapping_add(row * c.row + j * width), ..c };

@@ -217,7 +217,7 @@ impl Kernel for Apply<'_> {
                 let bias = self.conv.bias[panel.clone()].as_ptr();
                 for row in first..rows.min(first + block) {
                     let row = self.row(row);
-                    let tiles = row.pixels.div_ceil(S::PIXELS);
+                    let tiles = row.pixels.div_ceil(S::STRIDED_ROWS);
                     let mut pixel = 0;
                     for tile in 0..tiles {
                         let pixels = (row.pixels - pixel).div_ceil(tiles - tile);

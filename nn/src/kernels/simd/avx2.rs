@@ -69,7 +69,7 @@ impl Simd for Avx2 {
     type V = Pair;
     const ROWS: usize = 6;
     const PANELS: usize = 1;
-    const PIXELS: usize = 6;
+    const STRIDED_ROWS: usize = 6;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Pair {

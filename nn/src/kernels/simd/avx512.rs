@@ -46,7 +46,7 @@ impl Simd for Avx512 {
     type V = __m512;
     const ROWS: usize = 14;
     const PANELS: usize = 2;
-    const PIXELS: usize = 12;
+    const STRIDED_ROWS: usize = 12;
 
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {

@@ -27,9 +27,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const ROWS: usize;
     /// Vectors that lie side by side in the register tile.
     const PANELS: usize;
-    /// Pixels of the register tile of a convolution. Fewer than `ROWS` where the compiler would otherwise
-    /// keep sums in memory (three times slower).
-    const PIXELS: usize;
+    /// Rows of a register tile that lie a stride apart (tiles at the points, pixels of a convolution). Fewer
+    /// than `ROWS` where the compiler would otherwise keep sums in memory (three times slower).
+    const STRIDED_ROWS: usize;
 
     fn splat(self, x: f32) -> Self::V;
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
@@ -57,7 +57,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// As [`super::tile::tile`].
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize);
 
-    /// One register tile of a convolution: `pixels` ≤ `PIXELS` pixels of `channels` output channels, which
+    /// One register tile of a convolution: `pixels` ≤ `STRIDED_ROWS` pixels of `channels` output channels, which
     /// are 16, or `PANELS`·16.
     ///
     /// # Safety

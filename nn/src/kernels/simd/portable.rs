@@ -24,7 +24,7 @@ impl Simd for Portable {
     type V = [f32; LANES];
     const ROWS: usize = 3;
     const PANELS: usize = 1;
-    const PIXELS: usize = 3;
+    const STRIDED_ROWS: usize = 3;
 
     #[inline(always)]
     fn splat(self, x: f32) -> Self::V {
