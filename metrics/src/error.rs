@@ -40,7 +40,7 @@ pub enum MetricError {
     NoLabels { metric: &'static str },
     #[error("a 95 % interval needs at least {needed} bootstrap replicates, got {got}")]
     FewReplicates { needed: usize, got: usize },
-    #[error("fid_infinity needs at least 3 counts of fakes for a line and its error, got {got}")]
+    #[error("fid_inf needs at least 3 counts of fakes for a line and its error, got {got}")]
     FewCounts { got: usize },
     #[error(
         "row {row} of the features is zero, but {metric} compares directions; leave that image out"

@@ -18,7 +18,7 @@ use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
 use crate::reference::RealReference;
 use crate::rows::Rows;
 
-const METRIC: &str = "fid_infinity";
+const METRIC: &str = "fid_inf";
 
 /// FID∞ in the table of metrics.
 pub const FAMILY: MetricFamily = MetricFamily {
@@ -189,10 +189,10 @@ mod tests {
             let options = Options { counts, seed: 0 };
             fid_infinity(&real, Rows::new(fake, d).unwrap(), options).unwrap_err().to_string()
         };
-        assert_eq!(text(&fake[..48], 16, 15), "fid_infinity needs at least 4 fake images, got 3");
+        assert_eq!(text(&fake[..48], 16, 15), "fid_inf needs at least 4 fake images, got 3");
         assert_eq!(
             text(&fake, 16, 2),
-            "fid_infinity needs at least 3 counts of fakes for a line and its error, got 2"
+            "fid_inf needs at least 3 counts of fakes for a line and its error, got 2"
         );
         assert_eq!(
             text(&fake[..32], 8, 15),

@@ -10,6 +10,7 @@ pub mod authenticity;
 mod balls;
 pub mod bootstrap;
 pub mod class_fid;
+pub mod cmmd;
 mod error;
 pub mod extractor;
 mod extractors;

@@ -8,7 +8,8 @@ use crate::error::MetricError;
 use crate::features::Features;
 use crate::reference::RealReference;
 use crate::{
-    authenticity, class_fid, fid, fid_infinity, inception_score, kid, prdc, precision_recall, vendi,
+    authenticity, class_fid, cmmd, fid, fid_infinity, inception_score, kid, prdc, precision_recall,
+    vendi,
 };
 
 /// All metrics, in the order of tables.
@@ -21,6 +22,7 @@ pub const FAMILIES: &[MetricFamily] = &[
     precision_recall::FAMILY,
     authenticity::FAMILY,
     vendi::FAMILY,
+    cmmd::FAMILY,
     class_fid::FAMILY,
 ];
 

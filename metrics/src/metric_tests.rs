@@ -101,8 +101,8 @@ fn what_cannot_be_evaluated_is_refused() {
     let unknown = EvaluationInput { metrics: Some(&["fidd"]), ..input(&real, &fake) };
     assert_eq!(
         evaluate(unknown).unwrap_err().to_string(),
-        "unknown metric \"fidd\"; known: fid, is, precision, recall, density, coverage, kid, fid_infinity, \
-         ipr_precision, ipr_recall, authpct, vendi, intra_fid"
+        "unknown metric \"fidd\"; known: fid, is, precision, recall, density, coverage, kid, fid_inf, \
+         ipr_precision, ipr_recall, authpct, vendi, cmmd, intra_fid"
     );
     let other = Features::new(4, vec![0.0; 40], None).unwrap();
     assert_eq!(
