@@ -58,6 +58,13 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    fn within(self, range: std::ops::RangeInclusive<f64>) -> Self {
+        let clamp = |end: f64| end.clamp(*range.start(), *range.end());
+        Self { low: clamp(self.low), high: clamp(self.high) }
+    }
+}
+
 /// Intervals of those of `values` that have one (`fid`, `is`, `kid`, `precision`, `recall`, `density`,
 /// `coverage`, `ipr_precision`, `ipr_recall`), in their order, under the names they are reported by.
 /// `values` are what [`crate::evaluate`] gave for the same input.
@@ -96,10 +103,22 @@ pub fn intervals(
             }
         }
     }
-    let found: Vec<(String, Interval)> =
-        found.into_iter().map(|(name, i)| (reported_name(name, input.extractor), i)).collect();
+    let found: Vec<(String, Interval)> = found
+        .into_iter()
+        .map(|(name, i)| (reported_name(name, input.extractor), i.within(range(name))))
+        .collect();
     let of = |v: &MetricValue| found.iter().find(|(name, _)| *name == v.metric).cloned();
     Ok(values.iter().filter_map(of).collect())
+}
+
+/// Values that a metric can take: an interval says nothing beyond them.
+fn range(name: &str) -> std::ops::RangeInclusive<f64> {
+    match name {
+        "kid" => f64::NEG_INFINITY..=f64::INFINITY,
+        "is" => 1.0..=f64::INFINITY,
+        "fid" | "density" => 0.0..=f64::INFINITY,
+        _ => 0.0..=1.0,
+    }
 }
 
 /// One number a replicate, each from a stream of its own.

@@ -123,3 +123,12 @@ fn only_what_was_evaluated_has_intervals() {
         "a 95 % interval needs at least 40 bootstrap replicates, got 39"
     );
 }
+
+#[test]
+fn intervals_end_where_the_metrics_do() {
+    let wide = Interval { low: -0.5, high: 1.5 };
+    assert_eq!(wide.within(range("precision")), Interval { low: 0.0, high: 1.0 });
+    assert_eq!(wide.within(range("fid")), Interval { low: 0.0, high: 1.5 });
+    assert_eq!(wide.within(range("is")), Interval { low: 1.0, high: 1.5 });
+    assert_eq!(wide.within(range("kid")), wide);
+}

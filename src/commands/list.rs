@@ -15,12 +15,13 @@ use crate::recipe::{RECIPES, Recipe};
 /// If an embedded recipe is damaged.
 pub fn run(args: &ListArgs) -> Result<()> {
     let entries = entries(args.what)?;
-    for entry in entries {
+    let text = |entry: &Value, key: &str| entry[key].as_str().unwrap_or_default().to_string();
+    let width = entries.iter().map(|entry| text(entry, "name").len()).max().unwrap_or(0);
+    for entry in &entries {
         if args.json {
             println!("{entry}");
         } else {
-            let text = |key: &str| entry[key].as_str().unwrap_or_default().to_string();
-            println!("{:<16} {}", text("name"), text("summary"));
+            println!("{:<width$}  {}", text(entry, "name"), text(entry, "summary"));
         }
     }
     Ok(())
