@@ -1,14 +1,17 @@
 //! One run from its plan to its rows: train, measure at the points of the curve, measure the last and the
 //! best checkpoint.
 
+use std::collections::HashMap;
+
 use anyhow::{Context as _, Result};
 use candle_core::Device;
 use ganbench_baselines::data::Dataset;
 use ganbench_baselines::train::{
     Diverged, LoadedGenerator, SampleRequest, Sampler, Spent, Trainer,
 };
+use ganbench_metrics::bootstrap::{Bootstrap, intervals};
 use ganbench_metrics::{
-    EvaluationInput, MetricValue, Settings, default_metrics, evaluate, inception_score,
+    EvaluationInput, Interval, MetricValue, Settings, default_metrics, evaluate, inception_score,
     reported_name,
 };
 use ganbench_reports::plot::{SampleSheet, samples_png};
@@ -120,8 +123,9 @@ impl<'a> Run<'a> {
         let spent = *self.trainer.spent();
         let name = kimg_name(spent.real_images as f64 / 1e3);
         self.trainer.save_generators(&self.input.folder.checkpoints(), &name)?;
-        let n = self.input.plan.evaluation.n_fake_curve;
-        let values = measure(self.input, &self.trainer.sampler(false), n)?;
+        let e = &self.input.plan.evaluation;
+        let fakes = Fakes { n: e.n_fake_curve, bootstrap: 0 };
+        let values = measure(self.input, &self.trainer.sampler(false), fakes)?;
         self.add(values.iter().map(|v| row(self.input, &spent, &name, v)).collect())?;
         // Last, so that a state never lies ahead of its scores; a point is measured again where it lies
         // behind, to the same values.
@@ -147,7 +151,7 @@ impl<'a> Run<'a> {
                     rows.push(ResultRow {
                         value: None,
                         status: Status::Diverged,
-                        ..row(input, &spent, checkpoint, &value)
+                        ..row(input, &spent, checkpoint, &(value, None))
                     });
                 }
             }
@@ -158,12 +162,14 @@ impl<'a> Run<'a> {
         }
         let last_name = kimg_name(spent.real_images as f64 / 1e3);
         let (best_name, best_spent) = self.best().unwrap_or((last_name.clone(), spent));
-        let last = measure(input, &self.trainer.sampler(false), input.plan.evaluation.n_fake)?;
+        let e = &input.plan.evaluation;
+        let fakes = Fakes { n: e.n_fake, bootstrap: e.bootstrap };
+        let last = measure(input, &self.trainer.sampler(false), fakes)?;
         let best = if best_name == last_name {
             last.clone()
         } else {
             let generator = load_generator(input, &best_name)?;
-            measure(input, &generator.sampler(), input.plan.evaluation.n_fake)?
+            measure(input, &generator.sampler(), fakes)?
         };
         self.add(last.iter().map(|v| row(input, &spent, "last", v)).collect())?;
         self.add(best.iter().map(|v| row(input, &best_spent, "best", v)).collect())?;
@@ -209,9 +215,18 @@ fn load_generator(input: &RunInput<'_>, name: &str) -> Result<LoadedGenerator> {
         .with_context(|| format!("cannot use the checkpoint {}", path.display()))
 }
 
+/// How many fakes, and how many resamplings of them for intervals.
+#[derive(Clone, Copy)]
+struct Fakes {
+    n: usize,
+    bootstrap: usize,
+}
+
+type Measured = (MetricValue, Option<Interval>);
+
 /// Samples with the run's seed, extracts, and computes every metric.
-fn measure(input: &RunInput<'_>, sampler: &Sampler<'_>, n: usize) -> Result<Vec<MetricValue>> {
-    let request = SampleRequest { n, seed: input.plan.train.seed, class: None };
+fn measure(input: &RunInput<'_>, sampler: &Sampler<'_>, fakes: Fakes) -> Result<Vec<Measured>> {
+    let request = SampleRequest { n: fakes.n, seed: input.plan.train.seed, class: None };
     let images = sampler.sample(request, &mut |_| {})?;
     let fake = input.evaluator.extractor.extract(&images, &mut |_, _| {})?;
     let e = &input.plan.evaluation;
@@ -220,18 +235,34 @@ fn measure(input: &RunInput<'_>, sampler: &Sampler<'_>, n: usize) -> Result<Vec<
         nearest_k: e.nearest_k,
         ..Settings::default()
     };
-    Ok(evaluate(EvaluationInput {
+    let input = EvaluationInput {
         real: &input.evaluator.reference,
         fake: &fake,
         extractor: input.evaluator.extractor.name(),
         metrics: None,
         settings,
         labels: None,
-    })?)
+    };
+    let values = evaluate(input)?;
+    if fakes.bootstrap == 0 {
+        return Ok(values.into_iter().map(|value| (value, None)).collect());
+    }
+    let request = Bootstrap { replicates: fakes.bootstrap, seed: 0 };
+    let intervals: HashMap<_, _> = intervals(&input, &values, request)?.into_iter().collect();
+    let of = |value: MetricValue| {
+        let interval = intervals.get(&value.metric).copied();
+        (value, interval)
+    };
+    Ok(values.into_iter().map(of).collect())
 }
 
 /// A row of the results.
-fn row(input: &RunInput<'_>, spent: &Spent, checkpoint: &str, v: &MetricValue) -> ResultRow {
+fn row(
+    input: &RunInput<'_>,
+    spent: &Spent,
+    checkpoint: &str,
+    (v, interval): &Measured,
+) -> ResultRow {
     let (plan, train) = (input.plan, &input.plan.train);
     ResultRow {
         run_id: plan.run_id(),
@@ -257,8 +288,8 @@ fn row(input: &RunInput<'_>, spent: &Spent, checkpoint: &str, v: &MetricValue) -
         checkpoint: checkpoint.to_string(),
         metric: v.metric.clone(),
         value: Some(v.value),
-        ci_low: None,
-        ci_high: None,
+        ci_low: interval.map(|i| i.low),
+        ci_high: interval.map(|i| i.high),
         n_real: v.n_real as u64,
         n_fake: v.n_fake as u64,
         extractor: plan.evaluation.extractor.clone(),

@@ -60,6 +60,15 @@ pub struct EvaluationPlan {
     pub is_splits: usize,
     /// Images of the sample grid.
     pub grid_images: usize,
+    /// Resamplings behind the intervals of the last and best checkpoint's rows; 0 for none.
+    #[serde(default, skip_serializing_if = "none")]
+    pub bootstrap: usize,
+}
+
+/// What is left out of a plan stays out of its hash.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn none(n: &usize) -> bool {
+    *n == 0
 }
 
 /// A run.
@@ -171,6 +180,10 @@ impl Plan {
             if n == 0 {
                 return wrong(field, n, "at least 1".into());
             }
+        }
+        // One resampling beyond either end of a 95 % interval.
+        if (1..40).contains(&e.bootstrap) {
+            return wrong("evaluation.bootstrap", e.bootstrap, "0 for none, or at least 40".into());
         }
         Ok(())
     }

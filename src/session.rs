@@ -145,7 +145,9 @@ pub fn real_reference(
     let reference = {
         // The curve may look at more fakes than the final rows.
         let most = plan.evaluation.n_fake.max(plan.evaluation.n_fake_curve);
-        RealReference::new(&features, most)?
+        // Intervals of FID draw from all reals.
+        let all = plan.evaluation.bootstrap > 0;
+        RealReference::new(&features, if all { features.len() } else { most })?
     };
     Ok(Evaluator { extractor, reference })
 }
