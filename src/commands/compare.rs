@@ -1,6 +1,6 @@
 //! `ganbench compare`: whether two results differ by more than chance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -68,13 +68,16 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         else {
             continue;
         };
-        let differing: Vec<String> = sample
-            .measure
-            .iter()
-            .filter(|(key, value)| other.measure.get(*key) != Some(value))
-            .map(|(key, value)| {
-                let theirs = other.measure.get(key).map_or("unknown", String::as_str);
-                format!("{key} {value} against {theirs}")
+        let keys: BTreeSet<_> = sample.measure.keys().chain(other.measure.keys()).collect();
+        let differing: Vec<String> = keys
+            .into_iter()
+            .filter(|key| sample.measure.get(*key) != other.measure.get(*key))
+            .map(|key| {
+                let of = |sample: &Sample| match sample.measure.get(key).map(String::as_str) {
+                    None | Some("") => "unknown".to_string(),
+                    Some(value) => value.to_string(),
+                };
+                format!("{key} {} against {}", of(sample), of(other))
             })
             .collect();
         if differing.is_empty() {
@@ -174,6 +177,7 @@ fn of_json(path: &Path) -> Result<Samples> {
     let extractor = object.get("extractor");
     let measure = Measure::from([
         ("protocol", shown(object.get("protocol"))),
+        ("nearest protocol", shown(object.get("nearest_protocol"))),
         ("differences", shown(object.get("protocol_differences"))),
         ("extractor", shown(extractor.and_then(|e| e.get("name")))),
         ("weights", shown(extractor.and_then(|e| e.get("sha256")))),

@@ -11,7 +11,7 @@ mod dataset;
 mod encoded;
 mod error;
 mod folder;
-mod pages;
+pub(super) mod pages;
 mod parquet;
 mod tensors;
 
