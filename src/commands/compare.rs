@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::results::read_rows;
 
 /// A and B are results of runs (a folder, results.parquet or results.csv), or JSON of `ganbench eval`.
-/// Only numbers of the same protocol, extractor, weights, data and counts are compared.
+/// Only numbers of the same protocol, extractor, weights and counts are compared, and of runs the same data;
+/// of JSON it is for you to know that the real images were the same.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     pub a: PathBuf,

@@ -315,7 +315,8 @@ pub fn warn_of_few(real: &Side, fake: &Side, dim: usize, names: &[&str]) {
         let n = |side: &Side| side.n.map_or("?".into(), |n: usize| n.to_string());
         eprintln!(
             "warning: FID of {} against {} images with {dim} features is far above what more images would \
-             give; compare it only with FIDs of the same counts, or use kid or fid_inf",
+             give; compare it only with FIDs of the same counts, or use kid or \
+             fid_infinity",
             n(real),
             n(fake)
         );
