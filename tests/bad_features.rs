@@ -78,7 +78,7 @@ fn features_that_cannot_be_compared_are_refused_by_name() {
             "lie.npy",
             "fake.npy",
             &[],
-            "DIR/lie.npy needs 3168 bytes for its shape [99, 4] but holds 1280 after its header of 67 bytes; it \
+            "DIR/lie.npy needs 3168 bytes for its shape [99, 4] but holds 1280 after its header of 73 bytes; it \
              was cut off, or its header is wrong",
         ),
         (

@@ -24,5 +24,14 @@ mod cache;
 /// `metrics` on files that are damaged or hold the wrong numbers.
 mod bad_features;
 
+/// Images that are damaged, lie or are too few, and flags that cannot be.
+mod bad_images;
+
+/// `compare`.
+mod compare;
+
+/// `fetch` and `verify-extractor`.
+mod fetch;
+
 /// Wrong usage and bad input: messages and exit codes.
 mod refusals;

@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ganbench_nn::rng::Stream;
 use npyz::WriterBuilder as _;
@@ -84,13 +84,30 @@ impl Pictures {
         let images = self.encoded();
         let images = images.iter().map(|bytes| Some(bytes.as_slice()));
         let images = BinaryChunked::from_iter_options("image".into(), images);
-        let n = images.len();
-        let mut frame = DataFrame::new(n, vec![images.into_series().into()]).unwrap();
-        ParquetWriter::new(fs::File::create(path).unwrap())
-            .with_row_group_size(Some(8))
-            .finish(&mut frame)
-            .unwrap();
+        write(DataFrame::new(images.len(), vec![images.into_series().into()]).unwrap(), path);
     }
+
+    /// As the hub has cifar10: a struct of bytes and path, and labels, below `root`.
+    pub fn cifar10(&self, root: &Path, split: &str) -> PathBuf {
+        let images = self.encoded();
+        let n = images.len();
+        let bytes = images.iter().map(|bytes| Some(bytes.as_slice()));
+        let bytes = BinaryChunked::from_iter_options("bytes".into(), bytes).into_series();
+        let paths = Series::new("path".into(), vec!["x.png"; n]);
+        let images = StructChunked::from_series("img".into(), n, [bytes, paths].iter()).unwrap();
+        let labels = Series::new("label".into(), (0..n as i64).map(|i| i % 10).collect::<Vec<_>>());
+        let columns = vec![images.into_series().into(), labels.into()];
+        let folder = root.join("cifar10/plain_text");
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(format!("{split}-00000-of-00001.parquet"));
+        write(DataFrame::new(n, columns).unwrap(), &path);
+        path
+    }
+}
+
+fn write(mut frame: DataFrame, path: &Path) {
+    let file = fs::File::create(path).unwrap();
+    ParquetWriter::new(file).with_row_group_size(Some(8)).finish(&mut frame).unwrap();
 }
 
 /// An archive of whatever `fill` puts in.

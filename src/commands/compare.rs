@@ -27,6 +27,9 @@ pub struct CompareArgs {
     pub json: bool,
 }
 
+/// Half of a 95 % interval in standard errors: the 97.5 % point of the normal distribution.
+const NORMAL_975: f64 = 1.959_963_984_540_054;
+
 /// What two numbers must share to be compared: shown where they do not.
 type Measure = BTreeMap<&'static str, String>;
 
@@ -189,8 +192,8 @@ fn of_json(path: &Path) -> Result<Samples> {
     for (name, value) in object {
         let (Ok(_), Some(value)) = (metric(name), value.as_f64()) else { continue };
         let bound = |end: &str| object.get(&format!("{name}_ci_{end}")).and_then(Value::as_f64);
-        // Half of a 95 % interval is 1.96 standard errors.
-        let error = bound("high").zip(bound("low")).map(|(high, low)| (high - low) / 2.0 / 1.96);
+        let interval = bound("high").zip(bound("low"));
+        let error = interval.map(|(high, low)| (high - low) / 2.0 / NORMAL_975);
         let sample = Sample { values: vec![value], error, measure: measure.clone() };
         samples.insert(("images".into(), name.clone()), sample);
     }
@@ -221,7 +224,7 @@ fn half_interval(a: &Sample, b: &Sample) -> Option<f64> {
     let share = |v: f64, df: Option<f64>| df.map_or(0.0, |df| v * v / df);
     let t = match share(va, dfa) + share(vb, dfb) {
         d if d > 0.0 => student_t_975(((sum * sum / d).floor() as u64).max(1)),
-        _ => 1.959_963_984_540_054,
+        _ => NORMAL_975,
     };
     Some(t * sum.sqrt())
 }
