@@ -3,6 +3,9 @@
 /// Running `ganbench`, and what it said.
 mod program;
 
+/// Images and features made for a test, in every kind of file.
+mod pictures;
+
 /// `reproduce`, `train`, `report`: from images to tables.
 mod reproduce;
 
@@ -11,6 +14,24 @@ mod bench;
 
 /// `sample`.
 mod sample;
+
+/// `eval`, `features`, `metrics`: numbers from every kind of source.
+mod eval;
+
+/// Features that are kept from one `eval` for the next.
+mod cache;
+
+/// `metrics` on files that are damaged or hold the wrong numbers.
+mod bad_features;
+
+/// Images that are damaged, lie or are too few, and flags that cannot be.
+mod bad_images;
+
+/// `compare`.
+mod compare;
+
+/// `fetch` and `verify-extractor`.
+mod fetch;
 
 /// Wrong usage and bad input: messages and exit codes.
 mod refusals;

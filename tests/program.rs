@@ -2,12 +2,14 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 /// The built program without the caller's data, weights and caches.
-fn command(args: &[&str]) -> Command {
+pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ganbench"));
     command
         .args(args)
         .env_remove("GANBENCH_DATA")
         .env_remove("GANBENCH_WEIGHTS")
+        .env_remove("GANBENCH_CACHE")
+        .env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .env("HF_HUB_OFFLINE", "1");
     command
 }

@@ -41,7 +41,7 @@ use crate::rows::Rows;
 const MOST_KID: usize = 10_000;
 
 /// Fewest replicates: one lies beyond either end of a 95 % interval.
-const FEWEST: usize = 40;
+pub const FEWEST: usize = 40;
 
 /// How often images are drawn again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! `ganbench compare`: whether two results differ by more than chance.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -13,7 +13,8 @@ use serde_json::Value;
 use crate::results::read_rows;
 
 /// A and B are results of runs (a folder, results.parquet or results.csv), or JSON of `ganbench eval`.
-/// Only numbers of the same protocol, extractor, weights, data and counts are compared.
+/// Only numbers of the same protocol, extractor, weights and counts are compared, and of runs the same data;
+/// of JSON it is for you to know that the real images were the same.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     pub a: PathBuf,
@@ -25,6 +26,9 @@ pub struct CompareArgs {
     #[arg(long)]
     pub json: bool,
 }
+
+/// Half of a 95 % interval in standard errors: the 97.5 % point of the normal distribution.
+const NORMAL_975: f64 = 1.959_963_984_540_054;
 
 /// What two numbers must share to be compared: shown where they do not.
 type Measure = BTreeMap<&'static str, String>;
@@ -68,13 +72,16 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         else {
             continue;
         };
-        let differing: Vec<String> = sample
-            .measure
-            .iter()
-            .filter(|(key, value)| other.measure.get(*key) != Some(value))
-            .map(|(key, value)| {
-                let theirs = other.measure.get(key).map_or("unknown", String::as_str);
-                format!("{key} {value} against {theirs}")
+        let keys: BTreeSet<_> = sample.measure.keys().chain(other.measure.keys()).collect();
+        let differing: Vec<String> = keys
+            .into_iter()
+            .filter(|key| sample.measure.get(*key) != other.measure.get(*key))
+            .map(|key| {
+                let of = |sample: &Sample| match sample.measure.get(key).map(String::as_str) {
+                    None | Some("") => "unknown".to_string(),
+                    Some(value) => value.to_string(),
+                };
+                format!("{key} {} against {}", of(sample), of(other))
             })
             .collect();
         if differing.is_empty() {
@@ -174,6 +181,7 @@ fn of_json(path: &Path) -> Result<Samples> {
     let extractor = object.get("extractor");
     let measure = Measure::from([
         ("protocol", shown(object.get("protocol"))),
+        ("nearest protocol", shown(object.get("nearest_protocol"))),
         ("differences", shown(object.get("protocol_differences"))),
         ("extractor", shown(extractor.and_then(|e| e.get("name")))),
         ("weights", shown(extractor.and_then(|e| e.get("sha256")))),
@@ -184,8 +192,8 @@ fn of_json(path: &Path) -> Result<Samples> {
     for (name, value) in object {
         let (Ok(_), Some(value)) = (metric(name), value.as_f64()) else { continue };
         let bound = |end: &str| object.get(&format!("{name}_ci_{end}")).and_then(Value::as_f64);
-        // Half of a 95 % interval is 1.96 standard errors.
-        let error = bound("high").zip(bound("low")).map(|(high, low)| (high - low) / 2.0 / 1.96);
+        let interval = bound("high").zip(bound("low"));
+        let error = interval.map(|(high, low)| (high - low) / 2.0 / NORMAL_975);
         let sample = Sample { values: vec![value], error, measure: measure.clone() };
         samples.insert(("images".into(), name.clone()), sample);
     }
@@ -216,7 +224,7 @@ fn half_interval(a: &Sample, b: &Sample) -> Option<f64> {
     let share = |v: f64, df: Option<f64>| df.map_or(0.0, |df| v * v / df);
     let t = match share(va, dfa) + share(vb, dfb) {
         d if d > 0.0 => student_t_975(((sum * sum / d).floor() as u64).max(1)),
-        _ => 1.959_963_984_540_054,
+        _ => NORMAL_975,
     };
     Some(t * sum.sqrt())
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use candle_core::Device;
 use clap::Args;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
+use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::protocol::{self, CUSTOM, Measured as Done, Protocol};
 use ganbench_metrics::{Extractor, ExtractorOptions, extractor, load_with, metric};
 
@@ -119,6 +120,9 @@ impl ExtractorArgs {
     pub fn ready(&self, default: &str) -> Result<Ready> {
         let name = self.extractor.as_deref().unwrap_or(default);
         // Before any file is looked at.
+        if self.batch == Some(0) {
+            return Err(UsageError::new("--batch is 0, expected at least 1").into());
+        }
         let entry = extractor::entry(name)?;
         let threads = machine::set_threads(self.threads)?;
         let device = machine::device(&self.device)?;
@@ -139,11 +143,24 @@ impl ExtractorArgs {
 }
 
 impl MetricArgs {
-    /// Names of the metrics, all known.
+    /// Names of the metrics, all known; checks the other flags too, before hours of extraction.
     ///
     /// # Errors
-    /// If one is unknown.
+    /// If a name is unknown, or a number cannot be.
     pub fn names<'a>(&'a self, default: &'a [String]) -> Result<Vec<&'a str>> {
+        let wrong = |text: String| Err(UsageError::new(text).into());
+        if self.k == Some(0) {
+            return wrong("--k is 0, expected at least 1".into());
+        }
+        if let Some(few @ ..=1) = self.kid_subset {
+            return wrong(format!("--kid-subset is {few}, expected at least 2"));
+        }
+        if (1..FEWEST).contains(&self.bootstrap) {
+            let few = self.bootstrap;
+            return wrong(format!(
+                "--bootstrap is {few}, expected at least {FEWEST}, or 0 for none"
+            ));
+        }
         let names = self.metrics.as_deref().unwrap_or(default);
         names.iter().map(|name| Ok(metric(name).map(|m| m.name)?)).collect()
     }
@@ -159,11 +176,18 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     }
     let default = protocol.extractor.as_deref().unwrap_or(extractor::PUBLISHED);
     let ready = args.extractor.ready(default)?;
-    let keep = if names == ["fid"] { Keep::Statistics } else { Keep::Rows };
-    let (mut real, real_sha256) = side(args, &args.real, protocol.n_real, keep, &names, &ready)?;
-    let (mut fake, fake_sha256) = side(args, &args.fake, protocol.n_fake, keep, &names, &ready)?;
-    if real_sha256.is_some() && real_sha256 == fake_sha256 {
-        eprintln!("warning: --real and --fake are the same images; every distance will be 0");
+    // Intervals draw the rows again.
+    let few = names == ["fid"] && args.metrics.bootstrap == 0;
+    let keep = if few { Keep::Statistics } else { Keep::Rows };
+    // The cache does not keep labels.
+    let cached = !names.contains(&"intra_fid");
+    // Both before the long work on either.
+    let mut real = open(args, &args.real, protocol.n_real, &ready)?;
+    let mut fake = open(args, &args.fake, protocol.n_fake, &ready)?;
+    let (mut real, real_sha256) = features_of(real.as_mut(), keep, &ready, cached)?;
+    let (mut fake, fake_sha256) = features_of(fake.as_mut(), keep, &ready, cached)?;
+    if args.real == args.fake || real_sha256.is_some() && real_sha256 == fake_sha256 {
+        eprintln!("warning: --real and --fake are the same images; every distance will be about 0");
     }
     let mut settings = protocol.settings();
     settings.nearest_k = args.metrics.k.unwrap_or(settings.nearest_k);
@@ -180,13 +204,14 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         names = possible(names, &real, &fake, settings);
     }
     warn_of_few(&real, &fake, ready.extractor.feature_dim(), &names);
-    let (n_real, n_fake) = (real.n, fake.n.unwrap_or_default());
+    let (n_real, n_fake) = (real.n, fake.n);
     let extractor = ready.extractor.name();
     let done = Done {
         extractor,
-        split: args.real.strip_prefix("dataset:").and_then(|text| text.split(':').nth(1)),
+        // A name may hold colons itself (folder:PATH).
+        split: args.real.strip_prefix("dataset:").and_then(|text| text.rsplit(':').next()),
         n_real,
-        n_fake: Some(n_fake),
+        n_fake,
         is_bias,
         repeats: 1,
         settings,
@@ -222,31 +247,27 @@ pub fn named(done: &Done<'_>, asked: &'static Protocol) -> (String, Option<(Stri
     (CUSTOM.into(), Some((asked.name.clone(), differences)))
 }
 
-/// Features of one `SRC`, from the cache where they are there, and the hash of its images.
-fn side(
+/// The images of one `SRC`.
+fn open(
     args: &EvalArgs,
     text: &str,
     wanted: Option<usize>,
-    keep: Keep,
-    names: &[&str],
     ready: &Ready,
-) -> Result<(Side, Option<String>)> {
+) -> Result<Box<dyn ImageSource>> {
     let mut request = SourceRequest::new(text);
     request.root = args.extractor.data.clone();
     request.limit = args.n;
-    let mut source = open_images(Images {
+    open_images(Images {
         request: &request,
         n: wanted.unwrap_or(10_000),
         seed: args.seed,
         device: &ready.device,
         quiet: ready.quiet,
-    })?;
-    // The cache does not keep labels.
-    let cached = !names.contains(&"intra_fid");
-    features_of(source.as_mut(), keep, ready, cached)
+    })
 }
 
-/// Features of a source, from the cache where they are there and that is allowed.
+/// Features of a source, from the cache where they are there and that is allowed; and the hash of the
+/// images, where the cache needed it.
 ///
 /// # Errors
 /// If the images cannot be read or the extractor cannot take them. A cache that cannot be written to is a
@@ -264,7 +285,8 @@ pub fn features_of(
     };
     let started = Instant::now();
     let content_sha256 = source.content_sha256()?;
-    let key = Key { content_sha256: &content_sha256, extractor, exact: ready.exact, keep };
+    let device = ready.device.location();
+    let key = Key { content_sha256: &content_sha256, extractor, exact: ready.exact, device, keep };
     let hit = cache.get(&key);
     let load_s = started.elapsed().as_secs_f64();
     if let Some(side) = hit {
@@ -293,7 +315,8 @@ pub fn warn_of_few(real: &Side, fake: &Side, dim: usize, names: &[&str]) {
         let n = |side: &Side| side.n.map_or("?".into(), |n: usize| n.to_string());
         eprintln!(
             "warning: FID of {} against {} images with {dim} features is far above what more images would \
-             give; compare it only with FIDs of the same counts, or use kid or fid_inf",
+             give; compare it only with FIDs of the same counts, or use kid or \
+             fid_infinity",
             n(real),
             n(fake)
         );

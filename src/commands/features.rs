@@ -42,6 +42,9 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
         let text = format!("--out {} is not the name of an .npz file", args.out.display());
         return Err(UsageError::new(text).into());
     }
+    if args.n == Some(0) {
+        return Err(UsageError::new("--n is 0, expected at least 1").into());
+    }
     let ready = args.extractor.ready(PUBLISHED)?;
     let mut request = SourceRequest::new(&args.images);
     request.root = args.extractor.data.clone();

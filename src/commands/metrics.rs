@@ -6,9 +6,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ganbench_metrics::files::FeatureFile;
-use ganbench_metrics::{Features, Logits, NearestReal, Settings};
+use ganbench_metrics::protocol::{self, Measured as Done};
+use ganbench_metrics::{Features, Logits};
 
-use super::eval::{MetricArgs, warn_of_few};
+use super::eval::{MetricArgs, named, warn_of_few};
 use crate::evaluation::{Outcome, Request, Side, measure, possible, side};
 use crate::machine;
 
@@ -32,14 +33,12 @@ pub struct MetricsArgs {
     pub threads: Option<usize>,
 }
 
-/// Where nobody says which: those that the default protocol has and the files allow.
-const DEFAULT: [&str; 7] = ["fid", "kid", "is", "precision", "recall", "density", "coverage"];
-
 /// # Errors
 /// If a file cannot be read, or a metric cannot be computed from the features.
 pub fn run(args: &MetricsArgs) -> Result<()> {
-    let default = DEFAULT.map(String::from);
-    let mut names = args.metrics.names(&default)?;
+    let protocol = protocol::protocol(protocol::DEFAULT)?;
+    // Where nobody says which: those that the default protocol has and the files allow.
+    let mut names = args.metrics.names(&protocol.metrics)?;
     machine::set_threads(args.threads)?;
     let started = Instant::now();
     let mut real = side(FeatureFile::read(&args.real)?)?;
@@ -48,7 +47,7 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         add_logits(&mut fake, path)?;
     }
     real.load_s = started.elapsed().as_secs_f64();
-    let mut settings = Settings { nearest_real: NearestReal::All, ..Settings::default() };
+    let mut settings = protocol.settings();
     settings.nearest_k = args.metrics.k.unwrap_or(settings.nearest_k);
     settings.kid.subset = args.metrics.kid_subset.unwrap_or(settings.kid.subset);
     if args.metrics.metrics.is_none() {
@@ -56,7 +55,17 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
     }
     let dim = |side: &Side| side.features.as_ref().map(Features::dim);
     warn_of_few(&real, &fake, dim(&real).or(dim(&fake)).unwrap_or(0), &names);
-    let (n_real, n_fake) = (real.n, fake.n.unwrap_or_default());
+    let (n_real, n_fake) = (real.n, fake.n);
+    let done = Done {
+        extractor: "unknown",
+        split: None,
+        n_real,
+        n_fake,
+        is_bias: false,
+        repeats: 1,
+        settings,
+    };
+    let (protocol, nearest_protocol) = named(&done, protocol);
     // Bare names, whatever the features come from: nobody said what that was.
     let request = Request {
         real,
@@ -72,8 +81,8 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         n_real,
         n_fake,
         extractor: None,
-        protocol: ganbench_metrics::protocol::CUSTOM.into(),
-        nearest_protocol: None,
+        protocol,
+        nearest_protocol,
         seconds: measured.seconds,
         peak_rss_mb: machine::peak_rss_mb(),
     };

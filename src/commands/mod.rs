@@ -17,6 +17,7 @@ pub mod verify;
 use anyhow::Result;
 use clap::CommandFactory as _;
 use ganbench_baselines::data::DataError;
+use ganbench_baselines::data::sources::SourceError;
 use ganbench_baselines::train::TrainError;
 use ganbench_metrics::{ExtractorError, MetricError};
 
@@ -37,8 +38,14 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
         });
         let extractor = e.downcast_ref::<ExtractorError>();
         let extractor = extractor.is_some_and(|e| matches!(e, ExtractorError::Unknown { .. }));
-        let data = e.downcast_ref::<DataError>();
-        let data = data.is_some_and(|e| matches!(e, DataError::UnknownDataset { .. }));
+        // A source passes its dataset's error on as its own.
+        let data = match e.downcast_ref::<SourceError>() {
+            Some(SourceError::Dataset(data)) => Some(data),
+            _ => e.downcast_ref::<DataError>(),
+        };
+        let data = data.is_some_and(|e| {
+            matches!(e, DataError::UnknownDataset { .. } | DataError::UnknownSplit { .. })
+        });
         let metric = e.downcast_ref::<MetricError>().is_some_and(|e| {
             matches!(e, MetricError::UnknownMetric { .. } | MetricError::UnknownProtocol { .. })
         });

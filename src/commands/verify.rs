@@ -135,7 +135,7 @@ pub fn run(args: &VerifyArgs) -> Result<()> {
         Ok(())
     };
     let features = |split: Split, n: usize| -> Result<Features> {
-        let images = cifar10.chosen(split, n);
+        let images = cifar10.chosen(split, n)?;
         let label = format!("{n} images of {split}");
         let mut bar = Progress::new(label, n as f64, args.extractor.quiet);
         let features = extractor.extract(&images, &mut |done, n| {
@@ -260,18 +260,24 @@ impl Cifar10 {
     }
 
     /// The subset that torch-fidelity's `util_dump_dataset_as_images.py` takes.
-    fn chosen(&self, split: Split, n: usize) -> ImageBatch {
+    fn chosen(&self, split: Split, n: usize) -> Result<ImageBatch> {
         let images = match split {
             Split::Train => &self.train,
             Split::Test => &self.test,
         };
+        if images.len() < n {
+            bail!(
+                "{n} images of cifar10 {split} are needed, got {}; use the whole data set",
+                images.len()
+            );
+        }
         let mut rows = RandomState::new(2020).choice(images.len(), n);
         // It writes files named by their indices, which are read back in the order of their names.
         rows.sort_unstable();
         if let (Split::Train, Some(order)) = (split, &self.order) {
             rows.iter_mut().for_each(|row| *row = order[*row]);
         }
-        images.select(&rows)
+        Ok(images.select(&rows))
     }
 
     /// What is to be met with these weights, and why nothing where it is nothing.

@@ -1,10 +1,12 @@
 //! Features that were computed before, keyed by everything that can change them.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context as _, Result};
+use candle_core::DeviceLocation;
 use ganbench_metrics::files::{FeatureFile, write_features, write_statistics};
 use ganbench_metrics::{Extractor, MetricError};
 use sha2::{Digest as _, Sha256};
@@ -22,6 +24,8 @@ pub struct Key<'a> {
     pub extractor: &'a dyn Extractor,
     /// As in `ExtractorOptions`.
     pub exact: bool,
+    /// Where the network worked: devices round otherwise.
+    pub device: DeviceLocation,
     pub keep: Keep,
 }
 
@@ -31,13 +35,14 @@ impl Key<'_> {
         // The same bits on both; the portable path rounds otherwise.
         let arithmetic = if simd.name() == "portable" { "portable" } else { "fused" };
         let text = format!(
-            "features {VERSION}\nprogram {}\nextractor {}\nweights {}\nkeep {:?}\nexact {}\narithmetic {arithmetic}\n\
+            "features {VERSION}\nprogram {}\nextractor {}\nweights {}\nkeep {:?}\nexact {}\ndevice {:?}\narithmetic {arithmetic}\n\
              images {}\n",
             env!("CARGO_PKG_VERSION"),
             self.extractor.name(),
             self.extractor.weights_sha256(),
             self.keep,
             self.exact,
+            self.device,
             self.content_sha256,
         );
         Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -105,10 +110,15 @@ impl Cache {
     fn prune(&self) -> std::io::Result<()> {
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let data = entry.metadata()?;
-            if entry.path().extension().is_some_and(|e| e == "npz") {
-                files.push((data.modified()?, data.len(), entry.path()));
+            let path = entry?.path();
+            if path.extension().is_none_or(|e| e != "npz") {
+                continue;
+            }
+            match fs::metadata(&path) {
+                Ok(data) => files.push((data.modified()?, data.len(), path)),
+                // Another process was faster.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         files.sort_unstable_by_key(|(used, ..)| *used);
@@ -128,7 +138,7 @@ impl Cache {
 fn remove(path: &Path) -> std::io::Result<()> {
     match fs::remove_file(path) {
         // Another process was faster.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         other => other,
     }
 }

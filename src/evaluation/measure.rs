@@ -44,7 +44,8 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
     let mut seconds = Seconds::default();
     seconds.add("load", real.load_s + fake.load_s);
     seconds.add("extract", real.extract_s + fake.extract_s);
-    let fid_alone = metrics.as_ref().is_some_and(|names| names == &["fid"]);
+    // Without intervals FID alone is had from less.
+    let fid_alone = replicates == 0 && metrics.as_ref().is_some_and(|names| names == &["fid"]);
     let (Some(real_rows), Some(fake_rows), false) = (&real.features, &fake.features, fid_alone)
     else {
         let names = metrics.unwrap_or_else(|| vec!["fid"]);
@@ -57,9 +58,9 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
             .into());
         }
         if replicates > 0 {
-            bail!(
-                "intervals need the features themselves, but a side holds mean and covariance alone"
-            );
+            let text = "--bootstrap needs the features themselves, but a side holds mean and covariance \
+                        alone";
+            return Err(UsageError::new(text).into());
         }
         let value = seconds.time("fid", || fid_of_sides(&real, &fake, settings))?;
         return Ok(Measured { values: vec![(value, None)], seconds });

@@ -49,7 +49,8 @@ pub struct ExtractorUsed {
 pub struct Outcome {
     pub values: Vec<(MetricValue, Option<Interval>)>,
     pub n_real: Option<usize>,
-    pub n_fake: usize,
+    /// None where a file of statistics does not say.
+    pub n_fake: Option<usize>,
     /// None where the features come from elsewhere.
     pub extractor: Option<ExtractorUsed>,
     /// A protocol's name, or `custom`.
@@ -112,8 +113,8 @@ impl Outcome {
             });
             println!("{:<14} {}{std}{interval}", bare(&value.metric), short(value.value));
         }
-        let n_real = self.n_real.map_or("?".to_string(), |n| n.to_string());
-        println!("{:<14} {n_real} real, {} fake", "images", self.n_fake);
+        let count = |n: Option<usize>| n.map_or("?".to_string(), |n| n.to_string());
+        println!("{:<14} {} real, {} fake", "images", count(self.n_real), count(self.n_fake));
         if let Some(extractor) = &self.extractor {
             let sha256 = extractor.sha256.get(..12).unwrap_or(&extractor.sha256);
             println!("{:<14} {} (weights {sha256})", "extractor", extractor.name);
@@ -165,7 +166,7 @@ mod tests {
                 (value("is", 4.5, Some(0.5)), None),
             ],
             n_real: Some(10),
-            n_fake: 20,
+            n_fake: Some(20),
             extractor: Some(ExtractorUsed {
                 name: "pixels".into(),
                 sha256: "ab".into(),

@@ -9,6 +9,7 @@ use polars::prelude::*;
 use super::catalogue::HubEntry;
 use super::content::{BLOCK, Content, Row};
 use super::decode::Target;
+use super::sources::pages;
 use super::{DataError, Dataset, DatasetRequest, Progress, Stage};
 
 /// Reads the shards of a split in the order given.
@@ -21,16 +22,18 @@ pub(super) fn load(
 ) -> Result<Dataset, DataError> {
     let mut shards = Vec::with_capacity(files.len());
     for path in files {
-        shards.push((path, check(path, entry)?));
+        let groups = check(path, entry)?;
+        shards.push((path, groups.iter().sum::<usize>(), groups));
     }
-    let rows: usize = shards.iter().map(|(_, rows)| rows).sum();
+    let rows: usize = shards.iter().map(|(_, rows, _)| rows).sum();
     let total = request.limit.unwrap_or(rows).min(rows);
     let mut content = Content::new(target, total)?;
-    for (path, rows) in shards {
+    for (path, rows, groups) in shards {
         let wanted = rows.min(total - content.len());
         if wanted == 0 {
             break;
         }
+        check_pages(path, entry, &groups, wanted)?;
         let frame = read(path, entry, wanted)?;
         let labels = labels(&frame, path, entry)?;
         let images = images(&frame, path, entry)?;
@@ -63,12 +66,13 @@ pub(super) fn load(
     })
 }
 
-/// Number of rows of a file that has the right columns.
-fn check(path: &Path, entry: &HubEntry) -> Result<usize, DataError> {
-    let (schema, rows) = guarded(path, || {
+/// Rows of each row group of a file that has the right columns.
+fn check(path: &Path, entry: &HubEntry) -> Result<Vec<usize>, DataError> {
+    let (schema, groups) = guarded(path, || {
         let mut reader = ParquetReader::new(File::open(path)?);
         let schema = Schema::from_arrow_schema(reader.schema()?.as_ref());
-        Ok((schema, reader.num_rows()?))
+        let groups = &reader.get_metadata()?.row_groups;
+        Ok((schema, groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>()))
     })?;
     let is_image = |dtype: &DataType| {
         matches!(dtype, DataType::Struct(fields)
@@ -87,10 +91,34 @@ fn check(path: &Path, entry: &HubEntry) -> Result<usize, DataError> {
             found: found.join(", "),
         });
     }
-    if rows == 0 {
+    let length = path.metadata().map_err(DataError::io("read", path))?.len();
+    if pages::rows(path, &groups, length)? == 0 {
         return Err(DataError::EmptyParquet { path: path.to_owned() });
     }
-    Ok(rows)
+    Ok(groups)
+}
+
+/// Of the row groups that hold the first `rows` rows.
+fn check_pages(
+    path: &Path,
+    entry: &HubEntry,
+    groups: &[usize],
+    rows: usize,
+) -> Result<(), DataError> {
+    let io = |error| DataError::io("open", path)(error);
+    let columns = [entry.image_column.as_str(), entry.label_column.as_str()];
+    let mut start = 0;
+    for (index, group) in groups.iter().enumerate() {
+        if start >= rows {
+            break;
+        }
+        let input = File::open(path).map_err(io)?;
+        let length = input.metadata().map_err(io)?.len();
+        let group_pages = pages::Group { path, input, length, index, columns: &columns };
+        group_pages.check(|| Ok(File::open(path)?))?;
+        start += group;
+    }
+    Ok(())
 }
 
 pub(super) fn describe(name: &str, dtype: &DataType) -> String {

@@ -11,6 +11,9 @@ use super::{TensorSpec, Weights, WeightsError, check_hash, hex};
 /// A file of weights, or a folder that holds files of several networks: [`PublishedFile::folder_name`].
 pub const VARIABLE: &str = "GANBENCH_WEIGHTS";
 
+/// Set to something other than 0, nothing is downloaded.
+const OFFLINE: &str = "HF_HUB_OFFLINE";
+
 /// A published file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedFile {
@@ -163,6 +166,10 @@ fn from_hub(
     }
     if !download {
         return Err(failed("downloads are switched off".into()));
+    }
+    // hf-hub does not look at it.
+    if std::env::var(OFFLINE).is_ok_and(|value| !value.is_empty() && value != "0") {
+        return Err(failed(format!("{OFFLINE} is set")));
     }
     let api = hf_hub::api::sync::ApiBuilder::from_env().with_progress(false).build();
     let api = api.map_err(|e| failed(e.to_string()))?;

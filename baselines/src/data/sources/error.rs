@@ -22,7 +22,7 @@ pub enum SourceError {
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error(
-        "{folder} holds no images, but {others} other files; expected PNG, JPEG or WebP files at any depth"
+        "{folder} holds no images, and {others} other files; expected PNG, JPEG or WebP files at any depth"
     )]
     NoImages { folder: PathBuf, others: usize },
     #[error("{path} lies more than {most} folders deep; is it a loop of links?")]

@@ -11,7 +11,7 @@ mod dataset;
 mod encoded;
 mod error;
 mod folder;
-mod pages;
+pub(super) mod pages;
 mod parquet;
 mod tensors;
 
@@ -152,7 +152,7 @@ pub fn open(
         "safetensors" => ArrayFormat::SafeTensors,
         "parquet" => ArrayFormat::Parquet,
         _ if path.exists() => return Err(SourceError::Unknown { text: request.text.clone() }),
-        _ if request.text.contains(':') => {
+        _ if request.text.is_empty() || request.text.contains(':') => {
             return Err(SourceError::Unknown { text: request.text.clone() });
         }
         _ => return Err(SourceError::Missing { path: path.into() }),

@@ -4,16 +4,105 @@
 //! such memory; that cannot be caught. So the headers are walked first. Source: the `PageHeader` of
 //! `parquet.thrift` in Thrift's compact protocol; no page is decompressed here.
 
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use polars::io::mmap::MmapBytesReader;
+use polars::prelude::{ParquetReader, PolarsResult, SerReader as _};
+
+use crate::data::DataError;
+use crate::data::parquet::guarded;
+
+/// Far above any file of different images.
+const MOST_ROWS_PER_BYTE: u64 = 64;
+/// Writers of such files make groups of 100 to 10,000 rows. One group is held at a time.
+const MOST_GROUP_ROWS: usize = 1 << 22;
+
 /// Room for a page of small numbers or repeated text, which compresses without limit.
 const SMALL_PAGE: u64 = 1 << 20;
 /// Beyond that room; encoded images hardly compress at all.
 const BEST_RATIO: u64 = 1024;
 const DEEPEST: usize = 8;
 
+/// Rows of a file of `bytes` bytes in all, of those of its row groups.
+///
+/// # Errors
+/// If they are more than such a file can hold: polars takes memory for as many, too.
+pub(in crate::data) fn rows(path: &Path, groups: &[usize], bytes: u64) -> Result<usize, DataError> {
+    let rows = groups.iter().try_fold(0usize, |n, &rows| n.checked_add(rows));
+    let rows = rows.ok_or_else(|| damaged(path, "its row groups overflow".into()))?;
+    let largest = groups.iter().copied().max().unwrap_or(0);
+    if rows as u64 > bytes.saturating_mul(MOST_ROWS_PER_BYTE) || largest > MOST_GROUP_ROWS {
+        let reason = format!(
+            "it claims {rows} rows in {bytes} bytes, {largest} of them in one row group (at most \
+             {MOST_GROUP_ROWS} are read)"
+        );
+        return Err(damaged(path, reason));
+    }
+    Ok(rows)
+}
+
+/// A row group, and where its bytes are.
+pub(in crate::data) struct Group<'a, I> {
+    pub path: &'a Path,
+    /// The file.
+    pub input: I,
+    /// Of the file, in bytes.
+    pub length: u64,
+    pub index: usize,
+    /// Columns that are to be read, by name.
+    pub columns: &'a [&'a str],
+}
+
+impl<I: Read + Seek> Group<'_, I> {
+    /// Walks the page headers of the columns; `open` gives the file to polars.
+    ///
+    /// # Errors
+    /// If they claim more than there is, or the file cannot be read.
+    pub(in crate::data) fn check<R: MmapBytesReader>(
+        mut self,
+        open: impl FnOnce() -> PolarsResult<R>,
+    ) -> Result<(), DataError> {
+        let (path, index) = (self.path, self.index);
+        let (rows, chunks) = guarded(path, || {
+            let mut reader = ParquetReader::new(open()?);
+            let group = &reader.get_metadata()?.row_groups[index];
+            let read = group.parquet_columns().iter().filter(|column| {
+                let root = column.descriptor().path_in_schema.first();
+                root.is_some_and(|root| self.columns.contains(&root.as_str()))
+            });
+            let chunks = read.map(|column| (column.byte_range(), column.num_values()));
+            Ok((group.num_rows(), chunks.collect::<Vec<_>>()))
+        })?;
+        for (range, values) in chunks {
+            // More values than rows are lists; polars would read on behind the pages that are checked.
+            if i64::try_from(rows) != Ok(values) {
+                let reason = format!("row group {index} has {rows} rows but {values} of a column");
+                return Err(damaged(path, reason));
+            }
+            if range.start > range.end || range.end > self.length {
+                return Err(damaged(path, "a column reaches beyond its end".into()));
+            }
+            let mut chunk = vec![0; (range.end - range.start) as usize];
+            let read = self.input.seek(SeekFrom::Start(range.start));
+            let read = read.and_then(|_| self.input.read_exact(&mut chunk));
+            read.map_err(DataError::io("read", path))?;
+            check(&chunk, rows).map_err(|reason| {
+                damaged(path, format!("row group {index} has {reason} of a column"))
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn damaged(path: &Path, reason: String) -> DataError {
+    DataError::Parquet { path: path.into(), reason }
+}
+
 /// Checks the page headers in the bytes of a column chunk of `rows` rows without repetition.
 ///
 /// Errors say what is wrong and at which byte of the chunk.
-pub(super) fn check(chunk: &[u8], rows: usize) -> Result<(), String> {
+fn check(chunk: &[u8], rows: usize) -> Result<(), String> {
     let rows = rows as u64;
     let mut at = 0;
     let mut values = 0;

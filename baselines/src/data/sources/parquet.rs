@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{Cursor, Read as _, Seek as _, SeekFrom};
+use std::io::Cursor;
 use std::path::PathBuf;
 
 use polars::prelude::*;
@@ -15,11 +15,6 @@ use crate::data::DataError;
 use crate::data::parquet::{describe, guarded};
 
 const EXPECTED: &str = "image or img, of encoded images: binary, or a struct with bytes: binary";
-
-/// Far above any file of different images.
-const MOST_ROWS_PER_BYTE: u64 = 64;
-/// Writers of such files make groups of 100 to 10,000 rows. One group is held at a time.
-const MOST_GROUP_ROWS: usize = 1 << 22;
 
 pub(super) struct Source {
     name: String,
@@ -60,21 +55,9 @@ impl Source {
         let label_column = ["label", "labels"]
             .into_iter()
             .find(|name| schema.get(name).is_some_and(DataType::is_integer));
-        let rows = groups.iter().try_fold(0usize, |n, &rows| n.checked_add(rows));
-        let rows = rows.ok_or_else(|| damaged(&path, "its row groups overflow"))?;
+        let rows = pages::rows(&path, &groups, backing.len()?)?;
         if rows == 0 {
             return Err(DataError::EmptyParquet { path }.into());
-        }
-        // polars takes memory for the rows that the file claims, and ends the process where there is none.
-        let bytes = backing.len()?;
-        let most = bytes.saturating_mul(MOST_ROWS_PER_BYTE);
-        let largest = groups.iter().copied().max().unwrap_or(0);
-        if rows as u64 > most || largest > MOST_GROUP_ROWS {
-            let reason = format!(
-                "it claims {rows} rows in {bytes} bytes, {largest} of them in one row group (at most \
-                 {MOST_GROUP_ROWS} are read)"
-            );
-            return Err(damaged(&path, &reason));
         }
         Ok(Self {
             name: request.text.clone(),
@@ -89,40 +72,6 @@ impl Source {
         })
     }
 
-    /// Walks the page headers of the columns that are read of a row group.
-    fn check_pages(&self, group: usize, rows: usize) -> Result<(), SourceError> {
-        let path = self.backing.path();
-        let names = [Some(&self.image_column), self.label_column.as_ref()];
-        let ranges = guarded(path, || {
-            let mut reader = ParquetReader::new(reader(&self.backing)?);
-            let columns = reader.get_metadata()?.row_groups[group].parquet_columns().iter();
-            let is_read =
-                |root: &PlSmallStr| names.iter().flatten().any(|n| n.as_str() == root.as_str());
-            let read = columns
-                .filter(|column| column.descriptor().path_in_schema.first().is_some_and(is_read));
-            Ok(read.map(|column| (column.byte_range(), column.num_values())).collect::<Vec<_>>())
-        })?;
-        let length = self.backing.len()?;
-        let mut input = self.backing.input()?;
-        for (range, values) in ranges {
-            // More values than rows are lists; polars would read on behind the pages that are checked.
-            if i64::try_from(rows) != Ok(values) {
-                let reason = format!("row group {group} has {rows} rows but {values} of a column");
-                return Err(damaged(path, &reason));
-            }
-            if range.start > range.end || range.end > length {
-                return Err(damaged(path, "a column reaches beyond its end"));
-            }
-            input.seek(SeekFrom::Start(range.start)).map_err(SourceError::io("read", path))?;
-            let mut chunk = vec![0; (range.end - range.start) as usize];
-            input.read_exact(&mut chunk).map_err(SourceError::io("read", path))?;
-            pages::check(&chunk, rows).map_err(|reason| {
-                damaged(path, &format!("row group {group} has {reason} of a column"))
-            })?;
-        }
-        Ok(())
-    }
-
     /// Reads the next row group.
     fn refill(&mut self) -> Result<(), SourceError> {
         let (group, start) = self.read;
@@ -130,9 +79,12 @@ impl Source {
         let rows = *self.groups.get(group).ok_or_else(|| damaged(&path, "rows are missing"))?;
         self.read = (group + 1, start + rows);
         let wanted = rows.min(self.len - start);
-        self.check_pages(group, rows)?;
         let columns = [Some(&self.image_column), self.label_column.as_ref()];
-        let columns = columns.into_iter().flatten().cloned().collect();
+        let columns: Vec<&str> = columns.into_iter().flatten().map(String::as_str).collect();
+        let (input, length) = (self.backing.input()?, self.backing.len()?);
+        let checked = pages::Group { path: &path, input, length, index: group, columns: &columns };
+        checked.check(|| reader(&self.backing))?;
+        let columns = columns.into_iter().map(str::to_owned).collect();
         let (images, labels) = guarded(&path, || {
             let frame = ParquetReader::new(reader(&self.backing)?)
                 .with_columns(Some(columns))

@@ -296,7 +296,7 @@ fn images_that_cannot_be_read_are_named_with_their_path_or_row() {
     let path = |name: &str| folder.path().join(name);
     assert_eq!(
         refused_in(folder.path()),
-        "DIR holds no images, but 0 other files; expected PNG, JPEG or WebP files at any depth"
+        "DIR holds no images, and 0 other files; expected PNG, JPEG or WebP files at any depth"
     );
     write(path("a/0.png"), &encode(0, SMALL, ImageFormat::Png));
     write(path("a/1.png"), b"nothing");

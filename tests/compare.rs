@@ -1,0 +1,144 @@
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::program::{ganbench, ok, refused, strs, text, tiny};
+
+/// What `eval --json` prints, with another FID and whatever else is changed.
+fn write(dir: &std::path::Path, name: &str, changes: &[(&str, Value)]) -> String {
+    let mut object = json!({"fid": 20.0, "fid_ci_low": 19.0, "fid_ci_high": 21.0, "is": 5.0, "is_std": 0.1,
+        "n_real": 100, "n_fake": 100, "extractor": {"name": "pixels", "sha256": "none", "exact": false},
+        "protocol": "custom", "nearest_protocol": "ganbench",
+        "protocol_differences": ["extractor pixels, not inception"], "peak_rss_mb": 10.0});
+    for (key, value) in changes {
+        object[*key] = value.clone();
+    }
+    let path = dir.join(name);
+    fs::write(&path, object.to_string()).unwrap();
+    text(&path)
+}
+
+fn lines(args: &[&str]) -> Vec<Value> {
+    let out = ok(&[args, &["--json"]].concat());
+    out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn two_evals_are_told_apart_by_their_intervals() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = write(dir.path(), "a.json", &[]);
+    let apart = [("fid", 23.0.into()), ("fid_ci_low", 22.0.into()), ("fid_ci_high", 24.0.into())];
+    let b = write(dir.path(), "b.json", &apart);
+    let lines = lines(&["compare", &a, &b]);
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["metric"], &lines[0]["difference"]), (&"fid".into(), &(-3.0).into()));
+    assert_eq!(lines[0]["verdict"], "A is better");
+    // Half intervals of 1 on both sides: √2.
+    assert!((lines[0]["ci_high"].as_f64().unwrap() - (2f64.sqrt() - 3.0)).abs() < 1e-9);
+    // is has no interval.
+    assert_eq!((&lines[1]["metric"], &lines[1]["ci_low"]), (&"is".into(), &Value::Null));
+    let said = ok(&["compare", &b, &a]);
+    assert!(said.starts_with("images, fid: 23.0000 against 20.0000 (1 and 1 values)"), "{said}");
+    assert!(said.lines().next().unwrap().ends_with("B is better"), "{said}");
+}
+
+#[test]
+fn numbers_that_were_measured_otherwise_are_not_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = write(dir.path(), "a.json", &[]);
+    for (change, why) in [
+        (("protocol", "prdc".into()), "protocol custom against prdc"),
+        (("nearest_protocol", "prdc".into()), "nearest protocol ganbench against prdc"),
+        (
+            ("protocol_differences", json!(["k 3, not 5"])),
+            "differences [\"extractor pixels, not inception\"] against [\"k 3, not 5\"]",
+        ),
+        (("n_fake", 99.into()), "n_fake 100 against 99"),
+        (
+            ("extractor", Value::Null),
+            "extractor pixels against unknown, weights none against unknown",
+        ),
+    ] {
+        let b = write(dir.path(), "b.json", &[change]);
+        let (code, said) = refused(&["compare", &a, &b]);
+        let wanted = format!(
+            "not compared: fid of images: {why}\nnot compared: is of images: {why}\nerror: {a} and {b} have no \
+             number in common that was measured alike\n"
+        );
+        assert_eq!((code, said), (1, wanted));
+    }
+}
+
+#[test]
+fn metrics_of_features_are_compared_only_under_the_same_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let features = text(&dir.path().join("x.npy"));
+    let rows: Vec<f64> = (0..160).map(|i| f64::from(i * i % 31)).collect();
+    fs::write(&features, crate::pictures::matrix(4, &rows)).unwrap();
+    let write = |name: &str, k: &str| {
+        let path = dir.path().join(name);
+        let args = ["metrics", "--real", &features, "--fake", &features, "--json", "--k", k];
+        fs::write(&path, ok(&args)).unwrap();
+        text(&path)
+    };
+    let (three, five, again) = (write("3.json", "3"), write("5.json", "5"), write("b.json", "5"));
+    assert_eq!(lines(&["compare", &five, &again]).len(), 5);
+    let (code, said) = refused(&["compare", &three, &five]);
+    assert!(code == 1 && said.contains("k 3, not 5"), "{said}");
+}
+
+#[test]
+fn results_of_runs_are_compared_seed_by_seed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (dir.path().join("one"), dir.path().join("two"));
+    ok(&strs(&tiny("gan", "0,1", &one)));
+    ok(&strs(&tiny("gan", "0,1", &two)));
+    let (one, two) = (text(&one), text(&two));
+    let same = lines(&["compare", &one, &two]);
+    assert!(same.iter().any(|line| line["metric"] == "fid@small-shapes"), "{same:?}");
+    for line in &same {
+        assert_eq!((&line["difference"], &line["n_a"]), (&0.0.into(), &2.into()), "{line}");
+        assert_eq!(line["verdict"], "undecided");
+    }
+    let csv = format!("{two}/results.csv");
+    assert_eq!(lines(&["compare", &one, &csv]), same);
+    // Of another data set under the same name.
+    let rows = fs::read_to_string(&csv).unwrap();
+    let other = text(&dir.path().join("results.csv"));
+    let sha256 = rows.lines().nth(1).unwrap().split(',').nth(7).unwrap();
+    fs::write(&other, rows.replace(sha256, &"ab".repeat(32))).unwrap();
+    let (code, said) = refused(&["compare", &one, &other]);
+    let abab = "abababab";
+    assert!(code == 1 && said.contains(&format!("data {sha256} train against {abab}")), "{said}");
+    let (code, said) = refused(&["compare", &one, &two, "--checkpoint", "first"]);
+    assert_eq!((code, said), (1, format!("error: {one} holds no first checkpoint with values\n")));
+}
+
+#[test]
+fn files_that_are_no_results_are_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = write(dir.path(), "a.json", &[]);
+    let other = |name: &str, content: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, content).unwrap();
+        text(&path)
+    };
+    let says = |b: &str| {
+        let (code, said) = refused(&["compare", &a, b]);
+        assert_eq!(code, 1, "{said}");
+        said.replace(&text(dir.path()), "DIR")
+    };
+    let empty = other("empty.json", "{}");
+    assert_eq!(
+        says(&empty),
+        "error: DIR/empty.json is no JSON of ganbench eval: it has no protocol\n"
+    );
+    let cut = other("cut.json", "{\"fid\": ");
+    assert!(says(&cut).starts_with("error: DIR/cut.json is no JSON of ganbench eval: EOF"));
+    let nowhere = text(&dir.path().join("nowhere.json"));
+    assert!(says(&nowhere).starts_with("error: cannot read DIR/nowhere.json: No such file"));
+    let csv = other("results.csv", "a,b\n1,2\n");
+    assert!(says(&csv).contains("DIR/results.csv"), "{}", says(&csv));
+    let output = ganbench(&["compare", &a]);
+    assert_eq!(output.status.code(), Some(64));
+}

@@ -1,0 +1,169 @@
+//! Against a small HTTP server that answers as the hub does.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::pictures::Pictures;
+use crate::program::{command, refused, text};
+
+const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
+
+/// Serves one file at every address.
+struct Server {
+    content: Vec<u8>,
+    /// So many answers with content are cut off in their middle.
+    cuts: AtomicUsize,
+    /// First byte asked for by each request.
+    starts: Mutex<Vec<usize>>,
+}
+
+impl Server {
+    /// The server and its address. Its thread ends with the test program.
+    fn start(content: Vec<u8>, cuts: usize) -> (Arc<Self>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let cuts = AtomicUsize::new(cuts);
+        let server = Arc::new(Self { content, cuts, starts: Mutex::default() });
+        let shared = Arc::clone(&server);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                // A client that goes away is no fault of the server.
+                let _ = stream.and_then(|stream| shared.answer(stream));
+            }
+        });
+        (server, endpoint)
+    }
+
+    fn answer(&self, mut stream: TcpStream) -> std::io::Result<()> {
+        let mut range = String::new();
+        for line in BufReader::new(stream.try_clone()?).lines() {
+            let line = line?.to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("range: bytes=") {
+                range = value.to_owned();
+            }
+        }
+        let (from, to) = range.split_once('-').unwrap_or(("0", ""));
+        let (from, size) = (from.parse().unwrap_or(0), self.content.len());
+        let end = to.parse().map_or(size, |to: usize| to + 1);
+        self.starts.lock().unwrap().push(from);
+        write!(
+            stream,
+            "HTTP/1.1 206 Partial Content\r\nContent-Length: {}\r\nContent-Range: bytes {from}-{}/{size}\r\n\
+             ETag: \"abc\"\r\nx-repo-commit: {REVISION}\r\nConnection: close\r\n\r\n",
+            end - from,
+            end - 1,
+        )?;
+        let take = |n: usize| n.checked_sub(1);
+        let cut = end - from > 1
+            && self.cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok();
+        let end = if cut { from + (end - from) / 2 } else { end };
+        stream.write_all(&self.content[from..end])
+    }
+}
+
+#[test]
+fn a_download_that_was_cut_off_goes_on_and_is_held_against_the_published_hash() {
+    let home = tempfile::tempdir().unwrap();
+    let (server, endpoint) = Server::start(vec![7; 4000], 1);
+    let fetch = |offline: &str| {
+        let mut command = command(&["fetch", "extractor", "inception", "--quiet"]);
+        command.env("HF_ENDPOINT", &endpoint).env("HF_HOME", home.path());
+        let output = command.env("HF_HUB_OFFLINE", offline).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.stdout.is_empty() && !said.contains("panicked"), "{said}");
+        (output.status.code(), said)
+    };
+    let (code, said) = fetch("1");
+    assert!(code == Some(1) && said.ends_with("failed: HF_HUB_OFFLINE is set\n"), "{said}");
+    assert!(server.starts.lock().unwrap().is_empty(), "asked although offline");
+
+    let (code, said) = fetch("0");
+    assert_eq!(code, Some(1));
+    assert!(said.starts_with("error: weights \"") && said.contains("downloading"), "{said}");
+    assert!(said.contains("nor in the hub's cache"), "{said}");
+    // What came is kept, and the next call asks for the rest. It is not what was published.
+    let (code, said) = fetch("0");
+    assert_eq!(code, Some(1));
+    assert!(
+        said.starts_with("error: downloaded weights ") && said.contains("have sha256"),
+        "{said}"
+    );
+    assert!(said.ends_with("; delete the file and try again\n"), "{said}");
+    let starts = server.starts.lock().unwrap().clone();
+    assert!(starts.contains(&2000), "began anew: {starts:?}");
+    // Nothing is taken for whole that is not, by eval either.
+    let mut eval = command(&["eval", "--real", "x.npz", "--fake", "y.npz", "--quiet"]);
+    let output = eval.env("HF_ENDPOINT", &endpoint).env("HF_HOME", home.path()).output().unwrap();
+    let again = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), again), (Some(1), said));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_an_error_that_says_what_to_give() {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = command(&["fetch", "extractor", "inception", "--quiet"]);
+    command.env("HF_ENDPOINT", "http://127.0.0.1:9").env("HF_HOME", home.path());
+    let output = command.env("HF_HUB_OFFLINE", "0").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("are neither given (--weights, GANBENCH_WEIGHTS)"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_fetched_or_verified_is_a_usage_error() {
+    for (args, message) in [
+        (
+            ["fetch", "extractor", "pixels"].as_slice(),
+            "error: there is nothing to fetch for pixels: it needs no file\n",
+        ),
+        (
+            &["fetch", "dataset", "cifar11"],
+            "error: unknown dataset \"cifar11\"; known: shapes, cifar10, mnist, or folder:PATH\n",
+        ),
+        (
+            &["verify-extractor", "pixels"],
+            "error: there are no published check values for \"pixels\"; known: inception\n",
+        ),
+    ] {
+        assert_eq!(refused(args), (64, message.into()));
+    }
+    let (code, said) = refused(&["fetch", "extractor", "vgg"]);
+    assert!(code == 64 && said.starts_with("error: unknown extractor \"vgg\"; known: "), "{said}");
+}
+
+#[test]
+fn a_data_set_that_is_too_small_or_damaged_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let pictures = Pictures::noise(1, 12, 32, 0);
+    let train = pictures.cifar10(dir.path(), "train");
+    pictures.cifar10(dir.path(), "test");
+    let data = text(dir.path());
+    let verify =
+        ["verify-extractor", "inception", "--weights", "made:0", "--data", &data, "--quiet"];
+    let (code, said) = refused(&verify);
+    let last = said.lines().last().unwrap();
+    assert_eq!(
+        (code, last),
+        (1, "error: 100 images of cifar10 train are needed, got 12; use the whole data set")
+    );
+    // The first page's header, whose claims polars would take memory by.
+    let mut bytes = fs::read(&train).unwrap();
+    bytes[4] = 0xff;
+    fs::write(&train, bytes).unwrap();
+    let real = ["eval", "--real", "dataset:cifar10:train", "--fake", "dataset:cifar10:test"];
+    let (code, said) = refused(
+        &[&real[..], &["--extractor", "pixels", "--no-cache", "--data", &data, "--quiet"]].concat(),
+    );
+    let wanted = format!(
+        "error: {} is not a whole Parquet file: row group 0 has a damaged page header at byte 0 of a column; copy \
+         it or download it again\n",
+        text(&train)
+    );
+    assert_eq!((code, said), (1, wanted));
+}
