@@ -1,7 +1,7 @@
 //! The real side of a comparison, computed once and used for many sets of fakes.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::MetricError;
 use crate::features::Features;
@@ -17,7 +17,8 @@ type Radii = HashMap<(usize, usize), Arc<Vec<f64>>>;
 /// Statistics of all real images, and the first features for the metrics that need them one by one.
 #[derive(Debug)]
 pub struct RealReference {
-    statistics: Statistics,
+    /// Computed on construction, or where all rows are kept, when first asked for.
+    statistics: OnceLock<Statistics>,
     n: usize,
     dim: usize,
     /// `[kept, dim]`
@@ -36,11 +37,23 @@ impl RealReference {
     /// If a feature is not finite (names the row).
     pub fn new(features: &Features, keep: usize) -> Result<Self, MetricError> {
         let rows = features.pool_rows();
-        let statistics = Statistics::of(rows)?;
-        let dim = features.dim();
-        let n = rows.len();
-        let keep = if n < dim { n } else { keep };
+        let (n, dim) = (rows.len(), rows.dim());
+        if keep >= n || n < dim {
+            return Self::of(features.clone());
+        }
+        let statistics = OnceLock::from(Statistics::of(rows)?);
         let rows = rows.take(keep).values().to_vec();
+        Ok(Self { statistics, n, dim, rows, radii: Mutex::default(), root: Mutex::default() })
+    }
+
+    /// Of all rows, which are kept.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn of(features: Features) -> Result<Self, MetricError> {
+        features.pool_rows().check_finite()?;
+        let (n, dim, statistics) = (features.len(), features.dim(), OnceLock::new());
+        let rows = features.into_pool();
         Ok(Self { statistics, n, dim, rows, radii: Mutex::default(), root: Mutex::default() })
     }
 
@@ -54,7 +67,9 @@ impl RealReference {
     }
 
     pub fn statistics(&self) -> &Statistics {
-        &self.statistics
+        // All rows are there and finite: the one thing that could fail was looked at.
+        let of_rows = || Statistics::of(self.kept()).expect("finite rows");
+        self.statistics.get_or_init(of_rows)
     }
 
     fn kept(&self) -> Rows<'_, f32> {
@@ -104,7 +119,7 @@ impl RealReference {
             return Ok(root);
         }
         // Not under the lock, as above.
-        let root = Arc::new(RealRoot::of(&self.statistics)?);
+        let root = Arc::new(RealRoot::of(self.statistics())?);
         *self.root.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&root));
         Ok(root)
     }

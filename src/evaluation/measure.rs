@@ -40,14 +40,15 @@ const SEED: u64 = 0;
 /// # Errors
 /// If one needs more than a side holds, or cannot be computed.
 pub fn measure(request: Request<'_>) -> Result<Measured> {
-    let Request { real, fake, extractor, metrics, settings, bootstrap: replicates } = request;
+    let Request { mut real, fake, extractor, metrics, settings, bootstrap: replicates } = request;
     let mut seconds = Seconds::default();
     seconds.add("load", real.load_s + fake.load_s);
     seconds.add("extract", real.extract_s + fake.extract_s);
     // Without intervals FID alone is had from less.
     let fid_alone = replicates == 0 && metrics.as_ref().is_some_and(|names| names == &["fid"]);
-    let (Some(real_rows), Some(fake_rows), false) = (&real.features, &fake.features, fid_alone)
-    else {
+    let whole = real.features.is_some() && fake.features.is_some() && !fid_alone;
+    let real_rows = if whole { real.features.take() } else { None };
+    let (Some(real_rows), Some(fake_rows)) = (real_rows, &fake.features) else {
         let names = metrics.unwrap_or_else(|| vec!["fid"]);
         if let Some(other) = names.iter().find(|name| **name != "fid") {
             let side = if real.features.is_none() { Which::Real } else { Which::Fake };
@@ -66,9 +67,7 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
         return Ok(Measured { values: vec![(value, None)], seconds });
     };
     let labels = real.labels.as_deref().zip(fake.labels.as_deref());
-    let reference = seconds.time("reference", || -> Result<RealReference> {
-        Ok(RealReference::new(real_rows, real_rows.len())?)
-    })?;
+    let reference = RealReference::of(real_rows)?;
     let input = EvaluationInput {
         real: &reference,
         fake: fake_rows,
