@@ -193,7 +193,7 @@ mod tests {
             for name in &protocol.metrics {
                 crate::metric(name).unwrap();
             }
-            for name in &protocol.extractor {
+            if let Some(name) = &protocol.extractor {
                 crate::extractor::entry(name).unwrap();
             }
             let nearest = protocol.nearest.trim_start_matches('<').trim_start_matches('=');
