@@ -19,6 +19,7 @@ use ganbench_nn::kernels::gemm::{Mat, matmul};
 use rayon::prelude::*;
 
 use crate::error::{MetricError, Side};
+use crate::kid_stacked::Stack;
 use crate::kid_whole;
 use crate::metric::{EvaluationInput, Metric, MetricFamily, NearestReal, Needs, Score};
 use crate::numpy_random::RandomState;
@@ -133,6 +134,11 @@ pub(crate) struct Draw {
 
 /// The estimates of the draws, each from its own products.
 fn by_subset<T: Real>(input: KidInput<'_, T>, draws: &[Draw]) -> Vec<f64> {
+    if let (Some(real), Some(fake)) = (input.real.as_f32(), input.fake.as_f32()) {
+        let input = KidInput { real, fake };
+        let one = |stack: &mut Stack, draw: &Draw| stack.estimate(input, draw);
+        return draws.par_iter().map_init(Stack::new, one).collect();
+    }
     let one = |scratch: &mut Scratch<T>, draw: &Draw| estimate(input, draw, scratch);
     draws.par_iter().map_init(Scratch::default, one).collect()
 }
@@ -202,7 +208,7 @@ pub(crate) fn kernel<T: Real>(product: T, gamma: f64) -> f64 {
 }
 
 /// Σ of kernels, in eight partial sums of a fixed order.
-fn kernel_sum<T: Real>(products: &[T], d: usize) -> f64 {
+pub(crate) fn kernel_sum<T: Real>(products: &[T], d: usize) -> f64 {
     let gamma = 1.0 / d as f64;
     let mut lanes = [0.0f64; 8];
     let (eights, rest) = products.as_chunks::<8>();
