@@ -10,7 +10,8 @@
 //! The estimator is unbiased, so small negative values are correct.
 //!
 //! Kernels are f32 products where the features are f32, summed in f64. A subset's kernels of fakes with
-//! fakes and reals with reals are symmetric: only their tiles on and below the diagonal are computed.
+//! fakes and reals with reals are symmetric: of each pair one is computed (`kid_stacked.rs`; for f64 features
+//! here, by tiles on and below the diagonal).
 //! Where that is less work than the subsets one by one (up to about 7,000 images a side), the kernels of
 //! whole sets are computed and each subset picks its own (`kid_whole.rs`).
 

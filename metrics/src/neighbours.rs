@@ -3,7 +3,7 @@
 //! All pairs of a tile are estimated as |x|² + |y|² − 2x·y in f32, with a bound on the estimate's error;
 //! only where the bound leaves the decision open is the squared distance computed in f64 from the
 //! features as given. The results are those of f64 throughout, for any number of threads, and memory
-//! is one copy of the features in f32 plus a tile a thread.
+//! is one copy of the features in f32, packed for products, plus a tile a thread.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -50,18 +50,33 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Centred at the mean of the first set.
-    pub(crate) fn of<T: Real>(sets: &[Rows<'_, T>]) -> Self {
+    pub(crate) fn of<'a, T: Real>(sets: &[Rows<'a, T>]) -> Self {
+        const PIECE: usize = 256;
         let dim = sets.first().map_or(0, Rows::dim);
+        let pieces = |set: &Rows<'a, T>| set.values().par_chunks(PIECE * dim.max(1));
         let mut centre = vec![0.0; dim];
         if let Some(first) = sets.first().filter(|s| !s.is_empty()) {
-            for row in first.values().chunks_exact(dim) {
-                centre.iter_mut().zip(row).for_each(|(c, v)| *c += v.f64());
+            let sum = |piece: &[T]| {
+                let mut sum = vec![0.0; dim];
+                for row in piece.chunks_exact(dim) {
+                    sum.iter_mut().zip(row).for_each(|(s, v)| *s += v.f64());
+                }
+                sum
+            };
+            let sums: Vec<Vec<f64>> = pieces(first).map(sum).collect();
+            for sum in sums {
+                centre.iter_mut().zip(sum).for_each(|(c, s)| *c += s);
             }
             centre.iter_mut().for_each(|c| *c /= first.len() as f64);
         }
-        let rows = || sets.iter().flat_map(|set| set.values().chunks_exact(dim.max(1)));
-        let largest = rows()
-            .flat_map(|row| row.iter().zip(&centre).map(|(v, c)| (v.f64() - c).abs()))
+        let largest_of = |piece: &[T]| {
+            let rows = piece.chunks_exact(dim);
+            rows.flat_map(|row| row.iter().zip(&centre).map(|(v, c)| (v.f64() - c).abs()))
+                .fold(0.0f64, f64::max)
+        };
+        let largest = sets
+            .iter()
+            .map(|set| pieces(set).map(largest_of).reduce(|| 0.0, f64::max))
             .fold(0.0f64, f64::max);
         let exponent = if largest > 0.0 { largest.log2().floor() as i32 + 1 } else { 0 };
         Self { centre, scale: 2f64.powi(exponent.saturating_neg()) }
@@ -121,8 +136,7 @@ fn squared_norm(x: &[f32]) -> f32 {
     (lanes.iter().sum::<f64>() + rest) as f32
 }
 
-/// Calls `visit(row in tile, x·y)` for all rows of a range of `a` against a range of `b`, both of which begin
-/// at a multiple of [`TILE`].
+/// Calls `visit(row in tile, its products)` for each row of a tile.
 pub(crate) fn for_each_product(
     tile: RowProducts<'_>,
     products: &mut Vec<f32>,
