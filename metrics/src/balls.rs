@@ -2,9 +2,12 @@
 //! [`crate::neighbours`]).
 
 use ganbench_nn::kernels::Real;
+use ganbench_nn::kernels::packed::RowProducts;
 use rayon::prelude::*;
 
-use crate::neighbours::{Frame, Scaled, TILE_ROWS, UNDERFLOW, for_each_product, squared_distance};
+use crate::neighbours::{
+    Frame, RowEstimates, Scaled, TILE, UNDERFLOW, for_each_product, squared_distance,
+};
 use crate::rows::Rows;
 
 /// Two sets with the squared radius of each row's ball.
@@ -108,43 +111,47 @@ pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
     };
     let (limit_real, limit_fake) = (limits(radii_real), limits(radii_fake));
     let per_tile = |products: &mut Vec<f32>, tile: usize, found: Found<'_>| {
-        let (first, rows) = (tile * TILE_ROWS, found.occupants.len());
+        let (first, rows) = (tile * TILE, found.occupants.len());
         let mut real_balls = vec![Others::default(); fake.len()];
-        for_each_product(&x, &y, first, rows, products, |r, column, products| {
-            let i = first + r;
-            let (norm, limit) = (x.norms[i], limit_real[i]);
-            let others = y.norms[column..].iter().zip(&limit_fake[column..]);
-            for (c, (product, (other, limit_fake))) in products.iter().zip(others).enumerate() {
-                let sum = norm + other;
-                let lower = sum * (1.0 - error) - 2.0 * product - UNDERFLOW;
-                if lower >= limit.max(*limit_fake) {
-                    continue;
-                }
-                let j = column + c;
-                let slack = f64::from(error) * f64::from(sum) + f64::from(UNDERFLOW);
-                let mut pair = Pair {
-                    estimate: f64::from(norm) + f64::from(*other) - 2.0 * f64::from(*product),
-                    slack,
-                    exact: None,
-                    rule,
-                };
-                let mut exact = || squared_distance(real.row(i), fake.row(j));
-                if pair.is_within(radii_real[i], &frame, &mut exact) {
-                    real_balls[j].meet(i);
-                    found.occupants[r].meet(j);
-                }
-                if pair.is_within(radii_fake[j], &frame, &mut exact) {
-                    found.fake_balls[r].meet(j);
-                }
-            }
-        });
+        for column in (0..fake.len()).step_by(TILE) {
+            let columns = column..fake.len().min(column + TILE);
+            let (left, right, rows) = (&x.packed, &y.packed, first..first + rows);
+            let tile = RowProducts { left, right, rows, columns: columns.clone(), upper: false };
+            for_each_product(tile, products, |r, products| {
+                let i = first + r;
+                let (norm, norms) = (x.norms[i], &y.norms[columns.clone()]);
+                let row = RowEstimates { products, norm, norms, error };
+                row.for_each_open(limit_real[i], &limit_fake[columns.clone()], |c| {
+                    let (j, other) = (column + c, norms[c]);
+                    if row.lower(c) >= limit_real[i].max(limit_fake[j]) {
+                        return;
+                    }
+                    let sum = f64::from(norm + other);
+                    let slack = f64::from(error) * sum + f64::from(UNDERFLOW);
+                    let mut pair = Pair {
+                        estimate: f64::from(norm) + f64::from(other) - 2.0 * f64::from(products[c]),
+                        slack,
+                        exact: None,
+                        rule,
+                    };
+                    let mut exact = || squared_distance(real.row(i), fake.row(j));
+                    if pair.is_within(radii_real[i], &frame, &mut exact) {
+                        real_balls[j].meet(i);
+                        found.occupants[r].meet(j);
+                    }
+                    if pair.is_within(radii_fake[j], &frame, &mut exact) {
+                        found.fake_balls[r].meet(j);
+                    }
+                });
+            });
+        }
         real_balls
     };
     let mut fake_balls = vec![Others::default(); real.len()];
     let mut occupants = fake_balls.clone();
     let real_balls = fake_balls
-        .par_chunks_mut(TILE_ROWS)
-        .zip(occupants.par_chunks_mut(TILE_ROWS))
+        .par_chunks_mut(TILE)
+        .zip(occupants.par_chunks_mut(TILE))
         .enumerate()
         .map_init(Vec::new, |products, (tile, (fake_balls, occupants))| {
             per_tile(products, tile, Found { fake_balls, occupants })

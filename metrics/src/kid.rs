@@ -10,15 +10,20 @@
 //! The estimator is unbiased, so small negative values are correct.
 //!
 //! Kernels are f32 products where the features are f32, summed in f64. A subset's kernels of fakes with
-//! fakes and reals with reals are symmetric: only their tiles on and below the diagonal are computed.
+//! fakes and reals with reals are symmetric: of each pair one is computed (`kid_stacked.rs`; for f64 features
+//! here, by tiles on and below the diagonal).
 //! Where that is less work than the subsets one by one (up to about 7,000 images a side), the kernels of
 //! whole sets are computed and each subset picks its own (`kid_whole.rs`).
 
+use std::sync::{Mutex, PoisonError};
+
 use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gemm::{Mat, matmul};
+use ganbench_nn::kernels::simd::{Kernel, Simd, dispatch};
 use rayon::prelude::*;
 
 use crate::error::{MetricError, Side};
+use crate::kid_stacked::Stack;
 use crate::kid_whole;
 use crate::metric::{EvaluationInput, Metric, MetricFamily, NearestReal, Needs, Score};
 use crate::numpy_random::RandomState;
@@ -133,6 +138,20 @@ pub(crate) struct Draw {
 
 /// The estimates of the draws, each from its own products.
 fn by_subset<T: Real>(input: KidInput<'_, T>, draws: &[Draw]) -> Vec<f64> {
+    if let (Some(real), Some(fake)) = (input.real.as_f32(), input.fake.as_f32()) {
+        let input = KidInput { real, fake };
+        // Not one for each piece that rayon makes: fresh memory has to be mapped.
+        let spare = Mutex::new(Vec::new());
+        let lock = || spare.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = |draw: &Draw| {
+            let taken = lock().pop();
+            let mut stack = taken.unwrap_or_else(Stack::new);
+            let estimate = stack.estimate(input, draw);
+            lock().push(stack);
+            estimate
+        };
+        return draws.par_iter().map(one).collect();
+    }
     let one = |scratch: &mut Scratch<T>, draw: &Draw| estimate(input, draw, scratch);
     draws.par_iter().map_init(Scratch::default, one).collect()
 }
@@ -196,20 +215,34 @@ fn multiply<T: Real>(x: Mat<'_, T>, y: Mat<'_, T>, products: &mut Vec<T>) {
 }
 
 /// The kernel of a product of two rows, with `gamma` = 1/d.
+#[inline(always)]
 pub(crate) fn kernel<T: Real>(product: T, gamma: f64) -> f64 {
     let base = product.f64() * gamma + 1.0;
     base * base * base
 }
 
 /// Σ of kernels, in eight partial sums of a fixed order.
-fn kernel_sum<T: Real>(products: &[T], d: usize) -> f64 {
-    let gamma = 1.0 / d as f64;
-    let mut lanes = [0.0f64; 8];
-    let (eights, rest) = products.as_chunks::<8>();
-    for eight in eights {
-        lanes.iter_mut().zip(eight).for_each(|(lane, p)| *lane += kernel(*p, gamma));
+pub(crate) fn kernel_sum<T: Real>(products: &[T], d: usize) -> f64 {
+    dispatch(KernelSum { products, gamma: 1.0 / d as f64 })
+}
+
+struct KernelSum<'a, T> {
+    products: &'a [T],
+    gamma: f64,
+}
+
+impl<T: Real> Kernel for KernelSum<'_, T> {
+    type Out = f64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> f64 {
+        let mut lanes = [0.0f64; 8];
+        let (eights, rest) = self.products.as_chunks::<8>();
+        for eight in eights {
+            lanes.iter_mut().zip(eight).for_each(|(lane, p)| *lane += kernel(*p, self.gamma));
+        }
+        lanes.iter().sum::<f64>() + rest.iter().map(|p| kernel(*p, self.gamma)).sum::<f64>()
     }
-    lanes.iter().sum::<f64>() + rest.iter().map(|p| kernel(*p, gamma)).sum::<f64>()
 }
 
 #[cfg(test)]

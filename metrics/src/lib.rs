@@ -21,6 +21,7 @@ pub mod files;
 pub mod inception_score;
 pub mod kid;
 mod kid_influence;
+mod kid_stacked;
 mod kid_whole;
 mod metric;
 mod neighbours;

@@ -43,6 +43,11 @@ impl<'a, T: Real> Rows<'a, T> {
         &self.values[i * self.dim..(i + 1) * self.dim]
     }
 
+    /// The same rows where they hold f32.
+    pub(crate) fn as_f32(&self) -> Option<Rows<'a, f32>> {
+        T::as_f32(self.values).map(|values| Rows { values, dim: self.dim })
+    }
+
     /// The first `n` rows, or all where there are fewer.
     pub fn take(&self, n: usize) -> Self {
         Self { values: &self.values[..n.min(self.len()) * self.dim], dim: self.dim }

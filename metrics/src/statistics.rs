@@ -146,12 +146,16 @@ impl Accumulator {
             return Err(MetricError::Dimensions { real: self.dim, fake: rows.dim() });
         }
         rows.check_finite()?;
-        for row in rows.values().chunks_exact(self.dim) {
-            self.pending.extend(row.iter().map(|v| v.f64()));
-            self.n += 1;
-            if self.pending.len() == BLOCK_ROWS * self.dim {
+        self.n += rows.len();
+        let mut values = rows.values();
+        while !values.is_empty() {
+            let room = BLOCK_ROWS * self.dim - self.pending.len();
+            let (now, later) = values.split_at(values.len().min(room));
+            self.pending.par_extend(now.par_iter().with_min_len(1 << 16).map(|v| v.f64()));
+            if now.len() == room {
                 self.add_block();
             }
+            values = later;
         }
         Ok(())
     }

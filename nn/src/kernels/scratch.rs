@@ -7,7 +7,7 @@ use super::simd::LANES;
 /// One cache line, so that no vector straddles two.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
-struct Line([f32; LANES]);
+pub(super) struct Line(pub(super) [f32; LANES]);
 
 static KEPT: Mutex<Vec<Vec<Line>>> = Mutex::new(Vec::new());
 
