@@ -107,6 +107,6 @@ vectorised! {
 
 vectorised! {
     fn divide<T: Real>(values: &mut [T], by: T) {
-        values.iter_mut().for_each(|v| *v = *v / by);
+        values.iter_mut().for_each(|v| *v /= by);
     }
 }
