@@ -105,16 +105,19 @@ fn a_damaged_file_is_extracted_again_and_replaced() {
     let place = Place::new();
     let (wanted, _) = place.cached(&["pixels"]);
     let whole: Vec<_> = place.files().iter().map(|file| fs::read(file).unwrap()).collect();
-    let flipped = |bytes: &[u8]| {
+    fn flipped(bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         bytes
-    };
-    let damages: [&dyn Fn(&[u8]) -> Vec<u8>; 4] =
-        [&|_| Vec::new(), &|bytes| bytes[..bytes.len() / 2].to_vec(), &flipped, &|_| {
-            b"not an archive".to_vec()
-        }];
+    }
+    type Damage = fn(&[u8]) -> Vec<u8>;
+    let damages: [Damage; 4] = [
+        |_| Vec::new(),
+        |bytes| bytes[..bytes.len() / 2].to_vec(),
+        flipped,
+        |_| b"not an archive".to_vec(),
+    ];
     for damage in damages {
         for (file, bytes) in place.files().iter().zip(&whole) {
             fs::write(file, damage(bytes)).unwrap();

@@ -1,11 +1,11 @@
 //! Which images lie in whose balls, exactly, at the price of f32 matrix products (see
-//! [`crate::neighbours`]).
+//! [`crate::estimates`]).
 
 use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::packed::RowProducts;
 use rayon::prelude::*;
 
-use crate::neighbours::{
+use crate::estimates::{
     Frame, RowEstimates, Scaled, TILE, UNDERFLOW, for_each_product, squared_distance,
 };
 use crate::rows::Rows;

@@ -12,6 +12,7 @@ pub mod bootstrap;
 pub mod class_fid;
 pub mod cmmd;
 mod error;
+mod estimates;
 pub mod extractor;
 mod extractors;
 mod features;

@@ -316,7 +316,7 @@ pub fn warn_of_few(real: &Side, fake: &Side, dim: usize, names: &[&str]) {
         eprintln!(
             "warning: FID of {} against {} images with {dim} features is far above what more images would \
              give; compare it only with FIDs of the same counts, or use kid or \
-             fid_infinity",
+             fid_inf",
             n(real),
             n(fake)
         );
