@@ -99,10 +99,10 @@ fn convolutions_of_every_form_agree_with_f64_beside_what_stood_in_the_output() {
                     assert!(before.iter().all(|&v| v == -1.0), "{kernel:?}: written beside");
                     let Some(i) = i.checked_sub(1) else { continue };
                     for (a, b) in got.iter().zip(&exact[i * plane * cout..]) {
-                        assert!(
-                            (f64::from(*a) - b).abs() < 5e-6 * rms,
-                            "{kernel:?} {size:?}: {a} {b}"
-                        );
+                        // Winograd F(4, 3) has the larger error (cpu-kernels.md §3).
+                        let bound = if spec.exact { 5e-6 } else { 4e-5 } * rms;
+                        let gap = (f64::from(*a) - b).abs();
+                        assert!(gap < bound, "{kernel:?} {size:?}: {a} {b}");
                     }
                 }
             }
