@@ -22,6 +22,32 @@ pub struct Surroundings {
     pub quiet: bool,
 }
 
+/// Loads a split with a progress bar.
+///
+/// # Errors
+/// If the data cannot be had.
+pub fn read_dataset(request: &DatasetRequest, quiet: bool) -> Result<Dataset> {
+    let mut bar: Option<(Stage, Progress)> = None;
+    let dataset = data::load(request, &mut |p| {
+        if bar.as_ref().is_none_or(|(stage, _)| *stage != p.stage) {
+            let verb = match p.stage {
+                Stage::Downloading => "download",
+                Stage::Decoding => "read",
+                Stage::Drawing => "draw",
+            };
+            let label = format!("{verb} {} {}", request.name, request.split);
+            bar = Some((p.stage, Progress::new(label, p.total.max(1) as f64, quiet)));
+        }
+        if let Some((_, bar)) = &mut bar {
+            bar.set(p.done as f64, &format!("{}/{}", p.done, p.total));
+        }
+    })?;
+    if let Some((_, bar)) = bar {
+        bar.finish(&format!("{} images", dataset.images.len()));
+    }
+    Ok(dataset)
+}
+
 /// Reads or draws the images of a plan, and fills in or checks their hash.
 ///
 /// # Errors
@@ -32,24 +58,7 @@ pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset
     request.limit = (plan.limit > 0).then_some(plan.limit);
     request.shapes_seed = plan.shapes_seed;
     request.channels = (plan.channels > 0).then_some(plan.channels);
-    let mut bar: Option<(Stage, Progress)> = None;
-    let dataset = data::load(&request, &mut |p| {
-        if bar.as_ref().is_none_or(|(stage, _)| *stage != p.stage) {
-            let verb = match p.stage {
-                Stage::Downloading => "download",
-                Stage::Decoding => "read",
-                Stage::Drawing => "draw",
-            };
-            let label = format!("{verb} {} {}", plan.name, plan.split);
-            bar = Some((p.stage, Progress::new(label, p.total.max(1) as f64, at.quiet)));
-        }
-        if let Some((_, bar)) = &mut bar {
-            bar.set(p.done as f64, &format!("{}/{}", p.done, p.total));
-        }
-    })?;
-    if let Some((_, bar)) = bar {
-        bar.finish(&format!("{} images", dataset.images.len()));
-    }
+    let dataset = read_dataset(&request, at.quiet)?;
     plan.channels = dataset.images.size.channels;
     plan.image_size = dataset.images.size.height;
     plan.classes = dataset.class_names.len();

@@ -117,7 +117,10 @@ fn terms_to_reference(real: &RealReference, fake: Rows<'_, f32>) -> Result<Terms
 }
 
 /// FID of two sets by whichever form suits their numbers of samples.
-pub(crate) fn fid_of_rows(input: FewSamples<'_, f32>) -> Result<f64, MetricError> {
+///
+/// # Errors
+/// As of [`fid`] and [`fid_of_few`].
+pub fn fid_of_rows(input: FewSamples<'_, f32>) -> Result<f64, MetricError> {
     let FewSamples { real, fake } = input;
     if real.len() < real.dim() && fake.len() < fake.dim() {
         return fid_of_few(input);

@@ -9,7 +9,7 @@ use clap::Args;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::protocol::{self, CUSTOM, Measured as Done, Protocol};
-use ganbench_metrics::{Extractor, ExtractorOptions, extractor, load_with, metric};
+use ganbench_metrics::{Extractor, ExtractorOptions, Settings, extractor, load_with, metric};
 
 use crate::evaluation::{
     Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect, measure,
@@ -143,6 +143,14 @@ impl ExtractorArgs {
 }
 
 impl MetricArgs {
+    /// The protocol's conventions, with the flags' in their place.
+    pub fn settings(&self, protocol: &Protocol) -> Settings {
+        let mut settings = protocol.settings();
+        settings.nearest_k = self.k.unwrap_or(settings.nearest_k);
+        settings.kid.subset = self.kid_subset.unwrap_or(settings.kid.subset);
+        settings
+    }
+
     /// Names of the metrics, all known; checks the other flags too, before hours of extraction.
     ///
     /// # Errors
@@ -189,9 +197,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     if args.real == args.fake || real_sha256.is_some() && real_sha256 == fake_sha256 {
         eprintln!("warning: --real and --fake are the same images; every distance will be about 0");
     }
-    let mut settings = protocol.settings();
-    settings.nearest_k = args.metrics.k.unwrap_or(settings.nearest_k);
-    settings.kid.subset = args.metrics.kid_subset.unwrap_or(settings.kid.subset);
+    let settings = args.metrics.settings(protocol);
     let is_bias = protocol.is_bias && ready.extractor.logit_bias().is_some();
     if let (true, Some(bias)) = (is_bias, ready.extractor.logit_bias()) {
         for side in [&mut real, &mut fake] {
@@ -237,8 +243,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     outcome.print(args.metrics.json)
 }
 
-/// The protocol that was followed; where none was, `custom` and what differs from the one asked for, or
-/// from the nearest.
+/// The protocol that was followed; where it was not, `custom` and what differs from the one asked for.
 pub fn named(done: &Done<'_>, asked: &'static Protocol) -> (String, Option<(String, Vec<String>)>) {
     let differences = done.differences(asked);
     if differences.is_empty() {

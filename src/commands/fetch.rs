@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use ganbench_baselines::data::{self, DatasetRequest, Split};
+use ganbench_baselines::data::{DatasetRequest, Split};
 use ganbench_metrics::extractor::entry;
 use ganbench_metrics::weights::source::PublishedFile;
 use serde_json::json;
 
 use crate::machine::{self, UsageError};
 use crate::progress::Progress;
+use crate::session::read_dataset;
 
 /// Prints one JSON object with what is at hand now.
 #[derive(Debug, Args)]
@@ -45,22 +46,7 @@ pub fn run(args: &FetchArgs) -> Result<()> {
         Fetched::Dataset => {
             for split in [Split::Train, Split::Test] {
                 let request = DatasetRequest::new(&args.name, split);
-                let mut bar: Option<(data::Stage, Progress)> = None;
-                let dataset = data::load(&request, &mut |p| {
-                    if bar.as_ref().is_none_or(|(stage, _)| *stage != p.stage) {
-                        let label = format!("{:?} {} {split}", p.stage, args.name).to_lowercase();
-                        bar = Some((
-                            p.stage,
-                            Progress::new(label, p.total.max(1) as f64, args.quiet),
-                        ));
-                    }
-                    if let Some((_, bar)) = &mut bar {
-                        bar.set(p.done as f64, "");
-                    }
-                })?;
-                if let Some((_, bar)) = bar {
-                    bar.finish(&format!("{} images", dataset.images.len()));
-                }
+                let dataset = read_dataset(&request, args.quiet)?;
                 println!(
                     "{}",
                     json!({"dataset": args.name, "split": split.as_str(), "n": dataset.images.len(),

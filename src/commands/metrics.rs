@@ -47,9 +47,7 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         add_logits(&mut fake, path)?;
     }
     real.load_s = started.elapsed().as_secs_f64();
-    let mut settings = protocol.settings();
-    settings.nearest_k = args.metrics.k.unwrap_or(settings.nearest_k);
-    settings.kid.subset = args.metrics.kid_subset.unwrap_or(settings.kid.subset);
+    let settings = args.metrics.settings(protocol);
     if args.metrics.metrics.is_none() {
         names = possible(names, &real, &fake, settings);
     }

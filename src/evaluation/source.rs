@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use candle_core::Device;
-use ganbench_baselines::data::sources::{self, Image, ImageSource, SourceError, SourceRequest};
+use ganbench_baselines::data::sources::{self, BatchSource, ImageSource, SourceRequest};
 use ganbench_baselines::train::{LoadedGenerator, SampleRequest};
 use ganbench_nn::images::{ImageBatch, ImageSize};
 use sha2::{Digest as _, Sha256};
@@ -31,7 +31,7 @@ pub struct Images<'a> {
 pub fn open_images(images: Images<'_>) -> Result<Box<dyn ImageSource>> {
     let text = &images.request.text;
     if Path::new(text).join(PLAN_NAME).is_file() {
-        return Ok(Box::new(Run::sample(images)?));
+        return Ok(Box::new(sample(images)?));
     }
     let mut bar: Option<Progress> = None;
     let source = sources::open(images.request, &mut |p| {
@@ -52,68 +52,34 @@ pub fn open_images(images: Images<'_>) -> Result<Box<dyn ImageSource>> {
 }
 
 /// The images of a trained generator, all made at once: they are small.
-struct Run {
-    name: String,
-    images: ImageBatch,
-    next: usize,
+fn sample(images: Images<'_>) -> Result<BatchSource> {
+    let name = images.request.text.clone();
+    let folder = RunFolder::open(Path::new(&name))?;
+    let plan = folder.plan()?;
+    let path = checkpoint_file(&folder, &plan, "last", "ema")?;
+    let side = plan.dataset.image_size;
+    let size = ImageSize::new(side, side, plan.dataset.channels);
+    let classes = plan.dataset.classes;
+    let generator = LoadedGenerator::new(&plan.train, size, classes, &path, images.device)
+        .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
+    let n = images.request.limit.unwrap_or(images.n);
+    let mut bar = Progress::new(format!("sample {name}"), n as f64, images.quiet);
+    let request = SampleRequest { n, seed: images.seed, class: None };
+    let images = generator
+        .sampler()
+        .sample(request, &mut |done| bar.set(done as f64, &format!("{done}/{n}")))?;
+    bar.finish(&format!("{n} images"));
+    let content_sha256 = content_sha256(&images);
+    Ok(BatchSource::new(name, images, content_sha256))
 }
 
-impl Run {
-    fn sample(images: Images<'_>) -> Result<Self> {
-        let name = images.request.text.clone();
-        let folder = RunFolder::open(Path::new(&name))?;
-        let plan = folder.plan()?;
-        let path = checkpoint_file(&folder, &plan, "last", "ema")?;
-        let side = plan.dataset.image_size;
-        let size = ImageSize::new(side, side, plan.dataset.channels);
-        let classes = plan.dataset.classes;
-        let generator = LoadedGenerator::new(&plan.train, size, classes, &path, images.device)
-            .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
-        let n = images.request.limit.unwrap_or(images.n);
-        let mut bar = Progress::new(format!("sample {name}"), n as f64, images.quiet);
-        let request = SampleRequest { n, seed: images.seed, class: None };
-        let images = generator
-            .sampler()
-            .sample(request, &mut |done| bar.set(done as f64, &format!("{done}/{n}")))?;
-        bar.finish(&format!("{n} images"));
-        Ok(Self { name, images, next: 0 })
+fn content_sha256(images: &ImageBatch) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"ganbench-run-samples-1\0");
+    hash.update(images.size.to_string());
+    hash.update(&images.pixels);
+    for label in images.labels.iter().flatten() {
+        hash.update(label.to_le_bytes());
     }
-}
-
-impl ImageSource for Run {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn len(&self) -> usize {
-        self.images.len()
-    }
-
-    fn has_labels(&self) -> bool {
-        self.images.labels.is_some()
-    }
-
-    fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
-        let end = self.next.saturating_add(n).min(self.images.len());
-        let rows = self.next..end;
-        self.next = end;
-        let label = |i: usize| self.images.labels.as_ref().map(|labels| labels[i]);
-        let image = |i: usize| Image {
-            size: self.images.size,
-            pixels: self.images.image(i).to_vec(),
-            label: label(i),
-        };
-        Ok(rows.map(image).collect())
-    }
-
-    fn content_sha256(&self) -> Result<String, SourceError> {
-        let mut hash = Sha256::new();
-        hash.update(b"ganbench-run-samples-1\0");
-        hash.update(self.images.size.to_string());
-        hash.update(&self.images.pixels);
-        for label in self.images.labels.iter().flatten() {
-            hash.update(label.to_le_bytes());
-        }
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

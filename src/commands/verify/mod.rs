@@ -5,9 +5,9 @@ mod cifar10;
 use anyhow::{Result, bail};
 use clap::Args;
 use ganbench_baselines::data::Split;
-use ganbench_metrics::fid::{FewSamples, FidInput, fid, fid_of_few};
+use ganbench_metrics::fid::{FewSamples, fid_of_rows};
 use ganbench_metrics::kid::{self, KidInput, kid};
-use ganbench_metrics::{Features, Statistics, inception_score};
+use ganbench_metrics::{Features, inception_score};
 use serde::Serialize;
 
 use super::eval::ExtractorArgs;
@@ -165,12 +165,7 @@ impl Pair {
     fn values(&self, kid_subset: usize) -> Result<[f64; 5]> {
         let (real, fake) = (self.real.pool_rows(), self.fake.pool_rows());
         let is = scores(&self.fake)?;
-        let fid = if real.len() < real.dim() && fake.len() < fake.dim() {
-            fid_of_few(FewSamples { real, fake })?
-        } else {
-            let (real, fake) = (Statistics::of(real)?, Statistics::of(fake)?);
-            fid(FidInput { real: &real, fake: &fake })?
-        };
+        let fid = fid_of_rows(FewSamples { real, fake })?;
         let options = kid::Options { subset: kid_subset, ..kid::Options::default() };
         let kid = kid(KidInput { real, fake }, options)?;
         Ok([is.mean, is.std, fid, kid.mean, kid.std])

@@ -6,6 +6,7 @@
 //! names the file and the row, member or offset. Images of one source may differ in size.
 
 mod array;
+mod batch;
 mod bytes;
 mod dataset;
 mod encoded;
@@ -24,6 +25,7 @@ use ganbench_nn::images::{ImageSize, ImageView};
 use sha2::{Digest as _, Sha256};
 
 use super::Progress;
+pub use batch::BatchSource;
 pub use bytes::{ArrayFormat, open_bytes};
 pub use encoded::decode_image;
 pub use error::SourceError;
@@ -139,7 +141,7 @@ pub fn open(
         return Err(SourceError::NothingAsked { text: request.text.clone() });
     }
     if let Some(name) = request.text.strip_prefix("dataset:") {
-        return Ok(Box::new(dataset::Source::open(name, request, progress)?));
+        return Ok(Box::new(dataset::open(name, request, progress)?));
     }
     let path = Path::new(&request.text);
     if path.is_dir() {

@@ -1,7 +1,7 @@
 //! The network on the CPU: the convolutions of [`super::layout`] in NHWC, batch normalisation multiplied
 //! into the weights.
 //!
-//! Must agree with [`super::tensors`], which runs the layers one by one, to 1e-5 absolute.
+//! Must agree with [`super::tensors`], which runs the layers one by one, to 1e-5 absolute (logits to 3e-5).
 
 use std::collections::HashMap;
 

@@ -119,3 +119,18 @@ fn grey_images_are_their_plane_three_times_and_other_channels_are_refused() {
     let none = network.extract(&batch(3, Vec::new()), &mut quiet).unwrap();
     assert!(none.is_empty());
 }
+
+#[test]
+fn the_network_in_nhwc_agrees_with_the_layers_one_by_one() {
+    let golden = golden();
+    let weights = crate::weights::made::made_weights(&tensor_specs(), 0);
+    let x = Preprocessing::TorchFidelity.input(&golden.images.views(0..2));
+    let device = candle_core::Device::Cpu;
+    let (pool, logits) =
+        TensorNetwork::new(&weights, &device).unwrap().forward_planes(x.clone()).unwrap();
+    for exact in [true, false] {
+        let (a, b) = CpuNetwork::new(&weights, exact).unwrap().forward(&x);
+        let gaps = (largest_difference(&a, &pool), largest_difference(&b, &logits));
+        assert!(gaps.0 < 1e-5 && gaps.1 < 3e-5, "exact {exact}: {gaps:?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! Images that are in memory whole: of a dataset, or of a generator.
+
+use ganbench_nn::images::ImageBatch;
+
+use super::{BLOCK_BYTES, Image, ImageSource, SourceError};
+
+/// A source of a batch's images, in their order.
+pub struct BatchSource {
+    name: String,
+    images: ImageBatch,
+    content_sha256: String,
+    given: usize,
+}
+
+impl BatchSource {
+    /// `name` and `content_sha256` are as [`ImageSource`] gives them.
+    pub fn new(name: String, images: ImageBatch, content_sha256: String) -> Self {
+        Self { name, images, content_sha256, given: 0 }
+    }
+}
+
+impl ImageSource for BatchSource {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn len(&self) -> usize {
+        self.images.len()
+    }
+
+    fn has_labels(&self) -> bool {
+        self.images.labels.is_some()
+    }
+
+    fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
+        let size = self.images.size;
+        let n = n.min(self.len() - self.given).min((BLOCK_BYTES / size.bytes()).max(1));
+        let rows = self.given..self.given + n;
+        self.given = rows.end;
+        let image = |i: usize| Image {
+            size,
+            pixels: self.images.image(i).to_vec(),
+            label: self.images.labels.as_ref().map(|labels| labels[i]),
+        };
+        Ok(rows.map(image).collect())
+    }
+
+    fn content_sha256(&self) -> Result<String, SourceError> {
+        Ok(self.content_sha256.clone())
+    }
+}
