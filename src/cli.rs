@@ -12,10 +12,12 @@ use crate::commands::features::FeaturesArgs;
 use crate::commands::fetch::FetchArgs;
 use crate::commands::metrics::MetricsArgs;
 use crate::commands::verify::VerifyArgs;
+use crate::commands::verify_extractor::VerifyExtractorArgs;
 
 /// Trains GAN methods under equal budgets, measures them, and compares; measures any images.
 ///
-/// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 64 wrong usage.
+/// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 3 a check found a difference,
+/// 64 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "ganbench", version, max_term_width = 100)]
 pub struct Cli {
@@ -41,8 +43,10 @@ pub enum Command {
     Compare(CompareArgs),
     /// Download weights or a data set ahead of their use
     Fetch(FetchArgs),
+    /// Train the first steps of a run again and measure it again: what differs?
+    Verify(VerifyArgs),
     /// Hold an extractor against the published check values
-    VerifyExtractor(VerifyArgs),
+    VerifyExtractor(VerifyExtractorArgs),
     /// Make tables and plots anew from finished runs
     Report(ReportArgs),
     /// List what there is

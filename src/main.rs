@@ -5,6 +5,8 @@ mod cli;
 mod commands;
 mod estimate;
 mod evaluation;
+mod generators;
+mod interrupt;
 mod machine;
 mod pipeline;
 mod plan;
@@ -14,15 +16,19 @@ mod report;
 mod results;
 mod run_folder;
 mod session;
+mod sweep;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
 use cli::{Cli, Command, ExtractorCommand};
+use interrupt::Interrupted;
 
 /// Exit code of wrong usage (EX_USAGE of sysexits.h).
 const USAGE: u8 = 64;
+/// Exit code of a comparison that found a difference.
+const DIFFERS: u8 = 3;
 
 fn main() -> ExitCode {
     machine::keep_freed_memory();
@@ -43,7 +49,11 @@ fn main() -> ExitCode {
         Command::Metrics(args) => commands::metrics::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Fetch(args) => commands::fetch::run(args),
-        Command::VerifyExtractor(args) => commands::verify::run(args),
+        Command::Verify(args) => match commands::verify::run(args) {
+            Ok(false) => return ExitCode::from(DIFFERS),
+            outcome => outcome.map(|_| ()),
+        },
+        Command::VerifyExtractor(args) => commands::verify_extractor::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::List(args) => commands::list::run(args),
         Command::Extractor { command: ExtractorCommand::Train(args) } => {
@@ -54,6 +64,11 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("{error}");
+            let signal = error.downcast_ref::<Interrupted>().map_or(0, |e| e.signal);
+            ExitCode::from(interrupt::exit_code(signal))
+        }
         Err(error) => {
             eprintln!("error: {}", message(&error));
             ExitCode::from(if commands::is_usage(&error) { USAGE } else { 1 })

@@ -103,10 +103,44 @@ pub enum PlanError {
 }
 
 impl Plan {
+    /// The plan without what says nothing of which run it is: what a budget of minutes came to.
+    pub fn asked(&self) -> Self {
+        let mut plan = self.clone();
+        plan.train.replay = None;
+        plan
+    }
+
+    /// [`Plan::asked`] before the data and the weights are known.
+    fn without_content(&self) -> Self {
+        let mut plan = self.asked();
+        plan.dataset.name = plan.dataset.label().to_string();
+        plan.dataset.sha256.clear();
+        plan.evaluation.extractor_sha256.clear();
+        plan
+    }
+
+    /// What changed where this plan and a later one agree in all but hashes: its name, its hash then and
+    /// now.
+    pub fn changed_content<'a>(
+        &'a self,
+        now: &'a Self,
+    ) -> Option<(&'static str, &'a str, &'a str)> {
+        let hashes = [
+            ("the data", &self.dataset.sha256, &now.dataset.sha256),
+            ("the extractor", &self.evaluation.extractor_sha256, &now.evaluation.extractor_sha256),
+        ];
+        let changed = hashes.into_iter().find(|(_, then, now)| then != now)?;
+        (self.without_content() == now.without_content()).then_some((
+            changed.0,
+            changed.1.as_str(),
+            changed.2.as_str(),
+        ))
+    }
+
     /// The first 16 hex digits of the SHA-256 of the plan as JSON. Threads, paths and commit are not in
     /// the plan.
     pub fn run_id(&self) -> String {
-        let mut plan = self.clone();
+        let mut plan = self.asked();
         plan.dataset.name = plan.dataset.label().to_string();
         let json = serde_json::to_vec(&plan).unwrap_or_default();
         let hash = Sha256::digest(&json);

@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use candle_core::Device;
 use ganbench_baselines::methods;
-use ganbench_baselines::train::{LoadedGenerator, SampleRequest, StepRecord};
-use ganbench_nn::images::ImageSize;
+use ganbench_baselines::train::{SampleRequest, StepRecord};
 use ganbench_reports::plot::{CurvePoint, Curves, SampleBlock, SampleGrid, Term};
 use ganbench_reports::{MethodLabel, ReportInput, ResultRow, tables, write_report};
 
+use crate::generators::load_generator;
 use crate::plan::Plan;
 use crate::run_folder::RunFolder;
 
@@ -158,11 +158,7 @@ fn block(plan: &Plan, run: &RunFolder, n: usize) -> Result<Option<SampleBlock>> 
     if !path.is_file() {
         return Ok(None);
     }
-    let side = plan.dataset.image_size;
-    let size = ImageSize::new(side, side, plan.dataset.channels);
-    let generator =
-        LoadedGenerator::new(&plan.train, size, plan.dataset.classes, &path, &Device::Cpu)
-            .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
+    let generator = load_generator(plan, &path, &Device::Cpu)?;
     let request = SampleRequest { n, seed: plan.train.seed, class: None };
     let images = generator.sampler().sample(request, &mut |_| {})?;
     let label = methods::method(&plan.method).map_or(plan.method.as_str(), |m| m.title);

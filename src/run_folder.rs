@@ -1,32 +1,33 @@
 //! One run on disk: `plan.toml`, `provenance.toml`, `train.jsonl`, `scores.jsonl`, `checkpoints/`,
-//! `samples.png`, and `done` once everything is there.
+//! `samples.png`, `diverged.json` where it did, and `done` once everything is there.
 
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_baselines::train::StepRecord;
-use ganbench_reports::{ResultRow, write_atomic};
-use serde::Serialize;
+use ganbench_baselines::train::{Diverged, StepRecord};
+use ganbench_reports::{ResultRow, remove_unfinished, write_atomic};
+use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
 use crate::results::{SCORES_NAME, append_scores, run_rows};
 
 /// The fully resolved plan, in a run's folder.
 pub const PLAN_NAME: &str = "plan.toml";
+const RECORDS_NAME: &str = "train.jsonl";
 
 /// How and with what a run was made; nothing here is part of its identity.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Provenance {
-    pub version: &'static str,
+    pub version: String,
     pub commit: String,
     pub command: String,
-    pub os: &'static str,
-    pub arch: &'static str,
+    pub os: String,
+    pub arch: String,
     pub cpu: String,
     /// Instruction set of the kernels, as in `GANBENCH_SIMD`.
-    pub simd: &'static str,
+    pub simd: String,
     pub threads: usize,
     pub device: String,
     pub started_unix_s: u64,
@@ -43,26 +44,51 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes `<dir>/lock`, making the folder where there is none.
+    /// Takes `<dir>/lock`, making the folder where there is none; `None` if another process holds it.
     ///
     /// # Errors
-    /// If another process holds it, or the folder cannot be written.
-    pub fn take(dir: &Path) -> Result<Self> {
-        fs::create_dir_all(dir)
-            .with_context(|| format!("cannot make the folder {}", dir.display()))?;
-        let path = dir.join("lock");
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    /// If the folder cannot be written.
+    pub fn try_take(dir: &Path) -> Result<Option<Self>> {
+        let (file, path) = Self::open(dir)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(fs::TryLockError::WouldBlock) => bail!(
-                "another ganbench works in {}; wait until it ends, or choose another --out",
-                dir.display()
-            ),
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("cannot lock {}", path.display()))
             }
         }
+    }
+
+    /// As [`Lock::try_take`], for a folder that no other process may be at work in.
+    ///
+    /// # Errors
+    /// If another process holds it, or the folder cannot be written.
+    pub fn take(dir: &Path) -> Result<Self> {
+        match Self::try_take(dir)? {
+            Some(lock) => Ok(lock),
+            None => bail!(
+                "another ganbench works in {}; wait until it ends, or choose another --out",
+                dir.display()
+            ),
+        }
+    }
+
+    /// As [`Lock::try_take`], for moments: waits until whoever holds it lets go.
+    ///
+    /// # Errors
+    /// If the folder cannot be written.
+    pub fn wait(dir: &Path) -> Result<Self> {
+        let (file, path) = Self::open(dir)?;
+        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(Self { _file: file })
+    }
+
+    fn open(dir: &Path) -> Result<(fs::File, PathBuf)> {
+        fs::create_dir_all(dir)
+            .with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        let path = dir.join("lock");
+        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+        Ok((file.with_context(|| format!("cannot write {}", path.display()))?, path))
     }
 }
 
@@ -103,17 +129,13 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// The state from which the run goes on.
-    pub fn state(&self) -> PathBuf {
-        self.checkpoints().join("state")
-    }
-
     pub fn is_done(&self) -> bool {
         self.path.join("done").is_file()
     }
 
-    /// Makes the folder and writes what describes the run. A run that goes on keeps its first
-    /// `provenance.toml`; how it goes on is written to `provenance-resumed.toml`.
+    /// Makes the folder and writes what describes the run; what a process that died left half-written is
+    /// removed. A run that goes on keeps its first `provenance.toml`; how it goes on is written to
+    /// `provenance-resumed.toml`. The caller holds the folder's [`Lock`].
     ///
     /// # Errors
     /// If it cannot be written.
@@ -121,12 +143,45 @@ impl RunFolder {
         let checkpoints = self.checkpoints();
         fs::create_dir_all(&checkpoints)
             .with_context(|| format!("cannot make the folder {}", checkpoints.display()))?;
-        let text = plan.to_toml()?;
-        write_atomic(&self.path.join(PLAN_NAME), text.as_bytes())?;
+        remove_unfinished(&self.path)?;
+        self.write_plan(plan)?;
         let first = self.path.join("provenance.toml");
         let path = if first.exists() { self.path.join("provenance-resumed.toml") } else { first };
         write_atomic(&path, toml::to_string(provenance)?.as_bytes())?;
         Ok(())
+    }
+
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_plan(&self, plan: &Plan) -> Result<()> {
+        Ok(write_atomic(&self.path.join(PLAN_NAME), plan.to_toml()?.as_bytes())?)
+    }
+
+    /// Refuses a plan that is this folder's but for the hash of its data or extractor: they changed.
+    ///
+    /// # Errors
+    /// Naming what changed.
+    pub fn check_content(&self, plan: &Plan) -> Result<()> {
+        let there = self.plan()?;
+        let Some((what, then, now)) = there.changed_content(plan) else { return Ok(()) };
+        bail!(
+            "{what} changed since {} was started: its hash was {}, it is {} now; put back what was there, or \
+             choose another --out",
+            self.path.display(),
+            then.get(..12).unwrap_or(then),
+            now.get(..12).unwrap_or(now)
+        )
+    }
+
+    /// How the run was made, of its first start.
+    ///
+    /// # Errors
+    /// If `provenance.toml` is missing or damaged.
+    pub fn provenance(&self) -> Result<Provenance> {
+        let path = self.path.join("provenance.toml");
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
     }
 
     /// # Errors
@@ -176,7 +231,7 @@ impl RunFolder {
     /// # Errors
     /// If a line is no record.
     pub fn records(&self) -> Result<Vec<StepRecord>> {
-        lines(&self.path.join("train.jsonl"))
+        lines(&self.path.join(RECORDS_NAME))
     }
 
     /// Keeps the records up to a step and opens the file for more.
@@ -184,18 +239,30 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn record_writer(&self, up_to_g_step: u64) -> Result<RecordWriter> {
-        let path = self.path.join("train.jsonl");
+        let path = self.path.join(RECORDS_NAME);
         let mut text = String::new();
+        let mut written = 0;
         for record in self.records()?.iter().filter(|r| r.g_step <= up_to_g_step) {
             text.push_str(&serde_json::to_string(record)?);
             text.push('\n');
+            written += 1;
         }
         write_atomic(&path, text.as_bytes())?;
         let file = fs::OpenOptions::new().append(true).open(&path);
         Ok(RecordWriter {
             file: file.with_context(|| format!("cannot open {}", path.display()))?,
             path,
+            written,
         })
+    }
+
+    /// Writes where and why the run diverged.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn add_divergence(&self, diverged: &Diverged) -> Result<()> {
+        let text = serde_json::to_string_pretty(diverged)? + "\n";
+        Ok(write_atomic(&self.path.join("diverged.json"), text.as_bytes())?)
     }
 
     /// Marks the run as complete.
@@ -211,6 +278,7 @@ impl RunFolder {
 pub struct RecordWriter {
     file: fs::File,
     path: PathBuf,
+    written: u64,
 }
 
 impl RecordWriter {
@@ -220,7 +288,18 @@ impl RecordWriter {
         let line = serde_json::to_string(record)? + "\n";
         self.file
             .write_all(line.as_bytes())
-            .with_context(|| format!("cannot write {}", self.path.display()))
+            .with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.written += 1;
+        Ok(())
+    }
+
+    /// Sees the records on the disk and returns how many there are, those of earlier processes included.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn sync(&self) -> Result<u64> {
+        self.file.sync_data().with_context(|| format!("cannot write {}", self.path.display()))?;
+        Ok(self.written)
     }
 }
 

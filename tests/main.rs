@@ -9,6 +9,9 @@ mod pictures;
 /// `reproduce`, `train`, `report`: from images to tables.
 mod reproduce;
 
+/// Runs that are stopped, killed, damaged and gone on with.
+mod runs;
+
 /// `bench`: its lines, and a comparison with another program.
 mod bench;
 

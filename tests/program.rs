@@ -1,5 +1,5 @@
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 /// The built program without the caller's data, weights and caches.
 pub fn command(args: &[&str]) -> Command {
@@ -25,13 +25,6 @@ pub fn ganbench_with(name: &str, value: &str, args: &[&str]) -> Output {
         .env(name, value)
         .output()
         .unwrap_or_else(|e| panic!("ganbench could not be started: {e}"))
-}
-
-/// A run in the background.
-pub fn start(args: &[&str]) -> Child {
-    let mut command = command(args);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap_or_else(|e| panic!("ganbench could not be started: {e}"))
 }
 
 /// Standard output of a run that has to succeed.

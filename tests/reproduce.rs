@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{ok, refused, start, strs, text, tiny};
+use crate::program::{ok, strs, text, tiny};
 
 /// The first columns of every results file, as the README promises them.
 const COLUMNS: &str = "run_id,table,method,conditional,architecture,width,dataset,dataset_sha256,split,seed,\
@@ -124,65 +124,6 @@ fn a_finished_sweep_given_again_trains_nothing() {
     let csv = fs::read(dir.path().join("results.csv")).unwrap();
     assert_eq!(ok(&strs(&args)), first);
     assert_eq!(fs::read(dir.path().join("results.csv")).unwrap(), csv);
-}
-
-#[test]
-fn a_killed_run_given_again_ends_with_the_same_weights_and_scores() {
-    let dir = tempfile::tempdir().unwrap();
-    let args = |out: &Path| {
-        let mut args = tiny("contrad", "0", out);
-        let budget = args.iter().position(|a| a == "g_steps=4").unwrap();
-        args[budget] = "g_steps=60".into();
-        args
-    };
-    let (whole, cut) = (dir.path().join("whole"), dir.path().join("cut"));
-    ok(&strs(&args(&whole)));
-    let mut child = start(&strs(&args(&cut)));
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(120);
-    let run = |out: &Path| fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
-    // Killed after the first point of the curve was kept, wherever it is by then.
-    while !cut.join("runs").is_dir()
-        || fs::read_dir(cut.join("runs")).unwrap().next().is_none()
-        || !run(&cut).join("checkpoints/ema-0.24.safetensors").exists()
-    {
-        assert!(std::time::Instant::now() < deadline, "the run made no checkpoint");
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(!run(&cut).join("done").exists(), "the run ended before it was killed");
-    ok(&strs(&args(&cut)));
-    for file in
-        ["checkpoints/ema-0.96.safetensors", "checkpoints/raw-0.96.safetensors", "train.jsonl"]
-    {
-        assert!(
-            fs::read(run(&whole).join(file)).unwrap() == fs::read(run(&cut).join(file)).unwrap(),
-            "{file} differs"
-        );
-    }
-    let scores = |out: &Path| {
-        let rows = rows(&out.join("results.csv"));
-        rows.iter()
-            .map(|r| (r["checkpoint"].clone(), r["metric"].clone(), r["value"].clone()))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(scores(&whole), scores(&cut));
-}
-
-#[test]
-fn a_second_process_on_one_folder_is_refused_while_the_first_works() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut args = tiny("gan", "0", dir.path());
-    let budget = args.iter().position(|a| a == "g_steps=4").unwrap();
-    args[budget] = "g_steps=100000".into();
-    let mut first = start(&strs(&args));
-    while !dir.path().join("runs").is_dir() {
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    }
-    let (code, error) = refused(&strs(&args));
-    first.kill().unwrap();
-    first.wait().unwrap();
-    assert!(code == 1 && error.contains("another ganbench works in"), "{error}");
 }
 
 #[test]

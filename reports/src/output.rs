@@ -5,6 +5,26 @@ use std::path::Path;
 
 use crate::error::ReportError;
 
+/// How the name of a file begins that is being written.
+const UNFINISHED: &str = ".ganbench-";
+
+/// Removes what a process that died in the middle of [`write_atomic`] left in a folder. For folders in
+/// which no other process is at work.
+///
+/// # Errors
+/// If a file cannot be removed.
+pub fn remove_unfinished(folder: &Path) -> Result<(), ReportError> {
+    let failed = |source| ReportError::Write { path: folder.to_path_buf(), source };
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            std::fs::remove_file(entry.path()).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes `bytes` to a temporary file beside `path`, flushes it to the disk and renames it, so that a
 /// reader sees the old content or the new, never a part. Missing folders are made.
 ///
@@ -18,7 +38,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     };
     std::fs::create_dir_all(folder).map_err(failed)?;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".ganbench-");
+    builder.prefix(UNFINISHED);
     // Temporary files are private by default; a report is to be as readable as any other file, so the
     // usual mode is asked for, from which the system takes the user's mask.
     #[cfg(unix)]

@@ -13,6 +13,7 @@ pub mod reproduce;
 pub mod sample;
 pub mod train;
 pub mod verify;
+pub mod verify_extractor;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
@@ -79,13 +80,13 @@ fn surroundings(args: &MachineArgs) -> Result<(Surroundings, usize)> {
 fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Provenance {
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_string(),
         commit: commit(),
         command: std::env::args().collect::<Vec<_>>().join(" "),
-        os: std::env::consts::OS,
-        arch: std::env::consts::ARCH,
+        os: std::env::consts::OS.to_string(),
+        arch: std::env::consts::ARCH.to_string(),
         cpu: machine::cpu_name(),
-        simd: ganbench_nn::kernels::simd::isa().name(),
+        simd: ganbench_nn::kernels::simd::isa().name().to_string(),
         threads,
         device: args.device.clone(),
         started_unix_s: now.map_or(0, |d| d.as_secs()),

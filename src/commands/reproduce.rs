@@ -1,17 +1,19 @@
 //! `ganbench reproduce TABLE`: every method and seed of a table, then its results and report.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use ganbench_baselines::train::check;
+use ganbench_reports::remove_unfinished;
 
 use crate::cli::ReproduceArgs;
-use crate::pipeline::{self, RunInput};
+use crate::interrupt::Interrupt;
 use crate::plan::{Plan, PlanError, assignment, merge};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, RunFolder};
-use crate::session::{load_dataset, load_extractor, real_reference};
-use crate::{estimate, report, results};
+use crate::session::{load_dataset, load_extractor};
+use crate::sweep::{Sweep, check_unchanged};
+use crate::{estimate, report};
 
 /// # Errors
 /// If anything but a diverging run goes wrong.
@@ -19,7 +21,17 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let recipe = recipe(args)?;
     let mut plans = plans(args, &recipe)?;
     let (at, threads) = super::surroundings(&args.machine)?;
+    let interrupt = Interrupt::watch()?;
     let first = plans.first_mut().context("no methods or no seeds were asked for")?;
+    let out = args.out.clone().unwrap_or_else(|| default_out(&recipe, &first.dataset.name));
+    let runs = out.join("runs");
+    if !args.dry_run {
+        // First, so that a folder that cannot be written is known before any work.
+        let _lock = Lock::wait(&out)?;
+        remove_unfinished(&out)?;
+        std::fs::create_dir_all(&runs)
+            .with_context(|| format!("cannot make the folder {}", runs.display()))?;
+    }
     let dataset = load_dataset(&mut first.dataset, &at)?;
     let extractor = load_extractor(&mut first.evaluation, &first.dataset.name, &at)?;
     let (data, evaluation) = (first.dataset.clone(), first.evaluation.clone());
@@ -32,34 +44,28 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     if args.dry_run {
         return estimate::print(&plans, &dataset, extractor.as_ref(), &at);
     }
-    let out = args.out.clone().unwrap_or_else(|| default_out(&recipe, &data.name));
-    let _lock = Lock::take(&out)?;
-    let runs = out.join("runs");
-    std::fs::create_dir_all(&runs)
-        .with_context(|| format!("cannot make the folder {}", runs.display()))?;
+    check_unchanged(&runs, &plans)?;
     let provenance = super::provenance(&args.machine, threads);
     let folders: Vec<RunFolder> = plans.iter().map(|plan| RunFolder::of(&runs, plan)).collect();
+    let sweep = Sweep {
+        plans: &plans,
+        folders: &folders,
+        dataset: &dataset,
+        out: &out,
+        runs: &runs,
+        at: &at,
+        provenance: &provenance,
+        interrupt: &interrupt,
+    };
     if folders.iter().all(RunFolder::is_done) {
         eprintln!("all {} runs are done: {}", folders.len(), runs.display());
     } else {
-        let evaluator = real_reference(&plans[0], extractor, &dataset.images, at.quiet)?;
-        for (plan, folder) in plans.iter().zip(&folders) {
-            let input = RunInput {
-                plan,
-                dataset: &dataset,
-                evaluator: &evaluator,
-                device: &at.device,
-                folder,
-                provenance: &provenance,
-                quiet: at.quiet,
-            };
-            pipeline::run(&input)
-                .with_context(|| format!("run {} seed {}", plan.method, plan.train.seed))?;
-            rebuild(&out, &runs)?;
-        }
+        sweep.work(extractor)?;
     }
-    let results = rebuild(&out, &runs)?;
+    let results = sweep.rebuild()?;
+    let lock = Lock::wait(&out)?;
     let made = report::write(&folders, &out, Some(&provenance.command))?;
+    drop(lock);
     if args.json {
         for row in made.final_rows() {
             println!("{}", serde_json::to_string(row)?);
@@ -75,13 +81,6 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         results.rows.len()
     );
     Ok(())
-}
-
-/// The results of every run in the folder, those of earlier invocations too.
-fn rebuild(out: &Path, runs: &Path) -> Result<results::Rebuilt> {
-    let rebuilt = results::rebuild(out, &results::find_runs(runs)?)?;
-    super::note_torn_lines(&rebuilt);
-    Ok(rebuilt)
 }
 
 fn default_out(recipe: &Recipe, dataset: &str) -> PathBuf {

@@ -1,16 +1,16 @@
 //! `ganbench sample`: images of a trained run, as `.npz` or PNG files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_baselines::train::{LoadedGenerator, SampleRequest};
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_baselines::train::SampleRequest;
+use ganbench_nn::images::ImageBatch;
 use npyz::WriterBuilder as _;
 
 use crate::cli::SampleArgs;
+use crate::generators::{generator_file, load_generator};
 use crate::machine;
-use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
 
@@ -24,12 +24,9 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     let folder = RunFolder::open(&args.run)?;
     let plan = folder.plan()?;
     let kind = if args.raw { "raw" } else { "ema" };
-    let path = checkpoint_file(&folder, &plan, &args.checkpoint, kind)?;
+    let path = generator_file(&folder, &plan, &args.checkpoint, kind)?;
     let device = machine::device(&args.device)?;
-    let side = plan.dataset.image_size;
-    let size = ImageSize::new(side, side, plan.dataset.channels);
-    let generator = LoadedGenerator::new(&plan.train, size, plan.dataset.classes, &path, &device)
-        .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
+    let generator = load_generator(&plan, &path, &device)?;
     let mut bar = Progress::new("sample", args.n as f64, false);
     let request = SampleRequest { n: args.n, seed: args.seed, class: args.class };
     let images = generator
@@ -43,50 +40,6 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     bar.finish(&format!("{} images", args.n));
     println!("{}", args.out.display());
     Ok(())
-}
-
-/// The weights' file of a checkpoint: `last`, `best` or a number of kimg; of `kind` ema or raw.
-///
-/// # Errors
-/// If the run has no such checkpoint: lists those that it has.
-pub fn checkpoint_file(
-    folder: &RunFolder,
-    plan: &Plan,
-    checkpoint: &str,
-    kind: &str,
-) -> Result<PathBuf> {
-    let name = match checkpoint {
-        which @ ("last" | "best") => {
-            let rows = folder.scores()?;
-            let row = rows
-                .iter()
-                .find(|r| r.checkpoint == which && r.value.is_some())
-                .with_context(|| {
-                    format!(
-                        "{} has no {which} checkpoint: the run is not done, or diverged",
-                        folder.path().display()
-                    )
-                })?;
-            ganbench_reports::kimg_name(row.real_images as f64 / 1e3)
-        }
-        kimg => kimg.to_string(),
-    };
-    let path = folder.checkpoints().join(format!("{kind}-{name}.safetensors"));
-    if !path.is_file() {
-        let mut known: Vec<String> = fs::read_dir(folder.checkpoints())
-            .map(|entries| {
-                let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
-                names
-                    .filter_map(|n| {
-                        Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string())
-                    })
-                    .collect()
-            })
-            .unwrap_or_default();
-        known.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
-        bail!("the {} run has no checkpoint {name}; known kimg: {}", plan.method, known.join(", "));
-    }
-    Ok(path)
 }
 
 /// `arr_0` u8 `[N, H, W, C]`, the ADM layout, and `labels` i64 `[N]` of a conditional run.

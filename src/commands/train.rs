@@ -4,10 +4,11 @@ use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::check;
 
 use crate::cli::TrainArgs;
+use crate::interrupt::Interrupt;
 use crate::pipeline::{self, RunInput};
 use crate::plan::{assignment, merge, resolve};
 use crate::recipe::Recipe;
-use crate::run_folder::{Lock, RunFolder};
+use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
 use crate::session::{load_dataset, load_extractor, real_reference};
 
 /// # Errors
@@ -27,14 +28,20 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let mut plan = resolve(table, &place)?;
 
     let (at, threads) = super::surroundings(&args.machine)?;
+    let interrupt = Interrupt::watch()?;
+    let folder = RunFolder::at(&args.out);
+    let _lock = Lock::take(folder.path())?;
     let dataset = load_dataset(&mut plan.dataset, &at)?;
     let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
     check(&plan.train, &dataset.images, plan.dataset.classes)?;
-    let folder = RunFolder::at(&args.out);
-    if folder.path().join("plan.toml").is_file() && folder.plan()? != plan {
-        bail!("{} holds a run of another plan; choose another --out", args.out.display());
+    if folder.path().join(PLAN_NAME).is_file() {
+        folder.check_content(&plan)?;
+        let there = folder.plan()?;
+        if there.asked() != plan.asked() {
+            bail!("{} holds a run of another plan; choose another --out", args.out.display());
+        }
+        plan.train.replay = there.train.replay;
     }
-    let _lock = Lock::take(folder.path())?;
     if !folder.is_done() {
         let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
         let provenance = super::provenance(&args.machine, threads);
@@ -45,6 +52,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             device: &at.device,
             folder: &folder,
             provenance: &provenance,
+            interrupt: &interrupt,
             quiet: at.quiet,
         };
         pipeline::run(&input)?;

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use candle_core::Device;
 use ganbench_baselines::data::sources::{self, BatchSource, ImageSource, SourceRequest};
-use ganbench_baselines::train::{LoadedGenerator, SampleRequest};
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_baselines::train::SampleRequest;
+use ganbench_nn::images::ImageBatch;
 use sha2::{Digest as _, Sha256};
 
-use crate::commands::sample::checkpoint_file;
+use crate::generators::{generator_file, load_generator};
 use crate::progress::Progress;
 use crate::run_folder::{PLAN_NAME, RunFolder};
 
@@ -56,12 +56,8 @@ fn sample(images: Images<'_>) -> Result<BatchSource> {
     let name = images.request.text.clone();
     let folder = RunFolder::open(Path::new(&name))?;
     let plan = folder.plan()?;
-    let path = checkpoint_file(&folder, &plan, "last", "ema")?;
-    let side = plan.dataset.image_size;
-    let size = ImageSize::new(side, side, plan.dataset.channels);
-    let classes = plan.dataset.classes;
-    let generator = LoadedGenerator::new(&plan.train, size, classes, &path, images.device)
-        .with_context(|| format!("cannot use the checkpoint {}", path.display()))?;
+    let path = generator_file(&folder, &plan, "last", "ema")?;
+    let generator = load_generator(&plan, &path, images.device)?;
     let n = images.request.limit.unwrap_or(images.n);
     let mut bar = Progress::new(format!("sample {name}"), n as f64, images.quiet);
     let request = SampleRequest { n, seed: images.seed, class: None };

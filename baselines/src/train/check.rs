@@ -3,6 +3,7 @@
 use ganbench_nn::images::ImageBatch;
 use thiserror::Error;
 
+use super::budget::Unit;
 use super::plan::TrainPlan;
 use crate::losses::Loss;
 use crate::networks::{ARCHITECTURES, Architecture, HeadSpec, architecture};
@@ -94,6 +95,15 @@ fn values(plan: &TrainPlan) -> Result<(), TrainError> {
     let kimg = plan.checkpoint_kimg;
     if !kimg.is_finite() || kimg <= 0.0 {
         return wrong("checkpoint_kimg", "a number above 0", kimg.to_string());
+    }
+    if let Some(replay) = &plan.replay {
+        let steps = &replay.point_g_steps;
+        if plan.budget.unit != Unit::TrainMinutes {
+            return wrong("replay", "left out of a plan whose budget is no minutes", "one".into());
+        }
+        if steps.first().is_none_or(|&step| step == 0) || !steps.is_sorted_by(|a, b| a < b) {
+            return wrong("replay.point_g_steps", "rising numbers above 0", format!("{steps:?}"));
+        }
     }
     let b = plan.budget.amount;
     if !b.is_finite() || b <= 0.0 {

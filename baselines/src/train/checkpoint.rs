@@ -1,18 +1,32 @@
-//! Checkpoints: all that a run needs to go on, in safetensors and JSON.
+//! States: all that a run needs to go on, one safetensors file each.
 //!
-//! `<dir>/generator.safetensors`, `generator_ema.safetensors`, `discriminator.safetensors`,
-//! `optimizer_g.safetensors`, `optimizer_d.safetensors`, `state.json`. The data cursor is the number of
-//! discriminator steps; the order of an epoch is a function of the seed.
+//! `<dir>/state-<g_steps>-<sha256>.safetensors` holds the tensors `generator/…`, `generator_ema/…`,
+//! `discriminator/…`, `optimizer_g/…`, `optimizer_d/…` (weights, buffers, spectral-norm vectors, moments)
+//! and, in its header, everything else as JSON. The name carries the first digits of the content's
+//! SHA-256, so a state is whole or known to be damaged, and appears by one renaming. The data cursor is the
+//! number of discriminator steps; the order of an epoch is a function of the seed.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::Trainer;
 use super::budget::Spent;
+
+/// Of the states' form; another one is refused.
+const FORMAT: u32 = 2;
+/// States kept: the newest, and one to fall back to.
+const KEPT: usize = 2;
+/// Key of the JSON in the header.
+const KEY: &str = "ganbench";
+/// A file that is being written; one that is found was left by a process that died.
+const UNFINISHED: &str = ".ganbench-unfinished";
 
 /// A checkpoint that cannot be written or read.
 #[derive(Debug, Error)]
@@ -21,42 +35,109 @@ pub enum CheckpointError {
     Write { path: PathBuf, source: std::io::Error },
     #[error("cannot read the checkpoint {path}: {source}")]
     Read { path: PathBuf, source: std::io::Error },
-    #[error("the checkpoint {path} is damaged: {what}; delete its folder to start the run again")]
+    #[error("the checkpoint {path} is damaged: {what}")]
     Damaged { path: PathBuf, what: String },
+    #[error(
+        "none of the checkpoints in {dir} can be used ({what}); delete the run's folder to start it again"
+    )]
+    NoneWhole { dir: PathBuf, what: String },
+    #[error(
+        "{path} is a checkpoint of an older ganbench, which this one cannot go on from; finish the run with \
+         the version in its provenance.toml, or delete its folder to start it again"
+    )]
+    Older { path: PathBuf },
+}
+
+/// What the run around a trainer has to find again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunMark {
+    /// Lines of the loss history so far.
+    pub records: u64,
+    /// Whether the state stands at a point of the curve, to be measured.
+    pub at_point: bool,
+}
+
+/// What was found on going on.
+#[derive(Debug)]
+pub struct Loaded {
+    pub mark: RunMark,
+    /// Newer states that are damaged, each with what is wrong; they now bear other names.
+    pub passed_over: Vec<CheckpointError>,
 }
 
 /// Everything but tensors.
 #[derive(Serialize, Deserialize)]
 struct State {
+    format: u32,
     spent: Spent,
+    warmup_g_steps: Option<u64>,
     optimizer_g_steps: u64,
     optimizer_d_steps: u64,
     /// Positions of the random streams in 32-bit words, as decimal text (they exceed JSON's numbers).
     streams: BTreeMap<String, String>,
+    run: RunMark,
 }
 
 type Tensors = BTreeMap<String, Tensor>;
 
-/// Writes a safetensors file beside its place and renames it there.
-pub(super) fn write_tensors(path: &Path, tensors: &Tensors) -> Result<(), CheckpointError> {
-    let fail = |source| CheckpointError::Write { path: path.to_path_buf(), source };
-    let tensors: HashMap<String, Tensor> =
-        tensors.iter().map(|(n, t)| (n.clone(), t.clone())).collect();
-    let temporary = path.with_extension("tmp");
-    candle_core::safetensors::save(&tensors, &temporary)
-        .map_err(|e| fail(std::io::Error::other(e)))?;
-    let file = std::fs::File::open(&temporary).map_err(fail)?;
-    file.sync_all().map_err(fail)?;
-    std::fs::rename(&temporary, path).map_err(fail)
+/// Makes a file under another name in its folder, sees it on the disk and lets `name` decide where it goes.
+/// Nothing is left of it where that fails.
+fn write_file(
+    folder: &Path,
+    tensors: &Tensors,
+    header: Option<HashMap<String, String>>,
+    name: impl FnOnce(&Path) -> std::io::Result<PathBuf>,
+) -> Result<PathBuf, CheckpointError> {
+    let unfinished = folder.join(UNFINISHED);
+    let write = || {
+        safetensors::serialize_to_file(tensors, header, &unfinished)
+            .map_err(std::io::Error::other)?;
+        std::fs::File::open(&unfinished)?.sync_all()?;
+        let path = name(&unfinished)?;
+        std::fs::rename(&unfinished, &path)?;
+        // The renaming itself lives in the folder; not every system lets a folder be opened.
+        if let Ok(folder) = std::fs::File::open(folder) {
+            let _ = folder.sync_all();
+        }
+        Ok(path)
+    };
+    write().map_err(|source| {
+        let _ = std::fs::remove_file(&unfinished);
+        CheckpointError::Write { path: folder.to_path_buf(), source }
+    })
 }
 
-fn read_tensors(path: &Path) -> Result<Tensors, CheckpointError> {
-    if let Err(source) = std::fs::File::open(path) {
-        return Err(CheckpointError::Read { path: path.to_path_buf(), source });
+fn sha256_of(path: &Path) -> std::io::Result<String> {
+    let mut file = std::fs::File::open(path)?;
+    let (mut hash, mut block) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(in_name(hash)),
+            n => hash.update(&block[..n]),
+        }
     }
-    let tensors = candle_core::safetensors::load(path, &Device::Cpu)
-        .map_err(|e| CheckpointError::Damaged { path: path.to_path_buf(), what: e.to_string() })?;
-    Ok(tensors.into_iter().collect())
+}
+
+/// The digits that a name carries.
+fn in_name(hash: Sha256) -> String {
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The states of a folder, newest first: step, digits of the hash, path.
+fn states(dir: &Path) -> Result<Vec<(u64, String, PathBuf)>, CheckpointError> {
+    let fail = |source| CheckpointError::Read { path: dir.to_path_buf(), source };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let parts = name.strip_prefix("state-").and_then(|n| n.strip_suffix(".safetensors"));
+        let Some((step, hash)) = parts.and_then(|parts| parts.split_once('-')) else { continue };
+        let Ok(step) = step.parse() else { continue };
+        found.push((step, hash.to_string(), path));
+    }
+    // Not by the files' times: clocks go backwards.
+    found.sort_by(|a, b| b.cmp(a));
+    Ok(found)
 }
 
 impl Trainer<'_> {
@@ -72,106 +153,121 @@ impl Trainer<'_> {
                 path: path.clone(),
                 what: e.to_string(),
             })?;
-            write_tensors(&path, &state)?;
+            write_file(dir, &state, None, |_| Ok(path))?;
         }
         Ok(())
     }
 
-    /// Writes everything to `dir`, which is made anew and only then put in the place of an older one.
+    /// Writes everything to a new state in `dir`, and removes all but the newest two.
     ///
     /// # Errors
-    /// If the folder cannot be written; the older checkpoint is then still there.
-    pub fn save(&self, dir: &Path) -> Result<(), CheckpointError> {
-        let fail = |source| CheckpointError::Write { path: dir.to_path_buf(), source };
-        let fresh = dir.with_extension("new");
-        if fresh.exists() {
-            std::fs::remove_dir_all(&fresh).map_err(fail)?;
-        }
-        std::fs::create_dir_all(&fresh).map_err(fail)?;
-        let tensors = |t: candle_core::Result<Tensors>| {
-            t.map_err(|e| CheckpointError::Damaged { path: dir.to_path_buf(), what: e.to_string() })
-        };
-        for (name, state) in [
-            ("generator", tensors(self.generator.store.state())?),
-            ("generator_ema", tensors(self.ema.state())?),
-            ("discriminator", tensors(self.discriminator.store.state())?),
-            ("optimizer_g", tensors(self.generator.optimizer.state())?),
-            ("optimizer_d", tensors(self.discriminator.optimizer.state())?),
+    /// If the folder cannot be written; the older states are then still there.
+    pub fn save(&self, dir: &Path, mark: RunMark) -> Result<(), CheckpointError> {
+        let write = |source| CheckpointError::Write { path: dir.to_path_buf(), source };
+        let mut tensors = Tensors::new();
+        for (group, state) in [
+            ("generator", self.generator.store.state()),
+            ("generator_ema", self.ema.state()),
+            ("discriminator", self.discriminator.store.state()),
+            ("optimizer_g", self.generator.optimizer.state()),
+            ("optimizer_d", self.discriminator.optimizer.state()),
         ] {
-            write_tensors(&fresh.join(format!("{name}.safetensors")), &state)?;
+            let state = state.map_err(|e| write(std::io::Error::other(e)))?;
+            tensors.extend(state.into_iter().map(|(name, t)| (format!("{group}/{name}"), t)));
         }
-        let streams = [
-            ("z_d", &self.streams.z_d),
-            ("z_g", &self.streams.z_g),
-            ("augment_d", &self.streams.augment_d),
-            ("augment_g", &self.streams.augment_g),
-        ];
+        let streams = &self.streams;
         let state = State {
+            format: FORMAT,
             spent: self.spent,
+            warmup_g_steps: self.warmup_g_steps,
             optimizer_g_steps: self.generator.optimizer.steps(),
             optimizer_d_steps: self.discriminator.optimizer.steps(),
-            streams: streams
-                .iter()
-                .map(|(n, s)| (n.to_string(), s.position().to_string()))
-                .collect(),
+            streams: [
+                ("z_d", &streams.z_d),
+                ("z_g", &streams.z_g),
+                ("augment_d", &streams.augment_d),
+                ("augment_g", &streams.augment_g),
+            ]
+            .into_iter()
+            .map(|(name, stream)| (name.to_string(), stream.position().to_string()))
+            .collect(),
+            run: mark,
         };
-        let text =
-            serde_json::to_string_pretty(&state).map_err(|e| fail(std::io::Error::other(e)))?;
-        let mut file = std::fs::File::create(fresh.join("state.json")).map_err(fail)?;
-        std::io::Write::write_all(&mut file, text.as_bytes()).map_err(fail)?;
-        file.sync_all().map_err(fail)?;
-        let old = dir.with_extension("old");
-        if old.exists() {
-            std::fs::remove_dir_all(&old).map_err(fail)?;
-        }
-        if dir.exists() {
-            std::fs::rename(dir, &old).map_err(fail)?;
-        }
-        std::fs::rename(&fresh, dir).map_err(fail)?;
-        if old.exists() {
-            std::fs::remove_dir_all(&old).map_err(fail)?;
+        let json = serde_json::to_string(&state).map_err(|e| write(e.into()))?;
+        let step = self.spent.g_steps;
+        let header = HashMap::from([(KEY.to_string(), json)]);
+        let path = write_file(dir, &tensors, Some(header), |unfinished| {
+            Ok(dir.join(format!("state-{step:08}-{}.safetensors", sha256_of(unfinished)?)))
+        })?;
+        let older = states(dir)?.into_iter().filter(|(_, _, other)| *other != path);
+        let (same, older): (Vec<_>, Vec<_>) = older.partition(|(other, _, _)| *other >= step);
+        for (_, _, path) in same.into_iter().chain(older.into_iter().skip(KEPT - 1)) {
+            std::fs::remove_file(&path).map_err(write)?;
         }
         Ok(())
     }
 
-    /// Whether `dir` holds a checkpoint. One that was being replaced when the process died is put back.
+    /// Takes over the newest state of `dir` that is whole; `None` where there is none at all.
     ///
     /// # Errors
-    /// If it cannot be put back.
-    pub fn has_checkpoint(dir: &Path) -> Result<bool, CheckpointError> {
-        let old = dir.with_extension("old");
-        if !dir.exists() && old.join("state.json").is_file() {
-            std::fs::rename(&old, dir)
-                .map_err(|source| CheckpointError::Write { path: dir.to_path_buf(), source })?;
+    /// If no state is whole and of this plan's networks, or only those of an older ganbench are there.
+    pub fn load_newest(&mut self, dir: &Path) -> Result<Option<Loaded>, CheckpointError> {
+        let _ = std::fs::remove_file(dir.join(UNFINISHED));
+        let older = dir.join("state");
+        if older.is_dir() {
+            return Err(CheckpointError::Older { path: older });
         }
-        Ok(dir.join("state.json").is_file())
+        let mut passed_over = Vec::new();
+        for (_, hash, path) in states(dir)? {
+            match self.load(&path, &hash) {
+                Ok(mark) => return Ok(Some(Loaded { mark, passed_over })),
+                Err(error) => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    let aside = dir.join(format!("damaged-{name}"));
+                    std::fs::rename(&path, &aside)
+                        .map_err(|source| CheckpointError::Write { path: aside, source })?;
+                    passed_over.push(error);
+                }
+            }
+        }
+        match passed_over.first() {
+            None => Ok(None),
+            Some(newest) => {
+                Err(CheckpointError::NoneWhole { dir: dir.to_path_buf(), what: newest.to_string() })
+            }
+        }
     }
 
-    /// Takes over what [`Trainer::save`] wrote.
-    ///
-    /// # Errors
-    /// If a file is missing, damaged or of another plan's networks.
-    pub fn load(&mut self, dir: &Path) -> Result<(), CheckpointError> {
-        let path = dir.join("state.json");
-        let text = std::fs::read_to_string(&path)
-            .map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
-        let damaged =
-            |path: &Path, what: String| CheckpointError::Damaged { path: path.to_path_buf(), what };
-        let state: State =
-            serde_json::from_str(&text).map_err(|e| damaged(&path, e.to_string()))?;
-        let read = |name: &str| read_tensors(&dir.join(format!("{name}.safetensors")));
-        let off = |e: candle_core::Error| damaged(dir, e.to_string());
-        self.generator.store.load(&read("generator")?).map_err(off)?;
-        self.ema.load(&read("generator_ema")?).map_err(off)?;
-        self.discriminator.store.load(&read("discriminator")?).map_err(off)?;
-        self.generator
-            .optimizer
-            .load(&read("optimizer_g")?, state.optimizer_g_steps)
-            .map_err(off)?;
-        self.discriminator
-            .optimizer
-            .load(&read("optimizer_d")?, state.optimizer_d_steps)
-            .map_err(off)?;
+    fn load(&mut self, path: &Path, hash: &str) -> Result<RunMark, CheckpointError> {
+        let damaged = |what: String| CheckpointError::Damaged { path: path.to_path_buf(), what };
+        let bytes = std::fs::read(path)
+            .map_err(|source| CheckpointError::Read { path: path.to_path_buf(), source })?;
+        let found = in_name(Sha256::new_with_prefix(&bytes));
+        if found != hash {
+            return Err(damaged(format!("its content has hash {found}, its name says {hash}")));
+        }
+        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let json = header.metadata().as_ref().and_then(|m| m.get(KEY));
+        let json = json.ok_or_else(|| damaged(format!("its header has no key {KEY}")))?;
+        let state: State = serde_json::from_str(json).map_err(|e| damaged(e.to_string()))?;
+        if state.format != FORMAT {
+            return Err(damaged(format!("it has format {}, expected {FORMAT}", state.format)));
+        }
+        let off = |e: candle_core::Error| damaged(e.to_string());
+        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(off)?;
+        let mut groups: BTreeMap<&str, Tensors> = BTreeMap::new();
+        for (name, tensor) in &tensors {
+            let (group, name) = name.split_once('/').unwrap_or(("", name));
+            groups.entry(group).or_default().insert(name.to_string(), tensor.clone());
+        }
+        let mut group = |name| groups.remove(name).unwrap_or_default();
+        self.generator.store.load(&group("generator")).map_err(off)?;
+        self.ema.load(&group("generator_ema")).map_err(off)?;
+        self.discriminator.store.load(&group("discriminator")).map_err(off)?;
+        let g = &mut self.generator.optimizer;
+        g.load(&group("optimizer_g"), state.optimizer_g_steps).map_err(off)?;
+        let d = &mut self.discriminator.optimizer;
+        d.load(&group("optimizer_d"), state.optimizer_d_steps).map_err(off)?;
         for (name, stream) in [
             ("z_d", &mut self.streams.z_d),
             ("z_g", &mut self.streams.z_g),
@@ -179,11 +275,10 @@ impl Trainer<'_> {
             ("augment_g", &mut self.streams.augment_g),
         ] {
             let position = state.streams.get(name).and_then(|p| p.parse().ok());
-            stream.seek(
-                position.ok_or_else(|| damaged(&path, format!("no position of stream {name}")))?,
-            );
+            stream.seek(position.ok_or_else(|| damaged(format!("no position of stream {name}")))?);
         }
+        self.warmup_g_steps = state.warmup_g_steps;
         self.spent = state.spent;
-        Ok(())
+        Ok(state.run)
     }
 }

@@ -3,13 +3,15 @@
 mod budget;
 mod check;
 mod checkpoint;
+mod pace;
 mod plan;
 mod sampler;
 mod trainer;
 
 pub use budget::{Budget, BudgetError, Spent, Unit};
 pub use check::{TrainError, check, known_architecture};
-pub use checkpoint::CheckpointError;
+pub use checkpoint::{CheckpointError, Loaded, RunMark};
+pub use pace::Replay;
 pub use plan::{EmaPlan, NetworkPlan, TrainPlan, ZPrior};
 pub use sampler::{LoadedGenerator, SampleRequest, Sampler};
 pub use trainer::{Diverged, StepRecord, Trainer};

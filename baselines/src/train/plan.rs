@@ -5,6 +5,7 @@ use ganbench_nn::optim::Rule;
 use serde::{Deserialize, Serialize};
 
 use super::budget::Budget;
+use super::pace::Replay;
 use crate::methods::Parts;
 use crate::networks::NetworkSizes;
 
@@ -65,6 +66,9 @@ pub struct TrainPlan {
     pub ema: EmaPlan,
     pub budget: Budget,
     pub parts: Parts,
+    /// What a budget of minutes came to in the run that this one repeats; no part of a run's identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
 }
 
 impl TrainPlan {

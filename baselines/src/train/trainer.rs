@@ -10,7 +10,7 @@ use ganbench_nn::params::ParamStore;
 use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
 
-use super::budget::{Spent, Unit};
+use super::budget::Spent;
 use super::check::{TrainError, check, heads};
 use super::plan::{TrainPlan, ZPrior};
 use super::{Sampler, to_tensor};
@@ -36,13 +36,29 @@ pub struct StepRecord {
     pub d_fake: Option<f64>,
 }
 
+impl StepRecord {
+    /// Losses and gradient norms by name.
+    pub fn terms(&self) -> impl Iterator<Item = (&str, f64)> {
+        let norms = [("d_grad_norm", self.d_grad_norm), ("g_grad_norm", self.g_grad_norm)];
+        self.losses.iter().map(|(name, value)| (name.as_str(), *value)).chain(norms)
+    }
+
+    /// That this step was not finite in `what`.
+    fn diverged(&self, what: String) -> Diverged {
+        let terms = self.terms().map(|(name, value)| (name.to_string(), value.to_string()));
+        Diverged { g_step: self.g_step, real_kimg: self.real_kimg, what, terms: terms.collect() }
+    }
+}
+
 /// A step that was not finite. The weights may be damaged; the last checkpoint is not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diverged {
     pub g_step: u64,
     pub real_kimg: f64,
-    /// What was not finite: a loss term or a gradient norm.
+    /// What was not finite: a loss term, a gradient norm or a tensor.
     pub what: String,
+    /// Loss terms, totals and gradient norms of that step as text, which also holds `NaN` and `inf`.
+    pub terms: std::collections::BTreeMap<String, String>,
 }
 
 /// A network, its weights and its optimiser.
@@ -73,6 +89,8 @@ pub struct Trainer<'a> {
     ema_generator: Box<dyn Generator>,
     pub(super) streams: Streams,
     pub(super) spent: Spent,
+    /// Within a budget of minutes, once it is fixed.
+    pub(super) warmup_g_steps: Option<u64>,
     /// The order of the epoch under way, and which epoch.
     order: (u64, Vec<usize>),
 }
@@ -130,17 +148,13 @@ impl<'a> Trainer<'a> {
             device: device.clone(),
             losses,
             spent: Spent::default(),
+            warmup_g_steps: None,
             order: (0, Vec::new()),
         })
     }
 
     pub fn spent(&self) -> &Spent {
         &self.spent
-    }
-
-    /// Share of the budget spent; the run is over at 1.
-    pub fn progress(&self) -> f64 {
-        self.spent.share(&self.plan.budget)
     }
 
     /// Trainable values of G and of D with its heads.
@@ -189,19 +203,14 @@ impl<'a> Trainer<'a> {
         self.spent.g_steps += 1;
         self.average()?;
         self.spent.train_s += started.elapsed().as_secs_f64();
+        self.fix_warmup();
 
         let real_kimg = self.spent.real_images as f64 / 1e3;
-        let norms = [("d_grad_norm", d_grad_norm), ("g_grad_norm", g_grad_norm)];
-        let all = losses.iter().map(|(n, v)| (n.as_str(), *v)).chain(norms);
-        if let Some((what, value)) = all.into_iter().find(|(_, v)| !v.is_finite()) {
-            let what = format!("{what} = {value}");
-            return Ok(Err(Diverged { g_step: self.spent.g_steps, real_kimg, what }));
-        }
         let mean = |t: &Tensor| -> Result<f64, candle_core::Error> {
             Ok(f64::from(t.mean_all()?.to_scalar::<f32>()?))
         };
         let outputs = outputs.as_ref();
-        Ok(Ok(StepRecord {
+        let record = StepRecord {
             g_step: self.spent.g_steps,
             real_kimg,
             losses,
@@ -209,50 +218,31 @@ impl<'a> Trainer<'a> {
             g_grad_norm,
             d_real: outputs.map(|o| mean(&o.real)).transpose()?,
             d_fake: outputs.map(|o| mean(&o.fake)).transpose()?,
-        }))
+        };
+        let wrong = record.terms().find(|(_, value)| !value.is_finite());
+        let wrong = wrong.map(|(name, value)| format!("{name} = {value}"));
+        Ok(wrong.map_or(Ok(record.clone()), |what| Err(record.diverged(what))))
     }
 
-    /// What is not finite in the generators' weights: a step shows its own damage only in the next one.
+    /// What is not finite in the weights: a step shows its own damage only in the next one. `last`: of the
+    /// step made last.
     ///
     /// # Errors
     /// If a device cannot be read.
-    pub fn damage(&self) -> Result<Option<Diverged>, TrainError> {
-        for (network, store) in
-            [("generator", &self.generator.store), ("averaged generator", &self.ema)]
-        {
+    pub fn damage(&self, last: &StepRecord) -> Result<Option<Diverged>, TrainError> {
+        for (network, store) in [
+            ("generator", &self.generator.store),
+            ("averaged generator", &self.ema),
+            ("discriminator", &self.discriminator.store),
+        ] {
             for (name, tensor) in store.state()? {
                 if tensor.flatten_all()?.to_vec1::<f32>()?.iter().any(|v| !v.is_finite()) {
-                    return Ok(Some(Diverged {
-                        g_step: self.spent.g_steps,
-                        real_kimg: self.spent.real_images as f64 / 1e3,
-                        what: format!("{name} of the {network} is not finite"),
-                    }));
+                    let what = format!("{name} of the {network} is not finite");
+                    return Ok(Some(last.diverged(what)));
                 }
             }
         }
         Ok(None)
-    }
-
-    fn lr_scale(&self) -> f64 {
-        let share = self.plan.parts.lr_warmup_share;
-        if share <= 0.0 {
-            return 1.0;
-        }
-        // The step under way counts, so that the first one moves.
-        let steps = self.spent.g_steps as f64;
-        let with_this_step = if steps > 0.0 {
-            self.progress() * (1.0 + 1.0 / steps)
-        } else {
-            let budget = self.plan.budget;
-            let images = (self.plan.batch * self.plan.n_dis) as f64;
-            match budget.unit {
-                Unit::GSteps => 1.0 / budget.amount,
-                Unit::RealKimg => images / 1e3 / budget.amount,
-                // Not known before the step is made; the smallest factor below.
-                Unit::DKforwards | Unit::TrainMinutes => 0.0,
-            }
-        };
-        (with_this_step / share).clamp(1e-3, 1.0)
     }
 
     /// The next batch in the order of the epoch; what does not fill a batch at its end is left out.

@@ -19,7 +19,7 @@ use cifar10::Cifar10;
 /// targets. Exit code 1 if one is missed. DIR of --data holds cifar10/ as the hub has it, or the binary files
 /// of the original archive. There are no targets for other weights or other images.
 #[derive(Debug, Args)]
-pub struct VerifyArgs {
+pub struct VerifyExtractorArgs {
     /// inception
     pub name: String,
     /// Leave out the 5000 against 5000 images, which take most of the time
@@ -85,7 +85,7 @@ const MADE_0: &[(&str, f64, f64)] = &[
 
 /// # Errors
 /// If the data or the weights cannot be had, or a value misses its target.
-pub fn run(args: &VerifyArgs) -> Result<()> {
+pub fn run(args: &VerifyExtractorArgs) -> Result<()> {
     if args.name != "inception" {
         let text =
             format!("there are no published check values for \"{}\"; known: inception", args.name);

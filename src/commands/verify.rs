@@ -1,0 +1,258 @@
+//! `ganbench verify RUN`: whether a kept run is what this program makes here of its plan.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::Args;
+use ganbench_baselines::data::Dataset;
+use ganbench_baselines::train::{StepRecord, Trainer};
+use ganbench_reports::ResultRow;
+use serde::Serialize;
+
+use crate::cli::MachineArgs;
+use crate::generators::{generator_file, load_generator};
+use crate::pipeline::{Fakes, measure};
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::run_folder::{Provenance, RunFolder};
+use crate::session::{Evaluator, Surroundings, load_dataset, load_extractor, real_reference};
+
+/// Between CPU types: of the losses and gradient norms of the first steps, relative.
+pub const HISTORY_TOLERANCE: f64 = 1e-3;
+/// Between CPU types: of the scores of a kept generator, relative.
+pub const SCORE_TOLERANCE: f64 = 1e-2;
+
+/// Exit code 3 where something differs.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A run's folder
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Generator steps to train again
+    #[arg(long, default_value_t = 20)]
+    pub steps: u64,
+    /// One JSON object
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// How near two numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Identical,
+    /// Not the same bits, which another CPU type excuses.
+    Within,
+    Differs,
+}
+
+/// A number that was looked at again.
+#[derive(Clone, Debug, Serialize)]
+struct Finding {
+    what: String,
+    kept: Option<f64>,
+    again: Option<f64>,
+    verdict: Verdict,
+}
+
+/// Of one step.
+struct TwoRecords {
+    kept: StepRecord,
+    again: StepRecord,
+}
+
+#[derive(Debug, Serialize)]
+struct Verified {
+    run: String,
+    run_id: String,
+    /// Whether version, commit, CPU, instruction set and device are those of the run.
+    same_machine: bool,
+    /// What is not, with both values.
+    machine_differences: Vec<String>,
+    steps: u64,
+    verdict: Verdict,
+    /// Those that are not identical; all scores.
+    findings: Vec<Finding>,
+    records: usize,
+}
+
+/// Whether all is as it should be.
+///
+/// # Errors
+/// If the run cannot be read, or its data or weights are not at hand.
+pub fn run(args: &VerifyArgs) -> Result<bool> {
+    let folder = RunFolder::open(&args.run)?;
+    let mut plan = folder.plan()?;
+    let (at, threads) = super::surroundings(&args.machine)?;
+    let here = super::provenance(&args.machine, threads);
+    let machine_differences = differences(&folder.provenance()?, &here);
+    let allowed = !machine_differences.is_empty();
+    let dataset = load_dataset(&mut plan.dataset, &at)?;
+    let name = plan.dataset.name.clone();
+    let extractor = load_extractor(&mut plan.evaluation, &name, &at)?;
+    let (records, diverged) = train_again(args, &folder, &plan, &dataset, &at)?;
+    let mut findings: Vec<Finding> = diverged.into_iter().collect();
+    for TwoRecords { kept, again } in &records {
+        let pairs = kept.terms().zip(again.terms().map(|(_, value)| value));
+        for ((name, kept_value), value) in pairs {
+            let what = format!("{name} at step {}", kept.g_step);
+            let pair = (Some(kept_value), Some(value));
+            let finding = Finding::new(what, pair, allowed.then_some(HISTORY_TOLERANCE));
+            findings.extend(Some(finding).filter(|f| f.verdict != Verdict::Identical));
+        }
+    }
+    let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
+    findings.extend(measure_again(&folder, &plan, &evaluator, &at, allowed)?);
+    if records.is_empty() && findings.is_empty() {
+        bail!("{} holds nothing yet to verify: the run was stopped before", args.run.display());
+    }
+    let verified = Verified {
+        run: args.run.display().to_string(),
+        run_id: plan.run_id(),
+        same_machine: !allowed,
+        machine_differences,
+        steps: args.steps,
+        verdict: findings.iter().map(|f| f.verdict).max().unwrap_or(Verdict::Identical),
+        findings,
+        records: records.len(),
+    };
+    if args.json {
+        println!("{}", serde_json::to_string(&verified)?);
+    } else {
+        verified.print();
+    }
+    Ok(verified.verdict != Verdict::Differs)
+}
+
+fn differences(then: &Provenance, now: &Provenance) -> Vec<String> {
+    [
+        ("version", &then.version, &now.version),
+        ("commit", &then.commit, &now.commit),
+        ("cpu", &then.cpu, &now.cpu),
+        ("simd", &then.simd, &now.simd),
+        ("device", &then.device, &now.device),
+    ]
+    .into_iter()
+    .filter(|(_, then, now)| then != now)
+    .map(|(name, then, now)| format!("{name} {then}, here {now}"))
+    .collect()
+}
+
+/// The first steps again; also where the run diverges, which it did not then.
+fn train_again(
+    args: &VerifyArgs,
+    folder: &RunFolder,
+    plan: &Plan,
+    dataset: &Dataset,
+    at: &Surroundings,
+) -> Result<(Vec<TwoRecords>, Option<Finding>)> {
+    let kept: Vec<StepRecord> =
+        folder.records()?.into_iter().filter(|record| record.g_step <= args.steps).collect();
+    let Some(last) = kept.last().map(|record| record.g_step) else {
+        return Ok((Vec::new(), None));
+    };
+    let classes = dataset.class_names.len();
+    let mut trainer = Trainer::new(&plan.train, &dataset.images, classes, &at.device)?;
+    let mut bar = Progress::new("train again", last as f64, at.quiet);
+    let mut pairs = Vec::new();
+    let mut kept = kept.into_iter().peekable();
+    for step in 1..=last {
+        let again = match trainer.step()? {
+            Ok(again) => again,
+            Err(diverged) => {
+                let what = format!("the run diverges at step {step}: {}", diverged.what);
+                return Ok((pairs, Some(Finding::new(what, (None, None), None))));
+            }
+        };
+        bar.set(step as f64, "");
+        if let Some(record) = kept.next_if(|record| record.g_step == step) {
+            pairs.push(TwoRecords { kept: record, again });
+        }
+    }
+    bar.finish(&format!("{last} steps"));
+    Ok((pairs, None))
+}
+
+/// The scores of the last and the best checkpoint.
+fn measure_again(
+    folder: &RunFolder,
+    plan: &Plan,
+    evaluator: &Evaluator,
+    at: &Surroundings,
+    allowed: bool,
+) -> Result<Vec<Finding>> {
+    let rows = folder.scores()?;
+    let mut findings = Vec::new();
+    for checkpoint in ["last", "best"] {
+        let kept: Vec<&ResultRow> =
+            rows.iter().filter(|r| r.checkpoint == checkpoint && r.value.is_some()).collect();
+        if kept.is_empty() {
+            continue;
+        }
+        let path = generator_file(folder, plan, checkpoint, "ema")?;
+        let generator = load_generator(plan, &path, &at.device)?;
+        let fakes = Fakes { n: plan.evaluation.n_fake, bootstrap: 0 };
+        let again = measure(plan, evaluator, &generator.sampler(), fakes)?;
+        for row in kept {
+            let value = again.iter().find(|(v, _)| v.metric == row.metric).map(|(v, _)| v.value);
+            let what = format!("{checkpoint}: {}", row.metric);
+            let tolerance = allowed.then_some(SCORE_TOLERANCE);
+            findings.push(Finding::new(what, (row.value, value), tolerance));
+        }
+    }
+    Ok(findings)
+}
+
+impl Finding {
+    /// `kept_and_again`: the number of then and the number of now. `tolerance`: relative, where the machine
+    /// excuses other bits.
+    fn new(
+        what: String,
+        kept_and_again: (Option<f64>, Option<f64>),
+        tolerance: Option<f64>,
+    ) -> Self {
+        let (kept, again) = kept_and_again;
+        let verdict = match (kept, again) {
+            (Some(a), Some(b)) if a.to_bits() == b.to_bits() => Verdict::Identical,
+            (Some(a), Some(b)) if tolerance.is_some_and(|t| relative(a, b) <= t) => Verdict::Within,
+            _ => Verdict::Differs,
+        };
+        Self { what, kept, again, verdict }
+    }
+}
+
+/// Of the larger one.
+fn relative(a: f64, b: f64) -> f64 {
+    (a - b).abs() / a.abs().max(b.abs())
+}
+
+impl Verified {
+    fn print(&self) {
+        println!("run {} ({})", self.run_id, self.run);
+        for difference in &self.machine_differences {
+            println!("made elsewhere: {difference}");
+        }
+        for f in &self.findings {
+            let number = |v: Option<f64>| v.map_or_else(|| "none".into(), |v| format!("{v}"));
+            let verdict = format!("{:?}", f.verdict).to_lowercase();
+            let gap = match (f.kept, f.again) {
+                (Some(a), Some(b)) if a != b => format!(" (relative {:.1e})", relative(a, b)),
+                _ => String::new(),
+            };
+            println!("{verdict:<9}  {}: {}, now {}{gap}", f.what, number(f.kept), number(f.again));
+        }
+        println!(
+            "{}: {} records of the first {} steps and {} scores looked at",
+            match self.verdict {
+                Verdict::Identical => "identical",
+                Verdict::Within => "within what another machine excuses",
+                Verdict::Differs => "differs",
+            },
+            self.records,
+            self.steps,
+            self.findings.iter().filter(|f| f.what.contains(": ")).count(),
+        );
+    }
+}

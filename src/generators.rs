@@ -1,0 +1,67 @@
+//! The generators that a run kept: at the points of its curve, averaged (`ema`) and live (`raw`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use candle_core::Device;
+use ganbench_baselines::train::LoadedGenerator;
+use ganbench_nn::images::ImageSize;
+
+use crate::plan::Plan;
+use crate::run_folder::RunFolder;
+
+/// The weights' file of a checkpoint: `last`, `best` or a number of kimg; of `kind` ema or raw.
+///
+/// # Errors
+/// If the run has no such checkpoint: lists those that it has.
+pub fn generator_file(
+    folder: &RunFolder,
+    plan: &Plan,
+    checkpoint: &str,
+    kind: &str,
+) -> Result<PathBuf> {
+    let name = match checkpoint {
+        which @ ("last" | "best") => {
+            let rows = folder.scores()?;
+            let row = rows
+                .iter()
+                .find(|r| r.checkpoint == which && r.value.is_some())
+                .with_context(|| {
+                    format!(
+                        "{} has no {which} checkpoint: the run is not done, or diverged",
+                        folder.path().display()
+                    )
+                })?;
+            ganbench_reports::kimg_name(row.real_images as f64 / 1e3)
+        }
+        kimg => kimg.to_string(),
+    };
+    let path = folder.checkpoints().join(format!("{kind}-{name}.safetensors"));
+    if !path.is_file() {
+        let mut known: Vec<String> = fs::read_dir(folder.checkpoints())
+            .map(|entries| {
+                let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+                names
+                    .filter_map(|n| {
+                        Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string())
+                    })
+                    .collect()
+            })
+            .unwrap_or_default();
+        known.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
+        bail!("the {} run has no checkpoint {name}; known kimg: {}", plan.method, known.join(", "));
+    }
+    Ok(path)
+}
+
+/// The generator of a finished plan, with the weights of a file.
+///
+/// # Errors
+/// If the file cannot be read or is of another network.
+pub fn load_generator(plan: &Plan, path: &Path, device: &Device) -> Result<LoadedGenerator> {
+    let data = &plan.dataset;
+    let size = ImageSize::new(data.image_size, data.image_size, data.channels);
+    LoadedGenerator::new(&plan.train, size, data.classes, path, device)
+        .with_context(|| format!("cannot use the checkpoint {}", path.display()))
+}

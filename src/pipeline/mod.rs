@@ -1,0 +1,300 @@
+//! One run from its plan to its rows: train, measure at the points of the curve, measure the last and the
+//! best checkpoint.
+//!
+//! A run may die at any moment. Whatever it comes to is first made, then kept, then measured: rows follow
+//! the state that they belong to, and a point whose rows are missing is measured when the run goes on.
+
+mod measure;
+
+use anyhow::{Result, bail};
+use candle_core::Device;
+use ganbench_baselines::data::Dataset;
+use ganbench_baselines::train::{Diverged, RunMark, SampleRequest, Spent, Trainer};
+use ganbench_metrics::{MetricValue, default_metrics, reported_name};
+use ganbench_reports::plot::{SampleSheet, samples_png};
+use ganbench_reports::{ResultRow, Status, kimg_name, write_atomic};
+use thiserror::Error;
+
+use crate::generators::{generator_file, load_generator};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::machine;
+use crate::plan::Plan;
+use crate::progress::Progress;
+use crate::run_folder::{Provenance, RecordWriter, RunFolder};
+use crate::session::Evaluator;
+
+use measure::row;
+pub use measure::{Fakes, measure};
+
+/// What one run needs.
+pub struct RunInput<'a> {
+    pub plan: &'a Plan,
+    pub dataset: &'a Dataset,
+    pub evaluator: &'a Evaluator,
+    pub device: &'a Device,
+    pub folder: &'a RunFolder,
+    pub provenance: &'a Provenance,
+    pub interrupt: &'a Interrupt,
+    pub quiet: bool,
+}
+
+/// A defect met in a run, which is kept up to its last checkpoint.
+#[derive(Debug, Error)]
+#[error(
+    "ganbench itself failed ({what}); the run is kept up to its last checkpoint, and the same command goes on \
+     from there; please report this"
+)]
+pub struct Panicked {
+    what: String,
+}
+
+/// Trains and measures one run, going on from its last checkpoint where there is one. Nothing is done
+/// where it is complete. The caller holds the folder's lock.
+///
+/// # Errors
+/// If the plan does not fit the data, or a file cannot be written; [`Interrupted`] where a signal ended it,
+/// [`Panicked`] for a panic. Divergence is a result, not an error.
+pub fn run(input: &RunInput<'_>) -> Result<()> {
+    if input.folder.is_done() {
+        return Ok(());
+    }
+    let work = || {
+        input.folder.create(input.plan, input.provenance)?;
+        machine::reset_peak_rss();
+        let mut run = Run::start(input)?;
+        let outcome = run.train()?;
+        run.finish(outcome)
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let what = text.or_else(|| panic.downcast_ref().copied()).unwrap_or("a panic");
+        Err(Panicked { what: what.to_string() }.into())
+    })
+}
+
+struct Run<'a> {
+    input: &'a RunInput<'a>,
+    trainer: Trainer<'a>,
+    rows: Vec<ResultRow>,
+    records: RecordWriter,
+    /// Step of the last state kept.
+    kept_g_steps: Option<u64>,
+    bar: Progress,
+}
+
+impl<'a> Run<'a> {
+    fn start(input: &'a RunInput<'a>) -> Result<Self> {
+        let plan = input.plan;
+        let classes = input.dataset.class_names.len();
+        let mut trainer = Trainer::new(&plan.train, &input.dataset.images, classes, input.device)?;
+        let label = format!("{} seed {}", plan.method, plan.train.seed);
+        let mut bar = Progress::new(label, 1.0, input.quiet);
+        let Some(loaded) = trainer.load_newest(&input.folder.checkpoints())? else {
+            input.folder.keep_scores(&[])?;
+            let records = input.folder.record_writer(0)?;
+            let mut run =
+                Self { input, trainer, rows: Vec::new(), records, kept_g_steps: None, bar };
+            run.keep_point()?;
+            run.measure_point()?;
+            return Ok(run);
+        };
+        let steps = trainer.spent().g_steps;
+        for error in &loaded.passed_over {
+            eprintln!("warning: {error}; going on from the one of step {steps}");
+        }
+        let mut rows = input.folder.scores()?;
+        // Later points are reached and measured again.
+        rows.retain(|row| row.g_steps <= steps && row.is_curve_point());
+        input.folder.keep_scores(&rows)?;
+        let records = input.folder.record_writer(steps)?;
+        if records.sync()? < loaded.mark.records {
+            bail!(
+                "{} lacks records of the first {steps} steps, of which there were {}; put the file back, or \
+                 delete the run's folder to start it again",
+                input.folder.path().join("train.jsonl").display(),
+                loaded.mark.records
+            );
+        }
+        bar.skip_to(trainer.progress());
+        let mut run = Self { input, trainer, rows, records, kept_g_steps: Some(steps), bar };
+        if loaded.mark.at_point && !run.is_measured() {
+            run.measure_point()?;
+        }
+        Ok(run)
+    }
+
+    fn train(&mut self) -> Result<Option<Diverged>> {
+        let plan = self.input.plan;
+        let points = plan.evaluation.curve_points;
+        let started = std::time::Instant::now();
+        let first = self.trainer.spent().real_images;
+        let mut hold = self.input.interrupt.hold();
+        while self.trainer.progress() < 1.0 {
+            if let Some(signal) = self.input.interrupt.asked() {
+                if self.kept_g_steps != Some(self.trainer.spent().g_steps) {
+                    self.keep(false)?;
+                }
+                return Err(Interrupted { signal, g_steps: self.trainer.spent().g_steps }.into());
+            }
+            let before = self.trainer.points_reached(points);
+            let shown = self.trainer.spent().real_images;
+            let record = match self.trainer.step()? {
+                Ok(record) => record,
+                Err(diverged) => return Ok(Some(diverged)),
+            };
+            let spent = *self.trainer.spent();
+            let at_point = self.trainer.points_reached(points) > before;
+            if spent.g_steps % plan.train.log_every_steps == 1 % plan.train.log_every_steps
+                || at_point
+            {
+                self.records.push(&record)?;
+            }
+            let rate = (spent.real_images - first) as f64 / started.elapsed().as_secs_f64();
+            self.bar.set(self.trainer.progress().min(1.0), &format!("{rate:.0} img/s"));
+            let kept = |images: u64| (images as f64 / 1e3 / plan.train.checkpoint_kimg).floor();
+            if at_point || kept(spent.real_images) > kept(shown) {
+                if let Some(diverged) = self.trainer.damage(&record)? {
+                    return Ok(Some(diverged));
+                }
+                if at_point {
+                    self.keep_point()?;
+                    drop(hold);
+                    self.measure_point()?;
+                    hold = self.input.interrupt.hold();
+                } else {
+                    self.keep(false)?;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps the state of now.
+    fn keep(&mut self, at_point: bool) -> Result<()> {
+        let mark = RunMark { records: self.records.sync()?, at_point };
+        self.trainer.save(&self.input.folder.checkpoints(), mark)?;
+        self.kept_g_steps = Some(self.trainer.spent().g_steps);
+        Ok(())
+    }
+
+    /// Keeps the generators of a point of the curve, and the state.
+    fn keep_point(&mut self) -> Result<()> {
+        self.trainer.save_generators(&self.input.folder.checkpoints(), &self.point_name())?;
+        self.keep(true)
+    }
+
+    fn point_name(&self) -> String {
+        kimg_name(self.trainer.spent().real_images as f64 / 1e3)
+    }
+
+    /// Whether all rows of the point of now are there.
+    fn is_measured(&self) -> bool {
+        let name = self.point_name();
+        self.rows.iter().filter(|row| row.checkpoint == name).count() >= default_metrics().count()
+    }
+
+    fn measure_point(&mut self) -> Result<()> {
+        let spent = *self.trainer.spent();
+        let name = self.point_name();
+        let e = &self.input.plan.evaluation;
+        let fakes = Fakes { n: e.n_fake_curve, bootstrap: 0 };
+        let values =
+            measure(self.input.plan, self.input.evaluator, &self.trainer.sampler(false), fakes)?;
+        self.add(values.iter().map(|v| row(self.input.plan, &spent, &name, v)).collect())
+    }
+
+    fn add(&mut self, rows: Vec<ResultRow>) -> Result<()> {
+        self.input.folder.add_scores(&rows)?;
+        self.rows.extend(rows);
+        Ok(())
+    }
+
+    /// Writes what a budget of minutes came to into the plan: with it the run can be repeated.
+    fn record_replay(&self, end_g_step: u64) -> Result<()> {
+        let mut points: Vec<u64> =
+            self.rows.iter().filter(|row| row.is_curve_point()).map(|row| row.g_steps).collect();
+        points.push(end_g_step);
+        points.retain(|&step| step > 0);
+        points.sort_unstable();
+        points.dedup();
+        if let Some(replay) = self.trainer.replay(points) {
+            let mut plan = self.input.plan.clone();
+            plan.train.replay = Some(replay);
+            self.input.folder.write_plan(&plan)?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, outcome: Option<Diverged>) -> Result<()> {
+        let input = self.input;
+        let spent = *self.trainer.spent();
+        self.record_replay(spent.g_steps)?;
+        if let Some(diverged) = outcome {
+            let mut rows = Vec::new();
+            for checkpoint in ["last", "best"] {
+                for metric in default_metrics() {
+                    let metric = reported_name(metric.name, &input.plan.evaluation.extractor);
+                    let (n_real, n_fake) = (0, 0);
+                    let value = MetricValue { metric, value: f64::NAN, std: None, n_real, n_fake };
+                    rows.push(ResultRow {
+                        value: None,
+                        status: Status::Diverged,
+                        ..row(input.plan, &spent, checkpoint, &(value, None))
+                    });
+                }
+            }
+            self.add(rows)?;
+            input.folder.add_divergence(&diverged)?;
+            input.folder.finish("diverged")?;
+            self.bar.finish(&format!("diverged at step {} ({})", diverged.g_step, diverged.what));
+            return Ok(());
+        }
+        let last_name = kimg_name(spent.real_images as f64 / 1e3);
+        let (best_name, best_spent) = self.best().unwrap_or((last_name.clone(), spent));
+        let e = &input.plan.evaluation;
+        let fakes = Fakes { n: e.n_fake, bootstrap: e.bootstrap };
+        let last = measure(input.plan, input.evaluator, &self.trainer.sampler(false), fakes)?;
+        let best = if best_name == last_name {
+            last.clone()
+        } else {
+            let path = generator_file(input.folder, input.plan, &best_name, "ema")?;
+            let generator = load_generator(input.plan, &path, input.device)?;
+            measure(input.plan, input.evaluator, &generator.sampler(), fakes)?
+        };
+        self.add(last.iter().map(|v| row(input.plan, &spent, "last", v)).collect())?;
+        self.add(best.iter().map(|v| row(input.plan, &best_spent, "best", v)).collect())?;
+        self.write_samples()?;
+        input.folder.finish("ok")?;
+        self.bar.finish(&format!("{last_name} kimg"));
+        Ok(())
+    }
+
+    /// Name and cost of the point with the lowest FID.
+    fn best(&self) -> Option<(String, Spent)> {
+        let fid = reported_name("fid", &self.input.plan.evaluation.extractor);
+        let points = self.rows.iter().filter(|r| r.metric == fid && r.value.is_some());
+        let best = points
+            .min_by(|a, b| a.value.partial_cmp(&b.value).unwrap_or(std::cmp::Ordering::Equal))?;
+        let spent = Spent {
+            g_steps: best.g_steps,
+            d_steps: best.d_steps,
+            real_images: best.real_images,
+            d_image_forwards: best.d_image_forwards,
+            d_image_forwards_g_step: best.d_image_forwards_g_step,
+            g_image_forwards: best.g_image_forwards,
+            train_s: best.train_s,
+        };
+        Some((best.checkpoint.clone(), spent))
+    }
+
+    fn write_samples(&self) -> Result<()> {
+        let seed = self.input.plan.train.seed;
+        let request = SampleRequest { n: 64, seed, class: None };
+        let images = self.trainer.sampler(false).sample(request, &mut |_| {})?;
+        let sheet = SampleSheet { images: &images, columns: 8, row_labels: None };
+        Ok(write_atomic(&self.input.folder.path().join("samples.png"), &samples_png(&sheet)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

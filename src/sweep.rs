@@ -1,0 +1,133 @@
+//! The runs of a table, worked on by any number of processes at once: each takes runs that no other holds,
+//! and takes over what a process that died left.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use ganbench_baselines::data::Dataset;
+use ganbench_metrics::Extractor;
+
+use crate::interrupt::Interrupt;
+use crate::pipeline::{self, Panicked, RunInput};
+use crate::plan::Plan;
+use crate::results::{self, Rebuilt};
+use crate::run_folder::{Lock, PLAN_NAME, Provenance, RunFolder};
+use crate::session::{Evaluator, Surroundings, real_reference};
+
+/// Between looks at the runs that others hold.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What the runs of a table share.
+pub struct Sweep<'a> {
+    pub plans: &'a [Plan],
+    /// In the order of the plans.
+    pub folders: &'a [RunFolder],
+    pub dataset: &'a Dataset,
+    /// Of the results.
+    pub out: &'a Path,
+    /// Of the run folders.
+    pub runs: &'a Path,
+    pub at: &'a Surroundings,
+    pub provenance: &'a Provenance,
+    pub interrupt: &'a Interrupt,
+}
+
+impl Sweep<'_> {
+    /// Until every run is done, here or elsewhere. A run that meets a defect does not stop the others.
+    ///
+    /// # Errors
+    /// As [`pipeline::run`]; after all other runs, the defect met in one.
+    pub fn work(&self, extractor: Box<dyn Extractor>) -> Result<()> {
+        let mut extractor = Some(extractor);
+        let mut evaluator = None;
+        let mut failed = None;
+        let mut left: Vec<(&Plan, &RunFolder)> = self.plans.iter().zip(self.folders).collect();
+        let mut told = false;
+        loop {
+            let mut held = Vec::new();
+            for (plan, folder) in left {
+                if folder.is_done() {
+                    continue;
+                }
+                let Some(_lock) = Lock::try_take(folder.path())? else {
+                    held.push((plan, folder));
+                    continue;
+                };
+                // Another process may have ended it just now.
+                if folder.is_done() {
+                    continue;
+                }
+                if let Some(extractor) = extractor.take() {
+                    let images = &self.dataset.images;
+                    evaluator = Some(real_reference(plan, extractor, images, self.at.quiet)?);
+                }
+                let Some(evaluator) = &evaluator else { continue };
+                match self.one(plan, folder, evaluator) {
+                    Err(error) if error.is::<Panicked>() => {
+                        eprintln!("error: {error:#}");
+                        failed = Some(error);
+                    }
+                    done => done?,
+                }
+                self.rebuild()?;
+            }
+            if held.is_empty() {
+                return failed.map_or(Ok(()), Err);
+            }
+            if !std::mem::replace(&mut told, true) && !self.at.quiet {
+                let names: Vec<String> = held
+                    .iter()
+                    .map(|(p, _)| format!("{} seed {}", p.method, p.train.seed))
+                    .collect();
+                eprintln!("waiting for what other processes work on: {}", names.join(", "));
+            }
+            std::thread::sleep(LOOK_EVERY);
+            left = held;
+        }
+    }
+
+    fn one(&self, plan: &Plan, folder: &RunFolder, evaluator: &Evaluator) -> Result<()> {
+        let input = RunInput {
+            plan,
+            dataset: self.dataset,
+            evaluator,
+            device: &self.at.device,
+            folder,
+            provenance: self.provenance,
+            interrupt: self.interrupt,
+            quiet: self.at.quiet,
+        };
+        // What a signal ended is no failure of a run.
+        match pipeline::run(&input) {
+            Err(error) if error.is::<Panicked>() || error.is::<crate::interrupt::Interrupted>() => {
+                Err(error)
+            }
+            done => done.with_context(|| format!("run {} seed {}", plan.method, plan.train.seed)),
+        }
+    }
+
+    /// The results of every run in the folder, those of other processes and invocations too.
+    pub fn rebuild(&self) -> Result<Rebuilt> {
+        let _lock = Lock::wait(self.out)?;
+        Ok(results::rebuild(self.out, &results::find_runs(self.runs)?)?)
+    }
+}
+
+/// Refuses runs that would stand beside runs of the same plans on other data or another extractor: the
+/// data changed since the sweep began.
+///
+/// # Errors
+/// Naming the run and what changed.
+pub fn check_unchanged(runs: &Path, plans: &[Plan]) -> Result<()> {
+    let entries =
+        std::fs::read_dir(runs).with_context(|| format!("cannot list {}", runs.display()))?;
+    for entry in entries {
+        let path = entry.with_context(|| format!("cannot list {}", runs.display()))?.path();
+        if path.join(PLAN_NAME).is_file() {
+            let folder = RunFolder::at(&path);
+            plans.iter().try_for_each(|plan| folder.check_content(plan))?;
+        }
+    }
+    Ok(())
+}
