@@ -157,7 +157,7 @@ fn without_clocks(name: &str, bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// That two folders hold the same to the bit.
-fn assert_same(a: &Path, b: &Path, what: &str) {
+pub fn assert_same(a: &Path, b: &Path, what: &str) {
     let (a, b) = (content(a), content(b));
     let names = |of: &BTreeMap<String, Vec<u8>>| of.keys().cloned().collect::<Vec<_>>();
     assert_eq!(names(&a), names(&b), "{what}");

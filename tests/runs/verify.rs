@@ -23,10 +23,7 @@ fn a_run_is_verified_to_the_bit_and_whatever_differs_is_named() {
         ganbench_with("GANBENCH_SIMD", "portable", &["verify", &text(&run), "--json", "--quiet"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
     let verified: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(
-        (&verified["same_machine"], &verified["verdict"]),
-        (&false.into(), &"within".into())
-    );
+    assert_eq!((&verified["same_machine"], &verified["verdict"]), (&false.into(), &"apart".into()));
     assert!(verified["machine_differences"][0].as_str().unwrap().ends_with("here portable"));
 
     let history = run.join("train.jsonl");

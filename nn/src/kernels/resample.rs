@@ -1,4 +1,4 @@
-//! Nearest upsampling and average pooling by a whole factor.
+//! Nearest upsampling, average and max pooling by a whole factor.
 //!
 //! Up to its scale each is the other's adjoint, so their backward passes use one another and gradients of
 //! any order exist. candle's own nearest upsampling overwrites the gradient of its input instead of adding
@@ -43,6 +43,21 @@ pub fn avg_pool(x: &Tensor, factor: usize) -> Result<Tensor> {
         return x.contiguous()?.apply_op1(Pool { factor, scale });
     }
     composed_pool(x, &sizes)
+}
+
+/// The largest value of each square of `factor` × `factor` of x `[n, c, h, w]`: `[n, c, h/factor, w/factor]`.
+/// The squares do not overlap; of equal values the first, row after row, gets the gradient.
+///
+/// # Errors
+/// If x is not of rank 4, the factor is 0, or it does not divide height and width.
+pub fn max_pool(x: &Tensor, factor: usize) -> Result<Tensor> {
+    let s = Sizes::shrunk(x.dims4()?, factor)?;
+    let squares = x
+        .reshape(vec![s.n, s.c, s.height, factor, s.width, factor])?
+        .permute(vec![0, 1, 2, 4, 3, 5])?
+        .reshape((s.small().elem_count(), factor * factor))?;
+    let largest = squares.detach().argmax_keepdim(1)?;
+    squares.gather(&largest, 1)?.reshape(s.small())
 }
 
 fn composed_upsample(x: &Tensor, s: &Sizes) -> Result<Tensor> {

@@ -9,7 +9,7 @@ use super::conv::{
     conv2d_per_sample,
 };
 use super::finite_difference::{check, normal};
-use super::resample::{avg_pool, upsample_nearest};
+use super::resample::{avg_pool, max_pool, upsample_nearest};
 use super::softmax::{log_sum_exp_rows, softmax_rows};
 use super::spectral::{SingularVectors, spectral_normalise};
 
@@ -99,7 +99,8 @@ fn the_penalty_through_resampling_has_the_gradients_of_finite_differences() {
         check(std::slice::from_ref(&x), |v| {
             penalty(v, |v| cubed(upsample_nearest(&v[0], factor)?))
         });
-        check(&[x], |v| penalty(v, |v| cubed(avg_pool(&v[0], factor)?)));
+        check(std::slice::from_ref(&x), |v| penalty(v, |v| cubed(avg_pool(&v[0], factor)?)));
+        check(&[x], |v| penalty(v, |v| cubed(max_pool(&v[0], factor)?)));
     }
 }
 

@@ -53,6 +53,22 @@ fn both_equal_their_composed_twins_and_have_the_gradients_of_finite_differences(
 }
 
 #[test]
+fn max_pooling_takes_the_first_of_the_largest_and_has_the_gradient_of_finite_differences() {
+    let x = Tensor::new(&[1.0f64, 7.0, 3.0, 5.0, 7.0, 2.0, 5.0, 5.0], &Device::Cpu).unwrap();
+    let x = Var::from_tensor(&x.reshape((1, 1, 2, 4)).unwrap()).unwrap();
+    let y = max_pool(&x, 2).unwrap();
+    assert_eq!(y.flatten_all().unwrap().to_vec1::<f64>().unwrap(), [7.0, 5.0]);
+    let dx = y.sum_all().unwrap().backward().unwrap().get(&x).unwrap().flatten_all().unwrap();
+    assert_eq!(dx.to_vec1::<f64>().unwrap(), [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0]);
+    for (shape, factor) in CASES {
+        let large = Sizes::grown((shape[0], shape[1], shape[2], shape[3]), factor).unwrap().large();
+        check(&[normal(1, large.dims())], |v| max_pool(&v[0], factor));
+    }
+    let error = max_pool(&normal(1, &[1, 1, 5, 4]), 2).unwrap_err().to_string();
+    assert!(error.contains("an image of 5x4 cannot be pooled by 2"), "{error}");
+}
+
+#[test]
 fn an_input_that_feeds_two_branches_gets_both_gradients() {
     // y = Σ up(x) + Σ 3x: every pixel is counted four times and three times.
     let x = Var::from_tensor(&normal(1, &[1, 2, 3, 3])).unwrap();
