@@ -6,16 +6,19 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::bench::BenchCommand;
 use crate::commands::compare::CompareArgs;
+use crate::commands::drift::DriftArgs;
 use crate::commands::eval::EvalArgs;
 use crate::commands::extractor::TrainExtractorArgs;
 use crate::commands::features::FeaturesArgs;
 use crate::commands::fetch::FetchArgs;
 use crate::commands::metrics::MetricsArgs;
+use crate::commands::probe::ProbeArgs;
 use crate::commands::verify::VerifyArgs;
 
 /// Trains GAN methods under equal budgets, measures them, and compares; measures any images.
 ///
-/// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 64 wrong usage.
+/// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 64 wrong usage;
+/// of `drift` also 3 drift, 4 not comparable.
 #[derive(Debug, Parser)]
 #[command(name = "ganbench", version, max_term_width = 100)]
 pub struct Cli {
@@ -39,6 +42,10 @@ pub enum Command {
     Metrics(MetricsArgs),
     /// Say whether two results differ by more than chance
     Compare(CompareArgs),
+    /// Measure what must not move: fixed images through every metric, first steps of every method
+    Probe(ProbeArgs),
+    /// Say whether numbers moved since a baseline: exit code 0 no, 3 yes, 4 not comparable
+    Drift(DriftArgs),
     /// Download weights or a data set ahead of their use
     Fetch(FetchArgs),
     /// Hold an extractor against the published check values

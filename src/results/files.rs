@@ -55,7 +55,10 @@ pub fn read_rows(path: &Path) -> Result<Vec<ResultRow>, ResultsError> {
 ///
 /// # Errors
 /// As of [`read_rows`].
-pub fn rows_of(path: &Path, frame: &polars::prelude::DataFrame) -> Result<Vec<ResultRow>, ResultsError> {
+pub fn rows_of(
+    path: &Path,
+    frame: &polars::prelude::DataFrame,
+) -> Result<Vec<ResultRow>, ResultsError> {
     let rows = table::rows_of(path, &COLUMNS, frame)?;
     validate(path, &rows)?;
     Ok(rows)

@@ -143,7 +143,8 @@ pub fn rows_of<T: DeserializeOwned>(
             record.insert(column.name.to_string(), value);
         }
     }
-    let row = |record| serde_json::from_value(Value::Object(record)).map_err(as_table(path, "read"));
+    let row =
+        |record| serde_json::from_value(Value::Object(record)).map_err(as_table(path, "read"));
     records.into_iter().map(row).collect()
 }
 

@@ -1,0 +1,86 @@
+//! `ganbench drift`: whether numbers moved since a baseline.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use ganbench_reports::write_atomic;
+use serde::Serialize;
+
+use crate::drift::{Comparison, Sides, Update, compare, markdown, read, text, updated, write};
+use crate::machine::UsageError;
+
+/// Compares value by value. FILE is a guard file (of probe or --update), a results.parquet or results.csv of
+/// reproduce, or a CSV of your own: columns name, value and perhaps seed, ci_low, ci_high (a 95 % interval),
+/// tolerance (relative); any other column tells values apart. DIR holds results and probe.parquet.
+///
+/// Values of fixed images (1e-6) and of first steps (1e-4) have relative tolerances. Trained scores are judged by the
+/// baseline's noise: spread over seeds and intervals, each seed by itself and the mean over shared seeds, with
+/// limits at which unchanged scores give a false alarm in 1 % of comparisons, all of a comparison taken together.
+/// Points of the curve are left out, and data sets and seeds that the candidate has nothing of (with a note).
+///
+/// Exit codes: 0 within, 3 drift, 4 something is not comparable (another protocol, counts, extractor or its hash,
+/// data set hash or plan, rows missing, no noise to judge by) and nothing drifted, 1 failed, 64 wrong usage.
+#[derive(Debug, Args)]
+pub struct DriftArgs {
+    #[arg(long, value_name = "FILE")]
+    pub baseline: PathBuf,
+    #[arg(long, value_name = "FILE|DIR")]
+    pub candidate: PathBuf,
+    /// Print one JSON object: verdict, exit_code, rows, notes
+    #[arg(long)]
+    pub json: bool,
+    /// Also write the table as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub markdown: Option<PathBuf>,
+    /// Make the candidate the baseline, whatever moved (which is shown first); FILE need not exist
+    #[arg(long, requires = "reason")]
+    pub update: bool,
+    /// Why; kept in the baseline behind the former reasons
+    #[arg(long, value_name = "TEXT", requires = "update")]
+    pub reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Outcome<'a> {
+    exit_code: u8,
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+}
+
+/// The program's exit code.
+///
+/// # Errors
+/// If a file cannot be read or written.
+pub fn run(args: &DriftArgs) -> Result<u8> {
+    let reason = match &args.reason {
+        Some(reason) if reason.trim().is_empty() => {
+            return Err(UsageError::new("--reason is empty, expected why the numbers moved").into());
+        }
+        reason => reason.as_deref().map(str::trim),
+    };
+    let candidate = read(&args.candidate)?;
+    let first = args.update && !args.baseline.exists();
+    let baseline = if first { Vec::new() } else { read(&args.baseline)? };
+    let mut code = 0;
+    if !first {
+        let comparison = compare(Sides { baseline: &baseline, candidate: &candidate });
+        code = comparison.verdict.exit_code();
+        if let Some(path) = &args.markdown {
+            write_atomic(path, markdown(&comparison, &baseline).as_bytes())?;
+        }
+        if args.json {
+            let outcome = Outcome { exit_code: code, comparison: &comparison };
+            println!("{}", serde_json::to_string(&outcome)?);
+        } else {
+            print!("{}", text(&comparison, &baseline));
+        }
+    }
+    let Some(reason) = reason else { return Ok(code) };
+    let next =
+        updated(Update { baseline: (!first).then_some(&baseline), candidate: &candidate, reason });
+    write(&args.baseline, &next)
+        .with_context(|| format!("the baseline {} is as it was", args.baseline.display()))?;
+    eprintln!("{}: {} values, {reason}", args.baseline.display(), next.len());
+    Ok(0)
+}
