@@ -1,9 +1,9 @@
 //! Many numbers as three.
 
 /// Names of [`moments`].
-pub const NAMES: [&str; 3] = ["mean", "mean_square", "position"];
+pub const NAMES: [&str; 3] = ["mean", "rms", "position"];
 
-/// Mean, mean square, and the mean of each value times where it stands: along its line of `width` values and
+/// Mean, root of the mean square, and the mean of each value times where it stands: along its line of `width` values and
 /// across the lines, each from 0 to 1. The first two show a change of scale, the third one of place.
 pub fn moments(values: &[f32], width: usize) -> [f64; 3] {
     let n = values.len().max(1) as f64;
@@ -16,7 +16,8 @@ pub fn moments(values: &[f32], width: usize) -> [f64; 3] {
         sums[1] += value * value;
         sums[2] += value * place;
     }
-    sums.map(|sum| sum / n)
+    let [mean, square, place] = sums.map(|sum| sum / n);
+    [mean, square.sqrt(), place]
 }
 
 #[cfg(test)]
@@ -26,7 +27,7 @@ mod tests {
     #[test]
     fn three_moments_of_four_values_on_paper() {
         // Places 0, ½, ½, 1: (0 + 1 + 1.5 + 4)/4.
-        assert_eq!(moments(&[1.0, 2.0, 3.0, 4.0], 2), [2.5, 7.5, 6.5 / 4.0]);
+        assert_eq!(moments(&[1.0, 2.0, 3.0, 4.0], 2), [2.5, 7.5f64.sqrt(), 6.5 / 4.0]);
     }
 
     #[test]
