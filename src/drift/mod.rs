@@ -1,7 +1,8 @@
 //! The guard against drift: numbers that must not move unnoticed, in three layers.
 //!
 //! - `metric`: fixed u8 images through every resize, extractor and metric (1e-6 relative);
-//! - `trace`: losses, gradient norms and samples of the first steps of every method (1e-4 relative);
+//! - `trace`: losses, gradient norms and samples of the first steps of every method (1e-4 relative before the
+//!   first update, 1e-3 after it);
 //! - `score`: trained scores, judged by the noise that the baseline measured: its spread over seeds and its
 //!   bootstrap intervals.
 //!

@@ -34,10 +34,10 @@ impl Layer {
     ///
     /// The numbers of both layers are sums in which terms of order 1 cancel (a kernel distance, a mean output
     /// of D), each with the rounding of f32 (6e-8): relative to a result near 0 that rounding is without bound.
-    /// The floors keep 1e-6 and 1e-4 above it by an order of magnitude.
+    /// The floors keep 1e-6 and 1e-4 of them above it.
     pub fn floor(self) -> f64 {
         match self {
-            Self::Metric => 1.0,
+            Self::Metric => 0.1,
             Self::Trace => 1e-2,
             Self::Score | Self::Own => 0.0,
         }
