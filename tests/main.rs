@@ -30,6 +30,9 @@ mod bad_images;
 /// `compare`.
 mod compare;
 
+/// `drift` and `probe`.
+mod drift;
+
 /// `fetch` and `verify-extractor`.
 mod fetch;
 
