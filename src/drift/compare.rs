@@ -121,8 +121,9 @@ pub fn compare(sides: Sides<'_>) -> Comparison {
         pairs.entry(value.key().of_all_seeds()).or_default().push(pair);
     }
     // Means and values that noise judges, which share one chance of a false alarm.
-    let judged = |pairs: &&Vec<Pair<'_>>| pairs[0].baseline.tolerance.is_none();
-    let family = pairs.values().filter(judged).map(|p| p.len() + usize::from(p.len() > 1)).sum();
+    let judged = |pair: &&Pair<'_>| pair.baseline.tolerance.is_none();
+    let count = |pairs: &Vec<Pair<'_>>| pairs.iter().filter(judged).count();
+    let family = pairs.values().map(count).map(|n| n + usize::from(n > 1)).sum();
 
     let known: BTreeSet<Key<'_>> = sides.baseline.iter().map(GuardedValue::key).collect();
     let new = sides.candidate.iter().filter(|value| !known.contains(&value.key())).count();
@@ -131,23 +132,25 @@ pub fn compare(sides: Sides<'_>) -> Comparison {
     }
     let mut rows = Vec::new();
     for (key, pairs) in &pairs {
-        let rule = match pairs[0].baseline.tolerance {
-            Some(tolerance) => Rule::Relative { tolerance },
-            None => Rule::Noise { noise: noises.get(key).copied().flatten(), family },
-        };
-        rows.extend(pairs.iter().map(|pair| pair.line(rule)));
-        rows.extend(mean(*key, pairs, rule));
+        let by_noise = Rule::Noise { noise: noises.get(key).copied().flatten(), family };
+        rows.extend(pairs.iter().map(|pair| match pair.baseline.tolerance {
+            Some(tolerance) => pair.line(Rule::Relative { tolerance }),
+            None => pair.line(by_noise),
+        }));
+        rows.extend(mean(*key, pairs, by_noise));
     }
     let verdict = rows.iter().map(|line| line.verdict).max().unwrap_or(Verdict::NotComparable);
     Comparison { verdict, rows, notes }
 }
+
+type Seeds = BTreeSet<Option<u64>>;
 
 /// The baseline's values without those of data sets and seeds that the candidate never looked at.
 fn to_compare<'a>(sides: Sides<'a>, notes: &mut Vec<String>) -> Vec<&'a GuardedValue> {
     let datasets = |values: &'a [GuardedValue]| -> BTreeSet<&'a str> {
         values.iter().map(|value| value.dataset.as_str()).collect()
     };
-    let seeds = |values: &'a [GuardedValue], of: &GuardedValue| -> BTreeSet<Option<u64>> {
+    let seeds = |values: &'a [GuardedValue], of: &GuardedValue| -> Seeds {
         let same = values.iter().filter(|v| v.layer == of.layer && v.dataset == of.dataset);
         same.map(|value| value.seed).collect()
     };
@@ -155,19 +158,19 @@ fn to_compare<'a>(sides: Sides<'a>, notes: &mut Vec<String>) -> Vec<&'a GuardedV
     let shared = datasets(sides.baseline).iter().any(|name| has.contains(name));
     let mut kept: Vec<&GuardedValue> = Vec::new();
     let mut left_out: BTreeMap<String, usize> = BTreeMap::new();
-    let mut seen: HashMap<(Layer, &str), (BTreeSet<Option<u64>>, bool)> = HashMap::new();
+    // The candidate's, where it shares one with the baseline.
+    let mut shared_seeds: HashMap<(Layer, &str), Option<Seeds>> = HashMap::new();
     for value in sides.baseline {
         if shared && !has.contains(value.dataset.as_str()) {
             *left_out.entry(format!("data set {}", value.dataset)).or_default() += 1;
             continue;
         }
-        let (there, common) = seen.entry((value.layer, &value.dataset)).or_insert_with(|| {
+        let there = shared_seeds.entry((value.layer, &value.dataset)).or_insert_with(|| {
             let there = seeds(sides.candidate, value);
-            let common = seeds(sides.baseline, value).iter().any(|seed| there.contains(seed));
-            (there, common)
+            (!seeds(sides.baseline, value).is_disjoint(&there)).then_some(there)
         });
-        match value.seed {
-            Some(seed) if *common && !there.contains(&value.seed) => {
+        match (value.seed, there) {
+            (Some(seed), Some(there)) if !there.contains(&value.seed) => {
                 let what = format!("seed {seed} of {} {}", value.layer.name(), value.dataset);
                 *left_out.entry(what.trim_end().into()).or_default() += 1;
             }
@@ -319,7 +322,7 @@ impl Line {
 fn mean(key: Key<'_>, pairs: &[Pair<'_>], rule: Rule) -> Option<Line> {
     let both: Vec<(f64, f64)> = pairs
         .iter()
-        .filter(|pair| pair.obstacle().is_none())
+        .filter(|pair| pair.baseline.tolerance.is_none() && pair.obstacle().is_none())
         .filter_map(|pair| Some((pair.baseline.value?, pair.candidate?.value?)))
         .collect();
     let judged = matches!(rule, Rule::Noise { noise: Some(_), .. });

@@ -155,7 +155,7 @@ fn what_was_measured_in_another_way_is_not_comparable_and_says_why() {
 #[test]
 fn rows_missing_in_the_candidate_are_not_comparable() {
     let other = GuardedValue { name: "is@small-shapes".into(), ..score(0, 2.0) };
-    let comparison = of(&[score(0, 10.0), other.clone()], &[other.clone()]);
+    let comparison = of(&[score(0, 10.0), other.clone()], std::slice::from_ref(&other));
     assert_eq!(comparison.verdict, Verdict::NotComparable);
     let said = text(&comparison, &[other]);
     assert!(
@@ -205,6 +205,20 @@ fn divergence_on_one_side_is_drift_and_on_both_the_same() {
 }
 
 #[test]
+fn each_value_is_judged_by_its_own_tolerance() {
+    let own = |seed, tolerance| GuardedValue {
+        seed: Some(seed),
+        tolerance,
+        ..GuardedValue::new(Layer::Own, "lpips", 1.0 + seed as f64)
+    };
+    let baseline = [own(0, Some(1e-2)), own(1, Some(1e-4)), own(2, None)];
+    let moved = |v: &GuardedValue| GuardedValue { value: v.value.map(|x| x * 1.001), ..v.clone() };
+    let comparison = of(&baseline, &baseline.each_ref().map(moved));
+    let verdicts: Vec<Verdict> = comparison.rows.iter().map(|line| line.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Within, Verdict::Drift, Verdict::Within]);
+}
+
+#[test]
 fn nan_never_passes() {
     for candidate in [f64::NAN, f64::INFINITY] {
         let bad = GuardedValue { value: Some(candidate), ..exact("fid", 1.0) };
@@ -228,7 +242,7 @@ fn drift_comes_before_what_cannot_be_compared() {
 }
 
 #[test]
-fn an_update_keeps_the_former_reasons_and_data_sets_it_has_nothing_of() {
+fn an_update_keeps_the_former_reasons_and_what_it_has_nothing_of() {
     let first = updated(Update { baseline: None, candidate: &five(), reason: "first" });
     assert!(first.iter().all(|v| !v.provenance.simd.is_empty()));
     let moved = GuardedValue { dataset: "mnist".into(), ..score(0, 3.0) };

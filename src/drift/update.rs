@@ -13,7 +13,7 @@ pub struct Update<'a> {
     pub reason: &'a str,
 }
 
-/// The candidate's values as the new baseline, with the reason behind the former ones. Values of data sets that
+/// The candidate's values as the new baseline, with the reason behind the former ones. Layers and data sets that
 /// the candidate has nothing of stay as they were.
 pub fn updated(update: Update<'_>) -> Vec<GuardedValue> {
     let here = Provenance::here();
@@ -28,8 +28,9 @@ pub fn updated(update: Update<'_>) -> Vec<GuardedValue> {
         reason: update.reason.into(),
     });
     let reasons = serde_json::to_string(&reasons).unwrap_or_default();
-    let datasets: BTreeSet<&str> = update.candidate.iter().map(|v| v.dataset.as_str()).collect();
-    let kept = former.iter().filter(|value| !datasets.contains(value.dataset.as_str()));
+    let part = |value: &GuardedValue| (value.layer, value.dataset.clone());
+    let measured: BTreeSet<_> = update.candidate.iter().map(part).collect();
+    let kept = former.iter().filter(|value| !measured.contains(&part(value)));
     let mut values: Vec<GuardedValue> = update.candidate.to_vec();
     for value in &mut values {
         // Results files do not tell the machine; they are taken to come from this one.
