@@ -11,9 +11,6 @@ use crate::drift::{Provenance, write};
 use crate::machine;
 use crate::session::Surroundings;
 
-/// Fixed images through every resize, extractor (Inception with weights from a formula) and metric, and the losses,
-/// gradient norms and samples of the first steps of every method. Takes seconds, needs no data and no weights;
-/// where CIFAR-10 lies in --data or $GANBENCH_DATA its images are looked at too.
 #[derive(Debug, Args)]
 pub struct ProbeArgs {
     /// For `ganbench drift`, which looks for probe.parquet in a folder; .csv also goes
