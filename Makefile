@@ -23,6 +23,8 @@ PEER ?= ../shared/peer
 PEER_PYTHON ?= python3
 ROUNDS ?= 5
 
+REASON ?=
+comma := ,
 flag = $(if $(2),--$(1) $(2))
 MACHINE = $(call flag,data,$(DATA)) $(call flag,weights,$(WEIGHTS)) $(call flag,device,$(DEVICE)) \
           $(call flag,threads,$(THREADS))
@@ -35,13 +37,16 @@ ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
 PEERED = --python "$(PEER_PYTHON)" $(ALONE) $(call flag,out,$(OUT))
 COMPARISON = --rounds $(ROUNDS) $(PEERED)
 
-.PHONY: help build reproduce-table1 bench bench-eval test lint check-cuda valgrind clean
+.PHONY: help build reproduce-table1 bench bench-eval test test-slow drift drift-update lint check-cuda valgrind clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
 	@echo "make bench              time a training step, single ops and evaluation, beside PyTorch where it is there"
 	@echo "make bench-eval         of these evaluation alone: Inception, FID, KID, precision to coverage"
 	@echo "make test               all tests"
+	@echo "make test-slow          plant faults and show that the guard against drift goes red (minutes)"
+	@echo "make drift              say whether numbers moved since reports/drift/baseline.parquet (under 3 minutes)"
+	@echo "make drift-update       make today's numbers the baseline: REASON=\"why they moved\""
 	@echo "make lint               formatting and clippy"
 	@echo "make check-cuda         compile (not link) with the cuda feature, GPU or not; fetches NVIDIA's compiler"
 	@echo "make valgrind           the kernels' tests under valgrind (install it first)"
@@ -78,6 +83,29 @@ bench-eval: build
 test: export GANBENCH_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 test:
 	$(CARGO) test --release --workspace
+
+test-slow:
+	$(CARGO) test --release --workspace -- --ignored planted --test-threads=1
+
+# Two seeds are held against the baseline's five. Nothing of an earlier build may be taken for this one's.
+DRIFT = target/drift
+DRIFT_BASELINE = reports/drift/baseline.parquet
+define measure_drift
+	rm -rf $(DRIFT)
+	$(GANBENCH) probe --out $(DRIFT)/probe.parquet $(call flag,data,$(DATA)) $(call flag,threads,$(THREADS)) --quiet
+	$(GANBENCH) reproduce drift $(1) --out $(DRIFT) $(MACHINE) --quiet > $(DRIFT)/shapes.txt
+	data="$(or $(DATA),$$GANBENCH_DATA)"; if [ -d "$$data/cifar10" ]; then \
+	  $(GANBENCH) reproduce drift $(1) --dataset cifar10 --out $(DRIFT) $(MACHINE) --quiet > $(DRIFT)/cifar10.txt; fi
+endef
+
+drift: build
+	$(call measure_drift,--seeds 0$(comma)1)
+	$(GANBENCH) drift --baseline $(DRIFT_BASELINE) --candidate $(DRIFT) --markdown $(DRIFT)/drift.md
+
+drift-update: build
+	@[ -n "$(REASON)" ] || { echo 'make drift-update needs REASON="why the numbers moved"' >&2; exit 64; }
+	$(call measure_drift)
+	$(GANBENCH) drift --baseline $(DRIFT_BASELINE) --candidate $(DRIFT) --update --reason "$(REASON)"
 
 lint:
 	$(CARGO) fmt --all --check

@@ -6,18 +6,20 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::bench::BenchCommand;
 use crate::commands::compare::CompareArgs;
+use crate::commands::drift::DriftArgs;
 use crate::commands::eval::EvalArgs;
 use crate::commands::extractor::TrainExtractorArgs;
 use crate::commands::features::FeaturesArgs;
 use crate::commands::fetch::FetchArgs;
 use crate::commands::metrics::MetricsArgs;
+use crate::commands::probe::ProbeArgs;
 use crate::commands::verify::VerifyArgs;
 use crate::commands::verify_extractor::VerifyExtractorArgs;
 
 /// Trains GAN methods under equal budgets, measures them, and compares; measures any images.
 ///
 /// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 3 a check found a difference,
-/// 64 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
+/// 4 it could not compare, 64 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "ganbench", version, max_term_width = 100)]
 pub struct Cli {
@@ -41,6 +43,26 @@ pub enum Command {
     Metrics(MetricsArgs),
     /// Say whether two results differ by more than chance
     Compare(CompareArgs),
+    /// Measure what must not move: fixed images through every metric, first steps of every method
+    ///
+    /// Fixed images through every resize, extractor (Inception with weights from a formula) and metric, and the losses,
+    /// gradient norms and samples of the first steps of every method. Takes seconds, needs no data and no weights;
+    /// where CIFAR-10 lies in --data or $GANBENCH_DATA its images are looked at too.
+    Probe(ProbeArgs),
+    /// Say whether numbers moved since a baseline: exit code 0 no, 3 yes, 4 not comparable
+    ///
+    /// Compares value by value. FILE is a guard file (of probe or --update), a results.parquet or results.csv of
+    /// reproduce, or a CSV of your own: columns name, value and perhaps seed, ci_low, ci_high (a 95 % interval),
+    /// tolerance (relative); any other column tells values apart. DIR holds results and probe.parquet.
+    ///
+    /// Values of fixed images (1e-6) and of first steps (1e-4) have relative tolerances. Trained scores are judged by the
+    /// baseline's noise: spread over seeds and intervals, each seed by itself and the mean over shared seeds, with
+    /// limits at which unchanged scores give a false alarm in 1 % of comparisons, all of a comparison taken together.
+    /// Points of the curve are left out, and data sets and seeds that the candidate has nothing of (with a note).
+    ///
+    /// Exit codes: 0 within, 3 drift, 4 something is not comparable (another protocol, counts, extractor or its hash,
+    /// data set hash or plan, rows missing, no noise to judge by) and nothing drifted, 1 failed, 64 wrong usage.
+    Drift(DriftArgs),
     /// Download weights or a data set ahead of their use
     Fetch(FetchArgs),
     /// Train the first steps of a run again and measure it again: what differs?

@@ -3,6 +3,7 @@
 mod bench;
 mod cli;
 mod commands;
+mod drift;
 mod estimate;
 mod evaluation;
 mod generators;
@@ -48,6 +49,11 @@ fn main() -> ExitCode {
         Command::Features(args) => commands::features::run(args),
         Command::Metrics(args) => commands::metrics::run(args),
         Command::Compare(args) => commands::compare::run(args),
+        Command::Probe(args) => commands::probe::run(args),
+        Command::Drift(args) => match commands::drift::run(args) {
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => Err(error),
+        },
         Command::Fetch(args) => commands::fetch::run(args),
         Command::Verify(args) => match commands::verify::run(args) {
             Ok(false) => return ExitCode::from(DIFFERS),

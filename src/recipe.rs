@@ -7,8 +7,10 @@ use serde::Deserialize;
 use crate::plan::{PlanError, merge};
 
 /// The recipes that come with the program, by table.
-pub const RECIPES: &[(&str, &str)] =
-    &[("table1", include_str!("../baselines/recipes/table1.toml"))];
+pub const RECIPES: &[(&str, &str)] = &[
+    ("table1", include_str!("../baselines/recipes/table1.toml")),
+    ("drift", include_str!("../baselines/recipes/drift.toml")),
+];
 
 /// The head of a recipe.
 #[derive(Clone, Debug, Deserialize)]

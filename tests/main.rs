@@ -33,6 +33,9 @@ mod bad_images;
 /// `compare`.
 mod compare;
 
+/// `drift` and `probe`.
+mod drift;
+
 /// `fetch` and `verify-extractor`.
 mod fetch;
 

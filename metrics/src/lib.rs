@@ -56,6 +56,7 @@ pub use metric::{
     Needs, Settings, default_metrics, evaluate, evaluate_timed, metric, metrics, reported_name,
 };
 pub use reference::RealReference;
+pub use resize::{RESIZES, Resize};
 pub use rows::Rows;
 pub use statistics::Statistics;
 pub use weights::source::WeightsSource;

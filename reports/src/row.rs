@@ -93,6 +93,8 @@ pub enum ColumnKind {
     Flag,
     /// Unsigned 64-bit integer.
     Count,
+    /// Unsigned 64-bit integer or null.
+    MaybeCount,
     /// 64-bit float, always finite.
     Number,
     /// 64-bit float, finite or null.

@@ -70,6 +70,7 @@ fn every_column_has_the_kind_of_its_field() {
             ColumnKind::Text => value.is_string(),
             ColumnKind::Flag => value.is_boolean(),
             ColumnKind::Count => value.is_u64(),
+            ColumnKind::MaybeCount => value.is_u64() || value.is_null(),
             ColumnKind::Number => value.is_f64(),
             ColumnKind::MaybeNumber => value.is_f64() || value.is_null(),
         };

@@ -33,17 +33,27 @@ fn central_probability(t: f64, df: u64) -> f64 {
 ///
 /// Accurate to about 1e-12 relative; the cost grows with `df`.
 pub fn student_t_975(df: u64) -> f64 {
+    student_t_two_sided(0.05, df)
+}
+
+/// What |T| exceeds with probability `alpha`, for Student's T with `df` degrees of freedom; infinite for 0.
+///
+/// Accurate to about 1e-16/alpha relative; the cost grows with `df`.
+pub fn student_t_two_sided(alpha: f64, df: u64) -> f64 {
     if df == 0 {
         return f64::INFINITY;
     }
-    // The quantile falls from 12.706… at one degree of freedom to 1.9599… of the normal distribution.
-    let (mut low, mut high) = (1.9, 13.0);
+    let below = |t: f64| central_probability(t, df) < 1.0 - alpha;
+    let (mut low, mut high) = (0.0, 1.0);
+    while below(high) && high < 1e300 {
+        (low, high) = (high, 2.0 * high);
+    }
     while high - low > 1e-13 * high {
         let middle = 0.5 * (low + high);
         if middle <= low || middle >= high {
             break;
         }
-        if central_probability(middle, df) < 0.95 { low = middle } else { high = middle }
+        if below(middle) { low = middle } else { high = middle }
     }
     0.5 * (low + high)
 }
@@ -103,6 +113,17 @@ mod tests {
             let ours = student_t_975(df);
             assert!((ours / t - 1.0).abs() < 1e-12, "df {df}: {ours} against {t}");
         }
+    }
+
+    #[test]
+    fn far_tails_agree_with_published_tables() {
+        // Two-sided 0.001 and 1e-5 at 2 degrees of freedom in closed form: t = a·√(2/(1 − a²)), a = 1 − alpha.
+        for alpha in [1e-3, 1e-5] {
+            let a: f64 = 1.0 - alpha;
+            let closed = a * (2.0 / (1.0 - a * a)).sqrt();
+            assert!((student_t_two_sided(alpha, 2) / closed - 1.0).abs() < 1e-9, "{alpha}");
+        }
+        assert!((student_t_two_sided(0.001, 4) - 8.610_301_58).abs() < 1e-7);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 
 pub mod bench;
 pub mod compare;
+pub mod drift;
 pub mod eval;
 pub mod extractor;
 pub mod features;
 pub mod fetch;
 pub mod list;
 pub mod metrics;
+pub mod probe;
 pub mod report;
 pub mod reproduce;
 pub mod sample;

@@ -11,13 +11,14 @@
 
 mod files;
 mod lines;
+pub mod table;
 
 use std::path::{Path, PathBuf};
 
 use ganbench_reports::{ResultRow, RowError};
 use thiserror::Error;
 
-pub use files::{CSV_NAME, PARQUET_NAME, read_rows};
+pub use files::{CSV_NAME, PARQUET_NAME, read_rows, rows_of};
 pub use lines::{SCORES_NAME, TornLine, append_scores, find_runs};
 
 use lines::read_scores;

@@ -45,6 +45,16 @@ impl<'a> Sampler<'a> {
         Self { generator, z_dim, z_prior, classes, device: device.clone() }
     }
 
+    /// What this samples from.
+    pub fn generator(&self) -> &'a dyn Generator {
+        self.generator
+    }
+
+    /// The same draws through another generator.
+    pub fn through<'b>(&self, generator: &'b dyn Generator) -> Sampler<'b> {
+        Sampler::new(generator, self.z_dim, self.z_prior, self.classes, &self.device)
+    }
+
     /// u8 images, with the labels that a conditional generator was given.
     ///
     /// # Errors
@@ -54,6 +64,42 @@ impl<'a> Sampler<'a> {
         request: SampleRequest,
         progress: &mut dyn FnMut(usize),
     ) -> Result<ImageBatch> {
+        let (mut pixels, mut all_labels) = (Vec::new(), Vec::new());
+        let mut size = ImageSize::new(1, 1, 1);
+        let mut done = 0;
+        self.each_batch(request, &mut |x, labels| {
+            let (s, bytes) = to_images(x)?;
+            size = s;
+            pixels.extend(bytes);
+            all_labels.extend_from_slice(labels);
+            done += x.dims()[0];
+            progress(done);
+            Ok(())
+        })?;
+        let labels = self.classes.map(|_| all_labels);
+        ImageBatch::new(size, pixels, labels, None).map_err(candle_core::Error::wrap)
+    }
+
+    /// The same images before they become bytes: f32 `[n, channels, h, w]`, about −1..=1.
+    ///
+    /// # Errors
+    /// As [`Self::sample`].
+    pub fn outputs(&self, request: SampleRequest) -> Result<Tensor> {
+        let mut batches = Vec::new();
+        self.each_batch(request, &mut |x, _| {
+            batches.push(x.clone());
+            Ok(())
+        })?;
+        Tensor::cat(&batches, 0)
+    }
+
+    /// Calls `take` with each batch's f32 `[n, channels, h, w]` and its labels (none of an unconditional
+    /// generator).
+    fn each_batch(
+        &self,
+        request: SampleRequest,
+        take: &mut dyn FnMut(&Tensor, &[u32]) -> Result<()>,
+    ) -> Result<()> {
         if let Some(class) = request.class
             && self.classes.is_none_or(|classes| class as usize >= classes)
         {
@@ -66,8 +112,6 @@ impl<'a> Sampler<'a> {
         }
         let mut z_stream = Stream::new(request.seed, "sample/z");
         let mut label_stream = Stream::new(request.seed, "sample/labels");
-        let (mut pixels, mut all_labels) = (Vec::new(), Vec::new());
-        let mut size = ImageSize::new(1, 1, 1);
         let mut done = 0;
         while done < request.n {
             let n = BATCH.min(request.n - done);
@@ -87,15 +131,11 @@ impl<'a> Sampler<'a> {
                     .map(|l| Tensor::from_slice(l, n, &self.device))
                     .transpose()?,
             };
-            let (s, bytes) = to_images(&self.generator.forward(&latent, Pass::Eval)?)?;
-            size = s;
-            pixels.extend(bytes);
-            all_labels.extend(labels.into_iter().flatten());
+            let x = self.generator.forward(&latent, Pass::Eval)?;
+            take(&x, labels.as_deref().unwrap_or_default())?;
             done += n;
-            progress(done);
         }
-        let labels = self.classes.map(|_| all_labels);
-        ImageBatch::new(size, pixels, labels, None).map_err(candle_core::Error::wrap)
+        Ok(())
     }
 }
 

@@ -57,7 +57,10 @@ pub fn max_pool(x: &Tensor, factor: usize) -> Result<Tensor> {
         .permute(vec![0, 1, 2, 4, 3, 5])?
         .reshape((s.small().elem_count(), factor * factor))?;
     let largest = squares.detach().argmax_keepdim(1)?;
-    squares.gather(&largest, 1)?.reshape(s.small())
+    let places = Tensor::arange(0, (factor * factor) as u32, x.device())?.unsqueeze(0)?;
+    // Not by gather: candle has no second derivative of it.
+    let is_largest = largest.broadcast_eq(&places)?;
+    is_largest.where_cond(&squares, &squares.zeros_like()?)?.sum(1)?.reshape(s.small())
 }
 
 fn composed_upsample(x: &Tensor, s: &Sizes) -> Result<Tensor> {

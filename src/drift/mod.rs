@@ -1,0 +1,32 @@
+//! The guard against drift: numbers that must not move unnoticed, in three layers.
+//!
+//! - `metric`: fixed u8 images through every resize, extractor and metric (1e-6 relative);
+//! - `trace`: losses, gradient norms and samples of the first steps of every method (1e-4 relative before the
+//!   first update, 1e-3 after it);
+//! - `score`: trained scores, judged by the noise that the baseline measured: its spread over seeds and its
+//!   bootstrap intervals.
+//!
+//! A fourth, `own`, holds numbers of a user's CSV. `probe/` makes the first two, results files hold the third.
+//! What is compared is [`GuardedValue`]s; [`compare`] says what moved and [`Comparison`]'s verdict what follows.
+
+mod compare;
+mod files;
+mod noise;
+mod own;
+pub mod probe;
+mod show;
+mod update;
+mod value;
+
+pub use compare::{Comparison, Sides, compare};
+pub use files::{read, write};
+pub use show::{markdown, text};
+pub use update::{Update, updated};
+pub use value::Provenance;
+
+#[cfg(test)]
+mod compare_tests;
+#[cfg(test)]
+mod files_tests;
+#[cfg(test)]
+mod planted;

@@ -1,0 +1,124 @@
+//! Layers `metric` and `trace`: fixed images through every resize, extractor and metric, and the first steps of
+//! every method.
+//!
+//! What is looked at comes in as [`Pieces`], the shipped ones unless a test plants a fault in one.
+
+mod images;
+mod metric;
+mod moments;
+mod trace;
+
+use anyhow::Result;
+use candle_core::Tensor;
+use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer};
+use ganbench_metrics::{
+    EvaluationInput, Extractor, Features, Labels, MetricValue, RESIZES, RealReference, Resize,
+    Settings, WeightsSource, evaluate, load,
+};
+
+use super::value::GuardedValue;
+use crate::session::Surroundings;
+pub use images::{FixedImages, cifar10_is_there};
+pub use trace::TracedRun;
+
+/// The definition of the probe: raised where its images, counts or settings change, so that values of two
+/// definitions are not compared.
+const DEFINITION: &str = "probe-1";
+
+/// What [`Pieces::measure`] is given. As many reals as fakes, in the same order of classes.
+pub struct Measured<'a> {
+    pub real: &'a Features,
+    pub fake: &'a Features,
+    pub extractor: &'a str,
+    /// Bare names.
+    pub metrics: &'a [&'a str],
+    pub settings: Settings,
+    pub labels: Labels<'a>,
+}
+
+type Load = dyn Fn(&str) -> Result<Box<dyn Extractor>>;
+type Measure = dyn Fn(&Measured<'_>) -> Result<Vec<MetricValue>>;
+type Plan = dyn Fn(&TracedRun) -> TrainPlan;
+type Outputs = dyn Fn(&Trainer<'_>, Weights) -> candle_core::Result<Tensor>;
+
+/// Which generator is sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    Averaged,
+    Live,
+}
+
+/// What the probe looks at.
+pub struct Pieces {
+    pub resizes: Vec<Resize>,
+    /// An extractor by its name.
+    pub extractor: Box<Load>,
+    pub measure: Box<Measure>,
+    /// What a run trains by.
+    pub plan: Box<Plan>,
+    /// f32 `[n, channels, h, w]` from a trainer's generator.
+    pub outputs: Box<Outputs>,
+}
+
+/// Images of a trace.
+const SAMPLED: usize = 32;
+
+impl Default for Pieces {
+    fn default() -> Self {
+        Self {
+            resizes: RESIZES.to_vec(),
+            extractor: Box::new(|name| {
+                let inception = name.starts_with("inception");
+                let embedded =
+                    WeightsSource::Published { file: None, variable: None, download: false };
+                Ok(load(
+                    name,
+                    if inception { &WeightsSource::Made { seed: 0 } } else { &embedded },
+                )?)
+            }),
+            measure: Box::new(|m| {
+                Ok(evaluate(EvaluationInput {
+                    real: &RealReference::of(m.real.clone())?,
+                    fake: m.fake,
+                    extractor: m.extractor,
+                    metrics: Some(m.metrics),
+                    settings: m.settings,
+                    labels: Some(m.labels),
+                })?)
+            }),
+            plan: Box::new(|run| run.train.clone()),
+            outputs: Box::new(|trainer, weights| {
+                let request = SampleRequest { n: SAMPLED, seed: 0, class: None };
+                trainer.sampler(weights == Weights::Live).outputs(request)
+            }),
+        }
+    }
+}
+
+/// Everything: the metrics on each of `sets`, the first steps of every method on `shapes`.
+///
+/// # Errors
+/// If a piece fails, or a metric is not finite.
+pub fn probe(
+    pieces: &Pieces,
+    sets: &[FixedImages],
+    at: &Surroundings,
+) -> Result<Vec<GuardedValue>> {
+    let mut values = Vec::new();
+    for set in sets {
+        values.extend(metric::resizes(pieces, set));
+        values.extend(metric::metrics(pieces, set, metric::PROBED)?);
+    }
+    let (runs, dataset) = trace::runs(at)?;
+    for run in &runs {
+        values.extend(trace::trace(pieces, run, &dataset)?);
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+pub mod parts {
+    //! What tests of single faults need of it.
+    pub use super::metric::{PROBED, Probed, metrics, resizes};
+    pub use super::trace::{runs, trace};
+}

@@ -1,0 +1,196 @@
+//! Rows of any kind as Parquet and CSV files, by the columns that describe them.
+
+use std::io::Cursor;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use ganbench_reports::{Column as Described, ColumnKind, write_atomic};
+use polars::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::ResultsError;
+
+fn as_table<'a, E: std::fmt::Display>(
+    path: &'a Path,
+    doing: &'static str,
+) -> impl Fn(E) -> ResultsError + use<'a, E> {
+    move |error| ResultsError::Table { path: path.to_path_buf(), doing, reason: error.to_string() }
+}
+
+/// Writes rows as `.csv` or else as Parquet, by the path's extension.
+///
+/// # Errors
+/// If a value is not of its column's kind, or the file cannot be written.
+pub fn write<T: Serialize>(
+    path: &Path,
+    columns: &[Described],
+    rows: &[T],
+) -> Result<(), ResultsError> {
+    let mut frame = frame(columns, rows).map_err(as_table(path, "written"))?;
+    let mut bytes = Vec::new();
+    if path.extension().is_some_and(|e| e == "csv") {
+        CsvWriter::new(&mut bytes).finish(&mut frame).map_err(as_table(path, "written"))?;
+    } else {
+        ParquetWriter::new(&mut bytes).finish(&mut frame).map_err(as_table(path, "written"))?;
+    }
+    Ok(write_atomic(path, &bytes)?)
+}
+
+/// The rows as columns. The fields are taken by name through serde, so that `columns` alone decides
+/// which there are and in which order.
+fn frame<T: Serialize>(columns: &[Described], rows: &[T]) -> Result<DataFrame, String> {
+    let records: Vec<Value> = rows
+        .iter()
+        .map(|row| serde_json::to_value(row).map_err(|error| error.to_string()))
+        .collect::<Result<_, _>>()?;
+    let columns = columns
+        .iter()
+        .map(|column| {
+            let name: PlSmallStr = column.name.into();
+            let values = || records.iter().map(|record| &record[column.name]);
+            let wrong = || format!("a value of column {} is not of its kind", column.name);
+            Ok(match column.kind {
+                ColumnKind::Text => {
+                    let texts: Option<Vec<&str>> = values().map(Value::as_str).collect();
+                    Column::new(name, texts.ok_or_else(wrong)?)
+                }
+                ColumnKind::Flag => {
+                    let flags: Option<Vec<bool>> = values().map(Value::as_bool).collect();
+                    Column::new(name, flags.ok_or_else(wrong)?)
+                }
+                ColumnKind::Count => {
+                    let counts: Option<Vec<u64>> = values().map(Value::as_u64).collect();
+                    Column::new(name, counts.ok_or_else(wrong)?)
+                }
+                ColumnKind::MaybeCount => {
+                    let counts: Vec<Option<u64>> = values().map(Value::as_u64).collect();
+                    Column::new(name, counts)
+                }
+                ColumnKind::Number => {
+                    let numbers: Option<Vec<f64>> = values().map(Value::as_f64).collect();
+                    Column::new(name, numbers.ok_or_else(wrong)?)
+                }
+                ColumnKind::MaybeNumber => {
+                    let numbers: Vec<Option<f64>> = values().map(Value::as_f64).collect();
+                    Column::new(name, numbers)
+                }
+            })
+        })
+        .collect::<Result<Vec<Column>, String>>()?;
+    DataFrame::new(rows.len(), columns).map_err(|error| error.to_string())
+}
+
+/// The columns of a `.parquet` or `.csv` file; those of CSV are text, since our own parsing is exact and
+/// names the cell that is wrong. None where the path has another extension.
+///
+/// # Errors
+/// If the file cannot be read as a table.
+pub fn read_frame(path: &Path) -> Result<Option<DataFrame>, ResultsError> {
+    let bytes = || {
+        std::fs::read(path).map_err(|source| ResultsError::File {
+            path: path.to_path_buf(),
+            doing: "read",
+            source,
+        })
+    };
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("parquet") => {
+            let reader = ParquetReader::new(Cursor::new(bytes()?));
+            // polars panics on some damaged files: the file's fault, not ours.
+            match catch_unwind(AssertUnwindSafe(|| reader.finish())) {
+                Ok(frame) => Ok(Some(frame.map_err(as_table(path, "read"))?)),
+                Err(_) => Err(as_table(path, "read")("its pages are damaged")),
+            }
+        }
+        Some("csv") => CsvReadOptions::default()
+            .with_infer_schema_length(Some(0))
+            .into_reader_with_file_handle(Cursor::new(bytes()?))
+            .finish()
+            .map(Some)
+            .map_err(as_table(path, "read")),
+        _ => Ok(None),
+    }
+}
+
+/// The rows of a table that [`read_frame`] gave. Columns that are not described are left alone.
+///
+/// # Errors
+/// If a required column is missing, or a value is of the wrong kind, naming file, row and column.
+pub fn rows_of<T: DeserializeOwned>(
+    path: &Path,
+    columns: &[Described],
+    frame: &DataFrame,
+) -> Result<Vec<T>, ResultsError> {
+    let mut records: Vec<Map<String, Value>> = vec![Map::new(); frame.height()];
+    for column in columns {
+        let Ok(series) = frame.column(column.name) else {
+            if column.required {
+                return Err(ResultsError::Column { path: path.to_path_buf(), column: column.name });
+            }
+            continue;
+        };
+        for (i, record) in records.iter_mut().enumerate() {
+            let cell = series.get(i).map_err(as_table(path, "read"))?;
+            let value = value_of(column, &cell).ok_or_else(|| ResultsError::Cell {
+                path: path.to_path_buf(),
+                row: i + 1,
+                column: column.name,
+                expected: expected(column.kind),
+                found: cell.str_value().into_owned(),
+            })?;
+            record.insert(column.name.to_string(), value);
+        }
+    }
+    let row =
+        |record| serde_json::from_value(Value::Object(record)).map_err(as_table(path, "read"));
+    records.into_iter().map(row).collect()
+}
+
+fn expected(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Text => "text",
+        ColumnKind::Flag => "true or false",
+        ColumnKind::Count => "a whole number",
+        ColumnKind::MaybeCount => "a whole number or nothing",
+        ColumnKind::Number => "a finite number",
+        ColumnKind::MaybeNumber => "a finite number or nothing",
+    }
+}
+
+/// A cell as JSON; `None` where it is not of the column's kind. Text is parsed, as CSV cells are text,
+/// and whole numbers are taken in any width, as other programs may have written the file.
+fn value_of(column: &Described, cell: &AnyValue<'_>) -> Option<Value> {
+    let text = cell.get_str();
+    match column.kind {
+        ColumnKind::Text if cell.is_null() => Some(Value::String(String::new())),
+        ColumnKind::Text => text.map(|t| Value::String(t.to_string())),
+        ColumnKind::Flag => match (cell, text) {
+            (AnyValue::Boolean(flag), _) => Some(Value::Bool(*flag)),
+            (_, Some(text)) => text.parse().ok().map(Value::Bool),
+            _ => None,
+        },
+        ColumnKind::MaybeCount | ColumnKind::MaybeNumber if cell.is_null() || text == Some("") => {
+            Some(Value::Null)
+        }
+        ColumnKind::Count | ColumnKind::MaybeCount => match (cell, text) {
+            (AnyValue::UInt64(count), _) => Some(Value::from(*count)),
+            (_, Some(text)) => text.parse::<u64>().ok().map(Value::from),
+            (cell, None) if cell.is_integer() => cell.extract::<u64>().map(Value::from),
+            _ => None,
+        },
+        ColumnKind::Number | ColumnKind::MaybeNumber => number(cell, text),
+    }
+}
+
+/// A finite number; JSON has no others, which is what refuses them here.
+fn number(cell: &AnyValue<'_>, text: Option<&str>) -> Option<Value> {
+    let value = match (cell, text) {
+        (AnyValue::Float64(value), _) => *value,
+        (_, Some(text)) => text.parse().ok()?,
+        (cell, None) if cell.is_primitive_numeric() => cell.extract::<f64>()?,
+        _ => return None,
+    };
+    serde_json::Number::from_f64(value).map(Value::Number)
+}
