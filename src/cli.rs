@@ -55,10 +55,11 @@ pub enum Command {
     /// reproduce, or a CSV of your own: columns name, value and perhaps seed, ci_low, ci_high (a 95 % interval),
     /// tolerance (relative); any other column tells values apart. DIR holds results and probe.parquet.
     ///
-    /// Values of fixed images (1e-6) and of first steps (1e-4) have relative tolerances. Trained scores are judged by the
-    /// baseline's noise: spread over seeds and intervals, each seed by itself and the mean over shared seeds, with
-    /// limits at which unchanged scores give a false alarm in 1 % of comparisons, all of a comparison taken together.
-    /// Points of the curve are left out, and data sets and seeds that the candidate has nothing of (with a note).
+    /// Values of fixed images (1e-6) and of first steps (1e-4, behind the first update 1e-3) have relative
+    /// tolerances. Trained scores are judged by the baseline's noise: spread over seeds and intervals, each seed by
+    /// itself and the mean over shared seeds, with limits at which unchanged scores give a false alarm in 1 % of
+    /// comparisons, all of a comparison taken together. Points of the curve are left out, and data sets and seeds
+    /// that the candidate has nothing of (with a note).
     ///
     /// Exit codes: 0 within, 3 drift, 4 something is not comparable (another protocol, counts, extractor or its hash,
     /// data set hash or plan, rows missing, no noise to judge by) and nothing drifted, 1 failed, 64 wrong usage.
