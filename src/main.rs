@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod estimate;
 mod evaluation;
+mod fairness;
 mod machine;
 mod pipeline;
 mod plan;
