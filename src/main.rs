@@ -7,6 +7,7 @@ mod estimate;
 mod evaluation;
 mod fairness;
 mod machine;
+mod memory;
 mod pipeline;
 mod plan;
 mod progress;

@@ -9,6 +9,9 @@ mod pictures;
 /// `reproduce`, `train`, `report`: from images to tables.
 mod reproduce;
 
+/// Notes of tables whose runs differ in more than their method.
+mod fairness;
+
 /// `bench`: its lines, and a comparison with another program.
 mod bench;
 

@@ -17,7 +17,7 @@ pub mod table;
 
 pub use error::{Disagreement, Finding, ReportError};
 pub use metric::{Direction, MetricName};
-pub use output::write_atomic;
+pub use output::{write_atomic, write_unsynced};
 pub use report::{ReportInput, TableNote, tables, write_report};
 pub use row::{COLUMNS, Checkpoint, Column, ColumnKind, ResultRow, RowError, Status, kimg_name};
 pub use statistics::{Interval, student_t_975};

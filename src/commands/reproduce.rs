@@ -11,7 +11,7 @@ use crate::plan::{Plan, PlanError, assignment, merge};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, RunFolder};
 use crate::session::{load_dataset, load_extractor, real_reference};
-use crate::{estimate, report, results};
+use crate::{estimate, memory, report, results};
 
 /// # Errors
 /// If anything but a diverging run goes wrong.
@@ -29,8 +29,12 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         check(&plan.train, &dataset.images, data.classes)
             .with_context(|| format!("method {}", plan.method))?;
     }
+    let check_memory = |plans: &[&Plan]| {
+        memory::check(plans, &dataset, extractor.as_ref(), &at, args.machine.memory_limit)
+    };
     if args.dry_run {
-        return estimate::print(&plans, &dataset, extractor.as_ref(), &at);
+        let needs = check_memory(&plans.iter().collect::<Vec<_>>())?;
+        return estimate::print(&plans, &needs, &dataset, extractor.as_ref(), &at);
     }
     let out = args.out.clone().unwrap_or_else(|| default_out(&recipe, &data.name));
     let _lock = Lock::take(&out)?;
@@ -42,6 +46,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     if folders.iter().all(RunFolder::is_done) {
         eprintln!("all {} runs are done: {}", folders.len(), runs.display());
     } else {
+        let open = plans.iter().zip(&folders).filter(|(_, folder)| !folder.is_done());
+        check_memory(&open.map(|(plan, _)| plan).collect::<Vec<_>>())?;
         let evaluator = real_reference(&plans[0], extractor, &dataset.images, at.quiet)?;
         for (plan, folder) in plans.iter().zip(&folders) {
             let input = RunInput {

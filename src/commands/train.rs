@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::check;
 
 use crate::cli::TrainArgs;
+use crate::memory;
 use crate::pipeline::{self, RunInput};
 use crate::plan::{assignment, merge, resolve};
 use crate::recipe::Recipe;
@@ -36,6 +37,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     }
     let _lock = Lock::take(folder.path())?;
     if !folder.is_done() {
+        let limit = args.machine.memory_limit;
+        memory::check(&[&plan], &dataset, extractor.as_ref(), &at, limit)?;
         let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
         let provenance = super::provenance(&args.machine, threads);
         let input = RunInput {

@@ -4,6 +4,8 @@ mod budget;
 mod check;
 mod checkpoint;
 mod plan;
+#[cfg(test)]
+mod same_start_tests;
 mod sampler;
 mod trainer;
 
