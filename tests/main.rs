@@ -12,6 +12,12 @@ mod reproduce;
 /// Notes of tables whose runs differ in more than their method.
 mod fairness;
 
+/// Batches that would not fit into memory.
+mod memory;
+
+/// Full disks, and files that name places outside their folder.
+mod faults;
+
 /// `bench`: its lines, and a comparison with another program.
 mod bench;
 
