@@ -57,7 +57,7 @@ fn answer(
 }
 
 const DISKS: [(Disk, &str); 2] = [
-    (Disk::Small { kib: 64 }, "No space left on device"),
+    (Disk::Small { kib: 16 }, "No space left on device"),
     (Disk::ReadOnly, "Read-only file system"),
 ];
 
@@ -134,7 +134,7 @@ fn samples_on_a_full_or_read_only_disk_are_an_error_and_what_is_there_is_whole()
         for (old, out) in [("s.npz", "/s.npz"), ("other.txt", "")] {
             let args = |place: &str| {
                 let out = format!("{place}{out}");
-                ["sample", "--run", &text(&run), "--n", "200", "--out", &out]
+                ["sample", "--run", &text(&run), "--n", "2000", "--out", &out]
                     .map(String::from)
                     .to_vec()
             };
