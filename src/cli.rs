@@ -109,6 +109,9 @@ pub struct MachineArgs {
     /// Threads of the CPU [default: all cores]
     #[arg(long)]
     pub threads: Option<usize>,
+    /// Refuse a batch that would need more memory than this, in 2^20 bytes [default: what is free]
+    #[arg(long, value_name = "MB")]
+    pub memory_limit: Option<u64>,
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,

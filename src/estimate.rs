@@ -15,12 +15,14 @@ const STEPS: usize = 3;
 /// Images sampled and extracted to time evaluation.
 const IMAGES: usize = 200;
 
-/// Prints each plan as TOML, then a line of estimates a run and the sum, to stdout.
+/// Prints each plan as TOML, then a line of estimates a run and the sum, to stdout. `needs`: of
+/// [`crate::memory::check`], a plan each.
 ///
 /// # Errors
 /// If a plan does not fit the data.
 pub fn print(
     plans: &[Plan],
+    needs: &[Option<f64>],
     dataset: &Dataset,
     extractor: &dyn Extractor,
     at: &Surroundings,
@@ -34,7 +36,7 @@ pub fn print(
     let extract_s = started.elapsed().as_secs_f64() / sample.len() as f64;
     let n_real = plans.first().map_or(0, |p| p.evaluation.max_real.min(dataset.images.len()));
     total_s += extract_s * n_real as f64;
-    for plan in plans {
+    for (plan, need) in plans.iter().zip(needs) {
         println!(
             "# {} seed {}: run {}\n{}",
             plan.method,
@@ -64,13 +66,14 @@ pub fn print(
         let evaluate_s = images as f64 * image_s;
         total_s += train_s + evaluate_s;
         lines.push(format!(
-            "{:<16} seed {:<4} train {:>12}  evaluate {:>12}  peak {:>6.0} MB  {:.0} ms a step",
+            "{:<16} seed {:<4} train {:>12}  evaluate {:>12}  peak {:>6.0} MB  {:.0} ms a step{}",
             plan.method,
             plan.train.seed,
             duration(train_s),
             duration(evaluate_s),
             machine::peak_rss_mb(),
-            step_s * 1e3
+            step_s * 1e3,
+            need.map_or(String::new(), |mb| format!("  needs {mb:.0} MB in all"))
         ));
     }
     for line in lines {

@@ -56,6 +56,15 @@ pub fn keep_freed_memory() {
     }
 }
 
+/// Gives what was freed, and [`keep_freed_memory`] kept, back to the system.
+pub fn release_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: malloc_trim touches free memory only.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Starts the peak of [`peak_rss_mb`] anew, where the system can (Linux).
 pub fn reset_peak_rss() {
     #[cfg(target_os = "linux")]
@@ -65,8 +74,17 @@ pub fn reset_peak_rss() {
 /// Peak resident memory of this process since the start or [`reset_peak_rss`], in 2^20 bytes; 0 where
 /// the system does not tell.
 pub fn peak_rss_mb() -> f64 {
+    status_mb("VmHWM:")
+}
+
+/// Resident memory of this process now, in 2^20 bytes; 0 where the system does not tell.
+pub fn rss_mb() -> f64 {
+    status_mb("VmRSS:")
+}
+
+fn status_mb(name: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|l| l.strip_prefix(name));
     let kb = line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<f64>().ok());
     kb.map_or(0.0, |kb| kb / 1024.0)
 }

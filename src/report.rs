@@ -9,6 +9,7 @@ use ganbench_baselines::train::{SampleRequest, StepRecord};
 use ganbench_reports::plot::{CurvePoint, Curves, SampleBlock, SampleGrid, Term};
 use ganbench_reports::{MethodLabel, ReportInput, ResultRow, tables, write_report};
 
+use crate::fairness::{self, Compared, Comparison};
 use crate::generators::load_generator;
 use crate::plan::Plan;
 use crate::run_folder::RunFolder;
@@ -35,12 +36,24 @@ impl Made {
 /// # Errors
 /// If a run's files are damaged or `out` cannot be written.
 pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Made> {
+    let mut plans = Vec::new();
+    let mut scores = Vec::new();
+    for run in runs {
+        plans.push((run.plan()?, run));
+        scores.push(run.scores()?);
+    }
+    let compared = plans.iter().zip(&scores).map(|((plan, run), rows)| Compared {
+        plan,
+        rows,
+        machines: fairness::machines(run.path()),
+    });
+    let comparison = fairness::compare(&compared.collect::<Vec<_>>());
     let mut rows = Vec::new();
     let (mut losses, mut gradient_norms, mut d_outputs) = (Vec::new(), Vec::new(), Vec::new());
-    let mut plans = Vec::new();
-    for run in runs {
-        let plan = run.plan()?;
-        rows.extend(run.scores()?);
+    for (i, (plan, run)) in plans.iter().enumerate() {
+        let method = &comparison.methods[i];
+        let of_table = |row: &ResultRow| ResultRow { method: method.clone(), ..row.clone() };
+        rows.extend(scores[i].iter().map(of_table));
         let records = run.records()?;
         let names: Vec<String> = records
             .first()
@@ -49,30 +62,31 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         let loss_terms = names
             .into_iter()
             .map(|name| term(&name.clone(), &records, |r| r.losses.get(&name).copied()));
-        losses.push(curves(&plan, loss_terms.collect()));
+        losses.push(curves(method, plan, loss_terms.collect()));
         let norms = vec![
             term("D", &records, |r| Some(r.d_grad_norm)),
             term("G", &records, |r| Some(r.g_grad_norm)),
         ];
-        gradient_norms.push(curves(&plan, norms));
+        gradient_norms.push(curves(method, plan, norms));
         let outputs =
             vec![term("real", &records, |r| r.d_real), term("fake", &records, |r| r.d_fake)];
-        d_outputs.push(curves(&plan, outputs));
-        plans.push((plan, run));
+        d_outputs.push(curves(method, plan, outputs));
     }
-    let grids = grids(&plans)?;
+    let grids = grids(&plans, &comparison)?;
     let title = plans.first().map_or("runs", |(plan, _)| plan.table.as_str());
-    made(&ReportInput {
+    let text = written(&ReportInput {
         title,
         rows: &rows,
-        methods: &labels(),
+        methods: &comparison.labels,
+        notes: &comparison.notes,
         losses: &losses,
         gradient_norms: &gradient_norms,
         d_outputs: &d_outputs,
         grids: &grids,
         command,
         out_dir: out,
-    })
+    })?;
+    Ok(Made { rows: scores.into_iter().flatten().collect(), text })
 }
 
 /// Tables and score curves of rows alone, as a results file holds them.
@@ -83,28 +97,28 @@ pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
     std::fs::create_dir_all(out)
         .with_context(|| format!("cannot make the folder {}", out.display()))?;
     let title = rows.first().map_or("results", |row| row.table.as_str());
-    made(&ReportInput {
+    let labels: Vec<MethodLabel> =
+        methods::METHODS.iter().map(|m| MethodLabel::new(m.name, m.title)).collect();
+    let text = written(&ReportInput {
         title,
         rows,
-        methods: &labels(),
+        methods: &labels,
+        notes: &[],
         losses: &[],
         gradient_norms: &[],
         d_outputs: &[],
         grids: &[],
         command: None,
         out_dir: out,
-    })
+    })?;
+    Ok(Made { rows: rows.to_vec(), text })
 }
 
-fn labels() -> Vec<MethodLabel> {
-    methods::METHODS.iter().map(|m| MethodLabel::new(m.name, m.title)).collect()
-}
-
-fn made(input: &ReportInput<'_>) -> Result<Made> {
+/// Writes the report; its tables as text for a terminal.
+fn written(input: &ReportInput<'_>) -> Result<String> {
     write_report(input)?;
-    let tables = tables(input.rows, input.methods)?;
-    let text = tables.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n");
-    Ok(Made { rows: input.rows.to_vec(), text })
+    let tables = tables(input.rows, input.methods, input.notes)?;
+    Ok(tables.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n"))
 }
 
 fn term(name: &str, records: &[StepRecord], value: impl Fn(&StepRecord) -> Option<f64>) -> Term {
@@ -113,13 +127,13 @@ fn term(name: &str, records: &[StepRecord], value: impl Fn(&StepRecord) -> Optio
     Term { name: name.into(), points: points.collect() }
 }
 
-fn curves(plan: &Plan, terms: Vec<Term>) -> Curves {
+fn curves(method: &str, plan: &Plan, terms: Vec<Term>) -> Curves {
     let terms = terms.into_iter().filter(|t| !t.points.is_empty()).collect();
-    Curves { method: plan.method.clone(), seed: plan.train.seed, terms }
+    Curves { method: method.to_string(), seed: plan.train.seed, terms }
 }
 
 /// One grid a data set and seed: every method's averaged generator at the same noise, the first seed only.
-fn grids(plans: &[(Plan, &RunFolder)]) -> Result<Vec<SampleGrid>> {
+fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<SampleGrid>> {
     let mut grids: Vec<SampleGrid> = Vec::new();
     let Some((first, _)) = plans.first() else { return Ok(grids) };
     let mut done: Vec<String> = Vec::new();
@@ -130,11 +144,13 @@ fn grids(plans: &[(Plan, &RunFolder)]) -> Result<Vec<SampleGrid>> {
         }
         done.push(dataset.clone());
         let mut blocks = Vec::new();
-        for (other, run) in plans {
+        for ((other, run), method) in plans.iter().zip(&comparison.methods) {
             if other.dataset.sha256 != *dataset || other.train.seed != first.train.seed {
                 continue;
             }
-            if let Some(block) = block(other, run, plan.evaluation.grid_images)? {
+            let label = comparison.labels.iter().find(|l| l.method == *method);
+            let label = label.map_or(method.as_str(), |l| l.label.as_str());
+            if let Some(block) = block(label, other, run, plan.evaluation.grid_images)? {
                 blocks.push(block);
             }
         }
@@ -150,7 +166,7 @@ fn grids(plans: &[(Plan, &RunFolder)]) -> Result<Vec<SampleGrid>> {
 }
 
 /// A run's samples at its last measured state; none where nothing was kept.
-fn block(plan: &Plan, run: &RunFolder, n: usize) -> Result<Option<SampleBlock>> {
+fn block(label: &str, plan: &Plan, run: &RunFolder, n: usize) -> Result<Option<SampleBlock>> {
     let rows = run.scores()?;
     let kimg = rows.iter().filter_map(|r| Some((r.checkpoint.parse::<f64>().ok()?, &r.checkpoint)));
     let Some((_, name)) = kimg.max_by(|a, b| a.0.total_cmp(&b.0)) else { return Ok(None) };
@@ -161,7 +177,6 @@ fn block(plan: &Plan, run: &RunFolder, n: usize) -> Result<Option<SampleBlock>> 
     let generator = load_generator(plan, &path, &Device::Cpu)?;
     let request = SampleRequest { n, seed: plan.train.seed, class: None };
     let images = generator.sampler().sample(request, &mut |_| {})?;
-    let label = methods::method(&plan.method).map_or(plan.method.as_str(), |m| m.title);
     let diverged = rows.iter().any(|r| r.value.is_none());
     let label = if diverged { format!("{label} (before it diverged)") } else { label.to_string() };
     Ok(Some(SampleBlock { label, images }))

@@ -9,8 +9,16 @@ mod pictures;
 /// `reproduce`, `train`, `report`: from images to tables.
 mod reproduce;
 
+/// Notes of tables whose runs differ in more than their method.
+mod fairness;
 /// Runs that are stopped, killed, damaged and gone on with.
 mod runs;
+
+/// Batches that would not fit into memory.
+mod memory;
+
+/// Full disks, and files that name places outside their folder.
+mod faults;
 
 /// `bench`: its lines, and a comparison with another program.
 mod bench;

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The built program without the caller's data, weights and caches.
@@ -79,4 +79,44 @@ pub fn tiny(methods: &str, seeds: &str, out: &Path) -> Vec<String> {
 
 pub fn strs(args: &[String]) -> Vec<&str> {
     args.iter().map(String::as_str).collect()
+}
+
+/// What is wrong with a disk.
+#[derive(Clone, Copy, Debug)]
+pub enum Disk {
+    Small { kib: usize },
+    ReadOnly,
+}
+
+/// The program with `place` on a disk of its own that holds what `place` held, and a copy of what it holds
+/// afterwards. None, with a note, where such a disk cannot be made (it takes Linux and user namespaces).
+pub fn on_disk(place: &Path, disk: Disk, args: &[&str]) -> Option<(Output, PathBuf)> {
+    let with = |end: &str| PathBuf::from(format!("{}.{end}", place.display()));
+    let (before, after) = (with("before"), with("after"));
+    let (size, mode) = match disk {
+        Disk::Small { kib } => (kib, "rw"),
+        Disk::ReadOnly => (1 << 20, "ro"),
+    };
+    let script = r#"
+        place=$1; before=$2; after=$3; size=$4; mode=$5; shift 5
+        cp -a "$place" "$before" && mount -t tmpfs -o "size=${size}k" tmpfs "$place" || exit 99
+        cp -a "$before/." "$place" && mount -o "remount,$mode" "$place" || exit 99
+        "$@"; code=$?
+        cp -a "$place" "$after" || exit 99
+        exit $code"#;
+    let mut inside = Command::new("unshare");
+    inside.args(["-rm", "sh", "-c", script, "sh"]).args([place, before.as_path(), &after]);
+    inside.args([size.to_string(), mode.to_string()]).arg(env!("CARGO_BIN_EXE_ganbench"));
+    let of_program = command(&[]);
+    for (name, value) in of_program.get_envs() {
+        match value {
+            Some(value) => inside.env(name, value),
+            None => inside.env_remove(name),
+        };
+    }
+    let output = inside.args(args).output().ok().filter(|_| after.exists());
+    if output.is_none() {
+        eprintln!("skipped: no disk can be made here (unshare -rm, mount)");
+    }
+    Some((output?, after))
 }

@@ -43,7 +43,7 @@ pub enum ReportError {
     MixedCounts { metric: String, checkpoint: String, values: Box<Disagreement> },
     #[error(
         "method {method} has two runs of seed {seed} in one table: {first_run} and {second_run}; \
-         report them apart or remove one"
+         report from the folder of runs, where unlike plans get a line each, or remove one"
     )]
     DuplicateRun { method: String, seed: u64, first_run: String, second_run: String },
     #[error("result row is not valid: {0}")]

@@ -17,8 +17,8 @@ pub mod table;
 
 pub use error::{Disagreement, Finding, ReportError};
 pub use metric::{Direction, MetricName};
-pub use output::{remove_unfinished, write_atomic};
-pub use report::{ReportInput, tables, write_report};
+pub use output::{remove_unfinished, write_atomic, write_unsynced};
+pub use report::{ReportInput, TableNote, tables, write_report};
 pub use row::{COLUMNS, Checkpoint, Column, ColumnKind, ResultRow, RowError, Status, kimg_name};
 pub use statistics::{Interval, student_t_975, student_t_two_sided};
 pub use table::{MethodLabel, Table, TableKey, split_by_table};

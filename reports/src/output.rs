@@ -31,6 +31,18 @@ pub fn remove_unfinished(folder: &Path) -> Result<(), ReportError> {
 /// # Errors
 /// If the folder cannot be made or written to; the file that was there before is kept.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    write(path, bytes, true)
+}
+
+/// As [`write_atomic`], for many small files: when they reach the disk is left to the system.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_unsynced(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    write(path, bytes, false)
+}
+
+fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), ReportError> {
     let failed = |source| ReportError::Write { path: path.to_path_buf(), source };
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -45,11 +57,15 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
+    if sync {
+        file.as_file().sync_all().map_err(failed)?;
+    }
     file.persist(path).map_err(|error| failed(error.error))?;
     // The rename itself lives in the folder; not every system lets a folder be opened, and the content
     // is safe already.
-    if let Ok(folder) = std::fs::File::open(folder) {
+    if let Ok(folder) = std::fs::File::open(folder)
+        && sync
+    {
         let _ = folder.sync_all();
     }
     Ok(())

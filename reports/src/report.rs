@@ -8,7 +8,15 @@ use crate::output::write_atomic;
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
 use crate::reported;
 use crate::row::ResultRow;
-use crate::table::{MethodLabel, Table, csv, escape_markdown, split_by_table};
+use crate::table::{MethodLabel, Table, TableKey, csv, escape_markdown, split_by_table};
+
+/// A sentence about how the runs of one table compare, for its caption.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableNote {
+    pub key: TableKey,
+    /// Without a full stop.
+    pub text: String,
+}
 
 /// What a report is made of. Everything but the rows may be empty.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +28,8 @@ pub struct ReportInput<'a> {
     pub rows: &'a [ResultRow],
     /// Order and printed names of the methods; those of rows without a label follow behind.
     pub methods: &'a [MethodLabel],
+    /// What rows alone cannot tell; stands behind each table's own notes.
+    pub notes: &'a [TableNote],
     /// Loss terms of each run.
     pub losses: &'a [Curves],
     /// Norms of the gradients of D and of G of each run.
@@ -33,17 +43,25 @@ pub struct ReportInput<'a> {
     pub out_dir: &'a Path,
 }
 
-/// The tables of rows that may belong to several, in order of appearance. Groups that have no final
-/// checkpoint yet are left out.
+/// The tables of rows that may belong to several, in order of appearance, each with its notes. Groups
+/// that have no final checkpoint yet are left out.
 ///
 /// # Errors
 /// As [`Table::new`]; also if no group has a final checkpoint.
-pub fn tables(rows: &[ResultRow], methods: &[MethodLabel]) -> Result<Vec<Table>, ReportError> {
+pub fn tables(
+    rows: &[ResultRow],
+    methods: &[MethodLabel],
+    notes: &[TableNote],
+) -> Result<Vec<Table>, ReportError> {
     let mut tables = Vec::new();
     let mut unfinished = None;
-    for (_, rows) in split_by_table(rows) {
+    for (key, rows) in split_by_table(rows) {
         match Table::new(&rows, methods) {
-            Ok(table) => tables.push(table),
+            Ok(mut table) => {
+                let own = notes.iter().filter(|note| note.key == key);
+                table.notes.extend(own.map(|note| note.text.clone()));
+                tables.push(table);
+            }
             Err(error @ ReportError::NoFinalRows { .. }) => unfinished = Some(error),
             Err(error) => return Err(error),
         }
@@ -62,7 +80,7 @@ pub fn tables(rows: &[ResultRow], methods: &[MethodLabel]) -> Result<Vec<Table>,
 /// written. Files appear whole or not at all; those written before the error stay.
 pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError> {
     let mut writer = Writer { folder: input.out_dir, paths: Vec::new() };
-    let tables = tables(input.rows, input.methods)?;
+    let tables = tables(input.rows, input.methods, input.notes)?;
     let all =
         |render: fn(&Table) -> String| tables.iter().map(render).collect::<Vec<_>>().join("\n");
     let markdown = all(Table::markdown);
@@ -124,7 +142,8 @@ fn push_reported(page: &mut String, tables: &[Table]) -> Result<(), ReportError>
         let methods: Vec<&str> = tables
             .iter()
             .filter(|t| t.key.dataset == dataset)
-            .flat_map(|t| t.spent.iter().map(|s| s.method.as_str()))
+            // `gan (2)` is gan under its second plan.
+            .flat_map(|t| t.spent.iter().filter_map(|s| s.method.split(" (").next()))
             .collect();
         if let Some(section) = reported::markdown(&numbers, &methods, dataset) {
             let _ = write!(page, "\n{section}");

@@ -12,6 +12,7 @@ fn input<'a>(
         title: "table1",
         rows,
         methods,
+        notes: &[],
         losses: &[],
         gradient_norms: &[],
         d_outputs: &[],
@@ -89,7 +90,8 @@ fn a_report_on_real_data_can_be_looked_at() {
     };
     write_report(&input).unwrap();
     for width in [100, 180] {
-        let text: String = tables(&rows, &methods).unwrap().iter().map(|t| t.text(width)).collect();
+        let text: String =
+            tables(&rows, &methods, &[]).unwrap().iter().map(|t| t.text(width)).collect();
         write_atomic(&out.join(format!("table-{width}.txt")), text.as_bytes()).unwrap();
     }
 }

@@ -13,7 +13,7 @@ use crate::recipe::Recipe;
 use crate::run_folder::{Lock, RunFolder};
 use crate::session::{load_dataset, load_extractor};
 use crate::sweep::{Sweep, check_unchanged};
-use crate::{estimate, report};
+use crate::{estimate, memory, report};
 
 /// # Errors
 /// If anything but a diverging run goes wrong.
@@ -41,8 +41,12 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         check(&plan.train, &dataset.images, data.classes)
             .with_context(|| format!("method {}", plan.method))?;
     }
+    let check_memory = |plans: &[&Plan]| {
+        memory::check(plans, &dataset, extractor.as_ref(), &at, args.machine.memory_limit)
+    };
     if args.dry_run {
-        return estimate::print(&plans, &dataset, extractor.as_ref(), &at);
+        let needs = check_memory(&plans.iter().collect::<Vec<_>>())?;
+        return estimate::print(&plans, &needs, &dataset, extractor.as_ref(), &at);
     }
     check_unchanged(&runs, &plans)?;
     let provenance = super::provenance(&args.machine, threads);
@@ -60,6 +64,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     if folders.iter().all(RunFolder::is_done) {
         eprintln!("all {} runs are done: {}", folders.len(), runs.display());
     } else {
+        let open = plans.iter().zip(&folders).filter(|(_, folder)| !folder.is_done());
+        check_memory(&open.map(|(plan, _)| plan).collect::<Vec<_>>())?;
         sweep.work(extractor)?;
     }
     let results = sweep.rebuild()?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::SampleRequest;
 use ganbench_nn::images::ImageBatch;
+use ganbench_reports::{write_atomic, write_unsynced};
 use npyz::WriterBuilder as _;
 
 use crate::cli::SampleArgs;
@@ -44,9 +45,10 @@ pub fn run(args: &SampleArgs) -> Result<()> {
 
 /// `arr_0` u8 `[N, H, W, C]`, the ADM layout, and `labels` i64 `[N]` of a conditional run.
 fn write_npz(images: &ImageBatch, path: &Path) -> Result<()> {
-    let temporary = path.with_extension("npz.tmp");
     let context = || format!("cannot write {}", path.display());
-    let mut npz = npyz::npz::NpzWriter::create(&temporary).with_context(context)?;
+    // In memory first: on a full disk the archive's end would be lost without a word.
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let mut npz = npyz::npz::NpzWriter::new(&mut bytes);
     let s = images.size;
     let shape = [images.len() as u64, s.height as u64, s.width as u64, s.channels as u64];
     let options = Default::default;
@@ -66,7 +68,7 @@ fn write_npz(images: &ImageBatch, path: &Path) -> Result<()> {
         writer.finish().with_context(context)?;
     }
     drop(npz);
-    fs::rename(&temporary, path).with_context(context)
+    Ok(write_atomic(path, bytes.get_ref())?)
 }
 
 /// `000000.png`, …; a conditional run gets one subfolder a class.
@@ -85,8 +87,13 @@ fn write_pngs(images: &ImageBatch, dir: &Path) -> Result<()> {
             .with_context(|| format!("cannot make the folder {}", dir.display()))?;
         let path = dir.join(format!("{i:06}.png"));
         let (width, height) = (images.size.width as u32, images.size.height as u32);
-        image::save_buffer(&path, images.image(i), width, height, color)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let context = || format!("cannot write {}", path.display());
+        let mut png = std::io::Cursor::new(Vec::new());
+        let format = image::ImageFormat::Png;
+        image::write_buffer_with_format(&mut png, images.image(i), width, height, color, format)
+            .with_context(context)?;
+        // A link in its place is replaced, not followed.
+        write_unsynced(&path, png.get_ref())?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use ganbench_baselines::train::check;
 
 use crate::cli::TrainArgs;
 use crate::interrupt::Interrupt;
+use crate::memory;
 use crate::pipeline::{self, RunInput};
 use crate::plan::{assignment, merge, resolve};
 use crate::recipe::Recipe;
@@ -43,6 +44,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         plan.train.replay = there.train.replay;
     }
     if !folder.is_done() {
+        let limit = args.machine.memory_limit;
+        memory::check(&[&plan], &dataset, extractor.as_ref(), &at, limit)?;
         let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
         let provenance = super::provenance(&args.machine, threads);
         let input = RunInput {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use candle_core::DeviceLocation;
@@ -121,7 +121,9 @@ impl Cache {
                 Err(error) => return Err(error),
             }
         }
-        files.sort_unstable_by_key(|(used, ..)| *used);
+        // A time that is yet to come was set by a clock that ran ahead: it says nothing of use.
+        let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+        files.sort_unstable_by_key(|(used, ..)| (*used < tomorrow, *used));
         let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
         // The newest stays, however large.
         for (_, size, path) in files.iter().rev().skip(1).rev() {
@@ -159,4 +161,39 @@ pub fn side(file: FeatureFile) -> Result<Side, MetricError> {
     };
     let n = Some(features.len());
     Ok(Side { features: Some(features), n, ..Side::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_unused_go_first_whatever_the_clock_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let day = |n: u64| Duration::from_secs(86_400 * n);
+        let times = [
+            ("ahead", now + day(40_000)),
+            ("old", SystemTime::UNIX_EPOCH),
+            ("used", now - day(1)),
+            ("new", now),
+        ];
+        for (name, time) in times {
+            let path = dir.path().join(name).with_extension("npz");
+            fs::write(&path, [0; 100]).unwrap();
+            fs::File::options().append(true).open(&path).unwrap().set_modified(time).unwrap();
+        }
+        let left = |most_bytes| {
+            Cache { folder: dir.path().into(), most_bytes }.prune().unwrap();
+            let names = fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path());
+            let mut names: Vec<_> =
+                names.map(|p| p.file_stem().unwrap().to_str().unwrap().to_string()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(left(400), ["ahead", "new", "old", "used"]);
+        assert_eq!(left(300), ["new", "old", "used"]);
+        assert_eq!(left(200), ["new", "used"]);
+        assert_eq!(left(0), ["new"]);
+    }
 }

@@ -138,6 +138,10 @@ impl<'a> Hub<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<PathBuf, ApiError> {
         let metadata = api.metadata(&self.url(name))?;
+        // The cache names files after what the server says of itself.
+        if ![metadata.etag(), metadata.commit_hash()].into_iter().all(is_plain_name) {
+            return Err(ApiError::InvalidHeader("etag or x-repo-commit"));
+        }
         let report = Report { progress, done: 0, total: 0 };
         let path = match repo.download_with_progress(name, report) {
             Err(error) if is_past_the_end(&error) => {
@@ -166,6 +170,12 @@ fn is_past_the_end(error: &ApiError) -> bool {
         ApiError::RequestError(error) => error.to_string().contains("416"),
         _ => false,
     }
+}
+
+/// Letters, digits and signs that lead to no other folder.
+fn is_plain_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
 }
 
 fn cached_repo(cache: &Path, repo: &Repo) -> CacheRepo {

@@ -330,6 +330,18 @@ fn a_tampered_part_is_found_out() {
 }
 
 #[test]
+fn a_hub_that_names_a_path_as_the_files_tag_writes_nothing() {
+    for etag in ["../../../escaped", "/escaped", "..", "a/b", "a\\b", ""] {
+        let toy = Toy::new(None);
+        let server = Server::new(&toy.content, etag, 0);
+        let message = toy.message(&server.endpoint);
+        assert!(message.contains("failed: Header etag or x-repo-commit is invalid"), "{message}");
+        let left: Vec<_> = std::fs::read_dir(toy.folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
+    }
+}
+
+#[test]
 fn a_hub_that_cannot_be_reached_is_an_error() {
     let message = Toy::new(None).message(NOWHERE);
     assert!(message.contains("failed: request error: "), "{message}");

@@ -5,6 +5,8 @@ mod check;
 mod checkpoint;
 mod pace;
 mod plan;
+#[cfg(test)]
+mod same_start_tests;
 mod sampler;
 mod trainer;
 

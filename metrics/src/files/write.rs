@@ -1,7 +1,7 @@
 //! Writing features and statistics: `.npz` with stored members, as `numpy.savez` makes them.
 
 use std::fs::File;
-use std::io::{BufWriter, Read as _, Seek as _, Write};
+use std::io::{BufWriter, ErrorKind, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -134,7 +134,49 @@ pub fn write_statistics(path: &Path, statistics: &Statistics) -> Result<(), File
 /// An archive in a temporary file beside `path`.
 struct Npz {
     path: PathBuf,
-    zip: ZipWriter<BufWriter<NamedTempFile>>,
+    zip: ZipWriter<Unfinished>,
+}
+
+/// Takes everything in silence once a write failed: an archive that is given up would else try to end the
+/// file, and report on stderr that it cannot.
+struct Unfinished {
+    file: BufWriter<NamedTempFile>,
+    failed: bool,
+}
+
+impl Unfinished {
+    fn noting<T>(&mut self, result: std::io::Result<T>) -> std::io::Result<T> {
+        self.failed |= result.as_ref().is_err_and(|e| e.kind() != ErrorKind::Interrupted);
+        result
+    }
+}
+
+impl Write for Unfinished {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.failed {
+            return Ok(bytes.len());
+        }
+        let result = self.file.write(bytes);
+        self.noting(result)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.failed {
+            return Ok(());
+        }
+        let result = self.file.flush();
+        self.noting(result)
+    }
+}
+
+impl Seek for Unfinished {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        if self.failed {
+            return Ok(0);
+        }
+        let result = self.file.seek(to);
+        self.noting(result)
+    }
 }
 
 impl Npz {
@@ -147,7 +189,10 @@ impl Npz {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder(path)).map_err(failed)?;
-        Ok(Self { path: path.into(), zip: ZipWriter::new(BufWriter::new(file)) })
+        Ok(Self {
+            path: path.into(),
+            zip: ZipWriter::new(Unfinished { file: BufWriter::new(file), failed: false }),
+        })
     }
 
     fn failed(&self) -> impl Fn(std::io::Error) -> FileError + use<> {
@@ -185,7 +230,11 @@ impl Npz {
 
     fn finish(self) -> Result<(), FileError> {
         let failed = self.failed();
-        let file = self.zip.finish().map_err(|e| failed(e.into()))?;
+        let Unfinished { file, failed: gave_up } =
+            self.zip.finish().map_err(|e| failed(e.into()))?;
+        if gave_up {
+            return Err(failed(std::io::Error::other("an earlier write failed")));
+        }
         let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
         file.as_file().sync_all().map_err(&failed)?;
         file.persist(&self.path).map_err(|e| failed(e.error))?;

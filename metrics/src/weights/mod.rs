@@ -62,10 +62,8 @@ pub enum WeightsError {
          {repository} failed: {reason}", name = source::VARIABLE
     )]
     Download { file: String, repository: String, reason: String },
-    #[error(
-        "downloaded weights {path} have sha256 {got}, expected {expected}; delete the file and try again"
-    )]
-    Hash { path: PathBuf, got: String, expected: String },
+    #[error("downloaded weights {path} have sha256 {got}, expected {expected}; {advice}")]
+    Hash { path: PathBuf, got: String, expected: String, advice: &'static str },
     #[error(
         "extractor \"{extractor}\" has no made weights; they exist for inception, dinov2 and clip only"
     )]
@@ -79,7 +77,12 @@ fn check_hash(path: &Path, got: &str, expected: &str) -> Result<(), WeightsError
         return Ok(());
     }
     let (got, expected) = (got.into(), expected.into());
-    Err(WeightsError::Hash { path: path.into(), got, expected })
+    Err(WeightsError::Hash {
+        path: path.into(),
+        got,
+        expected,
+        advice: "delete the file and try again",
+    })
 }
 
 /// Name and shape of a tensor that a network needs.

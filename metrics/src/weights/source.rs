@@ -1,7 +1,8 @@
 //! Where weights are looked for: a path, `$GANBENCH_WEIGHTS`, the Hugging Face hub.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use hf_hub::api::sync::{Api, ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
 use sha2::{Digest as _, Sha256};
 
@@ -80,8 +81,9 @@ impl WeightsSource {
                 }
             }
             Self::Published { download, .. } => {
-                let path = from_hub(published, *download, &mut |_, _| {})?;
-                Weights::read_expecting(&path, specs, Some(published.sha256))
+                let found = from_hub(published, *download, &mut |_, _| {})?;
+                let read = Weights::read_expecting(&found.path, specs, Some(published.sha256));
+                read.map_err(|error| found.refused(error))
             }
         }
     }
@@ -94,12 +96,14 @@ impl PublishedFile {
     /// # Errors
     /// If the download fails, or what came is not what was published.
     pub fn fetch(self, progress: &mut dyn FnMut(u64, u64)) -> Result<PathBuf, WeightsError> {
-        let path = from_hub(self, true, progress)?;
+        let found = from_hub(self, true, progress)?;
+        let path = found.path.clone();
         let io = |source| WeightsError::Io { path: path.clone(), source };
         let mut hash = Sha256::new();
         let mut file = std::fs::File::open(&path).map_err(io)?;
         std::io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(io)?;
-        check_hash(&path, &hex(&hash.finalize()), self.sha256)?;
+        check_hash(&path, &hex(&hash.finalize()), self.sha256)
+            .map_err(|error| found.refused(error))?;
         Ok(path)
     }
 }
@@ -136,11 +140,54 @@ impl hf_hub::api::Progress for Report<'_> {
     fn finish(&mut self) {}
 }
 
+/// A file of the hub's cache.
+struct Cached {
+    path: PathBuf,
+    /// It was downloaded just now.
+    fresh: bool,
+}
+
+impl Cached {
+    /// A download that is not what was published is removed, or the next run would find it in the cache.
+    fn refused(&self, mut error: WeightsError) -> WeightsError {
+        if let WeightsError::Hash { advice, .. } = &mut error
+            && self.fresh
+        {
+            remove(&self.path);
+            *advice = "the download was removed; try again";
+        }
+        error
+    }
+}
+
+/// Removes a file of the cache and the content it links to. What stays is refused again by its hash.
+fn remove(path: &Path) {
+    if let Ok(content) = std::fs::canonicalize(path) {
+        let _ = std::fs::remove_file(content);
+    }
+    let _ = std::fs::remove_file(path);
+}
+
+/// Letters, digits and signs that lead to no other folder.
+fn is_plain_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
+}
+
+/// The hub has nothing after the end of the part that is already here.
+fn is_past_the_end(error: &ApiError) -> bool {
+    match error {
+        ApiError::InvalidResume => true,
+        ApiError::RequestError(error) => error.to_string().contains("416"),
+        _ => false,
+    }
+}
+
 fn from_hub(
     published: PublishedFile,
     download: bool,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<PathBuf, WeightsError> {
+) -> Result<Cached, WeightsError> {
     let repo = Repo::with_revision(
         published.repository.into(),
         RepoType::Model,
@@ -155,14 +202,15 @@ fn from_hub(
     if std::env::var_os("HF_HOME").is_none() && std::env::home_dir().is_none() {
         return Err(failed("there is no home folder for the cache; set HF_HOME".into()));
     }
+    let kept = |path| Ok(Cached { path, fresh: false });
     if let Some(path) = Cache::from_env().repo(repo.clone()).get(published.file) {
-        return Ok(path);
+        return kept(path);
     }
     // The cache finds a revision by a reference file; a download by commit also lies here without one.
     let snapshot = Cache::from_env().repo(repo.clone()).pointer_path(published.revision);
     let snapshot = snapshot.join(published.file);
     if snapshot.is_file() {
-        return Ok(snapshot);
+        return kept(snapshot);
     }
     if !download {
         return Err(failed("downloads are switched off".into()));
@@ -171,8 +219,41 @@ fn from_hub(
     if std::env::var(OFFLINE).is_ok_and(|value| !value.is_empty() && value != "0") {
         return Err(failed(format!("{OFFLINE} is set")));
     }
-    let api = hf_hub::api::sync::ApiBuilder::from_env().with_progress(false).build();
+    let api = ApiBuilder::from_env().with_progress(false).build();
     let api = api.map_err(|e| failed(e.to_string()))?;
-    let report = Report { done: 0, total: 0, progress };
-    api.repo(repo).download_with_progress(published.file, report).map_err(|e| failed(e.to_string()))
+    fetched(&api, &repo, published.file, progress)
+        .map(|path| Cached { path, fresh: true })
+        .map_err(|e| failed(e.to_string()))
+}
+
+fn fetched(
+    api: &Api,
+    repo: &Repo,
+    file: &str,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<PathBuf, ApiError> {
+    let remote = api.repo(repo.clone());
+    let metadata = api.metadata(&remote.url(file))?;
+    // The cache names files after what the server says of itself.
+    if ![metadata.etag(), metadata.commit_hash()].into_iter().all(is_plain_name) {
+        return Err(ApiError::InvalidHeader("etag or x-repo-commit"));
+    }
+    let path = match remote
+        .download_with_progress(file, Report { done: 0, total: 0, progress: &mut *progress })
+    {
+        Err(error) if is_past_the_end(&error) => {
+            // The last run was killed between the last byte and the renaming.
+            let blob = Cache::from_env().repo(repo.clone()).blob_path(metadata.etag());
+            std::fs::remove_file(blob.with_extension("part"))?;
+            remote.download_with_progress(file, Report { done: 0, total: 0, progress })?
+        }
+        other => other?,
+    };
+    let (got, size) = (std::fs::metadata(&path)?.len(), metadata.size() as u64);
+    if got != size {
+        // Not every server says how much it sends, or sends the part that it was asked for.
+        remove(&path);
+        return Err(std::io::Error::other(format!("{got} of {size} bytes came")).into());
+    }
+    Ok(path)
 }

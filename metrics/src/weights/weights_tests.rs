@@ -53,6 +53,21 @@ fn a_legacy_file_gives_its_tensors_through_offsets_and_strides() {
 }
 
 #[test]
+fn a_storage_key_that_is_a_path_is_only_a_name() {
+    let (key, path) = (b"94468969090752", b"../../escaped0");
+    let mut bytes = LEGACY.to_vec();
+    let mut found = 0;
+    for at in 0..bytes.len() - key.len() {
+        if bytes[at..].starts_with(key) {
+            bytes[at..at + key.len()].copy_from_slice(path);
+            found += 1;
+        }
+    }
+    assert_eq!(found, 4);
+    assert_eq!(read(&bytes, &tiny()).unwrap(), read(LEGACY, &tiny()).unwrap());
+}
+
+#[test]
 fn a_pickle_that_would_execute_code_is_refused_by_name() {
     let got = refusal(EVIL, &specs(&[("a.conv.weight", &[3, 4])]));
     // The Python name of os.system on the machine that wrote the file.

@@ -25,6 +25,8 @@ mod winograd;
 
 pub mod finite_difference;
 
+pub use scratch::release as release_scratch;
+
 pub use real::{Real, cpu_slice, with_cpu_slice, with_cpu_slices};
 
 use candle_core::Tensor;

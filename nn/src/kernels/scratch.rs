@@ -57,6 +57,11 @@ impl Drop for Scratch {
     }
 }
 
+/// Frees what is kept; the next calls take theirs afresh.
+pub fn release() {
+    KEPT.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+}
+
 impl std::ops::Deref for Scratch {
     type Target = [f32];
     fn deref(&self) -> &[f32] {

@@ -39,7 +39,8 @@ const SPENT: [&str; 7] = [
 
 /// All tables in one file. Each metric has four columns: its own name (the mean over seeds), and behind
 /// that name `_ci_low` and `_ci_high` (the 95 % interval over seeds, empty for one seed) and `_n` (seeds
-/// with a value). Spending is the mean over seeds up to the last checkpoint.
+/// with a value). Spending is the mean over seeds up to the last checkpoint. The last column holds the
+/// table's notes.
 pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
     let metrics =
         ordered(tables.iter().flat_map(|t| t.columns.iter().map(|column| column.metric.full())));
@@ -51,6 +52,7 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
             .extend(["", "_ci_low", "_ci_high", "_n"].map(|end| format!("{}{end}", metric.full())));
     }
     header.extend(SPENT.map(str::to_string));
+    header.push("notes".to_string());
     writer.write_record(&header).map_err(|e| failed(e.to_string()))?;
     for table in tables {
         let key = &table.key;
@@ -116,6 +118,7 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
                     .map(|v| v.to_string()),
                 ),
             }
+            record.push(table.notes.join("; "));
             writer.write_record(&record).map_err(|e| failed(e.to_string()))?;
         }
     }

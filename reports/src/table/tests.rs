@@ -201,7 +201,8 @@ fn rows_that_do_not_compare_are_refused_by_field_and_run() {
     );
     assert_eq!(
         message(|r| (r.method, r.run_id) = ("gan".into(), "other".into())),
-        "method gan has two runs of seed 0 in one table: gan-0 and other; report them apart or remove one"
+        "method gan has two runs of seed 0 in one table: gan-0 and other; report \
+         from the folder of runs, where unlike plans get a line each, or remove one"
     );
     assert!(message(|r| r.value = Some(f64::NAN)).contains("only finite numbers are stored"));
     assert!(matches!(Table::new(&[], &labels()), Err(ReportError::NoRows)));

@@ -1,0 +1,267 @@
+//! Whether the runs of a table compare: their plans and machines against one another, their parts against
+//! the methods' presets. Unlike runs are never averaged, and what differs stands in the table's notes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use ganbench_baselines::methods;
+use ganbench_reports::{MethodLabel, ResultRow, TableKey, TableNote};
+use serde::Serialize;
+
+use crate::plan::Plan;
+
+/// A run of a table, as far as its comparison needs it.
+pub struct Compared<'a> {
+    pub plan: &'a Plan,
+    pub rows: &'a [ResultRow],
+    /// As [`machines`].
+    pub machines: BTreeSet<String>,
+}
+
+/// How the tables call the runs, and what their readers must know.
+pub struct Comparison {
+    /// The method of each run: `gan`, or `gan (2)` where the table holds runs of gan under several plans.
+    pub methods: Vec<String>,
+    /// In table order.
+    pub labels: Vec<MethodLabel>,
+    pub notes: Vec<TableNote>,
+}
+
+/// Fields of a plan that no result depends on, that differ between any two runs, or that are in the
+/// table's key (the content's hash stands for the data set).
+fn is_compared(field: &str) -> bool {
+    let passed_over = [
+        "format",
+        "table",
+        "method",
+        "train.seed",
+        "train.log_every_steps",
+        "train.checkpoint_kimg",
+        "evaluation.grid_images",
+    ];
+    !passed_over.contains(&field) && !field.starts_with("dataset.")
+}
+
+/// The fields of a plan or of parts, by their dotted names, as text.
+type Fields = BTreeMap<String, String>;
+
+fn fields(of: &impl Serialize) -> Fields {
+    fn add(name: &str, value: &serde_json::Value, to: &mut Fields) {
+        let child = |key: &str| if name.is_empty() { key.into() } else { format!("{name}.{key}") };
+        match value {
+            serde_json::Value::Object(map) => {
+                map.iter().for_each(|(key, value)| add(&child(key), value, to));
+            }
+            serde_json::Value::Array(list) => {
+                list.iter().enumerate().for_each(|(i, v)| add(&child(&i.to_string()), v, to));
+            }
+            serde_json::Value::String(text) => drop(to.insert(name.into(), text.clone())),
+            other => drop(to.insert(name.into(), other.to_string())),
+        }
+    }
+    let mut found = Fields::new();
+    // A plan that was read can be written.
+    add("", &serde_json::to_value(of).unwrap_or_default(), &mut found);
+    found
+}
+
+/// Names of the fields in which any two differ.
+fn differing<'a>(all: impl Iterator<Item = &'a Fields> + Clone) -> BTreeSet<&'a str> {
+    let names: BTreeSet<&str> = all.clone().flat_map(|f| f.keys().map(String::as_str)).collect();
+    let values = |name: &str| all.clone().map(|f| f.get(name)).collect::<BTreeSet<_>>().len();
+    names.into_iter().filter(|name| values(name) > 1).collect()
+}
+
+fn value<'a>(fields: &'a Fields, name: &str) -> &'a str {
+    fields.get(name).map_or("none", String::as_str)
+}
+
+/// The runs of one method under one plan, seeds aside.
+struct Variant {
+    method: String,
+    /// Position among the method's variants, from 1; 0 where there is one only.
+    number: usize,
+    fields: Fields,
+    runs: Vec<usize>,
+}
+
+impl Variant {
+    fn numbered(&self, name: &str) -> String {
+        if self.number == 0 { name.to_string() } else { format!("{name} ({})", self.number) }
+    }
+
+    fn label(&self) -> String {
+        self.numbered(title(&self.method))
+    }
+}
+
+fn title(method: &str) -> &str {
+    methods::method(method).map_or(method, |m| m.title)
+}
+
+/// Compares the runs of each table. Runs without rows are in none.
+pub fn compare(runs: &[Compared<'_>]) -> Comparison {
+    let mut tables: Vec<(TableKey, Vec<usize>)> = Vec::new();
+    for (i, run) in runs.iter().enumerate() {
+        let Some(key) = run.rows.first().map(TableKey::of) else { continue };
+        match tables.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, table)) => table.push(i),
+            None => tables.push((key, vec![i])),
+        }
+    }
+    let mut methods: Vec<String> = runs.iter().map(|run| run.plan.method.clone()).collect();
+    let mut labels: Vec<MethodLabel> = Vec::new();
+    let mut notes = Vec::new();
+    for (key, table) in tables {
+        let variants = variants(runs, &table);
+        for variant in &variants {
+            let name = variant.numbered(&variant.method);
+            let label = MethodLabel::new(&name, &variant.label());
+            if !labels.contains(&label) {
+                labels.push(label);
+            }
+            variant.runs.iter().for_each(|&i| methods[i].clone_from(&name));
+        }
+        let texts = unlike_fields(&variants)
+            .chain(unlike_presets(&variants))
+            .chain(tuning(&variants))
+            .chain(unlike_machines(runs, &variants));
+        notes.extend(texts.map(|text| TableNote { key: key.clone(), text }));
+    }
+    let place = |label: &MethodLabel| {
+        let name = label.method.split(" (").next();
+        methods::METHODS.iter().position(|m| Some(m.name) == name).unwrap_or(usize::MAX)
+    };
+    labels.sort_by_key(|label| (place(label), label.method.clone()));
+    Comparison { methods, labels, notes }
+}
+
+fn variants(runs: &[Compared<'_>], table: &[usize]) -> Vec<Variant> {
+    let mut variants: Vec<Variant> = Vec::new();
+    for &i in table {
+        let method = &runs[i].plan.method;
+        let mut fields = fields(runs[i].plan);
+        fields.retain(|name, _| is_compared(name));
+        match variants.iter_mut().find(|v| v.method == *method && v.fields == fields) {
+            Some(variant) => variant.runs.push(i),
+            None => {
+                variants.push(Variant { method: method.clone(), number: 0, fields, runs: vec![i] })
+            }
+        }
+    }
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for i in 0..variants.len() {
+        let method = variants[i].method.clone();
+        if variants.iter().filter(|v| v.method == method).count() > 1 {
+            let number = seen.entry(method).or_default();
+            *number += 1;
+            variants[i].number = *number;
+        }
+    }
+    variants
+}
+
+fn unlike_fields(variants: &[Variant]) -> impl Iterator<Item = String> {
+    let shared = differing(variants.iter().map(|v| &v.fields));
+    shared.into_iter().filter(|name| !name.starts_with("train.parts.")).map(move |name| {
+        let mut by_value: Vec<(&str, Vec<String>)> = Vec::new();
+        for variant in variants {
+            let value = value(&variant.fields, name);
+            match by_value.iter_mut().find(|(other, _)| *other == value) {
+                Some((_, labels)) => labels.push(variant.label()),
+                None => by_value.push((value, vec![variant.label()])),
+            }
+        }
+        let each = by_value.iter().map(|(value, of)| format!("{value} in {}", of.join(", ")));
+        format!("{name} is not the same for all: {}", each.collect::<Vec<_>>().join("; "))
+    })
+}
+
+fn unlike_presets(variants: &[Variant]) -> impl Iterator<Item = String> {
+    variants.iter().filter_map(|variant| {
+        let preset = fields(&(methods::method(&variant.method)?.parts)());
+        let own: Fields = variant
+            .fields
+            .iter()
+            .filter_map(|(name, value)| {
+                Some((name.strip_prefix("train.parts.")?.into(), value.clone()))
+            })
+            .collect();
+        let each: Vec<String> = differing([&own, &preset].into_iter())
+            .into_iter()
+            .map(|name| format!("{name} {}, preset {}", value(&own, name), value(&preset, name)))
+            .collect();
+        let text = format!("{} is not its preset: {}", variant.label(), each.join("; "));
+        (!each.is_empty()).then_some(text)
+    })
+}
+
+/// In what a method's variants differ, and how many runs each method had to choose from.
+fn tuning(variants: &[Variant]) -> impl Iterator<Item = String> {
+    let mut methods: Vec<Vec<&Variant>> = Vec::new();
+    for variant in variants {
+        match methods.iter_mut().find(|m| m[0].method == variant.method) {
+            Some(method) => method.push(variant),
+            None => methods.push(vec![variant]),
+        }
+    }
+    let tuned: Vec<&Vec<&Variant>> = methods.iter().filter(|m| m.len() > 1).collect();
+    let mut notes = Vec::new();
+    for method in &tuned {
+        let names = differing(method.iter().map(|v| &v.fields));
+        let each = method.iter().map(|variant| {
+            let values =
+                names.iter().map(|name| format!("{name} {}", value(&variant.fields, name)));
+            format!("{} has {}", variant.label(), values.collect::<Vec<_>>().join(", "))
+        });
+        notes.push(each.collect::<Vec<_>>().join("; "));
+    }
+    if !tuned.is_empty() {
+        let each = methods.iter().map(|method| {
+            let runs: usize = method.iter().map(|v| v.runs.len()).sum();
+            let title = title(&method[0].method);
+            format!("{title} {} in {}", count(method.len(), "plan"), count(runs, "run"))
+        });
+        notes.push(format!(
+            "tuning: {}; the best of several plans is picked by these scores",
+            each.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    notes.into_iter()
+}
+
+fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+fn unlike_machines(runs: &[Compared<'_>], variants: &[Variant]) -> impl Iterator<Item = String> {
+    let mut machines: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for variant in variants {
+        for machine in variant.runs.iter().flat_map(|&i| &runs[i].machines) {
+            machines.entry(machine).or_default().insert(variant.label());
+        }
+    }
+    let each: Vec<String> = machines
+        .iter()
+        .map(|(machine, labels)| {
+            format!("{machine}: {}", labels.iter().cloned().collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    (each.len() > 1)
+        .then(|| format!("the runs were made on unlike machines ({})", each.join("; ")))
+        .into_iter()
+}
+
+/// What a run was made on, and where it went on; empty where its folder does not say.
+pub fn machines(run: &Path) -> BTreeSet<String> {
+    let read = |name: &str| {
+        let table: toml::Table = std::fs::read_to_string(run.join(name)).ok()?.parse().ok()?;
+        let text = |key: &str| table.get(key).and_then(toml::Value::as_str);
+        Some(format!("{}, {}, {}", text("cpu")?, text("simd")?, text("device")?))
+    };
+    ["provenance.toml", "provenance-resumed.toml"].into_iter().filter_map(read).collect()
+}
+
+#[cfg(test)]
+#[path = "fairness_tests.rs"]
+mod tests;

@@ -1,0 +1,140 @@
+use ganbench_reports::ResultRow;
+
+use super::*;
+use crate::recipe::Recipe;
+
+/// A plan of the smoke table with changes.
+fn plan(method: &str, seed: u64, set: &[&str]) -> Plan {
+    let mut recipe = Recipe::of("table1").unwrap();
+    for text in set {
+        crate::plan::merge(&mut recipe.plan, &crate::plan::assignment(text).unwrap());
+    }
+    recipe.plan(method, seed).unwrap()
+}
+
+fn row(plan: &Plan) -> ResultRow {
+    let text = format!(
+        r#"{{"run_id":"{}","table":"table1","method":"{}","conditional":false,"architecture":"sndcgan",
+        "width":16,"dataset":"shapes","dataset_sha256":"00","split":"train","seed":{},"budget_unit":"g_steps",
+        "budget_amount":4.0,"batch":32,"g_steps":4,"d_steps":4,"real_images":128,"d_image_forwards":1,
+        "g_image_forwards":1,"train_s":1.0,"peak_rss_mb":1.0,"checkpoint":"last","metric":"fid","value":1.0,
+        "ci_low":null,"ci_high":null,"n_real":10,"n_fake":10,"extractor":"inception","extractor_sha256":"00",
+        "protocol":"table1","status":"ok","version":"0.1.0","commit":"a"}}"#,
+        plan.run_id(),
+        plan.method,
+        plan.train.seed,
+    );
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Runs of one table, all on one machine.
+fn compared(plans: &[Plan]) -> Comparison {
+    on(&plans.iter().map(|plan| (plan, "x, avx2, cpu")).collect::<Vec<_>>())
+}
+
+fn on(runs: &[(&Plan, &str)]) -> Comparison {
+    let rows: Vec<[ResultRow; 1]> = runs.iter().map(|(plan, _)| [row(plan)]).collect();
+    let runs = runs.iter().zip(&rows).map(|((plan, machine), rows)| Compared {
+        plan,
+        rows,
+        machines: BTreeSet::from([(*machine).to_string()]),
+    });
+    compare(&runs.collect::<Vec<_>>())
+}
+
+fn texts(comparison: &Comparison) -> Vec<&str> {
+    comparison.notes.iter().map(|note| note.text.as_str()).collect()
+}
+
+#[test]
+fn runs_of_one_recipe_need_no_note() {
+    let plans = [plan("gan", 0, &[]), plan("kdd", 0, &[]), plan("gan", 1, &[])];
+    let found = compared(&plans);
+    assert!(found.notes.is_empty(), "{:?}", texts(&found));
+    assert_eq!(found.methods, ["gan", "kdd", "gan"]);
+    let labels: Vec<_> = found.labels.iter().map(|l| l.label.as_str()).collect();
+    assert_eq!(labels, ["GAN", "KDD GAN"]);
+}
+
+#[test]
+fn a_shared_field_that_differs_between_methods_is_noted_with_both_values() {
+    for (set, note) in [
+        (
+            "train.optimizer_d.lr=1e-4",
+            "train.optimizer_d.lr is not the same for all: 0.0002 in GAN, ContraD; 0.0001 in KDD GAN",
+        ),
+        ("train.n_dis=5", "train.n_dis is not the same for all: 1 in GAN, ContraD; 5 in KDD GAN"),
+        (
+            "train.ema.half_life_kimg=10",
+            "train.ema.half_life_kimg is not the same for all: 500.0 in GAN, ContraD; 10.0 in KDD GAN",
+        ),
+        (
+            "train.network.z_prior=normal",
+            "train.network.z_prior is not the same for all: uniform in GAN, ContraD; normal in KDD GAN",
+        ),
+        (
+            "evaluation.curve_points=8",
+            "evaluation.curve_points is not the same for all: 4 in GAN, ContraD; 8 in KDD GAN",
+        ),
+        (
+            "train.network.conv=direct",
+            "train.network.conv is not the same for all: none in GAN, ContraD; direct in KDD GAN",
+        ),
+    ] {
+        let plans = [plan("gan", 0, &[]), plan("contrad", 0, &[]), plan("kdd", 0, &[set])];
+        assert_eq!(texts(&compared(&plans)), [note]);
+    }
+}
+
+#[test]
+fn what_no_result_depends_on_is_not_compared() {
+    let set = ["train.checkpoint_kimg=1", "train.log_every_steps=1", "evaluation.grid_images=4"];
+    assert!(compared(&[plan("gan", 0, &set), plan("kdd", 0, &[])]).notes.is_empty());
+}
+
+#[test]
+fn parts_that_are_not_the_presets_are_named_field_by_field() {
+    let set = ["train.parts.adversarial.tau=0.1", "train.parts.lr_warmup_share=0.5"];
+    let found = compared(&[plan("gan", 0, &[]), plan("kdd", 0, &set)]);
+    assert_eq!(
+        texts(&found),
+        [
+            "KDD GAN is not its preset: adversarial.tau 0.1, preset 0.05; lr_warmup_share 0.5, preset 0.0"
+        ]
+    );
+}
+
+#[test]
+fn a_tuned_method_gets_a_line_for_each_plan_and_its_number_of_runs() {
+    let lr = ["train.optimizer_d.lr=1e-4"];
+    let plans = [
+        plan("kdd", 0, &[]),
+        plan("gan", 0, &[]),
+        plan("gan", 0, &lr),
+        // Not the second seed of the first plan.
+        plan("gan", 1, &lr),
+    ];
+    let found = compared(&plans);
+    assert_eq!(found.methods, ["kdd", "gan (1)", "gan (2)", "gan (2)"]);
+    assert_eq!(
+        texts(&found),
+        [
+            "train.optimizer_d.lr is not the same for all: 0.0002 in KDD GAN, GAN (1); 0.0001 in GAN (2)",
+            "GAN (1) has train.optimizer_d.lr 0.0002; GAN (2) has train.optimizer_d.lr 0.0001",
+            "tuning: KDD GAN 1 plan in 1 run, GAN 2 plans in 3 runs; the best of several plans is picked \
+             by these scores",
+        ]
+    );
+    let labels: Vec<_> = found.labels.iter().map(|l| l.label.as_str()).collect();
+    assert_eq!(labels, ["GAN (1)", "GAN (2)", "KDD GAN"]);
+}
+
+#[test]
+fn runs_of_two_kinds_of_machine_are_noted() {
+    let (gan, kdd) = (plan("gan", 0, &[]), plan("kdd", 0, &[]));
+    let found = on(&[(&gan, "x, avx512, cpu"), (&kdd, "y, avx2, cpu")]);
+    assert_eq!(
+        texts(&found),
+        ["the runs were made on unlike machines (x, avx512, cpu: GAN; y, avx2, cpu: KDD GAN)"]
+    );
+}

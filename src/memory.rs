@@ -1,0 +1,331 @@
+//! What a run will take of memory, measured on small batches before it starts, and what there is.
+//!
+//! A step's peak is a part that every batch needs (weights, moments, the program itself) and a part for
+//! each image. It is measured at growing batches, up to half of the one asked for; a straight line goes on
+//! from there.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use candle_core::Device;
+use ganbench_baselines::data::Dataset;
+use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer};
+use ganbench_metrics::Extractor;
+
+use crate::machine;
+use crate::plan::Plan;
+use crate::session::Surroundings;
+
+/// The first two batches measured. A run of no larger batch than the second is not estimated.
+const FIRST: [usize; 2] = [4, 8];
+/// Steps of each: the optimisers' moments come with the first one's end.
+const STEPS: usize = 3;
+/// On what grows with the batch: the allocator's gaps, and losses over pairs of images.
+const MARGIN: f64 = 1.04;
+/// What a run takes beside its steps and its evaluation (result files, figures, gaps), in 2^20 bytes.
+const BESIDE: f64 = 20.0;
+/// Share of what is there that an advised batch fills, so that its own measurement does not refuse it.
+const SURE: f64 = 0.95;
+const MB: f64 = (1 << 20) as f64;
+
+/// Memory that the process may come to hold, in 2^20 bytes, and who says so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Available {
+    mb: f64,
+    by: &'static str,
+}
+
+/// Peak resident memory of a step by its batch, in 2^20 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    fixed: f64,
+    per_image: f64,
+}
+
+impl Line {
+    /// Through the last of the (batch, peak), each batch twice the one before, and the last but two: over a
+    /// shorter way the allocator's moods would show.
+    fn through(points: &[(usize, f64)]) -> Self {
+        let (a, b) = (points[points.len().saturating_sub(3)], points[points.len() - 1]);
+        let per_image = ((b.1 - a.1) / (b.0 - a.0) as f64).max(0.0);
+        Self { fixed: b.1 - per_image * b.0 as f64, per_image }
+    }
+
+    fn at(&self, batch: usize) -> f64 {
+        self.fixed + MARGIN * self.per_image * batch as f64
+    }
+
+    /// The largest batch that stays within `mb`.
+    fn fit(&self, mb: f64) -> usize {
+        ((mb - self.fixed) / (MARGIN * self.per_image).max(1e-9)).clamp(0.0, 1e9) as usize
+    }
+}
+
+/// Peak of a plan's run outside its steps, and what lies beside the steps, in 2^20 bytes.
+struct Evaluation {
+    /// Before training, and at the points of the curve and the end.
+    peak: f64,
+    /// Beside the steps: what is kept of the real side, a checkpoint being written, and [`BESIDE`].
+    kept: f64,
+}
+
+/// Refuses plans that would need more memory than there is, and says what each needs, in 2^20 bytes. None
+/// where that is not known: for small batches, on other devices than the CPU, on other systems than Linux.
+///
+/// # Errors
+/// If a plan needs too much: names the largest batch that all of them can use. Or if a step fails.
+pub fn check(
+    plans: &[&Plan],
+    dataset: &Dataset,
+    extractor: &dyn Extractor,
+    at: &Surroundings,
+    limit_mb: Option<u64>,
+) -> Result<Vec<Option<f64>>> {
+    let mut needs: Vec<Option<f64>> = Vec::new();
+    let Some(available) = available(limit_mb).filter(|_| matches!(at.device, Device::Cpu)) else {
+        return Ok(vec![None; plans.len()]);
+    };
+    let mut refused: Option<(usize, String)> = None;
+    for (i, plan) in plans.iter().enumerate() {
+        let same = |other: &&Plan| {
+            TrainPlan { seed: plan.train.seed, ..other.train.clone() } == plan.train
+        };
+        if let Some(other) = plans[..i].iter().position(same) {
+            needs.push(needs[other]);
+            continue;
+        }
+        let batch = plan.train.batch;
+        if batch <= FIRST[1] {
+            needs.push(None);
+            continue;
+        }
+        let Some(evaluation) = evaluation(plan, dataset, extractor)? else {
+            needs.push(None);
+            continue;
+        };
+        let line = steps(&plan.train, dataset, available.mb - evaluation.kept)?;
+        let need = evaluation.peak.max(line.at(batch) + evaluation.kept);
+        needs.push(Some(need));
+        if need <= available.mb {
+            continue;
+        }
+        let fit = round_down(line.fit(SURE * available.mb - evaluation.kept));
+        let fits = evaluation.peak <= available.mb && fit >= 2;
+        if refused.as_ref().is_none_or(|(least, _)| fit < *least) {
+            let advice = if fits {
+                format!("a batch of {fit} fits (--set train.batch={fit})")
+            } else {
+                "no batch fits; lower train.network.width, evaluation.max_real or evaluation.n_fake"
+                    .into()
+            };
+            refused = Some((
+                fit,
+                format!(
+                    "{} at batch {batch} needs about {need:.0} MB of memory, and {:.0} MB are there ({}); {advice}",
+                    plan.method, available.mb, available.by
+                ),
+            ));
+        }
+    }
+    release();
+    match refused {
+        Some((_, message)) => bail!("{message}"),
+        None => Ok(needs),
+    }
+}
+
+/// Down to three binary digits: 61 becomes 56, 1790 becomes 1536.
+fn round_down(batch: usize) -> usize {
+    let unit = 1 << batch.checked_ilog2().unwrap_or(0).saturating_sub(2);
+    batch / unit * unit
+}
+
+/// Gives back what is free, so that the next peak is of what is used.
+fn release() {
+    ganbench_nn::kernels::release_scratch();
+    machine::release_freed_memory();
+}
+
+/// Peak while `work` runs, and its result. None where the system does not tell.
+fn peak<T>(work: impl FnOnce() -> Result<T>) -> Result<Option<(f64, T)>> {
+    release();
+    machine::reset_peak_rss();
+    let before = machine::rss_mb();
+    // Where the peak cannot be started anew it tells nothing.
+    let known = before > 0.0 && machine::peak_rss_mb() < before + 8.0;
+    let done = work()?;
+    Ok(known.then(|| (machine::peak_rss_mb(), done)))
+}
+
+fn steps(plan: &TrainPlan, dataset: &Dataset, available: f64) -> Result<Line> {
+    let measure = |batch: usize| -> Result<(usize, f64)> {
+        let plan = TrainPlan { batch, n_dis: 1, ..plan.clone() };
+        let classes = dataset.class_names.len();
+        let work = || {
+            let mut trainer = Trainer::new(&plan, &dataset.images, classes, &Device::Cpu)?;
+            for _ in 0..STEPS {
+                // That it diverges is for the run itself to find.
+                let _ = trainer.step()?;
+            }
+            Ok(())
+        };
+        Ok((batch, peak(work)?.map_or(0.0, |(mb, ())| mb)))
+    };
+    let mut points = vec![measure(FIRST[0])?, measure(FIRST[1])?];
+    let mut next = 2 * FIRST[1];
+    loop {
+        let line = Line::through(&points);
+        // What is measured stays below half of what is known to fit.
+        if 2 * next > plan.batch.min(line.fit(available)) {
+            return Ok(line);
+        }
+        points.push(measure(next)?);
+        next *= 2;
+    }
+}
+
+/// None where the system does not tell.
+fn evaluation(
+    plan: &Plan,
+    dataset: &Dataset,
+    extractor: &dyn Extractor,
+) -> Result<Option<Evaluation>> {
+    let train = TrainPlan { batch: 2, ..plan.train.clone() };
+    let work = || {
+        let mut trainer =
+            Trainer::new(&train, &dataset.images, dataset.class_names.len(), &Device::Cpu)?;
+        let _ = trainer.step()?;
+        // A block of the sampler, and two of the extractor.
+        let request = SampleRequest { n: 100, seed: 0, class: None };
+        let images = trainer.sampler(false).sample(request, &mut |_| {})?;
+        extractor.extract(&images.take(32), &mut |_, _| {})?;
+        let (g, d) = trainer.parameter_counts();
+        Ok(g.max(d))
+    };
+    let Some((working, parameters)) = peak(work)? else { return Ok(None) };
+    let e = &plan.evaluation;
+    let dim = extractor.feature_dim() as f64;
+    let matrix = 8.0 * dim * dim / MB;
+    let row = 4.0 * dim / MB;
+    let n_real = e.max_real.min(dataset.images.len());
+    let n_fake = e.n_fake.max(e.n_fake_curve);
+    let kept = if e.bootstrap > 0 { n_real } else { n_fake.min(n_real) } as f64;
+    let (n_real, n_fake) = (n_real as f64, n_fake as f64);
+    let image = dataset.images.pixels.len() as f64 / dataset.images.len().max(1) as f64 / MB;
+    // Two moments a parameter, copied and then written as bytes.
+    let saving = 4.0 * 4.0 * parameters as f64 / MB;
+    // Covariance and its root; with the rows of the real side they stay.
+    let kept_mb = kept * row + 3.0 * matrix + saving + BESIDE;
+    // Rows as they come and as they are kept.
+    let real = 2.0 * n_real * row + 2.0 * matrix;
+    // Both sides packed for their neighbours, and FID's matrices.
+    let fake = n_fake * (image + 2.0 * row) + kept * row + 4.0 * matrix;
+    Ok(Some(Evaluation { peak: working + real.max(kept_mb + fake), kept: kept_mb }))
+}
+
+fn available(limit_mb: Option<u64>) -> Option<Available> {
+    let own = machine::rss_mb();
+    if own <= 0.0 {
+        return None;
+    }
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let free = read("/proc/meminfo").and_then(|text| meminfo_mb(&text));
+    let group =
+        read("/proc/self/cgroup").and_then(|groups| group_mb(Path::new("/sys/fs/cgroup"), &groups));
+    [
+        limit_mb.map(|mb| Available { mb: mb as f64, by: "--memory-limit" }),
+        free.map(|mb| Available { mb: mb + own, by: "free memory of the system" }),
+        group.map(|mb| Available { mb: mb + own, by: "limit of the control group" }),
+    ]
+    .into_iter()
+    .flatten()
+    .min_by(|a, b| a.mb.total_cmp(&b.mb))
+}
+
+/// `MemAvailable` of /proc/meminfo.
+fn meminfo_mb(text: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
+}
+
+/// What the control groups of /proc/self/cgroup still allow, the tightest of them; pages of files count as
+/// free. None without a limit.
+fn group_mb(mount: &Path, groups: &str) -> Option<f64> {
+    let number = |path: &Path| std::fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
+    let mut least: Option<f64> = None;
+    for line in groups.lines() {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else { continue };
+        let (folder, limit, usage) = match controllers {
+            "" => (mount.to_path_buf(), "memory.max", "memory.current"),
+            list if list.split(',').any(|name| name == "memory") => {
+                (mount.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes")
+            }
+            _ => continue,
+        };
+        // A limit above holds below; inside a container the group's own path may not be mounted.
+        for group in Path::new(group.trim_start_matches('/')).ancestors() {
+            let at = folder.join(group);
+            let (Some(limit), Some(usage)) = (number(&at.join(limit)), number(&at.join(usage)))
+            else {
+                continue;
+            };
+            let stat = std::fs::read_to_string(at.join("memory.stat")).unwrap_or_default();
+            let cached = stat.lines().find_map(|l| l.strip_prefix("inactive_file "));
+            let cached = cached.and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+            let free = (limit - usage + cached) / MB;
+            least = Some(least.map_or(free, |least| least.min(free)));
+        }
+    }
+    least
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_goes_through_both_points_and_errs_high() {
+        let line = Line::through(&[(4, 140.0), (8, 180.0)]);
+        assert_eq!((line.fixed, line.per_image), (100.0, 10.0));
+        assert_eq!(line.at(100), 100.0 + MARGIN * 1000.0);
+        assert_eq!(line.fit(line.at(100)), 100);
+        assert_eq!(line.fit(50.0), 0);
+        let line = Line::through(&[(4, 0.0), (8, 180.0), (16, 290.0), (32, 420.0)]);
+        assert_eq!((line.fixed, line.per_image), (100.0, 10.0));
+    }
+
+    #[test]
+    fn batches_are_rounded_to_three_binary_digits() {
+        let rounded = [0, 1, 7, 8, 61, 64, 1790].map(round_down);
+        assert_eq!(rounded, [0, 1, 7, 8, 56, 64, 1536]);
+    }
+
+    #[test]
+    fn free_memory_is_what_meminfo_calls_available() {
+        let text = "MemTotal:  100 kB\nMemFree: 5 kB\nMemAvailable:    2048 kB\n";
+        assert_eq!(meminfo_mb(text), Some(2.0));
+        assert_eq!(meminfo_mb("MemTotal: 100 kB\n"), None);
+    }
+
+    #[test]
+    fn the_tightest_of_the_control_groups_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |group: &str, files: &[(&str, &str)]| {
+            let folder = dir.path().join(group);
+            std::fs::create_dir_all(&folder).unwrap();
+            files.iter().for_each(|(name, text)| std::fs::write(folder.join(name), text).unwrap());
+        };
+        let mb = |n: u64| (n << 20).to_string();
+        put("a", &[("memory.max", &mb(50)), ("memory.current", &mb(30))]);
+        put("a/b", &[("memory.max", "max\n"), ("memory.current", &mb(20))]);
+        assert_eq!(group_mb(dir.path(), "0::/a/b\n"), Some(20.0));
+        let stat = format!("anon 7\ninactive_file {}\n", mb(4));
+        put("a", &[("memory.stat", &stat)]);
+        assert_eq!(group_mb(dir.path(), "0::/a/b\n"), Some(24.0));
+        // The first version, seen from inside a container.
+        put("memory", &[("memory.limit_in_bytes", &mb(9)), ("memory.usage_in_bytes", &mb(2))]);
+        assert_eq!(group_mb(dir.path(), "4:cpu,memory:/not/mounted\n1:cpu:/\n"), Some(7.0));
+        assert_eq!(group_mb(dir.path(), "0::/elsewhere\n"), None);
+    }
+}
