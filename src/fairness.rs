@@ -140,7 +140,7 @@ fn variants(runs: &[Compared<'_>], table: &[usize]) -> Vec<Variant> {
     let mut variants: Vec<Variant> = Vec::new();
     for &i in table {
         let method = &runs[i].plan.method;
-        let mut fields = fields(runs[i].plan);
+        let mut fields = fields(&runs[i].plan.asked());
         fields.retain(|name, _| is_compared(name));
         match variants.iter_mut().find(|v| v.method == *method && v.fields == fields) {
             Some(variant) => variant.runs.push(i),
