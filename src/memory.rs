@@ -1,8 +1,8 @@
 //! What a run will take of memory, measured on small batches before it starts, and what there is.
 //!
 //! A step's peak is a part that every batch needs (weights, moments, the program itself) and a part for
-//! each image. It is measured at growing batches, up to half of the one asked for; a straight line goes on
-//! from there.
+//! each image. It is measured at batches that double, up to the one asked for and as long as the next should
+//! fit; a straight line goes on from there.
 
 use std::path::Path;
 
@@ -175,8 +175,8 @@ fn steps(plan: &TrainPlan, dataset: &Dataset, available: f64) -> Result<Line> {
     let mut next = 2 * FIRST[1];
     loop {
         let line = Line::through(&points);
-        // What is measured stays below half of what is known to fit.
-        if 2 * next > plan.batch.min(line.fit(available)) {
+        // Nothing is measured that is not expected to fit.
+        if next > plan.batch.min(line.fit(available)) {
             return Ok(line);
         }
         points.push(measure(next)?);
