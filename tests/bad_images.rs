@@ -167,17 +167,15 @@ fn too_few_images_are_refused_with_what_is_needed() {
     assert_eq!(says(&["--n", "1"]), error("fid needs at least 2 real images, got 1"));
     assert_eq!(
         says(&["--metrics", "kid"]),
-        error(
-            "kid draws subsets of 1000 images but there are only 8 real ones; lower --kid-subset"
-        )
+        error("kid needs 1000 images, got 8; --kid-subset N takes fewer")
     );
     assert_eq!(
         says(&["--metrics", "coverage", "--k", "8"]),
-        error("prdc needs at least 9 real images, got 8")
+        error("coverage needs 9 images, got 8")
     );
     assert_eq!(
         says(&["--metrics", "is"]),
-        error("is needs class logits, which these features do not have; choose another extractor")
+        error("is needs class logits, which pixels does not have; choose another extractor")
     );
     // By default what cannot be had is left out with a note.
     let args = ["eval", "--real", &real, "--fake", &real, "--extractor", "pixels", "--no-cache"];

@@ -7,7 +7,7 @@ use crate::program::{ganbench, ok, refused, strs, text, tiny};
 /// What `eval --json` prints, with another FID and whatever else is changed.
 fn write(dir: &std::path::Path, name: &str, changes: &[(&str, Value)]) -> String {
     let mut object = json!({"fid": 20.0, "fid_ci_low": 19.0, "fid_ci_high": 21.0, "is": 5.0, "is_std": 0.1,
-        "n_real": 100, "n_fake": 100, "extractor": {"name": "pixels", "sha256": "none", "exact": false},
+        "n_real": 100, "n_fake": 100, "real_sha256": "cd", "extractor": {"name": "pixels", "sha256": "none", "exact": false},
         "protocol": "custom", "nearest_protocol": "ganbench",
         "protocol_differences": ["extractor pixels, not inception"], "peak_rss_mb": 10.0});
     for (key, value) in changes {
@@ -54,6 +54,7 @@ fn numbers_that_were_measured_otherwise_are_not_compared() {
             "differences [\"extractor pixels, not inception\"] against [\"k 3, not 5\"]",
         ),
         (("n_fake", 99.into()), "n_fake 100 against 99"),
+        (("real_sha256", "ef".into()), "real images cd against ef"),
         (
             ("extractor", Value::Null),
             "extractor pixels against unknown, weights none against unknown",
@@ -67,6 +68,14 @@ fn numbers_that_were_measured_otherwise_are_not_compared() {
         );
         assert_eq!((code, said), (1, wanted));
     }
+}
+
+#[test]
+fn real_images_that_nobody_hashed_are_taken_for_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let a = write(dir.path(), "a.json", &[]);
+    let b = write(dir.path(), "b.json", &[("real_sha256", Value::Null)]);
+    assert_eq!(lines(&["compare", &a, &b]).len(), 2);
 }
 
 #[test]

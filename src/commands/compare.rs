@@ -76,6 +76,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         let differing: Vec<String> = keys
             .into_iter()
             .filter(|key| sample.measure.get(*key) != other.measure.get(*key))
+            .filter(|key| **key != REAL_IMAGES || both_known(sample, other))
             .map(|key| {
                 let of = |sample: &Sample| match sample.measure.get(key).map(String::as_str) {
                     None | Some("") => "unknown".to_string(),
@@ -108,6 +109,13 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+const REAL_IMAGES: &str = "real images";
+
+/// Without a cache `eval` does not hash the images.
+fn both_known(a: &Sample, b: &Sample) -> bool {
+    [a, b].iter().all(|s| s.measure.get(REAL_IMAGES).is_some_and(|hash| !hash.is_empty()))
 }
 
 type Samples = BTreeMap<(String, String), Sample>;
@@ -175,8 +183,8 @@ fn of_json(path: &Path) -> Result<Samples> {
     };
     let shown = |value: Option<&Value>| match value {
         Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) => String::new(),
         Some(value) => value.to_string(),
-        None => String::new(),
     };
     let extractor = object.get("extractor");
     let measure = Measure::from([
@@ -185,6 +193,7 @@ fn of_json(path: &Path) -> Result<Samples> {
         ("differences", shown(object.get("protocol_differences"))),
         ("extractor", shown(extractor.and_then(|e| e.get("name")))),
         ("weights", shown(extractor.and_then(|e| e.get("sha256")))),
+        (REAL_IMAGES, shown(object.get("real_sha256"))),
         ("n_real", shown(object.get("n_real"))),
         ("n_fake", shown(object.get("n_fake"))),
     ]);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use candle_core::Device;
 use clap::Args;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
@@ -12,8 +12,8 @@ use ganbench_metrics::protocol::{self, CUSTOM, Measured as Done, Protocol};
 use ganbench_metrics::{Extractor, ExtractorOptions, Settings, extractor, load_with, metric};
 
 use crate::evaluation::{
-    Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect, measure,
-    open_images, possible,
+    Cache, Collect, Counts, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect,
+    lacking, measure, open_images, possible,
 };
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
@@ -179,6 +179,7 @@ impl MetricArgs {
 pub fn run(args: &EvalArgs) -> Result<()> {
     let protocol = protocol::protocol(&args.protocol)?;
     let mut names = args.metrics.names(&protocol.metrics)?;
+    let settings = args.metrics.settings(protocol);
     if args.n == Some(0) {
         return Err(UsageError::new("--n is 0, expected at least 1").into());
     }
@@ -192,12 +193,23 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     // Both before the long work on either.
     let mut real = open(args, &args.real, protocol.n_real, &ready)?;
     let mut fake = open(args, &args.fake, protocol.n_fake, &ready)?;
+    if args.metrics.metrics.is_some() {
+        let n = Counts { real: real.len(), fake: fake.len() };
+        if names.contains(&"is") && ready.extractor.classes() == 0 {
+            bail!(
+                "is needs class logits, which {} does not have; choose another extractor",
+                ready.extractor.name()
+            );
+        }
+        if let Some(lacking) = names.iter().find_map(|name| lacking(name, n, settings)) {
+            bail!("{lacking}");
+        }
+    }
     let (mut real, real_sha256) = features_of(real.as_mut(), keep, &ready, cached)?;
     let (mut fake, fake_sha256) = features_of(fake.as_mut(), keep, &ready, cached)?;
     if args.real == args.fake || real_sha256.is_some() && real_sha256 == fake_sha256 {
         eprintln!("warning: --real and --fake are the same images; every distance will be about 0");
     }
-    let settings = args.metrics.settings(protocol);
     let is_bias = protocol.is_bias && ready.extractor.logit_bias().is_some();
     if let (true, Some(bias)) = (is_bias, ready.extractor.logit_bias()) {
         for side in [&mut real, &mut fake] {
@@ -230,6 +242,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         values: measured.values,
         n_real,
         n_fake,
+        real_sha256,
+        fake_sha256,
         extractor: Some(ExtractorUsed {
             name: extractor.into(),
             sha256: ready.extractor.weights_sha256().into(),

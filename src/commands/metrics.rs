@@ -78,6 +78,8 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         values: measured.values,
         n_real,
         n_fake,
+        real_sha256: None,
+        fake_sha256: None,
         extractor: None,
         protocol,
         nearest_protocol,

@@ -136,23 +136,37 @@ pub fn possible<'a>(
         }
         return vec!["fid"];
     };
-    let (fewest, k) = (real.len().min(fake.len()), settings.nearest_k);
+    let n = Counts { real: real.len(), fake: fake.len() };
     let can = |name: &&str| {
-        let needed = match *name {
-            "is" if fake.logits().is_none() => {
-                eprintln!("note: is needs class logits, which these features do not have");
-                return false;
-            }
-            "is" => settings.inception_score.splits,
-            "kid" => settings.kid.subset,
-            "precision" | "recall" | "density" | "coverage" => k + 1,
-            _ => return true,
-        };
-        if fewest < needed {
-            let way = if *name == "kid" { "; --kid-subset N takes fewer" } else { "" };
-            eprintln!("note: {name} needs {needed} images, got {fewest}{way}");
+        if *name == "is" && fake.logits().is_none() {
+            eprintln!("note: is needs class logits, which these features do not have");
+            return false;
         }
-        fewest >= needed
+        let lacking = lacking(name, n, settings);
+        if let Some(lacking) = &lacking {
+            eprintln!("note: {lacking}");
+        }
+        lacking.is_none()
     };
     names.into_iter().filter(can).collect()
+}
+
+/// Images of each side.
+#[derive(Clone, Copy, Debug)]
+pub struct Counts {
+    pub real: usize,
+    pub fake: usize,
+}
+
+/// Why these are too few images for a metric.
+pub fn lacking(name: &str, n: Counts, settings: Settings) -> Option<String> {
+    let (fewest, k) = (n.real.min(n.fake), settings.nearest_k);
+    let (needed, got) = match name {
+        "is" => (settings.inception_score.splits, n.fake),
+        "kid" => (settings.kid.subset, fewest),
+        "precision" | "recall" | "density" | "coverage" => (k + 1, fewest),
+        _ => return None,
+    };
+    let way = if name == "kid" { "; --kid-subset N takes fewer" } else { "" };
+    (got < needed).then(|| format!("{name} needs {needed} images, got {got}{way}"))
 }

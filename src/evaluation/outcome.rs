@@ -51,6 +51,9 @@ pub struct Outcome {
     pub n_real: Option<usize>,
     /// None where a file of statistics does not say.
     pub n_fake: Option<usize>,
+    /// Hash of the decoded images; None where it was not needed (`--no-cache`) or features came from elsewhere.
+    pub real_sha256: Option<String>,
+    pub fake_sha256: Option<String>,
     /// None where the features come from elsewhere.
     pub extractor: Option<ExtractorUsed>,
     /// A protocol's name, or `custom`.
@@ -83,6 +86,8 @@ impl Serialize for Outcome {
         }
         map.serialize_entry("n_real", &self.n_real)?;
         map.serialize_entry("n_fake", &self.n_fake)?;
+        map.serialize_entry("real_sha256", &self.real_sha256)?;
+        map.serialize_entry("fake_sha256", &self.fake_sha256)?;
         map.serialize_entry("extractor", &self.extractor)?;
         map.serialize_entry("protocol", &self.protocol)?;
         if let Some((nearest, differences)) = &self.nearest_protocol {
@@ -167,6 +172,8 @@ mod tests {
             ],
             n_real: Some(10),
             n_fake: Some(20),
+            real_sha256: Some("cd".into()),
+            fake_sha256: None,
             extractor: Some(ExtractorUsed {
                 name: "pixels".into(),
                 sha256: "ab".into(),
@@ -181,7 +188,7 @@ mod tests {
             serde_json::to_string(&outcome).unwrap(),
             format!(
                 "{{\"fid\":2.0,\"fid_ci_low\":1.0,\"fid_ci_high\":3.0,\"is\":4.5,\"is_std\":0.5,\"n_real\":10,\
-                 \"n_fake\":20,\"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\"protocol\":\"custom\",\
+                 \"n_fake\":20,\"real_sha256\":\"cd\",\"fake_sha256\":null,\"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\"protocol\":\"custom\",\
                  \"nearest_protocol\":\"prdc\",\"protocol_differences\":[\"k 3, not 5\"],\"version\":\"{}\",\
                  \"seconds\":{{\"load\":0.75,\"fid\":1.0}},\"peak_rss_mb\":12.0}}",
                 env!("CARGO_PKG_VERSION")
