@@ -212,9 +212,8 @@ fn evaluation(
     let kept = if e.bootstrap > 0 { n_real } else { n_fake.min(n_real) } as f64;
     let (n_real, n_fake) = (n_real as f64, n_fake as f64);
     let image = dataset.images.pixels.len() as f64 / dataset.images.len().max(1) as f64 / MB;
-    // The moments of a network, copied and then written as bytes; half of that finds room in what the step
-    // freed.
-    let saving = moments(g.max(d));
+    // A state is a copy of weights, average and moments; half of that finds room in what the step freed.
+    let saving = (8 * g + 6 * d) as f64 / MB;
     // Covariance and its root; with the rows of the real side they stay.
     let kept_mb = kept * row + 3.0 * matrix + saving + BESIDE;
     // Rows as they come and as they are kept.
