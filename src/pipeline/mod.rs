@@ -130,12 +130,7 @@ impl<'a> Run<'a> {
         let first = self.trainer.spent().real_images;
         let mut hold = self.input.interrupt.hold();
         while self.trainer.progress() < 1.0 {
-            if let Some(signal) = self.input.interrupt.asked() {
-                if self.kept_g_steps != Some(self.trainer.spent().g_steps) {
-                    self.keep(false)?;
-                }
-                return Err(Interrupted { signal, g_steps: self.trainer.spent().g_steps }.into());
-            }
+            self.stop_if_asked()?;
             let before = self.trainer.points_reached(points);
             let shown = self.trainer.spent().real_images;
             let record = match self.trainer.step()? {
@@ -158,6 +153,7 @@ impl<'a> Run<'a> {
                 }
                 if at_point {
                     self.keep_point()?;
+                    self.stop_if_asked()?;
                     drop(hold);
                     self.measure_point()?;
                     hold = self.input.interrupt.hold();
@@ -167,6 +163,16 @@ impl<'a> Run<'a> {
             }
         }
         Ok(None)
+    }
+
+    /// Where a signal came: keeps the state, unless it is kept, and ends the run.
+    fn stop_if_asked(&mut self) -> Result<()> {
+        let Some(signal) = self.input.interrupt.asked() else { return Ok(()) };
+        let g_steps = self.trainer.spent().g_steps;
+        if self.kept_g_steps != Some(g_steps) {
+            self.keep(false)?;
+        }
+        Err(Interrupted { signal, g_steps }.into())
     }
 
     /// Keeps the state of now.
