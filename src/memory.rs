@@ -141,7 +141,7 @@ fn round_down(batch: usize) -> usize {
 }
 
 /// Gives back what is free, so that the next peak is of what is used.
-fn release() {
+pub fn release() {
     ganbench_nn::kernels::release_scratch();
     machine::release_freed_memory();
 }

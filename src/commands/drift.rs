@@ -12,8 +12,10 @@ use crate::machine::UsageError;
 
 #[derive(Debug, Args)]
 pub struct DriftArgs {
+    /// What the numbers were: a guard file, results, or a CSV
     #[arg(long, value_name = "FILE")]
     pub baseline: PathBuf,
+    /// What they are now: the same, or the folder of a sweep
     #[arg(long, value_name = "FILE|DIR")]
     pub candidate: PathBuf,
     /// Print one JSON object: verdict, exit_code, rows, notes

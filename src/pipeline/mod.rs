@@ -17,11 +17,11 @@ use thiserror::Error;
 
 use crate::generators::{generator_file, load_generator};
 use crate::interrupt::{Interrupt, Interrupted};
-use crate::machine;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::{Provenance, RecordWriter, RunFolder};
 use crate::session::Evaluator;
+use crate::{machine, memory};
 
 use measure::row;
 pub use measure::{Fakes, measure};
@@ -60,6 +60,8 @@ pub fn run(input: &RunInput<'_>) -> Result<()> {
     }
     let work = || {
         input.folder.create(input.plan, input.provenance)?;
+        // Else the peak of this run would be that of the largest run before it.
+        memory::release();
         machine::reset_peak_rss();
         let mut run = Run::start(input)?;
         let outcome = run.train()?;
