@@ -28,7 +28,9 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     if !args.dry_run {
         // First, so that a folder that cannot be written is known before any work.
         let _lock = Lock::wait(&out)?;
-        remove_unfinished(&out)?;
+        for folder in [out.clone(), out.join("plots")].iter().filter(|folder| folder.is_dir()) {
+            remove_unfinished(folder)?;
+        }
         std::fs::create_dir_all(&runs)
             .with_context(|| format!("cannot make the folder {}", runs.display()))?;
     }
