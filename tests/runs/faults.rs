@@ -145,14 +145,15 @@ fn result_files_cut_off_or_half_written_are_made_anew() {
         .collect();
     fs::write(out.join("results.parquet"), &whole[0][..whole[0].len() / 2]).unwrap();
     fs::write(out.join("results.csv"), b"").unwrap();
-    fs::write(out.join(".ganbench-abc"), b"half").unwrap();
+    let leftovers = [out.join(".ganbench-abc"), out.join("plots/.ganbench-abc")];
+    leftovers.iter().for_each(|path| fs::write(path, b"half").unwrap());
     // As a kill in the middle of the last line leaves it.
     fs::remove_file(run_of(&out).join("done")).unwrap();
     let scores = run_of(&out).join("scores.jsonl");
     let text = fs::read(&scores).unwrap();
     fs::write(&scores, &text[..text.len() - 40]).unwrap();
     ok(&strs(&args));
-    assert!(!out.join(".ganbench-abc").exists());
+    assert!(!leftovers.iter().any(|path| path.exists()));
     let csv = |bytes: &[u8]| super::without_clocks("results.csv", bytes.to_vec());
     assert_eq!(csv(&fs::read(out.join("results.csv")).unwrap()), csv(&whole[1]));
     assert_eq!(
