@@ -2,13 +2,13 @@
 //! the methods' presets. Unlike runs are never averaged, and what differs stands in the table's notes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use ganbench_baselines::methods;
 use ganbench_reports::{MethodLabel, ResultRow, TableKey, TableNote};
 use serde::Serialize;
 
 use crate::plan::Plan;
+use crate::run_folder::RunFolder;
 
 /// A run of a table, as far as its comparison needs it.
 pub struct Compared<'a> {
@@ -253,13 +253,8 @@ fn unlike_machines(runs: &[Compared<'_>], variants: &[Variant]) -> impl Iterator
 }
 
 /// What a run was made on, and where it went on; empty where its folder does not say.
-pub fn machines(run: &Path) -> BTreeSet<String> {
-    let read = |name: &str| {
-        let table: toml::Table = std::fs::read_to_string(run.join(name)).ok()?.parse().ok()?;
-        let text = |key: &str| table.get(key).and_then(toml::Value::as_str);
-        Some(format!("{}, {}, {}", text("cpu")?, text("simd")?, text("device")?))
-    };
-    ["provenance.toml", "provenance-resumed.toml"].into_iter().filter_map(read).collect()
+pub fn machines(run: &RunFolder) -> BTreeSet<String> {
+    run.provenances().map(|p| format!("{}, {}, {}", p.cpu, p.simd, p.device)).collect()
 }
 
 #[cfg(test)]

@@ -89,6 +89,12 @@ fn status_mb(name: &str) -> f64 {
     kb.map_or(0.0, |kb| kb / 1024.0)
 }
 
+/// Seconds since 1970; 0 where the clock stands before that.
+pub fn unix_s() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
+}
+
 /// The processor's model, or `unknown` where the system does not tell (other than Linux).
 pub fn cpu_name() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();

@@ -72,15 +72,16 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.is::<Interrupted>() => {
-            eprintln!("{error}");
-            let signal = error.downcast_ref::<Interrupted>().map_or(0, |e| e.signal);
-            ExitCode::from(interrupt::exit_code(signal))
-        }
-        Err(error) => {
-            eprintln!("error: {}", message(&error));
-            ExitCode::from(if commands::is_usage(&error) { USAGE } else { 1 })
-        }
+        Err(error) => match error.downcast_ref::<Interrupted>() {
+            Some(interrupted) => {
+                eprintln!("{interrupted}");
+                ExitCode::from(interrupt::exit_code(interrupted.signal))
+            }
+            None => {
+                eprintln!("error: {}", message(&error));
+                ExitCode::from(if commands::is_usage(&error) { USAGE } else { 1 })
+            }
+        },
     }
 }
 

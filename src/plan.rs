@@ -1,6 +1,6 @@
 //! What decides a run's results, every default explicit, and its identity.
 
-use ganbench_baselines::data::Split;
+use ganbench_baselines::data::{Split, hex};
 use ganbench_baselines::methods::{self, METHODS};
 use ganbench_baselines::train::{TrainPlan, Unit};
 use serde::{Deserialize, Serialize};
@@ -143,8 +143,7 @@ impl Plan {
         let mut plan = self.asked();
         plan.dataset.name = plan.dataset.label().to_string();
         let json = serde_json::to_vec(&plan).unwrap_or_default();
-        let hash = Sha256::digest(&json);
-        hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
+        hex(Sha256::new_with_prefix(json))[..16].to_string()
     }
 
     /// As `plan.toml` holds it.

@@ -45,7 +45,7 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
     let compared = plans.iter().zip(&scores).map(|((plan, run), rows)| Compared {
         plan,
         rows,
-        machines: fairness::machines(run.path()),
+        machines: fairness::machines(run),
     });
     let comparison = fairness::compare(&compared.collect::<Vec<_>>());
     let mut rows = Vec::new();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::{Diverged, StepRecord};
-use ganbench_reports::{ResultRow, remove_unfinished, write_atomic};
+use ganbench_reports::{ResultRow, remove_unfinished, short_hash, write_atomic};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
@@ -16,6 +16,8 @@ use crate::results::{SCORES_NAME, append_scores, run_rows};
 /// The fully resolved plan, in a run's folder.
 pub const PLAN_NAME: &str = "plan.toml";
 const RECORDS_NAME: &str = "train.jsonl";
+const PROVENANCE_NAME: &str = "provenance.toml";
+const RESUMED_NAME: &str = "provenance-resumed.toml";
 
 /// How and with what a run was made; nothing here is part of its identity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -145,8 +147,8 @@ impl RunFolder {
             .with_context(|| format!("cannot make the folder {}", checkpoints.display()))?;
         remove_unfinished(&self.path)?;
         self.write_plan(plan)?;
-        let first = self.path.join("provenance.toml");
-        let path = if first.exists() { self.path.join("provenance-resumed.toml") } else { first };
+        let first = self.path.join(PROVENANCE_NAME);
+        let path = if first.exists() { self.path.join(RESUMED_NAME) } else { first };
         write_atomic(&path, toml::to_string(provenance)?.as_bytes())?;
         Ok(())
     }
@@ -157,19 +159,22 @@ impl RunFolder {
         Ok(write_atomic(&self.path.join(PLAN_NAME), plan.to_toml()?.as_bytes())?)
     }
 
-    /// Refuses a plan that is this folder's but for the hash of its data or extractor: they changed.
+    /// The folder's plan. Refuses plans that are the same but for the hash of data or extractor: they changed.
     ///
     /// # Errors
-    /// Naming what changed.
-    pub fn check_content(&self, plan: &Plan) -> Result<()> {
+    /// Naming what changed, or as [`RunFolder::plan`].
+    pub fn plan_of_same_content(&self, plans: &[Plan]) -> Result<Plan> {
         let there = self.plan()?;
-        let Some((what, then, now)) = there.changed_content(plan) else { return Ok(()) };
+        let Some((what, then, now)) = plans.iter().find_map(|now| there.changed_content(now))
+        else {
+            return Ok(there);
+        };
         bail!(
             "{what} changed since {} was started: its hash was {}, it is {} now; put back what was there, or \
              choose another --out",
             self.path.display(),
-            then.get(..12).unwrap_or(then),
-            now.get(..12).unwrap_or(now)
+            short_hash(then),
+            short_hash(now)
         )
     }
 
@@ -178,10 +183,13 @@ impl RunFolder {
     /// # Errors
     /// If `provenance.toml` is missing or damaged.
     pub fn provenance(&self) -> Result<Provenance> {
-        let path = self.path.join("provenance.toml");
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
+        read_provenance(&self.path.join(PROVENANCE_NAME))
+    }
+
+    /// Of its first start and the latest; those that are there and whole.
+    pub fn provenances(&self) -> impl Iterator<Item = Provenance> {
+        let paths = [PROVENANCE_NAME, RESUMED_NAME].map(|name| self.path.join(name));
+        paths.into_iter().filter_map(|path| read_provenance(&path).ok())
     }
 
     /// # Errors
@@ -301,6 +309,12 @@ impl RecordWriter {
         self.file.sync_data().with_context(|| format!("cannot write {}", self.path.display()))?;
         Ok(self.written)
     }
+}
+
+fn read_provenance(path: &Path) -> Result<Provenance> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
 }
 
 /// One JSON value a line; a last line without its end was cut off and is left out.

@@ -7,6 +7,7 @@ use candle_core::Device;
 use ganbench_baselines::data::{self, Dataset, DatasetRequest, Stage};
 use ganbench_metrics::{Extractor, ExtractorOptions, RealReference, WeightsSource, load_with};
 use ganbench_nn::images::ImageBatch;
+use ganbench_reports::short_hash;
 
 use crate::machine::UsageError;
 use crate::plan::{DatasetPlan, EvaluationPlan, Plan};
@@ -70,8 +71,8 @@ pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset
              dataset.sha256 from the plan to start a new run",
             plan.name,
             plan.split,
-            &dataset.sha256[..12],
-            plan.sha256.get(..12).unwrap_or(&plan.sha256)
+            short_hash(&dataset.sha256),
+            short_hash(&plan.sha256)
         );
     }
     Ok(dataset)

@@ -98,13 +98,8 @@ impl Sweep<'_> {
             interrupt: self.interrupt,
             quiet: self.at.quiet,
         };
-        // What a signal ended is no failure of a run.
-        match pipeline::run(&input) {
-            Err(error) if error.is::<Panicked>() || error.is::<crate::interrupt::Interrupted>() => {
-                Err(error)
-            }
-            done => done.with_context(|| format!("run {} seed {}", plan.method, plan.train.seed)),
-        }
+        pipeline::run(&input)
+            .with_context(|| format!("run {} seed {}", plan.method, plan.train.seed))
     }
 
     /// The results of every run in the folder, those of other processes and invocations too.
@@ -125,8 +120,7 @@ pub fn check_unchanged(runs: &Path, plans: &[Plan]) -> Result<()> {
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", runs.display()))?.path();
         if path.join(PLAN_NAME).is_file() {
-            let folder = RunFolder::at(&path);
-            plans.iter().try_for_each(|plan| folder.check_content(plan))?;
+            RunFolder::at(&path).plan_of_same_content(plans)?;
         }
     }
     Ok(())

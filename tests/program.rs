@@ -104,9 +104,27 @@ pub fn on_disk(place: &Path, disk: Disk, args: &[&str]) -> Option<(Output, PathB
         "$@"; code=$?
         cp -a "$place" "$after" || exit 99
         exit $code"#;
-    let mut inside = Command::new("unshare");
-    inside.args(["-rm", "sh", "-c", script, "sh"]).args([place, before.as_path(), &after]);
-    inside.args([size.to_string(), mode.to_string()]).arg(env!("CARGO_BIN_EXE_ganbench"));
+    let paths = [place, before.as_path(), &after].map(text);
+    let more = [size.to_string(), mode.into(), env!("CARGO_BIN_EXE_ganbench").into()];
+    let words: Vec<String> =
+        paths.into_iter().chain(more).chain(args.iter().map(|a| (*a).to_string())).collect();
+    in_own_mounts(script, &words).map(|output| (output, after))
+}
+
+/// Runs a script of a shell, with words behind it as $1, $2, …, where it may mount and with the environment of
+/// [`command`]. None, with a note, where the system does not allow that (it takes Linux and user namespaces).
+pub fn in_own_mounts(script: &str, words: &[String]) -> Option<Output> {
+    let unshared = |args: &[&str]| {
+        let mut inside = Command::new("unshare");
+        inside.arg("-rm").args(args);
+        inside
+    };
+    let allowed = unshared(&["mount", "-t", "tmpfs", "none", "/mnt"]).output();
+    if !allowed.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no disk can be made here (unshare -rm, mount)");
+        return None;
+    }
+    let mut inside = unshared(&["sh", "-c", script, "sh"]);
     let of_program = command(&[]);
     for (name, value) in of_program.get_envs() {
         match value {
@@ -114,9 +132,5 @@ pub fn on_disk(place: &Path, disk: Disk, args: &[&str]) -> Option<(Output, PathB
             None => inside.env_remove(name),
         };
     }
-    let output = inside.args(args).output().ok().filter(|_| after.exists());
-    if output.is_none() {
-        eprintln!("skipped: no disk can be made here (unshare -rm, mount)");
-    }
-    Some((output?, after))
+    Some(inside.args(words).output().unwrap_or_else(|e| panic!("no shell could be started: {e}")))
 }

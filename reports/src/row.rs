@@ -110,45 +110,48 @@ pub struct Column {
     pub required: bool,
 }
 
-const fn column(name: &'static str, kind: ColumnKind) -> Column {
-    Column { name, kind, required: true }
+impl Column {
+    /// A column without which a file is refused.
+    pub const fn required(name: &'static str, kind: ColumnKind) -> Self {
+        Self { name, kind, required: true }
+    }
 }
 
 /// The columns of the result files, in order.
 pub const COLUMNS: [Column; 34] = [
-    column("run_id", ColumnKind::Text),
-    column("table", ColumnKind::Text),
-    column("method", ColumnKind::Text),
-    column("conditional", ColumnKind::Flag),
-    column("architecture", ColumnKind::Text),
-    column("width", ColumnKind::Count),
-    column("dataset", ColumnKind::Text),
-    column("dataset_sha256", ColumnKind::Text),
-    column("split", ColumnKind::Text),
-    column("seed", ColumnKind::Count),
-    column("budget_unit", ColumnKind::Text),
-    column("budget_amount", ColumnKind::Number),
-    column("batch", ColumnKind::Count),
-    column("g_steps", ColumnKind::Count),
-    column("d_steps", ColumnKind::Count),
-    column("real_images", ColumnKind::Count),
-    column("d_image_forwards", ColumnKind::Count),
-    column("g_image_forwards", ColumnKind::Count),
-    column("train_s", ColumnKind::Number),
-    column("peak_rss_mb", ColumnKind::Number),
-    column("checkpoint", ColumnKind::Text),
-    column("metric", ColumnKind::Text),
-    column("value", ColumnKind::MaybeNumber),
-    column("ci_low", ColumnKind::MaybeNumber),
-    column("ci_high", ColumnKind::MaybeNumber),
-    column("n_real", ColumnKind::Count),
-    column("n_fake", ColumnKind::Count),
-    column("extractor", ColumnKind::Text),
-    column("extractor_sha256", ColumnKind::Text),
-    column("protocol", ColumnKind::Text),
-    column("status", ColumnKind::Text),
-    column("version", ColumnKind::Text),
-    column("commit", ColumnKind::Text),
+    Column::required("run_id", ColumnKind::Text),
+    Column::required("table", ColumnKind::Text),
+    Column::required("method", ColumnKind::Text),
+    Column::required("conditional", ColumnKind::Flag),
+    Column::required("architecture", ColumnKind::Text),
+    Column::required("width", ColumnKind::Count),
+    Column::required("dataset", ColumnKind::Text),
+    Column::required("dataset_sha256", ColumnKind::Text),
+    Column::required("split", ColumnKind::Text),
+    Column::required("seed", ColumnKind::Count),
+    Column::required("budget_unit", ColumnKind::Text),
+    Column::required("budget_amount", ColumnKind::Number),
+    Column::required("batch", ColumnKind::Count),
+    Column::required("g_steps", ColumnKind::Count),
+    Column::required("d_steps", ColumnKind::Count),
+    Column::required("real_images", ColumnKind::Count),
+    Column::required("d_image_forwards", ColumnKind::Count),
+    Column::required("g_image_forwards", ColumnKind::Count),
+    Column::required("train_s", ColumnKind::Number),
+    Column::required("peak_rss_mb", ColumnKind::Number),
+    Column::required("checkpoint", ColumnKind::Text),
+    Column::required("metric", ColumnKind::Text),
+    Column::required("value", ColumnKind::MaybeNumber),
+    Column::required("ci_low", ColumnKind::MaybeNumber),
+    Column::required("ci_high", ColumnKind::MaybeNumber),
+    Column::required("n_real", ColumnKind::Count),
+    Column::required("n_fake", ColumnKind::Count),
+    Column::required("extractor", ColumnKind::Text),
+    Column::required("extractor_sha256", ColumnKind::Text),
+    Column::required("protocol", ColumnKind::Text),
+    Column::required("status", ColumnKind::Text),
+    Column::required("version", ColumnKind::Text),
+    Column::required("commit", ColumnKind::Text),
     Column { name: "d_image_forwards_g_step", kind: ColumnKind::Count, required: false },
 ];
 

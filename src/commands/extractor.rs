@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use candle_core::Device;
 use clap::Args;
-use ganbench_baselines::data::{Dataset, Split};
+use ganbench_baselines::data::{Dataset, Split, hex};
 use ganbench_metrics::small::{
     Card, CardSet, Recipe, Trained, TrainedOn, TrainingInput, train as train_classifier,
 };
@@ -84,7 +84,7 @@ pub fn train(args: &TrainExtractorArgs) -> Result<()> {
     let card = Card::new(&trained, on);
     let file = card.file(&trained)?;
     write_atomic(&args.out, &file)?;
-    let sha256 = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex(Sha256::new_with_prefix(&file));
     let outcome = Outcome { file: &args.out, sha256, bytes: file.len(), train_s, card: &card };
     println!("{}", serde_json::to_string_pretty(&outcome)?);
     Ok(())

@@ -80,7 +80,6 @@ fn surroundings(args: &MachineArgs) -> Result<(Surroundings, usize)> {
 
 /// How this invocation runs.
 fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_string(),
         commit: commit(),
@@ -91,7 +90,7 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
         simd: ganbench_nn::kernels::simd::isa().name().to_string(),
         threads,
         device: args.device.clone(),
-        started_unix_s: now.map_or(0, |d| d.as_secs()),
+        started_unix_s: machine::unix_s(),
     }
 }
 

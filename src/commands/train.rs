@@ -36,8 +36,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
     check(&plan.train, &dataset.images, plan.dataset.classes)?;
     if folder.path().join(PLAN_NAME).is_file() {
-        folder.check_content(&plan)?;
-        let there = folder.plan()?;
+        let there = folder.plan_of_same_content(std::slice::from_ref(&plan))?;
         if there.asked() != plan.asked() {
             bail!("{} holds a run of another plan; choose another --out", args.out.display());
         }

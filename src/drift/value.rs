@@ -61,13 +61,12 @@ pub struct Provenance {
 impl Provenance {
     /// Of this program on this machine, now.
     pub fn here() -> Self {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Self {
             version: env!("CARGO_PKG_VERSION").into(),
             commit: commit(),
             cpu: machine::cpu_name(),
             simd: ganbench_nn::kernels::simd::isa().name().into(),
-            unix_s: now.map_or(0, |d| d.as_secs()),
+            unix_s: machine::unix_s(),
             reasons: String::new(),
         }
     }
@@ -114,37 +113,33 @@ pub struct GuardedValue {
     pub provenance: Provenance,
 }
 
-const fn column(name: &'static str, kind: ColumnKind) -> Column {
-    Column { name, kind, required: true }
-}
-
 /// The columns of a guard file, in order.
 pub const COLUMNS: [Column; 25] = [
-    column("layer", ColumnKind::Text),
-    column("run_id", ColumnKind::Text),
-    column("dataset", ColumnKind::Text),
-    column("dataset_sha256", ColumnKind::Text),
-    column("method", ColumnKind::Text),
-    column("seed", ColumnKind::MaybeCount),
-    column("checkpoint", ColumnKind::Text),
-    column("name", ColumnKind::Text),
-    column("keys", ColumnKind::Text),
-    column("value", ColumnKind::MaybeNumber),
-    column("status", ColumnKind::Text),
-    column("ci_low", ColumnKind::MaybeNumber),
-    column("ci_high", ColumnKind::MaybeNumber),
-    column("tolerance", ColumnKind::MaybeNumber),
-    column("n_real", ColumnKind::Count),
-    column("n_fake", ColumnKind::Count),
-    column("extractor", ColumnKind::Text),
-    column("extractor_sha256", ColumnKind::Text),
-    column("protocol", ColumnKind::Text),
-    column("version", ColumnKind::Text),
-    column("commit", ColumnKind::Text),
-    column("cpu", ColumnKind::Text),
-    column("simd", ColumnKind::Text),
-    column("unix_s", ColumnKind::Count),
-    column("reasons", ColumnKind::Text),
+    Column::required("layer", ColumnKind::Text),
+    Column::required("run_id", ColumnKind::Text),
+    Column::required("dataset", ColumnKind::Text),
+    Column::required("dataset_sha256", ColumnKind::Text),
+    Column::required("method", ColumnKind::Text),
+    Column::required("seed", ColumnKind::MaybeCount),
+    Column::required("checkpoint", ColumnKind::Text),
+    Column::required("name", ColumnKind::Text),
+    Column::required("keys", ColumnKind::Text),
+    Column::required("value", ColumnKind::MaybeNumber),
+    Column::required("status", ColumnKind::Text),
+    Column::required("ci_low", ColumnKind::MaybeNumber),
+    Column::required("ci_high", ColumnKind::MaybeNumber),
+    Column::required("tolerance", ColumnKind::MaybeNumber),
+    Column::required("n_real", ColumnKind::Count),
+    Column::required("n_fake", ColumnKind::Count),
+    Column::required("extractor", ColumnKind::Text),
+    Column::required("extractor_sha256", ColumnKind::Text),
+    Column::required("protocol", ColumnKind::Text),
+    Column::required("version", ColumnKind::Text),
+    Column::required("commit", ColumnKind::Text),
+    Column::required("cpu", ColumnKind::Text),
+    Column::required("simd", ColumnKind::Text),
+    Column::required("unix_s", ColumnKind::Count),
+    Column::required("reasons", ColumnKind::Text),
 ];
 
 impl GuardedValue {

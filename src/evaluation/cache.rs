@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use candle_core::DeviceLocation;
+use ganbench_baselines::data::hex;
 use ganbench_metrics::files::{FeatureFile, write_features, write_statistics};
 use ganbench_metrics::{Extractor, MetricError};
 use sha2::{Digest as _, Sha256};
@@ -45,7 +46,7 @@ impl Key<'_> {
             self.device,
             self.content_sha256,
         );
-        Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(Sha256::new_with_prefix(text))
     }
 }
 

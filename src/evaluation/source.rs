@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use candle_core::Device;
+use ganbench_baselines::data::hex;
 use ganbench_baselines::data::sources::{self, BatchSource, ImageSource, SourceRequest};
 use ganbench_baselines::train::SampleRequest;
 use ganbench_nn::images::ImageBatch;
@@ -77,5 +78,5 @@ fn content_sha256(images: &ImageBatch) -> String {
     for label in images.labels.iter().flatten() {
         hash.update(label.to_le_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(hash)
 }

@@ -1,12 +1,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::{
     assert_same, copy, has_lines, names, run_of, sixty_steps, start_with_log, states, until,
 };
-use crate::program::{ganbench, ok, refused, strs};
+use crate::program::{ganbench, in_own_mounts, ok, refused, strs};
 
 /// A sweep killed in the middle, with two states.
 fn killed_half_way(methods: &str, out: &Path) -> Vec<String> {
@@ -230,25 +229,9 @@ fn a_run_that_diverges_says_where_and_keeps_its_last_good_state() {
     assert_eq!(fs::read_to_string(run.join("diverged.json")).unwrap(), text);
 }
 
-/// Runs a script in a name space of its own, where it may mount; nothing where the system does not allow
-/// that, which is said.
-fn in_own_mounts(script: &str) -> Option<(i32, String)> {
-    let allowed =
-        Command::new("unshare").args(["-rm", "mount", "-t", "tmpfs", "none", "/mnt"]).output();
-    if !allowed.is_ok_and(|o| o.status.success()) {
-        println!("skipped: this system lets no test mount a small disk");
-        return None;
-    }
-    let mut command = Command::new("unshare");
-    command.args(["-rm", "sh", "-c", script]);
-    let like = crate::program::command(&[]);
-    for (name, value) in like.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    let output = command.output().unwrap();
+/// Exit code of a script in which disks can be mounted, and all that it said.
+fn with_disks(script: &str) -> Option<(i32, String)> {
+    let output = in_own_mounts(script, &[])?;
     let text = [output.stdout, output.stderr].map(|b| String::from_utf8_lossy(&b).into_owned());
     Some((output.status.code().unwrap_or(-1), text.concat()))
 }
@@ -289,7 +272,7 @@ fn a_full_disk_stops_a_run_which_goes_on_once_there_is_room() {
              cp -a {shown}/out {}\n",
             kept.display()
         );
-        let Some((code, text)) = in_own_mounts(&script) else { return };
+        let Some((code, text)) = with_disks(&script) else { return };
         assert_eq!(code, 0, "{first}: {text}");
         assert!(text.contains("code 1\n") && text.contains("No space left on device"), "{text}");
         assert!(!text.contains("panicked") && !text.contains("unfinished: "), "{text}");
@@ -307,7 +290,7 @@ fn a_folder_that_cannot_be_written_is_refused_before_any_work() {
     fs::create_dir(&disk).unwrap();
     let run = quoted(&sixty_steps("gan", &disk.join("out")));
     let script = format!("mount -t tmpfs -o ro none {0} || exit 99\n{run}", disk.display());
-    if let Some((code, text)) = in_own_mounts(&script) {
+    if let Some((code, text)) = with_disks(&script) {
         assert!(code == 1 && text.contains("cannot make the folder"), "{code} {text}");
         assert!(text.contains("Read-only file system"), "{text}");
     }

@@ -5,12 +5,13 @@
 //! none of these is recorded.
 
 use std::fs;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{DataError, hex};
+use super::DataError;
+use super::hash::{hex, update_from};
 
 /// A file of the hub cache and what is known of it.
 pub(super) struct CachedFile<'a> {
@@ -93,13 +94,7 @@ pub(super) fn remove(path: &Path) {
 }
 
 fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = fs::File::open(path)?;
     let mut hash = Sha256::new();
-    let mut block = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok(hex(hash)),
-            n => hash.update(&block[..n]),
-        }
-    }
+    update_from(&mut hash, fs::File::open(path)?)?;
+    Ok(hex(hash))
 }

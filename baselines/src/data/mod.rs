@@ -12,6 +12,7 @@ mod content;
 mod decode;
 mod error;
 mod folder;
+pub(crate) mod hash;
 mod hub;
 mod hub_hash;
 mod parquet;
@@ -30,10 +31,10 @@ use std::str::FromStr;
 
 use ganbench_nn::images::{ImageBatch, ImageSize};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 pub use catalogue::{DatasetInfo, datasets, default_extractor};
 pub use error::DataError;
+pub use hash::hex;
 pub use places::Places;
 
 /// Which part of a dataset.
@@ -213,8 +214,4 @@ fn room(count: usize, size: ImageSize) -> Result<Vec<u8>, DataError> {
         .and_then(|bytes| pixels.try_reserve_exact(bytes).ok())
         .ok_or(DataError::Memory { images: count, size })?;
     Ok(pixels)
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -252,7 +252,7 @@ fn fairness_notes(methods: &[Method<'_>], rows: &[ResultRow]) -> Vec<String> {
 }
 
 /// The first 12 characters of a hash.
-pub(super) fn short_hash(hash: &str) -> String {
+pub fn short_hash(hash: &str) -> String {
     hash.chars().take(12).collect()
 }
 

@@ -17,6 +17,7 @@ mod markdown;
 mod sheet;
 mod text;
 
+pub use build::short_hash;
 pub use csv_file::csv;
 pub(crate) use key::shared_key;
 pub use key::{TableKey, split_by_table};

@@ -1,14 +1,14 @@
 //! Where the bytes of a file of images are: on the disk, or in memory.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read as _};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ganbench_nn::numpy::Input;
 
 use super::{ImageSource, SourceError, SourceRequest, array, hasher, parquet, tensors};
-use crate::data::hex;
+use crate::data::hash::{hex, update_from};
 
 /// Files of many images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,15 +101,8 @@ impl Backing {
 
     /// Hash of format, number of images and all bytes.
     pub(super) fn sha256(&self, format: ArrayFormat, images: usize) -> Result<String, SourceError> {
-        use sha2::Digest as _;
         let mut hash = hasher(format.as_str(), images);
-        let mut input = BufReader::new(self.input()?);
-        let mut piece = vec![0; 1 << 16];
-        loop {
-            match input.read(&mut piece).map_err(SourceError::io("read", self.path()))? {
-                0 => return Ok(hex(hash)),
-                n => hash.update(&piece[..n]),
-            }
-        }
+        update_from(&mut hash, self.input()?).map_err(SourceError::io("read", self.path()))?;
+        Ok(hex(hash))
     }
 }
