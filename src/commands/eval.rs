@@ -207,7 +207,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     }
     let (mut real, real_sha256) = features_of(real.as_mut(), keep, &ready, cached)?;
     let (mut fake, fake_sha256) = features_of(fake.as_mut(), keep, &ready, cached)?;
-    if args.real == args.fake || real_sha256.is_some() && real_sha256 == fake_sha256 {
+    if args.real == args.fake || real_sha256 == fake_sha256 {
         eprintln!("warning: --real and --fake are the same images; every distance will be about 0");
     }
     let is_bias = protocol.is_bias && ready.extractor.logit_bias().is_some();
@@ -242,8 +242,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         values: measured.values,
         n_real,
         n_fake,
-        real_sha256,
-        fake_sha256,
+        real_sha256: Some(real_sha256),
+        fake_sha256: Some(fake_sha256),
         extractor: Some(ExtractorUsed {
             name: extractor.into(),
             sha256: ready.extractor.weights_sha256().into(),
@@ -286,7 +286,7 @@ fn open(
 }
 
 /// Features of a source, from the cache where they are there and that is allowed; and the hash of the
-/// images, where the cache needed it.
+/// images.
 ///
 /// # Errors
 /// If the images cannot be read or the extractor cannot take them. A cache that cannot be written to is a
@@ -296,14 +296,17 @@ pub fn features_of(
     keep: Keep,
     ready: &Ready,
     cached: bool,
-) -> Result<(Side, Option<String>)> {
+) -> Result<(Side, String)> {
     let extractor = ready.extractor.as_ref();
     let how = Collect { extractor, keep, quiet: ready.quiet };
-    let Some(cache) = ready.cache.as_ref().filter(|_| cached) else {
-        return Ok((collect(source, how)?, None));
-    };
     let started = Instant::now();
     let content_sha256 = source.content_sha256()?;
+    let Some(cache) = ready.cache.as_ref().filter(|_| cached) else {
+        let load_s = started.elapsed().as_secs_f64();
+        let mut side = collect(source, how)?;
+        side.load_s += load_s;
+        return Ok((side, content_sha256));
+    };
     let device = ready.device.location();
     let key = Key { content_sha256: &content_sha256, extractor, exact: ready.exact, device, keep };
     let hit = cache.get(&key);
@@ -317,14 +320,14 @@ pub fn features_of(
                 source.len()
             );
         }
-        return Ok((Side { load_s, n: Some(source.len()), ..side }, Some(content_sha256)));
+        return Ok((Side { load_s, n: Some(source.len()), ..side }, content_sha256));
     }
     let mut side = collect(source, how)?;
     side.load_s += load_s;
     if let Err(error) = cache.put(&key, &side) {
         eprintln!("note: {error:#}; the features are not kept");
     }
-    Ok((side, Some(content_sha256)))
+    Ok((side, content_sha256))
 }
 
 /// Says where counts are too small for FID to mean what readers expect.

@@ -1,6 +1,7 @@
 //! What `eval` and `metrics` print: one flat JSON object, or lines for people.
 
 use ganbench_metrics::{Interval, MetricValue};
+use ganbench_reports::short_hash;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 /// Wall-clock seconds of each part of the work, in the order in which the parts were first met. They do not
@@ -51,7 +52,7 @@ pub struct Outcome {
     pub n_real: Option<usize>,
     /// None where a file of statistics does not say.
     pub n_fake: Option<usize>,
-    /// Hash of the decoded images; None where it was not needed (`--no-cache`) or features came from elsewhere.
+    /// Hash of the images; None where features came from elsewhere.
     pub real_sha256: Option<String>,
     pub fake_sha256: Option<String>,
     /// None where the features come from elsewhere.
@@ -121,7 +122,7 @@ impl Outcome {
         let count = |n: Option<usize>| n.map_or("?".to_string(), |n| n.to_string());
         println!("{:<14} {} real, {} fake", "images", count(self.n_real), count(self.n_fake));
         if let Some(extractor) = &self.extractor {
-            let sha256 = extractor.sha256.get(..12).unwrap_or(&extractor.sha256);
+            let sha256 = short_hash(&extractor.sha256);
             println!("{:<14} {} (weights {sha256})", "extractor", extractor.name);
         }
         println!("{:<14} {}", "protocol", self.protocol);
