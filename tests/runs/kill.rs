@@ -35,7 +35,7 @@ impl Hits {
 }
 
 fn unfinished(folder: &Path) -> bool {
-    !names(folder, |name| name.starts_with(".ganbench-")).is_empty()
+    !names(folder, |name| name.starts_with('.')).is_empty()
 }
 
 /// Points of the curve that were kept, and those of them that were measured.

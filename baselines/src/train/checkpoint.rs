@@ -7,7 +7,6 @@
 //! number of discriminator steps; the order of an epoch is a function of the seed.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -18,6 +17,7 @@ use thiserror::Error;
 
 use super::Trainer;
 use super::budget::Spent;
+use crate::data::hash::{hex, update_from};
 
 /// Of the states' form; another one is refused.
 const FORMAT: u32 = 2;
@@ -25,7 +25,7 @@ const FORMAT: u32 = 2;
 const KEPT: usize = 2;
 /// Key of the JSON in the header.
 const KEY: &str = "ganbench";
-/// A file that is being written; one that is found was left by a process that died.
+/// A file that is being written.
 const UNFINISHED: &str = ".ganbench-unfinished";
 
 /// A checkpoint that cannot be written or read.
@@ -107,20 +107,23 @@ fn write_file(
     })
 }
 
-fn sha256_of(path: &Path) -> std::io::Result<String> {
-    let mut file = std::fs::File::open(path)?;
-    let (mut hash, mut block) = (Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok(in_name(hash)),
-            n => hash.update(&block[..n]),
+/// Removes what processes that died were writing. Nothing else of a run is hidden: it is [`UNFINISHED`], or
+/// the file that safetensors itself makes before it (`.tmp…`). What cannot be removed is in nobody's way.
+fn remove_leftovers(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(b".") {
+            let _ = std::fs::remove_file(entry.path());
         }
     }
+    Ok(())
 }
 
-/// The digits that a name carries.
-fn in_name(hash: Sha256) -> String {
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+/// The digits of a hash that a name carries.
+fn in_name(content: impl std::io::Read) -> std::io::Result<String> {
+    let mut hash = Sha256::new();
+    update_from(&mut hash, content)?;
+    Ok(hex(hash)[..16].to_string())
 }
 
 /// The states of a folder, newest first: step, digits of the hash, path.
@@ -197,7 +200,8 @@ impl Trainer<'_> {
         let step = self.spent.g_steps;
         let header = HashMap::from([(KEY.to_string(), json)]);
         let path = write_file(dir, &tensors, Some(header), |unfinished| {
-            Ok(dir.join(format!("state-{step:08}-{}.safetensors", sha256_of(unfinished)?)))
+            let hash = in_name(std::fs::File::open(unfinished)?)?;
+            Ok(dir.join(format!("state-{step:08}-{hash}.safetensors")))
         })?;
         let older = states(dir)?.into_iter().filter(|(_, _, other)| *other != path);
         let (same, older): (Vec<_>, Vec<_>) = older.partition(|(other, _, _)| *other >= step);
@@ -212,7 +216,8 @@ impl Trainer<'_> {
     /// # Errors
     /// If no state is whole and of this plan's networks, or only those of an older ganbench are there.
     pub fn load_newest(&mut self, dir: &Path) -> Result<Option<Loaded>, CheckpointError> {
-        let _ = std::fs::remove_file(dir.join(UNFINISHED));
+        remove_leftovers(dir)
+            .map_err(|source| CheckpointError::Read { path: dir.to_path_buf(), source })?;
         let older = dir.join("state");
         if older.is_dir() {
             return Err(CheckpointError::Older { path: older });
@@ -240,9 +245,9 @@ impl Trainer<'_> {
 
     fn load(&mut self, path: &Path, hash: &str) -> Result<RunMark, CheckpointError> {
         let damaged = |what: String| CheckpointError::Damaged { path: path.to_path_buf(), what };
-        let bytes = std::fs::read(path)
-            .map_err(|source| CheckpointError::Read { path: path.to_path_buf(), source })?;
-        let found = in_name(Sha256::new_with_prefix(&bytes));
+        let read = |source| CheckpointError::Read { path: path.to_path_buf(), source };
+        let bytes = std::fs::read(path).map_err(read)?;
+        let found = in_name(&bytes[..]).map_err(read)?;
         if found != hash {
             return Err(damaged(format!("its content has hash {found}, its name says {hash}")));
         }
