@@ -104,6 +104,28 @@ impl ToPixels {
     }
 }
 
+/// A learnt map that all images start from.
+pub struct Constant(Var);
+
+impl Constant {
+    /// `[1, channels, side, side]`, from N(0, 1).
+    ///
+    /// # Errors
+    /// If the scope holds this tensor already.
+    pub fn new(scope: &Scope, channels: usize, side: usize) -> Result<Self> {
+        Ok(Self(scope.param("const", &[1, channels, side, side], Init::normal(1.0))?))
+    }
+
+    /// `[n, channels, side, side]`.
+    ///
+    /// # Errors
+    /// None in practice: candle's shapes return results.
+    pub fn forward(&self, n: usize, pass: Pass) -> Result<Tensor> {
+        let (_, channels, h, w) = self.0.dims4()?;
+        pass.weight(&self.0).broadcast_as((n, channels, h, w))
+    }
+}
+
 /// z / √(mean z² + 1e-8), row by row: `[n, d]`.
 ///
 /// # Errors
