@@ -44,6 +44,13 @@ pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     Ok(threads)
 }
 
+/// Has candle keep gradients on its tape, which losses that hold a gradient need. Costs memory, so only they
+/// ask for it. Call before any other thread exists.
+pub fn keep_gradients_on_the_tape() {
+    // SAFETY: called before the threads are started, while this is the only one.
+    unsafe { std::env::set_var(ganbench_nn::kernels::SWITCH, "1") };
+}
+
 /// Lets freed memory stay with the program: a training step frees and takes the same large buffers over
 /// and over, and giving them back to the kernel each time costs more than the arithmetic.
 pub fn keep_freed_memory() {

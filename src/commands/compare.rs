@@ -113,7 +113,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
 
 const REAL_IMAGES: &str = "real images";
 
-/// Without a cache `eval` does not hash the images.
+/// `metrics` knows features only.
 fn both_known(a: &Sample, b: &Sample) -> bool {
     [a, b].iter().all(|s| s.measure.get(REAL_IMAGES).is_some_and(|hash| !hash.is_empty()))
 }

@@ -26,7 +26,7 @@ use ganbench_metrics::{ExtractorError, MetricError};
 
 use crate::cli::{Cli, MachineArgs};
 use crate::machine;
-use crate::plan::PlanError;
+use crate::plan::{Plan, PlanError};
 use crate::run_folder::{Provenance, commit};
 use crate::session::Surroundings;
 
@@ -66,8 +66,14 @@ pub fn completions(shell: clap_complete::Shell) -> Result<()> {
     Ok(())
 }
 
-/// Threads, device and places, from the command line.
-fn surroundings(args: &MachineArgs) -> Result<(Surroundings, usize)> {
+/// Threads, device and places, from the command line, for training by these plans.
+fn surroundings<'a>(
+    args: &MachineArgs,
+    plans: impl IntoIterator<Item = &'a Plan>,
+) -> Result<(Surroundings, usize)> {
+    if plans.into_iter().any(|plan| plan.train.parts.second_order()) {
+        machine::keep_gradients_on_the_tape();
+    }
     let threads = machine::set_threads(args.threads)?;
     let at = Surroundings {
         data: args.data.clone(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use candle_core::Device;
 use clap::Args;
+use ganbench_baselines::methods::METHODS;
 
 use crate::drift::probe::{FixedImages, Pieces, cifar10_is_there, probe};
 use crate::drift::{Provenance, write};
@@ -33,6 +34,9 @@ pub struct ProbeArgs {
 /// # Errors
 /// If a metric or step fails, or the file cannot be written.
 pub fn run(args: &ProbeArgs) -> Result<()> {
+    if METHODS.iter().any(|method| (method.parts)().second_order()) {
+        machine::keep_gradients_on_the_tape();
+    }
     machine::set_threads(args.threads)?;
     let at = Surroundings {
         data: args.data.clone(),

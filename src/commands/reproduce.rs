@@ -20,7 +20,7 @@ use crate::{estimate, memory, report};
 pub fn run(args: &ReproduceArgs) -> Result<()> {
     let recipe = recipe(args)?;
     let mut plans = plans(args, &recipe)?;
-    let (at, threads) = super::surroundings(&args.machine)?;
+    let (at, threads) = super::surroundings(&args.machine, &plans)?;
     let interrupt = Interrupt::watch()?;
     let first = plans.first_mut().context("no methods or no seeds were asked for")?;
     let out = args.out.clone().unwrap_or_else(|| default_out(&recipe, &first.dataset.name));

@@ -28,7 +28,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     }
     let mut plan = resolve(table, &place)?;
 
-    let (at, threads) = super::surroundings(&args.machine)?;
+    let (at, threads) = super::surroundings(&args.machine, [&plan])?;
     let interrupt = Interrupt::watch()?;
     let folder = RunFolder::at(&args.out);
     let _lock = Lock::take(folder.path())?;

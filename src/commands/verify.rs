@@ -89,7 +89,7 @@ struct Verified {
 pub fn run(args: &VerifyArgs) -> Result<bool> {
     let folder = RunFolder::open(&args.run)?;
     let mut plan = folder.plan()?;
-    let (at, threads) = super::surroundings(&args.machine)?;
+    let (at, threads) = super::surroundings(&args.machine, [&plan])?;
     let here = super::provenance(&args.machine, threads);
     let machine_differences = differences(&folder.provenance()?, &here);
     let allowed = !machine_differences.is_empty();

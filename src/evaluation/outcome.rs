@@ -52,7 +52,7 @@ pub struct Outcome {
     pub n_real: Option<usize>,
     /// None where a file of statistics does not say.
     pub n_fake: Option<usize>,
-    /// Hash of the images; None where features came from elsewhere.
+    /// Hash of the images as given, encoded where they are; None where features came from elsewhere.
     pub real_sha256: Option<String>,
     pub fake_sha256: Option<String>,
     /// None where the features come from elsewhere.

@@ -5,25 +5,44 @@ pub mod adversarial;
 pub mod consistency;
 pub mod contrastive;
 pub mod d2dce;
+mod further;
+pub mod gradient_penalty;
 pub mod kdd;
+pub mod latent_consistency;
+pub mod lecam;
 pub mod similarity;
 pub mod supcon;
+pub mod weight_clipping;
 
 #[cfg(test)]
 mod golden_tests;
 
+pub use further::{FurtherPasses, TurnPasses};
+
 use candle_core::{Result, Tensor};
 
-use crate::augment::Augmentation;
-use crate::networks::{HeadSpec, Scored};
+use crate::networks::{HeadSpec, Latent, Scored};
+
+/// The images of a step, f32 `[n, channels, h, w]` in [−1, 1], constants of the discriminator's step.
+pub struct StepImages {
+    pub x_real: Tensor,
+    pub x_fake: Tensor,
+    /// Augmented as the discriminator saw them; of the reals, the first view.
+    pub seen_real: Tensor,
+    pub seen_fake: Tensor,
+}
 
 /// What a discriminator step sees: every view of the reals, and the fakes.
 pub struct DiscriminatorBatch<'a> {
     /// One entry a view; the first is what adversarial losses read.
     pub real_views: Vec<Scored<'a>>,
     pub fake: Scored<'a>,
-    /// What the part at hand asked for with [`Loss::extra_view`].
-    pub extra_view: Option<Scored<'a>>,
+    pub images: StepImages,
+    /// What the fakes were made from.
+    pub latent: Latent,
+    /// Discriminator steps made before this one.
+    pub d_step: u64,
+    pub further: FurtherPasses<'a>,
 }
 
 impl<'a> DiscriminatorBatch<'a> {
@@ -38,6 +57,11 @@ pub struct GeneratorBatch<'a> {
     pub fake: Scored<'a>,
     /// Reals as constants, for losses that ask for them.
     pub real: Option<Scored<'a>>,
+    /// The fakes before augmentation, f32 `[n, channels, h, w]`; gradients reach the generator.
+    pub x_fake: Tensor,
+    /// What they were made from.
+    pub latent: Latent,
+    pub further: FurtherPasses<'a>,
 }
 
 /// One summand of a loss.
@@ -92,11 +116,23 @@ pub trait Loss {
         false
     }
 
-    /// A further view of the reals that this part compares with, beside what the method's own
-    /// augmentation gives; it reaches [`DiscriminatorBatch::extra_view`] of this part only.
-    fn extra_view(&self) -> Option<Augmentation> {
+    /// Whether this part differentiates a gradient again ([`ganbench_nn::kernels::TwiceDifferentiable`]).
+    fn second_order(&self) -> bool {
+        false
+    }
+
+    /// The discriminator's weights are clipped to ± this after each of its updates.
+    fn weight_bound(&self) -> Option<f64> {
         None
     }
+
+    /// What this part remembers from step to step, by name: a part of the run's state.
+    fn memory(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    /// Takes back one value of [`Loss::memory`]; a name that is not its own is none of its business.
+    fn remember(&self, _name: &str, _value: f64) {}
 
     /// # Errors
     /// If the batch lacks what this part reads.

@@ -10,7 +10,7 @@ mod reacgan;
 mod supcon;
 
 pub use parts::{
-    AdversarialPart, ConditioningPart, ContrastivePart, Parts, Passes, RegulariserPart,
+    AdversarialPart, ConditioningPart, ContrastivePart, First, Parts, Passes, RegulariserPart,
 };
 
 /// One method.

@@ -8,8 +8,12 @@ use crate::losses::adversarial::{Adversarial, Form};
 use crate::losses::consistency::Consistency;
 use crate::losses::contrastive::Contrastive;
 use crate::losses::d2dce::{D2dCe, D2dCeConstants, Stabilise};
+use crate::losses::gradient_penalty::{GradientPenalty, Penalty};
 use crate::losses::kdd::{Kdd, KddConstants};
+use crate::losses::latent_consistency::LatentConsistency;
+use crate::losses::lecam::LeCam;
 use crate::losses::supcon::{Denominator, SupCon, SupConConstants, Variant};
+use crate::losses::weight_clipping::WeightClipping;
 use crate::networks::HeadKind;
 
 /// What tells reals from fakes.
@@ -44,7 +48,67 @@ pub struct ContrastivePart {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum RegulariserPart {
-    Consistency { lambda: f64, augmentation: Augmentation },
+    /// CR with `lambda_fake` 0, bCR with both.
+    Consistency {
+        lambda_real: f64,
+        lambda_fake: f64,
+        augmentation: Augmentation,
+    },
+    /// zCR; with bCR it is ICR.
+    LatentConsistency {
+        radius: f64,
+        lambda_d: f64,
+        lambda_g: f64,
+    },
+    GradientPenalty {
+        penalty: Penalty,
+        lambda: f64,
+        interval: u64,
+    },
+    LeCam {
+        lambda: f64,
+        decay: f64,
+        start_d_step: u64,
+    },
+    WeightClipping {
+        bound: f64,
+    },
+}
+
+impl RegulariserPart {
+    fn loss(&self) -> Box<dyn Loss> {
+        match *self {
+            Self::Consistency { lambda_real, lambda_fake, augmentation } => {
+                Box::new(Consistency { lambda_real, lambda_fake, augmentation })
+            }
+            Self::LatentConsistency { radius, lambda_d, lambda_g } => {
+                Box::new(LatentConsistency { radius, lambda_d, lambda_g })
+            }
+            Self::GradientPenalty { penalty, lambda, interval } => {
+                Box::new(GradientPenalty { penalty, lambda, interval })
+            }
+            Self::LeCam { lambda, decay, start_d_step } => {
+                Box::new(LeCam::new(lambda, decay, start_d_step))
+            }
+            Self::WeightClipping { bound } => Box::new(WeightClipping { bound }),
+        }
+    }
+}
+
+/// Which network learns first in a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum First {
+    #[default]
+    Discriminator,
+    /// And the first discriminator update of the step uses the same fakes (ContraD's StyleGAN2 code).
+    Generator,
+}
+
+impl First {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How reals and fakes go through the discriminator.
@@ -62,6 +126,8 @@ pub enum Passes {
 #[serde(deny_unknown_fields)]
 pub struct Parts {
     pub passes: Passes,
+    #[serde(default, skip_serializing_if = "First::is_default")]
+    pub first: First,
     /// The learning rates rise linearly over this share of the budget.
     pub lr_warmup_share: f64,
     pub adversarial: AdversarialPart,
@@ -78,6 +144,7 @@ impl Parts {
     pub fn plain(adversarial: AdversarialPart) -> Self {
         Self {
             passes: Passes::Separate,
+            first: First::default(),
             lr_warmup_share: 0.0,
             adversarial,
             conditioning: ConditioningPart::None,
@@ -90,6 +157,12 @@ impl Parts {
     /// Whether class labels are used.
     pub fn conditional(&self) -> bool {
         self.conditioning != ConditioningPart::None
+    }
+
+    /// Whether a part differentiates a gradient again, for which candle's switch has to be set
+    /// ([`ganbench_nn::kernels::SWITCH`]).
+    pub fn second_order(&self) -> bool {
+        self.losses(1).iter().any(|loss| loss.second_order())
     }
 
     /// The losses, the adversarial one first. `hidden` is the width of hidden layers and embeddings.
@@ -134,16 +207,7 @@ impl Parts {
                 outputs: c.projection_dim,
             }));
         }
-        for regulariser in &self.regularisers {
-            match regulariser {
-                RegulariserPart::Consistency { lambda, augmentation } => {
-                    losses.push(Box::new(Consistency {
-                        lambda: *lambda,
-                        augmentation: *augmentation,
-                    }));
-                }
-            }
-        }
+        losses.extend(self.regularisers.iter().map(RegulariserPart::loss));
         losses
     }
 }

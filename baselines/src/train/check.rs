@@ -27,6 +27,12 @@ pub enum TrainError {
     Head(&'static str),
     #[error("a regulariser reads the head {0}, and the method's adversarial loss has none")]
     MissingHead(&'static str),
+    #[error(
+        "the method has a gradient penalty, whose gradient is one of second order, and candle keeps it only with {}=1 \
+         in the environment of the program; set it and start again",
+        ganbench_nn::kernels::SWITCH
+    )]
+    SecondOrder,
     #[error("{field} must be {expected}, got {got}")]
     Value { field: &'static str, expected: &'static str, got: String },
     #[error(transparent)]
@@ -73,6 +79,9 @@ pub fn check(
         return Err(TrainError::NoLabels);
     }
     heads(&plan.parts.losses(plan.network.head_hidden))?;
+    if plan.parts.second_order() && !ganbench_nn::kernels::switched_on() {
+        return Err(TrainError::SecondOrder);
+    }
     Ok(a)
 }
 

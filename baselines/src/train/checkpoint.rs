@@ -20,7 +20,7 @@ use super::budget::Spent;
 use crate::data::hash::{hex, update_from};
 
 /// Of the states' form; another one is refused.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// States kept: the newest, and one to fall back to.
 const KEPT: usize = 2;
 /// Key of the JSON in the header.
@@ -75,6 +75,9 @@ struct State {
     optimizer_d_steps: u64,
     /// Positions of the random streams in 32-bit words, as decimal text (they exceed JSON's numbers).
     streams: BTreeMap<String, String>,
+    /// What loss parts remember from step to step, as the bits of f64.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    memory: BTreeMap<String, u64>,
     run: RunMark,
 }
 
@@ -165,7 +168,7 @@ impl Trainer<'_> {
     ///
     /// # Errors
     /// If the folder cannot be written; the older states are then still there.
-    pub fn save(&self, dir: &Path, mark: RunMark) -> Result<(), CheckpointError> {
+    pub fn save(&mut self, dir: &Path, mark: RunMark) -> Result<(), CheckpointError> {
         let write = |source| CheckpointError::Write { path: dir.to_path_buf(), source };
         let mut tensors = Tensors::new();
         for (group, state) in [
@@ -178,22 +181,24 @@ impl Trainer<'_> {
             let state = state.map_err(|e| write(std::io::Error::other(e)))?;
             tensors.extend(state.into_iter().map(|(name, t)| (format!("{group}/{name}"), t)));
         }
-        let streams = &self.streams;
         let state = State {
             format: FORMAT,
             spent: self.spent,
             warmup_g_steps: self.warmup_g_steps,
             optimizer_g_steps: self.generator.optimizer.steps(),
             optimizer_d_steps: self.discriminator.optimizer.steps(),
-            streams: [
-                ("z_d", &streams.z_d),
-                ("z_g", &streams.z_g),
-                ("augment_d", &streams.augment_d),
-                ("augment_g", &streams.augment_g),
-            ]
-            .into_iter()
-            .map(|(name, stream)| (name.to_string(), stream.position().to_string()))
-            .collect(),
+            streams: self
+                .streams
+                .named()
+                .into_iter()
+                .map(|(name, stream)| (name.to_string(), stream.position().to_string()))
+                .collect(),
+            memory: self
+                .losses
+                .iter()
+                .flat_map(|part| part.memory())
+                .map(|(name, value)| (name.to_string(), value.to_bits()))
+                .collect(),
             run: mark,
         };
         let json = serde_json::to_string(&state).map_err(|e| write(e.into()))?;
@@ -273,14 +278,12 @@ impl Trainer<'_> {
         g.load(&group("optimizer_g"), state.optimizer_g_steps).map_err(off)?;
         let d = &mut self.discriminator.optimizer;
         d.load(&group("optimizer_d"), state.optimizer_d_steps).map_err(off)?;
-        for (name, stream) in [
-            ("z_d", &mut self.streams.z_d),
-            ("z_g", &mut self.streams.z_g),
-            ("augment_d", &mut self.streams.augment_d),
-            ("augment_g", &mut self.streams.augment_g),
-        ] {
+        for (name, stream) in self.streams.named() {
             let position = state.streams.get(name).and_then(|p| p.parse().ok());
             stream.seek(position.ok_or_else(|| damaged(format!("no position of stream {name}")))?);
+        }
+        for (name, bits) in &state.memory {
+            self.losses.iter().for_each(|part| part.remember(name, f64::from_bits(*bits)));
         }
         self.warmup_g_steps = state.warmup_g_steps;
         self.spent = state.spent;

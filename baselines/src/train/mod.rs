@@ -8,6 +8,8 @@ mod checkpoint;
 mod pace;
 mod plan;
 #[cfg(test)]
+mod regulariser_tests;
+#[cfg(test)]
 mod same_start_tests;
 mod sampler;
 mod trainer;

@@ -14,9 +14,10 @@ use super::budget::Spent;
 use super::check::{TrainError, check, heads};
 use super::plan::{TrainPlan, ZPrior};
 use super::{Sampler, to_tensor};
-use crate::augment::Augmentation;
-use crate::losses::{DiscriminatorBatch, GeneratorBatch, Loss, Outputs, Term};
-use crate::methods::Passes;
+use crate::losses::{
+    DiscriminatorBatch, FurtherPasses, GeneratorBatch, Loss, Outputs, StepImages, Term, TurnPasses,
+};
+use crate::methods::{First, Passes};
 use crate::networks::{Discriminator, Generator, Latent, NetworkSizes, Scored};
 
 /// One line of `train.jsonl`.
@@ -74,6 +75,35 @@ pub(super) struct Streams {
     pub z_g: Stream,
     pub augment_d: Stream,
     pub augment_g: Stream,
+    /// What single parts draw.
+    pub parts_d: Stream,
+    pub parts_g: Stream,
+}
+
+impl Streams {
+    fn new(seed: u64) -> Self {
+        let stream = |purpose| Stream::new(seed, purpose);
+        Self {
+            z_d: stream("z/discriminator-step"),
+            z_g: stream("z/generator-step"),
+            augment_d: stream("augment/discriminator-step"),
+            augment_g: stream("augment/generator-step"),
+            parts_d: stream("parts/discriminator-step"),
+            parts_g: stream("parts/generator-step"),
+        }
+    }
+
+    /// Each by the name that a checkpoint gives it.
+    pub fn named(&mut self) -> [(&'static str, &mut Stream); 6] {
+        [
+            ("z_d", &mut self.z_d),
+            ("z_g", &mut self.z_g),
+            ("augment_d", &mut self.augment_d),
+            ("augment_g", &mut self.augment_g),
+            ("parts_d", &mut self.parts_d),
+            ("parts_g", &mut self.parts_g),
+        ]
+    }
 }
 
 /// A run under way.
@@ -84,7 +114,7 @@ pub struct Trainer<'a> {
     /// Whether the generator draws numbers of its own.
     noise: bool,
     device: Device,
-    losses: Vec<Box<dyn Loss>>,
+    pub(super) losses: Vec<Box<dyn Loss>>,
     pub(super) generator: Learner<Box<dyn Generator>>,
     pub(super) discriminator: Learner<Discriminator>,
     pub(super) ema: ParamStore,
@@ -102,6 +132,21 @@ struct Reals {
     x: Tensor,
     labels: Option<Tensor>,
 }
+
+/// Fakes before augmentation, and what they were made from.
+struct Fakes {
+    latent: Latent,
+    x: Tensor,
+}
+
+/// What the discriminator's updates of one step came to.
+#[derive(Default)]
+struct DiscriminatorUpdates {
+    outputs: Option<Outputs>,
+    grad_norm: f64,
+}
+
+type Losses = std::collections::BTreeMap<String, f64>;
 
 impl<'a> Trainer<'a> {
     /// Builds the networks and their optimisers at step 0. `classes`: of the data set, 0 for none.
@@ -138,12 +183,7 @@ impl<'a> Trainer<'a> {
             },
             ema_generator: (a.generator)(&ema.root(), sizes)?,
             ema,
-            streams: Streams {
-                z_d: Stream::new(plan.seed, "z/discriminator-step"),
-                z_g: Stream::new(plan.seed, "z/generator-step"),
-                augment_d: Stream::new(plan.seed, "augment/discriminator-step"),
-                augment_g: Stream::new(plan.seed, "augment/generator-step"),
-            },
+            streams: Streams::new(plan.seed),
             plan: plan.clone(),
             images,
             classes,
@@ -186,24 +226,31 @@ impl<'a> Trainer<'a> {
     pub fn step(&mut self) -> Result<Result<StepRecord, Diverged>, TrainError> {
         let started = Instant::now();
         let lr_scale = self.lr_scale();
-        let mut losses = std::collections::BTreeMap::new();
-        let (mut outputs, mut d_grad_norm, mut reals) = (None, 0.0, None);
-        for _ in 0..self.plan.n_dis {
-            let real = self.next_reals()?;
-            let (terms, seen) = self.discriminator_terms(&real)?;
-            let total = add_up(&terms, "d_loss", &mut losses)?;
-            let grads = total.backward()?;
-            let d = &mut self.discriminator;
-            d_grad_norm = d.optimizer.step(&d.store, &grads, lr_scale)?;
-            self.spent.d_steps += 1;
-            outputs = seen;
-            reals = Some(real);
-        }
-        let terms = self.generator_terms(reals.as_ref())?;
-        let total = add_up(&terms, "g_loss", &mut losses)?;
-        let grads = total.backward()?;
-        let g = &mut self.generator;
-        let g_grad_norm = g.optimizer.step(&g.store, &grads, lr_scale)?;
+        let mut losses = Losses::new();
+        let mut d = DiscriminatorUpdates::default();
+        let g_grad_norm = match self.plan.parts.first {
+            First::Discriminator => {
+                let mut reals = None;
+                for _ in 0..self.plan.n_dis {
+                    let real = self.next_reals()?;
+                    d = self.update_discriminator(&real, None, lr_scale, &mut losses)?;
+                    reals = Some(real);
+                }
+                self.update_generator(reals.as_ref(), lr_scale, &mut losses)?.0
+            }
+            First::Generator => {
+                let mut real = self.next_reals()?;
+                let (norm, fakes) = self.update_generator(Some(&real), lr_scale, &mut losses)?;
+                let mut fakes = Some(fakes);
+                for i in 0..self.plan.n_dis {
+                    if i > 0 {
+                        real = self.next_reals()?;
+                    }
+                    d = self.update_discriminator(&real, fakes.take(), lr_scale, &mut losses)?;
+                }
+                norm
+            }
+        };
         self.spent.g_steps += 1;
         self.average()?;
         self.spent.train_s += started.elapsed().as_secs_f64();
@@ -213,12 +260,12 @@ impl<'a> Trainer<'a> {
         let mean = |t: &Tensor| -> Result<f64, candle_core::Error> {
             Ok(f64::from(t.mean_all()?.to_scalar::<f32>()?))
         };
-        let outputs = outputs.as_ref();
+        let outputs = d.outputs.as_ref();
         let record = StepRecord {
             g_step: self.spent.g_steps,
             real_kimg,
             losses,
-            d_grad_norm,
+            d_grad_norm: d.grad_norm,
             g_grad_norm,
             d_real: outputs.map(|o| mean(&o.real)).transpose()?,
             d_fake: outputs.map(|o| mean(&o.fake)).transpose()?,
@@ -226,6 +273,42 @@ impl<'a> Trainer<'a> {
         let wrong = record.terms().find(|(_, value)| !value.is_finite());
         let wrong = wrong.map(|(name, value)| format!("{name} = {value}"));
         Ok(wrong.map_or(Ok(record.clone()), |what| Err(record.diverged(what))))
+    }
+
+    /// One update of D on these reals and on `fakes`, or new ones.
+    fn update_discriminator(
+        &mut self,
+        real: &Reals,
+        fakes: Option<Fakes>,
+        lr_scale: f64,
+        losses: &mut Losses,
+    ) -> Result<DiscriminatorUpdates, TrainError> {
+        let (terms, outputs) = self.discriminator_terms(real, fakes)?;
+        let total = add_up(&terms, "d_loss", losses)?;
+        let grads = total.backward()?;
+        let d = &mut self.discriminator;
+        let grad_norm = d.optimizer.step(&d.store, &grads, lr_scale)?;
+        for bound in self.losses.iter().filter_map(|l| l.weight_bound()) {
+            for (_, var) in d.store.params() {
+                var.set(&var.as_tensor().clamp(-bound, bound)?)?;
+            }
+        }
+        self.spent.d_steps += 1;
+        Ok(DiscriminatorUpdates { outputs, grad_norm })
+    }
+
+    /// One update of G: its gradient norm, and the fakes as constants.
+    fn update_generator(
+        &mut self,
+        real: Option<&Reals>,
+        lr_scale: f64,
+        losses: &mut Losses,
+    ) -> Result<(f64, Fakes), TrainError> {
+        let (terms, fakes) = self.generator_terms(real)?;
+        let total = add_up(&terms, "g_loss", losses)?;
+        let grads = total.backward()?;
+        let g = &mut self.generator;
+        Ok((g.optimizer.step(&g.store, &grads, lr_scale)?, fakes))
     }
 
     /// What is not finite in the weights: a step shows its own damage only in the next one. `last`: of the
@@ -284,13 +367,19 @@ impl<'a> Trainer<'a> {
         Ok(Latent { z, labels: labels.transpose()?, noise })
     }
 
+    fn new_fakes(&mut self) -> Result<Fakes, TrainError> {
+        let latent = self.latent(false)?;
+        let x = self.generator.network.forward(&latent, Pass::Frozen)?.detach();
+        self.spent.g_image_forwards += self.plan.batch as u64;
+        Ok(Fakes { latent, x })
+    }
+
     fn discriminator_terms(
         &mut self,
         real: &Reals,
+        fakes: Option<Fakes>,
     ) -> Result<(Vec<Term>, Option<Outputs>), TrainError> {
-        let latent = self.latent(false)?;
-        let fake = self.generator.network.forward(&latent, Pass::Frozen)?.detach();
-        self.spent.g_image_forwards += self.plan.batch as u64;
+        let Fakes { latent, x: x_fake } = fakes.map_or_else(|| self.new_fakes(), Ok)?;
         let augmentation = self.plan.parts.augmentation;
         let stream = &mut self.streams.augment_d;
         let n_views = self.losses.iter().map(|l| l.real_views()).max().unwrap_or(1);
@@ -298,34 +387,46 @@ impl<'a> Trainer<'a> {
         for _ in 0..n_views {
             batches.push((augmentation.apply(&real.x, stream)?, real.labels.clone()));
         }
-        batches.push((augmentation.apply(&fake, stream)?, latent.labels.clone()));
-        let wanted: Vec<Option<Augmentation>> =
-            self.losses.iter().map(|l| l.extra_view()).collect();
-        for extra in wanted.iter().flatten() {
-            batches.push((extra.apply(&real.x, stream)?, real.labels.clone()));
-        }
+        batches.push((augmentation.apply(&x_fake, stream)?, latent.labels.clone()));
         self.spent.d_image_forwards += batches.iter().map(|(x, _)| x.dims()[0] as u64).sum::<u64>();
 
-        let mut scored = score(&self.discriminator.network, &batches, self.plan.parts.passes)?;
-        let mut extra_views = scored.split_off(n_views + 1).into_iter();
+        let d = &self.discriminator.network;
+        let mut scored = score(d, &batches, self.plan.parts.passes)?;
         let fake = scored.remove(n_views);
-        let mut batch = DiscriminatorBatch { real_views: scored, fake, extra_view: None };
+        let images = StepImages {
+            x_real: real.x.clone(),
+            x_fake,
+            seen_real: batches[0].0.clone(),
+            seen_fake: batches[n_views].0.clone(),
+        };
+        let further = FurtherPasses::new(
+            d,
+            self.generator.network.as_ref(),
+            TurnPasses::DISCRIMINATOR,
+            &mut self.streams.parts_d,
+        );
+        let d_step = self.spent.d_steps;
+        let batch =
+            DiscriminatorBatch { real_views: scored, fake, images, latent, d_step, further };
         let (mut terms, mut outputs) = (Vec::new(), None);
-        for (loss, wanted) in self.losses.iter().zip(wanted) {
-            batch.extra_view = wanted.and_then(|_| extra_views.next());
+        for loss in &self.losses {
             let part = loss.discriminator(&batch)?;
             terms.extend(part.terms);
             outputs = outputs.or(part.outputs);
         }
+        let further = batch.further.forwards();
+        self.spent.d_image_forwards += further.d_images;
+        self.spent.g_image_forwards += further.g_images;
         Ok((terms, outputs))
     }
 
-    fn generator_terms(&mut self, real: Option<&Reals>) -> Result<Vec<Term>, TrainError> {
+    fn generator_terms(&mut self, real: Option<&Reals>) -> Result<(Vec<Term>, Fakes), TrainError> {
         let latent = self.latent(true)?;
-        let fake = self.generator.network.forward(&latent, Pass::Train)?;
+        let x_fake = self.generator.network.forward(&latent, Pass::Train)?;
         self.spent.g_image_forwards += self.plan.batch as u64;
+        let fakes = Fakes { latent: latent.clone(), x: x_fake.detach() };
         let augmentation = self.plan.parts.augmentation;
-        let fake = augmentation.apply(&fake, &mut self.streams.augment_g)?;
+        let fake = augmentation.apply(&x_fake, &mut self.streams.augment_g)?;
         let d = &self.discriminator.network;
         self.spent.d_image_forwards_g_step += fake.dims()[0] as u64;
         let real = match real.filter(|_| self.losses.iter().any(|l| l.generator_reads_reals())) {
@@ -336,13 +437,22 @@ impl<'a> Trainer<'a> {
                 Some(d.score(&x, real.labels.as_ref(), Pass::Frozen)?)
             }
         };
-        let batch =
-            GeneratorBatch { fake: d.score(&fake, latent.labels.as_ref(), Pass::Frozen)?, real };
+        let further = FurtherPasses::new(
+            d,
+            self.generator.network.as_ref(),
+            TurnPasses::GENERATOR,
+            &mut self.streams.parts_g,
+        );
+        let fake = d.score(&fake, latent.labels.as_ref(), Pass::Frozen)?;
+        let batch = GeneratorBatch { fake, real, x_fake, latent, further };
         let mut terms = Vec::new();
         for loss in &self.losses {
             terms.extend(loss.generator(&batch)?);
         }
-        Ok(terms)
+        let further = batch.further.forwards();
+        self.spent.d_image_forwards_g_step += further.d_images;
+        self.spent.g_image_forwards += further.g_images;
+        Ok((terms, fakes))
     }
 
     fn average(&mut self) -> Result<(), TrainError> {
@@ -373,11 +483,7 @@ fn score<'d>(
 }
 
 /// The weighted sum, with every term and the total noted.
-fn add_up(
-    terms: &[Term],
-    name: &str,
-    losses: &mut std::collections::BTreeMap<String, f64>,
-) -> Result<Tensor, TrainError> {
+fn add_up(terms: &[Term], name: &str, losses: &mut Losses) -> Result<Tensor, TrainError> {
     let mut total: Option<Tensor> = None;
     for term in terms {
         losses.insert(term.name.to_string(), f64::from(term.value.to_scalar::<f32>()?));

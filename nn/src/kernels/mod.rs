@@ -22,6 +22,7 @@ pub mod simd;
 pub mod softmax;
 pub mod spectral;
 mod tile;
+mod twice;
 pub mod upfirdn;
 mod winograd;
 
@@ -30,20 +31,5 @@ pub mod finite_difference;
 pub use scratch::release as release_scratch;
 
 pub use real::{Real, cpu_slice, with_cpu_slice, with_cpu_slices};
-
-use candle_core::Tensor;
-
-/// What a backward pass computes with: detached from the tape, unless gradients of gradients were
-/// asked for with candle's own switch. Without this the gradients would drag a second tape along.
-pub(crate) fn for_backward(x: &Tensor) -> Tensor {
-    if twice_differentiable() { x.clone() } else { x.detach() }
-}
-
-/// Whether gradients of gradients were asked for with candle's own switch, `CANDLE_GRAD_DO_NOT_DETACH`.
-pub fn twice_differentiable() -> bool {
-    thread_local! {
-        static SECOND_ORDER: bool = std::env::var("CANDLE_GRAD_DO_NOT_DETACH")
-            .is_ok_and(|v| !v.is_empty() && v != "0");
-    }
-    SECOND_ORDER.with(|&s| s)
-}
+pub(crate) use twice::for_backward;
+pub use twice::{SWITCH, TwiceDifferentiable, switched_on, twice_differentiable};

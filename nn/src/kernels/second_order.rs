@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor, Var};
 
+use super::TwiceDifferentiable;
 use super::activation::{Activation, activate};
 use super::batch_norm::{GainBias, batch_norm};
 use super::conv::{
@@ -39,6 +40,7 @@ fn penalty(v: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) -> Result<Tens
     if !v[0].track_op() {
         inputs[0] = Var::from_tensor(&v[0])?.as_tensor().clone();
     }
+    let _within = TwiceDifferentiable::enter()?;
     let grads = f(&inputs)?.sum_all()?.backward()?;
     match grads.get(&inputs[0]) {
         Some(dx) => dx.sqr()?.sum_all(),

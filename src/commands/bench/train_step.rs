@@ -1,6 +1,7 @@
 //! `ganbench bench train-step`: the step's table, JSON line and profile.
 
 use anyhow::Result;
+use ganbench_baselines::methods;
 use serde::Serialize;
 
 use super::{TrainStepArgs, at_least_1};
@@ -49,6 +50,10 @@ struct ProfileLine<'a> {
 /// If a flag's value cannot be, or a step fails.
 pub fn run(args: &TrainStepArgs) -> Result<()> {
     at_least_1(&[("--batch", args.batch), ("--width", args.width), ("--steps", args.steps)])?;
+    let method = args.method.as_deref().and_then(methods::method);
+    if method.is_some_and(|method| (method.parts)().second_order()) {
+        machine::keep_gradients_on_the_tape();
+    }
     let threads = machine::set_threads(args.threads)?;
     let settings = train_step::Settings {
         architecture: args.architecture.clone(),

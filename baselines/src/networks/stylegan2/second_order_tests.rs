@@ -3,6 +3,7 @@
 
 use candle_core::{DType, Device, Tensor, Var};
 use ganbench_nn::kernels::finite_difference::normal;
+use ganbench_nn::kernels::{SWITCH, TwiceDifferentiable};
 use ganbench_nn::layers::Pass;
 use ganbench_nn::params::ParamStore;
 
@@ -14,6 +15,7 @@ const NAME: &str = "networks::stylegan2::second_order_tests::the_r1_penalty_has_
 
 /// Σ‖∂ Σ f² / ∂x‖² of the features f of fixed images.
 fn penalty(trunk: &dyn Trunk, x: &Tensor) -> Tensor {
+    let _twice = TwiceDifferentiable::enter().unwrap();
     let x = Var::from_tensor(x).unwrap();
     let f = trunk.features(x.as_tensor(), Pass::Train).unwrap();
     let grads = f.sqr().unwrap().sum_all().unwrap().backward().unwrap();
@@ -61,7 +63,7 @@ fn the_r1_penalty_has_the_gradients_of_finite_differences() {
     }
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", NAME])
-        .envs([(CHILD, "1"), ("CANDLE_GRAD_DO_NOT_DETACH", "1")])
+        .envs([(CHILD, "1"), (SWITCH, "1")])
         .output()
         .unwrap();
     let stdout = String::from_utf8_lossy(&output.stdout);

@@ -1,0 +1,51 @@
+//! Latent consistency regularisation (zCR): a small step of z shall not change the discriminator's logit, but
+//! the image. With bCR it is improved consistency regularisation (ICR).
+//!
+//! Zhao et al. 2020, arXiv:2002.04724; constants and signs `gan-recipes.md` §3.9 (StudioGAN).
+
+use candle_core::Result;
+
+use super::adversarial::HEAD;
+use super::consistency::{BeforeAfter, mean_square_change};
+use super::{DiscriminatorBatch, DiscriminatorLoss, FurtherPasses, GeneratorBatch, Loss, Term};
+use crate::networks::{HeadSpec, Latent};
+
+/// λ_d·E(d(G(z)) − d(G(z + δ)))² for D, −λ_g·E(G(z) − G(z + δ))² for G; δ ~ N(0, radius²).
+pub struct LatentConsistency {
+    pub radius: f64,
+    pub lambda_d: f64,
+    pub lambda_g: f64,
+}
+
+impl LatentConsistency {
+    fn near(&self, latent: &Latent, further: &FurtherPasses<'_>) -> Result<Latent> {
+        let z = (&latent.z + (further.normal_like(&latent.z)? * self.radius)?)?;
+        Ok(Latent { z, ..latent.clone() })
+    }
+}
+
+impl Loss for LatentConsistency {
+    fn heads(&self) -> Vec<HeadSpec> {
+        Vec::new()
+    }
+
+    fn reads(&self) -> Vec<&'static str> {
+        vec![HEAD]
+    }
+
+    fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
+        let near = self.near(&batch.latent, &batch.further)?;
+        let x = batch.further.generate(&near)?;
+        let after = batch.further.score(&x, near.labels.as_ref())?.head(HEAD)?;
+        let change = mean_square_change(&BeforeAfter { before: batch.fake.head(HEAD)?, after })?;
+        let terms = vec![Term::new("d_zcr", self.lambda_d, change)];
+        Ok(DiscriminatorLoss { terms, outputs: None })
+    }
+
+    fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
+        let near = self.near(&batch.latent, &batch.further)?;
+        let after = batch.further.generate(&near)?;
+        let change = mean_square_change(&BeforeAfter { before: batch.x_fake.clone(), after })?;
+        Ok(vec![Term::new("g_zcr", -self.lambda_g, change)])
+    }
+}

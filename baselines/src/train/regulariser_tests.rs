@@ -1,0 +1,143 @@
+//! Regularisers in a trainer, the ones with gradients of gradients in a process of their own: candle reads its
+//! switch once.
+
+use candle_core::Device;
+use ganbench_nn::kernels::SWITCH;
+
+use super::same_start_tests::{images, plan};
+use super::{RunMark, TrainPlan, Trainer};
+use crate::augment::{Augmentation, FlipShift};
+use crate::losses::gradient_penalty::Penalty;
+use crate::methods::{First, RegulariserPart, method};
+
+const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
+
+/// Runs the test of this name again with candle's switch set; true in that second process.
+fn in_child(name: &str) -> bool {
+    if std::env::var(CHILD).is_ok() {
+        return true;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("train::regulariser_tests::{name}")])
+        .envs([(CHILD, "1"), (SWITCH, "1")])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
+    false
+}
+
+fn with(regularisers: Vec<RegulariserPart>) -> TrainPlan {
+    let mut plan = plan(method("gan").unwrap());
+    plan.parts.regularisers = regularisers;
+    plan
+}
+
+fn penalty(penalty: Penalty, interval: u64) -> RegulariserPart {
+    RegulariserPart::GradientPenalty { penalty, lambda: 10.0, interval }
+}
+
+fn consistency(lambda_fake: f64) -> RegulariserPart {
+    let augmentation = Augmentation::FlipShift(FlipShift { max_shift: 4 });
+    RegulariserPart::Consistency { lambda_real: 10.0, lambda_fake, augmentation }
+}
+
+/// The logged terms of so many steps.
+fn terms(plan: &TrainPlan, steps: usize) -> Vec<std::collections::BTreeMap<String, f64>> {
+    let images = images(None);
+    let mut trainer = Trainer::new(plan, &images, 2, &Device::Cpu).unwrap();
+    (0..steps).map(|_| trainer.step().unwrap().unwrap().losses).collect()
+}
+
+#[test]
+fn a_penalty_without_candles_switch_is_refused_with_what_to_do() {
+    if std::env::var(CHILD).is_ok() {
+        return;
+    }
+    let (plan, images) = (with(vec![penalty(Penalty::R1, 1)]), images(None));
+    let error = Trainer::new(&plan, &images, 2, &Device::Cpu).err().unwrap().to_string();
+    assert!(error.contains("set it and start again"), "{error}");
+}
+
+#[test]
+fn penalties_are_terms_of_their_steps_and_move_the_discriminator() {
+    if !in_child("penalties_are_terms_of_their_steps_and_move_the_discriminator") {
+        return;
+    }
+    let plain = terms(&with(Vec::new()), 3);
+    for (kind, name) in
+        [(Penalty::R1, "d_r1"), (Penalty::Gp, "d_gp"), (Penalty::Dragan, "d_dragan")]
+    {
+        let found = terms(&with(vec![penalty(kind, 2)]), 3);
+        let has: Vec<bool> = found.iter().map(|step| step.contains_key(name)).collect();
+        assert_eq!(has, [true, false, true], "{name}");
+        assert!(found[0][name] > 0.0 && found[0][name].is_finite(), "{name}: {found:?}");
+        // The first step starts alike; after its update the discriminators differ.
+        assert_eq!(found[0]["d_adv"], plain[0]["d_adv"]);
+        assert_ne!(found[2]["d_adv"], plain[2]["d_adv"]);
+    }
+}
+
+#[test]
+fn consistency_terms_are_those_of_their_sides_and_count_what_goes_through() {
+    let images = images(None);
+    let forwards = |regularisers| {
+        let plan = with(regularisers);
+        let mut trainer = Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
+        let losses = trainer.step().unwrap().unwrap().losses;
+        let has = ["d_cr", "d_cr_fake", "d_zcr", "g_zcr"].map(|name| losses.contains_key(name));
+        let spent = trainer.spent();
+        (has, spent.d_image_forwards, spent.g_image_forwards)
+    };
+    let zcr = RegulariserPart::LatentConsistency { radius: 0.05, lambda_d: 20.0, lambda_g: 0.5 };
+    // Batches of 2: reals and fakes; one more set each for CR, two for bCR, one and a batch in each of G's turns for zCR.
+    assert_eq!(forwards(Vec::new()), ([false; 4], 4, 4));
+    assert_eq!(forwards(vec![consistency(0.0)]), ([true, false, false, false], 6, 4));
+    assert_eq!(forwards(vec![consistency(10.0)]), ([true, true, false, false], 8, 4));
+    assert_eq!(forwards(vec![zcr]), ([false, false, true, true], 6, 8));
+}
+
+#[test]
+fn clipped_weights_stay_within_their_bound() {
+    let (plan, images) =
+        (with(vec![RegulariserPart::WeightClipping { bound: 0.01 }]), images(None));
+    let mut trainer = Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
+    trainer.step().unwrap().unwrap();
+    for (name, var) in trainer.discriminator.store.params() {
+        let most = var.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(most <= 0.01, "{name}: {most}");
+    }
+}
+
+#[test]
+fn a_generator_that_learns_first_shares_its_fakes_with_the_first_update_of_d() {
+    let images = images(None);
+    let forwards = |first, n_dis| {
+        let mut plan = with(Vec::new());
+        (plan.parts.first, plan.n_dis) = (first, n_dis);
+        let mut trainer = Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
+        trainer.step().unwrap().unwrap();
+        (trainer.spent().g_image_forwards, trainer.spent().real_images, trainer.spent().d_steps)
+    };
+    assert_eq!(forwards(First::Discriminator, 2), (6, 4, 2));
+    assert_eq!(forwards(First::Generator, 2), (4, 4, 2));
+}
+
+#[test]
+fn what_a_part_remembers_goes_on_from_a_checkpoint_to_the_same_bits() {
+    let part = RegulariserPart::LeCam { lambda: 0.3, decay: 0.9, start_d_step: 1 };
+    let (plan, images) = (with(vec![part, consistency(10.0)]), images(None));
+    let trainer = || Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut whole = trainer();
+    let step = |trainer: &mut Trainer<'_>| trainer.step().unwrap().unwrap();
+    (0..3).for_each(|_| drop(step(&mut whole)));
+    whole.save(dir.path(), RunMark::default()).unwrap();
+    let mut again = trainer();
+    again.load_newest(dir.path()).unwrap().unwrap();
+    for _ in 0..2 {
+        let (a, b) = (step(&mut whole), step(&mut again));
+        assert!(a.losses.contains_key("d_lecam"));
+        assert_eq!(a, b);
+    }
+}
