@@ -2,6 +2,10 @@
 //! optional spectral norm, bias and activation) and batch norm (conditional or not). Tensor names are
 //! PyTorch's.
 
+pub mod equalised;
+pub mod minibatch_std;
+pub mod styled;
+
 use candle_core::{Result, Tensor, Var};
 
 use crate::kernels::activation::{Activation, activate, bias_activate};

@@ -79,6 +79,7 @@ pub struct ParamStore {
     network: String,
     seed: u64,
     device: Device,
+    dtype: DType,
     convolution: Algorithm,
     tensors: Rc<RefCell<Tensors>>,
 }
@@ -114,7 +115,8 @@ impl Scope {
         let name = self.at(name).path;
         let mut stream = self.stream(&name);
         let values = init.values(&mut stream, shape.iter().product());
-        let var = Var::from_tensor(&Tensor::from_vec(values, shape, &self.store.device)?)?;
+        let values = Tensor::from_vec(values, shape, &self.store.device)?;
+        let var = Var::from_tensor(&values.to_dtype(self.store.dtype)?)?;
         if self.store.tensors.borrow_mut().params.insert(name.clone(), var.clone()).is_some() {
             bail!("parameter {name} exists twice")
         }
@@ -164,6 +166,7 @@ impl ParamStore {
             network: network.to_string(),
             seed,
             device: device.clone(),
+            dtype: DType::F32,
             convolution: Algorithm::default(),
             tensors: Rc::default(),
         }
@@ -172,6 +175,13 @@ impl ParamStore {
     /// The layers made from here on compute their convolutions in this way.
     pub fn with_convolution(mut self, algorithm: Algorithm) -> Self {
         self.convolution = algorithm;
+        self
+    }
+
+    /// The parameters made from here on are of this type: f64 for the gradient tests of whole networks,
+    /// which neither load files nor use tables of classes.
+    pub fn with_dtype(mut self, dtype: DType) -> Self {
+        self.dtype = dtype;
         self
     }
 

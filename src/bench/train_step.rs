@@ -76,6 +76,8 @@ struct PlainPair {
     discriminator: Side<Discriminator>,
     x_real: Tensor,
     z: Stream,
+    /// Whether the generator draws numbers of its own.
+    noise: bool,
     batch: usize,
 }
 
@@ -101,13 +103,15 @@ impl PlainPair {
             },
             x_real: Tensor::from_vec(x, shape, &Device::Cpu)?,
             z: Stream::new(SEED, "z"),
+            noise: a.noise,
             batch,
         })
     }
 
     fn latent(&mut self) -> Result<Latent> {
         let z = self.z.normal(self.batch * Z_DIM);
-        Ok(Latent { z: Tensor::from_vec(z, (self.batch, Z_DIM), &Device::Cpu)?, labels: None })
+        let z = Tensor::from_vec(z, (self.batch, Z_DIM), &Device::Cpu)?;
+        Ok(Latent { z, labels: None, noise: self.noise.then(|| self.z.u64()) })
     }
 
     /// One update of D, then one of G. `d_pass`: of D in the generator's step.

@@ -15,6 +15,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_norm: false,
     slope: SLOPE,
     init_std: INIT_STD,
+    noise: false,
     image_sizes: &[32],
     generator: |scope, sizes| Ok(Box::new(DcganGenerator::new(scope, sizes)?)),
     trunk: |scope, sizes| Ok(Box::new(DcganTrunk::new(scope, sizes)?)),
@@ -147,7 +148,7 @@ mod tests {
             let z = ganbench_nn::rng::Stream::new(0, "z").normal(64);
             let z = Tensor::from_vec(z, (4, 16), &Device::Cpu).unwrap();
             let labels = Some(Tensor::new(&[0u32, 1, 2, 1], &Device::Cpu).unwrap());
-            let x = g.forward(&Latent { z, labels }, Pass::Train).unwrap();
+            let x = g.forward(&Latent { z, labels, noise: None }, Pass::Train).unwrap();
             x.flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         assert_eq!(image(None), image(Some(3)));
@@ -169,7 +170,7 @@ mod tests {
             &Device::Cpu,
         )
         .unwrap();
-        let x = generator.forward(&Latent { z, labels: None }, Pass::Train).unwrap();
+        let x = generator.forward(&Latent { z, labels: None, noise: None }, Pass::Train).unwrap();
         assert_eq!(x.dims(), [3, 3, 32, 32]);
         assert_eq!(trunk.features(&x, Pass::Train).unwrap().dims(), [3, trunk.feature_dim()]);
     }

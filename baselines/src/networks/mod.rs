@@ -4,14 +4,18 @@
 //! Images are f32 `[n, channels, size, size]` in [−1, 1] on both sides.
 
 mod dcgan;
+mod deep_conv;
 mod discriminator;
 mod layer_size;
+#[cfg(test)]
+mod network_tests;
 mod sndcgan;
+mod stylegan2;
 
 pub use discriminator::{Discriminator, HeadKind, HeadSpec, Scored};
 pub use layer_size::LayerSize;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use ganbench_nn::layers::Pass;
 use ganbench_nn::params::Scope;
 
@@ -22,6 +26,9 @@ pub struct Latent {
     pub z: Tensor,
     /// u32 `[n]`, for conditional generators.
     pub labels: Option<Tensor>,
+    /// The key of the random numbers that the generator itself draws, each image batch its own; None for
+    /// none, and for generators that draw none ([`Architecture::noise`]).
+    pub noise: Option<u64>,
 }
 
 /// Latents in, images out.
@@ -31,6 +38,17 @@ pub trait Generator {
     /// # Errors
     /// If the latent does not fit the network.
     fn forward(&self, latent: &Latent, pass: Pass) -> Result<Tensor>;
+
+    /// As [`Generator::forward`] in evaluation, with every w at mean + `psi`·(w − mean) (the truncation of
+    /// Karras et al. 2019, arXiv:1812.04948, section B).
+    ///
+    /// # Errors
+    /// If the network has no w, or as [`Generator::forward`].
+    fn truncated(&self, _latent: &Latent, _psi: f64) -> Result<Tensor> {
+        bail!(
+            "this generator has no w to truncate; truncation needs an architecture of stylegan2's"
+        )
+    }
 }
 
 /// The discriminator without its heads.
@@ -68,6 +86,8 @@ pub struct Architecture {
     pub slope: f64,
     /// Deviation of the initial weights, heads included.
     pub init_std: f64,
+    /// Whether the generator draws random numbers of its own: [`Latent::noise`].
+    pub noise: bool,
     pub image_sizes: &'static [usize],
     pub generator: fn(&Scope, NetworkSizes) -> Result<Box<dyn Generator>>,
     pub trunk: fn(&Scope, NetworkSizes) -> Result<Box<dyn Trunk>>,
@@ -78,7 +98,13 @@ pub struct Architecture {
 }
 
 /// Every architecture, by name.
-pub const ARCHITECTURES: &[Architecture] = &[sndcgan::ARCHITECTURE, dcgan::ARCHITECTURE];
+pub const ARCHITECTURES: &[Architecture] = &[
+    sndcgan::ARCHITECTURE,
+    dcgan::ARCHITECTURE,
+    deep_conv::ARCHITECTURE,
+    stylegan2::ARCHITECTURE,
+    stylegan2::STUDIOGAN,
+];
 
 /// The architecture called `name`.
 pub fn architecture(name: &str) -> Option<&'static Architecture> {

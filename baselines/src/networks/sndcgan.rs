@@ -17,6 +17,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_norm: true,
     slope: SLOPE,
     init_std: INIT_STD,
+    noise: false,
     image_sizes: &[32],
     generator: |scope, sizes| Ok(Box::new(SndcganGenerator::new(scope, sizes)?)),
     trunk: |scope, sizes| Ok(Box::new(SndcganTrunk::new(scope, sizes)?)),
@@ -170,7 +171,7 @@ mod tests {
             )
             .unwrap();
             let labels = Some(Tensor::new(&[0u32, 1, 2, 1], &Device::Cpu).unwrap());
-            g.forward(&Latent { z, labels }, Pass::Train)
+            g.forward(&Latent { z, labels, noise: None }, Pass::Train)
                 .unwrap()
                 .flatten_all()
                 .unwrap()
@@ -187,7 +188,7 @@ mod tests {
             SndcganGenerator::new(&store.root(), NetworkSizes { width: 4, channels: 1, ..SIZES })
                 .unwrap();
         let z = Tensor::ones((2, 128), DType::F32, &Device::Cpu).unwrap();
-        let x = g.forward(&Latent { z, labels: None }, Pass::Eval).unwrap();
+        let x = g.forward(&Latent { z, labels: None, noise: None }, Pass::Eval).unwrap();
         assert_eq!(x.dims(), [2, 1, 32, 32]);
         assert!(x.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap() <= 1.0);
     }

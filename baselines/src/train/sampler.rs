@@ -30,19 +30,30 @@ pub struct Sampler<'a> {
     z_dim: usize,
     z_prior: ZPrior,
     classes: Option<usize>,
+    noise: bool,
+    truncation: Option<f64>,
     device: Device,
 }
 
 impl<'a> Sampler<'a> {
-    /// `classes`: None for an unconditional generator.
+    /// `classes`: None for an unconditional generator. `noise`: whether the generator draws numbers of its
+    /// own ([`Architecture::noise`](crate::networks::Architecture::noise)).
     pub fn new(
         generator: &'a dyn Generator,
         z_dim: usize,
         z_prior: ZPrior,
         classes: Option<usize>,
+        noise: bool,
         device: &Device,
     ) -> Self {
-        Self { generator, z_dim, z_prior, classes, device: device.clone() }
+        let device = device.clone();
+        Self { generator, z_dim, z_prior, classes, noise, truncation: None, device }
+    }
+
+    /// The same draws with every w drawn towards its mean by [`Generator::truncated`].
+    pub fn truncated(mut self, psi: f64) -> Self {
+        self.truncation = Some(psi);
+        self
     }
 
     /// What this samples from.
@@ -52,7 +63,9 @@ impl<'a> Sampler<'a> {
 
     /// The same draws through another generator.
     pub fn through<'b>(&self, generator: &'b dyn Generator) -> Sampler<'b> {
-        Sampler::new(generator, self.z_dim, self.z_prior, self.classes, &self.device)
+        let (classes, noise, device) = (self.classes, self.noise, &self.device);
+        let sampler = Sampler::new(generator, self.z_dim, self.z_prior, classes, noise, device);
+        Sampler { truncation: self.truncation, ..sampler }
     }
 
     /// u8 images, with the labels that a conditional generator was given.
@@ -112,6 +125,7 @@ impl<'a> Sampler<'a> {
         }
         let mut z_stream = Stream::new(request.seed, "sample/z");
         let mut label_stream = Stream::new(request.seed, "sample/labels");
+        let mut noise_stream = Stream::new(request.seed, "sample/noise");
         let mut done = 0;
         while done < request.n {
             let n = BATCH.min(request.n - done);
@@ -130,8 +144,12 @@ impl<'a> Sampler<'a> {
                     .as_ref()
                     .map(|l| Tensor::from_slice(l, n, &self.device))
                     .transpose()?,
+                noise: self.noise.then(|| noise_stream.u64()),
             };
-            let x = self.generator.forward(&latent, Pass::Eval)?;
+            let x = match self.truncation {
+                Some(psi) => self.generator.truncated(&latent, psi)?,
+                None => self.generator.forward(&latent, Pass::Eval)?,
+            };
             take(&x, labels.as_deref().unwrap_or_default())?;
             done += n;
         }
@@ -144,6 +162,7 @@ pub struct LoadedGenerator {
     generator: Box<dyn Generator>,
     network: NetworkPlan,
     classes: Option<usize>,
+    noise: bool,
     device: Device,
 }
 
@@ -170,6 +189,7 @@ impl LoadedGenerator {
             generator,
             network: plan.network.clone(),
             classes: sizes.classes,
+            noise: a.noise,
             device: device.clone(),
         })
     }
@@ -181,6 +201,7 @@ impl LoadedGenerator {
             network.z_dim,
             network.z_prior,
             self.classes,
+            self.noise,
             &self.device,
         )
     }

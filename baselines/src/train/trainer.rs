@@ -111,6 +111,8 @@ pub struct Trainer<'a> {
     pub(super) plan: TrainPlan,
     images: &'a ImageBatch,
     classes: usize,
+    /// Whether the generator draws numbers of its own.
+    noise: bool,
     device: Device,
     pub(super) losses: Vec<Box<dyn Loss>>,
     pub(super) generator: Learner<Box<dyn Generator>>,
@@ -185,6 +187,7 @@ impl<'a> Trainer<'a> {
             plan: plan.clone(),
             images,
             classes,
+            noise: a.noise,
             device: device.clone(),
             losses,
             spent: Spent::default(),
@@ -216,6 +219,7 @@ impl<'a> Trainer<'a> {
             self.plan.network.z_dim,
             self.plan.network.z_prior,
             classes,
+            self.noise,
             &self.device,
         )
     }
@@ -362,7 +366,10 @@ impl<'a> Trainer<'a> {
         let labels: Vec<u32> = (0..n).map(|_| stream.below(classes) as u32).collect();
         let labels =
             self.plan.parts.conditional().then(|| Tensor::from_vec(labels, n, &self.device));
-        Ok(Latent { z: Tensor::from_vec(z, (n, dim), &self.device)?, labels: labels.transpose()? })
+        // Only where it is used: a draw more would change the runs of every other network.
+        let noise = self.noise.then(|| stream.u64());
+        let z = Tensor::from_vec(z, (n, dim), &self.device)?;
+        Ok(Latent { z, labels: labels.transpose()?, noise })
     }
 
     fn new_fakes(&mut self) -> Result<Fakes, TrainError> {

@@ -10,6 +10,7 @@ pub mod activation;
 pub mod batch_norm;
 pub mod conv;
 pub mod gemm;
+pub mod modulation;
 pub mod nhwc;
 pub mod packed;
 pub(crate) mod real;
@@ -22,6 +23,7 @@ pub mod softmax;
 pub mod spectral;
 mod tile;
 mod twice;
+pub mod upfirdn;
 mod winograd;
 
 pub mod finite_difference;

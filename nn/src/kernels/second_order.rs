@@ -6,13 +6,16 @@ use super::TwiceDifferentiable;
 use super::activation::{Activation, activate};
 use super::batch_norm::{GainBias, batch_norm};
 use super::conv::{
-    Geometry, conv_transpose2d_activate, conv_transpose2d_per_sample, conv2d_activate,
+    Algorithm, Geometry, conv_transpose2d_activate, conv_transpose2d_per_sample, conv2d_activate,
     conv2d_per_sample,
 };
 use super::finite_difference::{check, normal};
+use super::modulation::{Modulated, add_noise, modulated_conv2d, modulated_pixels};
 use super::resample::{avg_pool, max_pool, upsample_nearest};
 use super::softmax::{log_sum_exp_rows, softmax_rows};
 use super::spectral::{SingularVectors, spectral_normalise};
+use super::upfirdn::{UpFirDn, upfirdn2d};
+use crate::layers::minibatch_std::minibatch_std;
 
 const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
 
@@ -137,4 +140,34 @@ fn the_penalty_through_per_sample_convolution_has_the_gradients_of_finite_differ
     check(&v, |v| penalty(v, back));
     let turned = |v: &[Tensor]| back(&[v[1].clone(), v[0].clone()]);
     check(&[v[1].clone(), v[0].clone()], |v| penalty(v, turned));
+}
+
+#[test]
+fn the_penalty_through_stylegan2s_ops_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_penalty_through_stylegan2s_ops_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    let x = normal(1, &[2, 2, 4, 4]);
+    let cubed = |y: Tensor| y.sqr()? * y;
+    for f in [UpFirDn::upsample(), UpFirDn::downsample(), UpFirDn::before_downsampling()] {
+        check(std::slice::from_ref(&x), |v| penalty(v, |v| cubed(upfirdn2d(&v[0], &f)?)));
+    }
+    check(&[normal(1, &[4, 2, 2, 2])], |v| penalty(v, |v| cubed(minibatch_std(&v[0], 2)?)));
+    let (styles, noise) = (normal(2, &[2, 2]), normal(3, &[2, 1, 4, 4]));
+    for upsample in [false, true] {
+        let m = Modulated { upsample, gain: 1.0, algorithm: Algorithm::Direct };
+        check(&[x.clone(), styles.clone(), normal(4, &[2, 2, 3, 3])], |v| {
+            penalty(v, |v| modulated_conv2d(&v[0], &v[2], &v[1], m)?.sqr())
+        });
+        // The penalty on the gradient at the styles, as path length regularisation has it.
+        check(&[styles.clone(), x.clone(), normal(4, &[2, 2, 3, 3])], |v| {
+            penalty(v, |v| modulated_conv2d(&v[1], &v[2], &v[0], m)?.sqr())
+        });
+    }
+    check(&[x.clone(), styles, normal(4, &[3, 2, 1, 1])], |v| {
+        penalty(v, |v| modulated_pixels(&v[0], &v[2], &v[1])?.sqr())
+    });
+    check(&[x, normal(5, &[1])], |v| penalty(v, |v| cubed(add_noise(&v[0], &noise, &v[1])?)));
 }

@@ -1,0 +1,71 @@
+//! R1 through the whole trunk, in a process of its own: candle reads its switch for gradients of gradients
+//! once.
+
+use candle_core::{DType, Device, Tensor, Var};
+use ganbench_nn::kernels::finite_difference::normal;
+use ganbench_nn::kernels::{SWITCH, TwiceDifferentiable};
+use ganbench_nn::layers::Pass;
+use ganbench_nn::params::ParamStore;
+
+use super::super::{Architecture, NetworkSizes, Trunk};
+use super::{ARCHITECTURE, STUDIOGAN};
+
+const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
+const NAME: &str = "networks::stylegan2::second_order_tests::the_r1_penalty_has_the_gradients_of_finite_differences";
+
+/// Σ‖∂ Σ f² / ∂x‖² of the features f of fixed images.
+fn penalty(trunk: &dyn Trunk, x: &Tensor) -> Tensor {
+    let _twice = TwiceDifferentiable::enter().unwrap();
+    let x = Var::from_tensor(x).unwrap();
+    let f = trunk.features(x.as_tensor(), Pass::Train).unwrap();
+    let grads = f.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+    grads.get(&x).unwrap().sqr().unwrap().sum_all().unwrap()
+}
+
+fn check(a: &Architecture) {
+    let sizes = NetworkSizes { width: 4, image_size: 32, channels: 1, z_dim: 4, classes: None };
+    let store = ParamStore::new("discriminator", 0, &Device::Cpu).with_dtype(DType::F64);
+    let trunk = (a.trunk)(&store.root(), sizes).unwrap();
+    let x = normal(1, &[4, 1, 32, 32]);
+    let grads = penalty(trunk.as_ref(), &x).backward().unwrap();
+    for (name, var) in store.params() {
+        let grad = grads.get(&var).unwrap_or_else(|| panic!("{name} got no gradient"));
+        let grad = grad.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let values = var.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let largest = grad.iter().fold(1e-12f64, |m, g| m.max(g.abs()));
+        for j in (0..values.len()).step_by((values.len() / 3).max(1)) {
+            let at = |delta: f64| {
+                let mut moved = values.clone();
+                moved[j] += delta;
+                var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+                penalty(trunk.as_ref(), &x).to_scalar::<f64>().unwrap()
+            };
+            // So small that no activation changes its sign, and the penalty does not jump.
+            let step = 1e-6;
+            let difference = (at(step) - at(-step)) / (2.0 * step);
+            at(0.0);
+            let error = (difference - grad[j]).abs() / largest;
+            assert!(
+                error < 1e-5,
+                "{} {name} {j}: tape {} difference {difference}",
+                a.name,
+                grad[j]
+            );
+        }
+    }
+}
+
+#[test]
+fn the_r1_penalty_has_the_gradients_of_finite_differences() {
+    if std::env::var(CHILD).is_ok() {
+        check(&ARCHITECTURE);
+        return check(&STUDIOGAN);
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME])
+        .envs([(CHILD, "1"), (SWITCH, "1")])
+        .output()
+        .unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{stdout}");
+}
