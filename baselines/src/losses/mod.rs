@@ -1,11 +1,19 @@
 //! The loss parts that a method is put together from. Each part says which heads it reads, what it adds
 //! to the discriminator's loss and what to the generator's; none knows the training loop or another part.
 
+pub mod acgan;
 pub mod adversarial;
 pub mod consistency;
+pub mod contragan;
 pub mod contrastive;
 pub mod d2dce;
+pub mod embedded;
+pub mod input_gradients;
 pub mod kdd;
+pub mod kdd_jacobian;
+pub mod lecam;
+pub mod projection;
+pub mod registry;
 pub mod similarity;
 pub mod supcon;
 

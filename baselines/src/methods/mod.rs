@@ -1,13 +1,20 @@
 //! Methods as presets of independent parts. A new method is one file and one line in [`METHODS`].
 
+mod acgan;
 mod contrad;
+mod contragan;
 mod gan;
 mod hinge;
 mod kdd;
 mod kdd_joint;
+mod lsgan;
 mod parts;
+mod projection;
 mod reacgan;
 mod supcon;
+
+#[cfg(test)]
+mod tests;
 
 pub use parts::{
     AdversarialPart, ConditioningPart, ContrastivePart, Parts, Passes, RegulariserPart,
@@ -40,6 +47,10 @@ pub const METHODS: &[Method] = &[
     kdd_joint::METHOD,
     reacgan::METHOD,
     supcon::METHOD,
+    lsgan::METHOD,
+    acgan::METHOD,
+    projection::METHOD,
+    contragan::METHOD,
 ];
 
 /// The method called `name`.

@@ -4,11 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::augment::Augmentation;
 use crate::losses::Loss;
+use crate::losses::acgan::{AcGan, AcGanConstants};
 use crate::losses::adversarial::{Adversarial, Form};
 use crate::losses::consistency::Consistency;
+use crate::losses::contragan::{ContraGan, ContraGanConstants};
 use crate::losses::contrastive::Contrastive;
 use crate::losses::d2dce::{D2dCe, D2dCeConstants, Stabilise};
+use crate::losses::embedded::Normalise;
 use crate::losses::kdd::{Kdd, KddConstants};
+use crate::losses::projection::{OF_LOG_RATIO, OF_LOGITS, Projection};
 use crate::losses::supcon::{Denominator, SupCon, SupConConstants, Variant};
 use crate::networks::HeadKind;
 
@@ -16,10 +20,56 @@ use crate::networks::HeadKind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum AdversarialPart {
-    NonSaturating { head: HeadKind, stop_gradient: bool },
-    Hinge { head: HeadKind, stop_gradient: bool },
-    Kdd { tau: f64, leave_one_out: bool, gamma: f64, alpha: f64, head: HeadKind },
-    SupCon { tau: f64, variant: Variant, denominator: Denominator },
+    /// StyleGAN's `logistic` is another name of it.
+    #[serde(alias = "logistic")]
+    NonSaturating {
+        head: HeadKind,
+        stop_gradient: bool,
+        /// One-sided: 1 minus the target of the reals, in [0, 1).
+        #[serde(default, skip_serializing_if = "is_zero")]
+        label_smoothing: f64,
+    },
+    Hinge {
+        head: HeadKind,
+        stop_gradient: bool,
+    },
+    /// Targets 1 and 0.
+    LeastSquares {
+        head: HeadKind,
+        stop_gradient: bool,
+        label_smoothing: f64,
+    },
+    /// Needs spectral norm or a penalty beside it.
+    Wasserstein {
+        head: HeadKind,
+        stop_gradient: bool,
+    },
+    Kdd {
+        tau: f64,
+        leave_one_out: bool,
+        gamma: f64,
+        alpha: f64,
+        head: HeadKind,
+    },
+    SupCon {
+        tau: f64,
+        variant: Variant,
+        denominator: Denominator,
+    },
+}
+
+// Values at which a part is what it was before it had the field stay out of plans and their ids.
+
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
+}
+
+fn on() -> bool {
+    true
+}
+
+fn is_on(x: &bool) -> bool {
+    *x
 }
 
 /// How class labels enter.
@@ -27,7 +77,39 @@ pub enum AdversarialPart {
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ConditioningPart {
     None,
-    D2dce { lambda: f64, tau: f64, margin_positive: f64, stabilise: Stabilise },
+    /// An auxiliary classifier. `classify_fakes`: by D's loss too, as the original's; PyTorch-StudioGAN's has
+    /// reals only. `embedding`: of D2D-CE's linear embedding instead of the trunk's features.
+    Acgan {
+        lambda: f64,
+        tau: f64,
+        classify_fakes: bool,
+        embedding: bool,
+        normalise_features: bool,
+        /// Of the classifier's weight, row by row.
+        normalise_proxies: bool,
+    },
+    /// A class vector times the features, added to the logit or to KDD's log-ratio.
+    Projection {
+        unit_features: bool,
+    },
+    /// ContraGAN's.
+    #[serde(rename = "2c")]
+    TwoC {
+        lambda: f64,
+        tau: f64,
+        normalise_features: bool,
+        normalise_proxies: bool,
+    },
+    D2dce {
+        lambda: f64,
+        tau: f64,
+        margin_positive: f64,
+        stabilise: Stabilise,
+        #[serde(default = "on", skip_serializing_if = "is_on")]
+        normalise_features: bool,
+        #[serde(default = "on", skip_serializing_if = "is_on")]
+        normalise_proxies: bool,
+    },
 }
 
 /// Contrastive representation learning on the discriminator (ContraD).
@@ -92,17 +174,51 @@ impl Parts {
         self.conditioning != ConditioningPart::None
     }
 
+    /// A value that no loss can be made of: its field, what it must be, and what it is.
+    pub(crate) fn wrong(&self) -> Option<(&'static str, &'static str, String)> {
+        let smoothing = match self.adversarial {
+            AdversarialPart::NonSaturating { label_smoothing, .. }
+            | AdversarialPart::LeastSquares { label_smoothing, .. } => label_smoothing,
+            _ => 0.0,
+        };
+        if !(0.0..1.0).contains(&smoothing) {
+            let expected = "a number of 0 and above and below 1";
+            return Some(("parts.adversarial.label_smoothing", expected, smoothing.to_string()));
+        }
+        let projection = matches!(self.conditioning, ConditioningPart::Projection { .. });
+        if projection && matches!(self.adversarial, AdversarialPart::SupCon { .. }) {
+            let expected =
+                "another than projection with the adversarial part sup_con, which has no logit";
+            return Some(("parts.conditioning.kind", expected, "projection".into()));
+        }
+        None
+    }
+
     /// The losses, the adversarial one first. `hidden` is the width of hidden layers and embeddings.
     pub fn losses(&self, hidden: usize) -> Vec<Box<dyn Loss>> {
         let mut losses: Vec<Box<dyn Loss>> = Vec::new();
-        let on_logits =
-            |form, head, stop_gradient| Box::new(Adversarial { form, head, hidden, stop_gradient });
+        let projection = |head| match self.conditioning {
+            ConditioningPart::Projection { unit_features } => {
+                Some(Projection { head, unit_features })
+            }
+            _ => None,
+        };
+        let on_logits = |form, head, stop_gradient, label_smoothing| {
+            let projection = projection(OF_LOGITS);
+            Box::new(Adversarial { form, head, hidden, stop_gradient, label_smoothing, projection })
+        };
         losses.push(match self.adversarial {
-            AdversarialPart::NonSaturating { head, stop_gradient } => {
-                on_logits(Form::NonSaturating, head, stop_gradient)
+            AdversarialPart::NonSaturating { head, stop_gradient, label_smoothing } => {
+                on_logits(Form::NonSaturating, head, stop_gradient, label_smoothing)
             }
             AdversarialPart::Hinge { head, stop_gradient } => {
-                on_logits(Form::Hinge, head, stop_gradient)
+                on_logits(Form::Hinge, head, stop_gradient, 0.0)
+            }
+            AdversarialPart::LeastSquares { head, stop_gradient, label_smoothing } => {
+                on_logits(Form::LeastSquares, head, stop_gradient, label_smoothing)
+            }
+            AdversarialPart::Wasserstein { head, stop_gradient } => {
+                on_logits(Form::Wasserstein, head, stop_gradient, 0.0)
             }
             AdversarialPart::Kdd { tau, leave_one_out, gamma, alpha, head } => Box::new(Kdd {
                 constants: KddConstants { tau, leave_one_out },
@@ -110,19 +226,50 @@ impl Parts {
                 alpha,
                 head,
                 hidden,
+                projection: projection(OF_LOG_RATIO),
             }),
             AdversarialPart::SupCon { tau, variant, denominator } => {
                 Box::new(SupCon { constants: SupConConstants { tau, variant, denominator } })
             }
         });
+        let embed_dim = hidden;
         match self.conditioning {
-            ConditioningPart::None => {}
-            ConditioningPart::D2dce { lambda, tau, margin_positive, stabilise } => {
-                losses.push(Box::new(D2dCe {
-                    lambda,
-                    constants: D2dCeConstants { tau, margin_positive, stabilise },
-                    embed_dim: hidden,
-                }))
+            // A projection is a part of the adversarial loss.
+            ConditioningPart::None | ConditioningPart::Projection { .. } => {}
+            ConditioningPart::Acgan {
+                lambda,
+                tau,
+                classify_fakes,
+                embedding,
+                normalise_features: features,
+                normalise_proxies: proxies,
+            } => losses.push(Box::new(AcGan {
+                lambda,
+                constants: AcGanConstants { tau, normalise: Normalise { features, proxies } },
+                classify_fakes,
+                embed_dim: embedding.then_some(embed_dim),
+            })),
+            ConditioningPart::TwoC {
+                lambda,
+                tau,
+                normalise_features: features,
+                normalise_proxies: proxies,
+            } => {
+                let constants =
+                    ContraGanConstants { tau, normalise: Normalise { features, proxies } };
+                losses.push(Box::new(ContraGan { lambda, constants, embed_dim }));
+            }
+            ConditioningPart::D2dce {
+                lambda,
+                tau,
+                margin_positive,
+                stabilise,
+                normalise_features: features,
+                normalise_proxies: proxies,
+            } => {
+                let normalise = Normalise { features, proxies };
+                let constants = D2dCeConstants { tau, margin_positive, stabilise, normalise };
+                losses.push(Box::new(D2dCe { lambda, constants, embed_dim }));
             }
         }
         if let Some(c) = &self.contrastive {

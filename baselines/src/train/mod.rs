@@ -4,6 +4,8 @@ mod budget;
 mod check;
 mod checkpoint;
 mod pace;
+#[cfg(test)]
+mod parts_tests;
 mod plan;
 #[cfg(test)]
 mod same_start_tests;

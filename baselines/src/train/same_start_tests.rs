@@ -14,7 +14,7 @@ use crate::methods::{METHODS, Method};
 const IMAGES: usize = 8;
 const BATCH: usize = 2;
 
-fn plan(method: &Method) -> TrainPlan {
+pub(super) fn plan(method: &Method) -> TrainPlan {
     let adam = Rule::Adam { lr: 1e-9, beta1: 0.5, beta2: 0.999, eps: 1e-8 };
     TrainPlan {
         seed: 7,
@@ -40,7 +40,7 @@ fn plan(method: &Method) -> TrainPlan {
 }
 
 /// Grey images of two classes; `other` is much lighter than it was.
-fn images(other: Option<usize>) -> ImageBatch {
+pub(super) fn images(other: Option<usize>) -> ImageBatch {
     let size = ImageSize::new(32, 32, 3);
     let grey = |i: usize| if Some(i) == other { 250 } else { 10 * i as u8 };
     let pixels = (0..IMAGES).flat_map(|i| vec![grey(i); 32 * 32 * 3]).collect();
