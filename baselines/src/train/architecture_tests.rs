@@ -55,7 +55,7 @@ fn run(a: &Architecture, method: &str) -> (Vec<f64>, Vec<u8>) {
     }
     let request = SampleRequest { n: 3, seed: 1, class: None };
     let samples = trainer.sampler(true).sample(request, &mut |_| {}).unwrap();
-    (losses, samples.pixels)
+    (losses, samples.pixels.to_vec())
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn only_networks_that_draw_take_a_key_from_the_stream_of_z() {
         // What one batch draws without a key: z, then labels.
         let mut plain = Stream::new(7, "z/generator-step");
         plain.normal(4 * 20);
-        (0..4).for_each(|_| drop(plain.below(2)));
+        let _: Vec<u64> = (0..4).map(|_| plain.below(2)).collect();
         let key = if a.noise { 2 } else { 0 };
         assert_eq!(trainer.streams.z_g.position(), plain.position() + key, "{}", a.name);
     }

@@ -114,6 +114,9 @@ fn values(plan: &TrainPlan) -> Result<(), TrainError> {
             return wrong("replay.point_g_steps", "rising numbers above 0", format!("{steps:?}"));
         }
     }
+    if let Some((field, expected, got)) = plan.parts.wrong() {
+        return wrong(field, expected, got);
+    }
     let b = plan.budget.amount;
     if !b.is_finite() || b <= 0.0 {
         return wrong("budget.amount", "a number above 0", b.to_string());

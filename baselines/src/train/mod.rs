@@ -6,6 +6,8 @@ mod budget;
 mod check;
 mod checkpoint;
 mod pace;
+#[cfg(test)]
+mod parts_tests;
 mod plan;
 #[cfg(test)]
 mod regulariser_tests;

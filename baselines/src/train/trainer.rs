@@ -15,7 +15,8 @@ use super::check::{TrainError, check, heads};
 use super::plan::{TrainPlan, ZPrior};
 use super::{Sampler, to_tensor};
 use crate::losses::{
-    DiscriminatorBatch, FurtherPasses, GeneratorBatch, Loss, Outputs, StepImages, Term, TurnPasses,
+    DiscriminatorBatch, FurtherPasses, GeneratorBatch, Loss, Opponents, Outputs, StepImages, Term,
+    TurnPasses,
 };
 use crate::methods::{First, Passes};
 use crate::networks::{Discriminator, Generator, Latent, NetworkSizes, Scored};
@@ -144,6 +145,22 @@ struct Fakes {
 struct DiscriminatorUpdates {
     outputs: Option<Outputs>,
     grad_norm: f64,
+    /// Of the reals' first view before the update, constants.
+    real_features: Option<Tensor>,
+}
+
+/// The discriminator's loss in one step, and what else it came to.
+struct DiscriminatorTerms {
+    terms: Vec<Term>,
+    outputs: Option<Outputs>,
+    real_features: Tensor,
+}
+
+/// What a generator's update may read of the discriminator's before it.
+#[derive(Clone, Copy, Default)]
+struct BeforeGenerator<'a> {
+    reals: Option<&'a Reals>,
+    real_features: Option<&'a Tensor>,
 }
 
 type Losses = std::collections::BTreeMap<String, f64>;
@@ -241,11 +258,16 @@ impl<'a> Trainer<'a> {
                     d = self.update_discriminator(&real, None, lr_scale, &mut losses)?;
                     reals = Some(real);
                 }
-                self.update_generator(reals.as_ref(), lr_scale, &mut losses)?.0
+                let before = BeforeGenerator {
+                    reals: reals.as_ref(),
+                    real_features: d.real_features.as_ref(),
+                };
+                self.update_generator(before, lr_scale, &mut losses)?.0
             }
             First::Generator => {
                 let mut real = self.next_reals()?;
-                let (norm, fakes) = self.update_generator(Some(&real), lr_scale, &mut losses)?;
+                let before = BeforeGenerator { reals: Some(&real), real_features: None };
+                let (norm, fakes) = self.update_generator(before, lr_scale, &mut losses)?;
                 let mut fakes = Some(fakes);
                 for i in 0..self.plan.n_dis {
                     if i > 0 {
@@ -288,7 +310,8 @@ impl<'a> Trainer<'a> {
         lr_scale: f64,
         losses: &mut Losses,
     ) -> Result<DiscriminatorUpdates, TrainError> {
-        let (terms, outputs) = self.discriminator_terms(real, fakes)?;
+        let DiscriminatorTerms { terms, outputs, real_features } =
+            self.discriminator_terms(real, fakes)?;
         let total = add_up(&terms, "d_loss", losses)?;
         let grads = total.backward()?;
         let d = &mut self.discriminator;
@@ -299,17 +322,17 @@ impl<'a> Trainer<'a> {
             }
         }
         self.spent.d_steps += 1;
-        Ok(DiscriminatorUpdates { outputs, grad_norm })
+        Ok(DiscriminatorUpdates { outputs, grad_norm, real_features: Some(real_features) })
     }
 
     /// One update of G: its gradient norm, and the fakes as constants.
     fn update_generator(
         &mut self,
-        real: Option<&Reals>,
+        before: BeforeGenerator<'_>,
         lr_scale: f64,
         losses: &mut Losses,
     ) -> Result<(f64, Fakes), TrainError> {
-        let (terms, fakes) = self.generator_terms(real)?;
+        let (terms, fakes) = self.generator_terms(before)?;
         let total = add_up(&terms, "g_loss", losses)?;
         let grads = total.backward()?;
         let g = &mut self.generator;
@@ -383,7 +406,7 @@ impl<'a> Trainer<'a> {
         &mut self,
         real: &Reals,
         fakes: Option<Fakes>,
-    ) -> Result<(Vec<Term>, Option<Outputs>), TrainError> {
+    ) -> Result<DiscriminatorTerms, TrainError> {
         let Fakes { latent, x: x_fake } = fakes.map_or_else(|| self.new_fakes(), Ok)?;
         let augmentation = self.plan.parts.augmentation;
         let stream = &mut self.streams.augment_d;
@@ -404,12 +427,13 @@ impl<'a> Trainer<'a> {
             seen_real: batches[0].0.clone(),
             seen_fake: batches[n_views].0.clone(),
         };
-        let further = FurtherPasses::new(
-            d,
-            self.generator.network.as_ref(),
-            TurnPasses::DISCRIMINATOR,
-            &mut self.streams.parts_d,
-        );
+        let opponents = Opponents {
+            discriminator: d,
+            generator: self.generator.network.as_ref(),
+            adversarial: self.losses[0].as_ref(),
+        };
+        let further =
+            FurtherPasses::new(opponents, TurnPasses::DISCRIMINATOR, &mut self.streams.parts_d);
         let d_step = self.spent.d_steps;
         let batch =
             DiscriminatorBatch { real_views: scored, fake, images, latent, d_step, further };
@@ -422,10 +446,13 @@ impl<'a> Trainer<'a> {
         let further = batch.further.forwards();
         self.spent.d_image_forwards += further.d_images;
         self.spent.g_image_forwards += further.g_images;
-        Ok((terms, outputs))
+        Ok(DiscriminatorTerms { terms, outputs, real_features: batch.real().features.detach() })
     }
 
-    fn generator_terms(&mut self, real: Option<&Reals>) -> Result<(Vec<Term>, Fakes), TrainError> {
+    fn generator_terms(
+        &mut self,
+        before: BeforeGenerator<'_>,
+    ) -> Result<(Vec<Term>, Fakes), TrainError> {
         let latent = self.latent(true)?;
         let x_fake = self.generator.network.forward(&latent, Pass::Train)?;
         self.spent.g_image_forwards += self.plan.batch as u64;
@@ -434,7 +461,9 @@ impl<'a> Trainer<'a> {
         let fake = augmentation.apply(&x_fake, &mut self.streams.augment_g)?;
         let d = &self.discriminator.network;
         self.spent.d_image_forwards_g_step += fake.dims()[0] as u64;
-        let real = match real.filter(|_| self.losses.iter().any(|l| l.generator_reads_reals())) {
+        let reads_reals = self.losses.iter().any(|l| l.generator_reads_reals());
+        let reals = before.reals.filter(|_| reads_reals);
+        let real = match reals {
             None => None,
             Some(real) => {
                 let x = augmentation.apply(&real.x, &mut self.streams.augment_g)?;
@@ -442,14 +471,18 @@ impl<'a> Trainer<'a> {
                 Some(d.score(&x, real.labels.as_ref(), Pass::Frozen)?)
             }
         };
-        let further = FurtherPasses::new(
-            d,
-            self.generator.network.as_ref(),
-            TurnPasses::GENERATOR,
-            &mut self.streams.parts_g,
-        );
+        let opponents = Opponents {
+            discriminator: d,
+            generator: self.generator.network.as_ref(),
+            adversarial: self.losses[0].as_ref(),
+        };
+        let further =
+            FurtherPasses::new(opponents, TurnPasses::GENERATOR, &mut self.streams.parts_g);
         let fake = d.score(&fake, latent.labels.as_ref(), Pass::Frozen)?;
-        let batch = GeneratorBatch { fake, real, x_fake, latent, further };
+        let stale_real_features = before.real_features.cloned();
+        let x_real = reals.map(|real| real.x.clone());
+        let batch =
+            GeneratorBatch { fake, real, x_real, stale_real_features, x_fake, latent, further };
         let mut terms = Vec::new();
         for loss in &self.losses {
             terms.extend(loss.generator(&batch)?);

@@ -1,0 +1,15 @@
+//! The projection discriminator with the hinge loss.
+
+use super::{AdversarialPart, ConditioningPart, Method, Parts};
+use crate::networks::HeadKind;
+
+pub const METHOD: Method = Method {
+    name: "projection",
+    title: "Projection GAN",
+    summary: "hinge loss on logits that gain a class vector times the features",
+    source: "Miyato and Koyama 2018, arXiv:1802.05637, eq. 3; linear head on the trunk's features",
+    parts: || Parts {
+        conditioning: ConditioningPart::Projection { unit_features: false },
+        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Linear, stop_gradient: false })
+    },
+};
