@@ -4,6 +4,7 @@
 
 mod arrays;
 mod error;
+mod given;
 mod settings;
 
 #[cfg(test)]
@@ -15,8 +16,9 @@ use std::collections::BTreeMap;
 
 use candle_core::{DType, Result, Tensor};
 
-pub use arrays::{Array, Arrays, Contents, Given, Pair};
+pub use arrays::{Array, Arrays, Contents, Pair};
 pub use error::LossError;
+pub use given::{Given, Numbers};
 pub use settings::{Range, Setting, SettingKind, Settings, Value};
 
 use super::{

@@ -7,7 +7,8 @@ pub const METHOD: Method = Method {
     name: "contragan",
     title: "ContraGAN",
     summary: "hinge loss and 2C on class labels, λ 1, τ 1",
-    source: "Kang and Park 2020, arXiv:2006.12681; constants of PyTorch-StudioGAN",
+    source: "Kang and Park 2020, arXiv:2006.12681; constants of PyTorch-StudioGAN; two-layer adversarial head as every \
+             row of ContraD's Table 1",
     parts: || Parts {
         conditioning: ConditioningPart::TwoC {
             lambda: 1.0,
@@ -15,6 +16,6 @@ pub const METHOD: Method = Method {
             normalise_features: true,
             normalise_proxies: true,
         },
-        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Linear, stop_gradient: false })
+        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })
     },
 };

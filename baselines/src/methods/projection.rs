@@ -7,9 +7,10 @@ pub const METHOD: Method = Method {
     name: "projection",
     title: "Projection GAN",
     summary: "hinge loss on logits that gain a class vector times the features",
-    source: "Miyato and Koyama 2018, arXiv:1802.05637, eq. 3; linear head on the trunk's features",
+    source: "Miyato and Koyama 2018, arXiv:1802.05637, eq. 3; two-layer head as every row of ContraD's Table 1, projection of \
+             the trunk's features",
     parts: || Parts {
         conditioning: ConditioningPart::Projection { unit_features: false },
-        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Linear, stop_gradient: false })
+        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })
     },
 };

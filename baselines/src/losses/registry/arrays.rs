@@ -1,11 +1,11 @@
-//! Arrays that a loss takes: what it expects, what a user gave, and the check of one against the other.
+//! Arrays that a loss takes, and the check of what a user gave against it.
 
 use std::collections::BTreeMap;
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use ganbench_nn::kernels::Real;
-use ganbench_nn::numpy::{self, Kind};
 
+use super::given::{Given, Numbers};
 use super::{Entry, LossError};
 use crate::losses::embedded::Embedded;
 use crate::losses::projection::Projected;
@@ -87,80 +87,6 @@ impl Array {
     }
 }
 
-/// The most bytes of one array that are read.
-const MOST_BYTES: usize = 4 << 30;
-
-/// An array as a user gave it.
-#[derive(Clone, Debug)]
-pub struct Given {
-    pub shape: Vec<usize>,
-    pub numbers: Numbers,
-}
-
-/// Numbers in C order.
-#[derive(Clone, Debug)]
-pub enum Numbers {
-    F32(Vec<f32>),
-    F64(Vec<f64>),
-    Integers(Vec<i128>),
-}
-
-impl Numbers {
-    fn text(&self) -> &'static str {
-        match self {
-            Self::F32(_) => "float32",
-            Self::F64(_) => "float64",
-            Self::Integers(_) => "integers",
-        }
-    }
-}
-
-impl Given {
-    /// Reads an array of a NumPy file. `name` is what errors call it.
-    ///
-    /// # Errors
-    /// If it is damaged, in Fortran order, or holds neither float32, float64 nor integers.
-    pub fn read(name: &str, array: &mut numpy::Array<'_>) -> std::result::Result<Self, LossError> {
-        let header = array.header().clone();
-        let (element, most) = (header.element, MOST_BYTES);
-        if header.fortran_order && header.shape.len() > 1 {
-            return Err(LossError::Fortran { array: name.into() });
-        }
-        if header.data_bytes() > most {
-            let (array, bytes) = (name.into(), header.data_bytes());
-            return Err(LossError::TooLarge { array, bytes, most });
-        }
-        let expected = "float32, float64 or integers";
-        let got = element.to_string();
-        let wrong = || LossError::Element { array: name.into(), got, expected };
-        let mut bytes = match element.kind {
-            Kind::Float if element.bytes < 4 => return Err(wrong()),
-            Kind::Bool => return Err(wrong()),
-            _ => array.read_all()?,
-        };
-        if element.big_endian {
-            bytes.chunks_exact_mut(element.bytes).for_each(<[u8]>::reverse);
-        }
-        let numbers = match (element.kind, element.bytes) {
-            (Kind::Float, 4) => {
-                Numbers::F32(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
-            }
-            (Kind::Float, _) => {
-                Numbers::F64(bytes.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
-            }
-            (kind, width) => {
-                let number = |bytes: &[u8]| {
-                    let n = bytes.iter().rev().fold(0i128, |n, &b| n << 8 | i128::from(b));
-                    let range = 1i128 << (8 * width);
-                    if kind == Kind::Signed && n >= range / 2 { n - range } else { n }
-                };
-                Numbers::Integers(bytes.chunks_exact(width).map(number).collect())
-            }
-        };
-        Ok(Self { shape: header.shape, numbers })
-    }
-}
-
 /// What reals and fakes have each.
 pub struct Pair<T> {
     pub real: T,
@@ -220,7 +146,7 @@ impl Arrays {
                     return Err(LossError::Element { array, got, expected });
                 }
             }
-            let x = tensor(found)?;
+            let x = found.tensor()?;
             let (of, other) = *first.get_or_insert((name, x.dtype()));
             if other != x.dtype() {
                 let text = |d: DType| if d == DType::F32 { "float32" } else { "float64" }.into();
@@ -283,15 +209,6 @@ impl Arrays {
         };
         let real = of("features_real", "labels_real")?;
         Ok(Pair { real, fake: of("features_fake", "labels_fake")? })
-    }
-}
-
-fn tensor(given: &Given) -> Result<Tensor> {
-    let shape = given.shape.as_slice();
-    match &given.numbers {
-        Numbers::F32(x) => Tensor::from_slice(x, shape, &Device::Cpu),
-        Numbers::F64(x) => Tensor::from_slice(x, shape, &Device::Cpu),
-        Numbers::Integers(_) => candle_core::bail!("integers are no variables"),
     }
 }
 

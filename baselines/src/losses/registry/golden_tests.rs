@@ -7,7 +7,6 @@ use candle_core::DType;
 use ganbench_nn::kernels::finite_difference::check;
 use serde_json::Value as Json;
 
-use super::arrays::Numbers;
 use super::*;
 
 /// Absolute beside values of about 1, f64 on both sides.

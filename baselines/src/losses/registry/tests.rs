@@ -1,4 +1,3 @@
-use super::arrays::Numbers;
 use super::*;
 
 fn f64s(shape: &[usize]) -> Given {
