@@ -11,6 +11,7 @@ pub mod batch_norm;
 pub mod conv;
 pub mod gemm;
 pub mod nhwc;
+pub mod orthogonal;
 pub mod packed;
 pub(crate) mod real;
 pub mod resample;
