@@ -30,7 +30,7 @@ pub enum Init {
 
 impl Init {
     /// N(0, std²).
-    pub fn normal(std: f64) -> Self {
+    pub const fn normal(std: f64) -> Self {
         Self::Normal { mean: 0.0, std }
     }
 

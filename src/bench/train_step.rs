@@ -5,7 +5,8 @@ use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};
 use ganbench_baselines::losses::adversarial::{Form, HEAD, Logits};
 use ganbench_baselines::networks::{
-    Architecture, Discriminator, Generator, HeadKind, HeadSpec, Latent, LayerSize, NetworkSizes,
+    Architecture, Discriminator, Generator, HeadKind, HeadSpec, Latent, LayerSize, NetworkOptions,
+    NetworkSizes,
 };
 use ganbench_baselines::train::{Spent, Trainer, known_architecture};
 use ganbench_nn::layers::Pass;
@@ -132,7 +133,8 @@ impl PlainPair {
 
 fn sizes(width: usize) -> NetworkSizes {
     let (image_size, channels) = (IMAGE_SIZE, CHANNELS);
-    NetworkSizes { width, image_size, channels, z_dim: Z_DIM, classes: None }
+    let options = NetworkOptions::default();
+    NetworkSizes { width, image_size, channels, z_dim: Z_DIM, classes: None, options }
 }
 
 /// Times both variants of the plain pair's step, in alternating order.

@@ -1,5 +1,7 @@
 //! The training loop: one for all methods. It knows parts (losses, views, passes), never a method.
 
+#[cfg(test)]
+mod architecture_tests;
 mod budget;
 mod check;
 mod checkpoint;

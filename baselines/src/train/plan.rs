@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::Budget;
 use super::pace::Replay;
 use crate::methods::Parts;
-use crate::networks::NetworkSizes;
+use crate::networks::{BatchNormIn, Initialisation, NetworkOptions, NetworkSizes};
 
 /// Distribution of z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,10 +33,33 @@ pub struct NetworkPlan {
     /// the run's id, at its default.
     #[serde(default, skip_serializing_if = "is_default")]
     pub conv: Algorithm,
+    /// What differs from the architecture, see [`NetworkOptions`]; as `conv`, left out at the default.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub init: Initialisation,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spectral_norm_g: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spectral_norm_d: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attention: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub batch_norm: BatchNormIn,
 }
 
-fn is_default(conv: &Algorithm) -> bool {
-    *conv == Algorithm::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl NetworkPlan {
+    pub fn options(&self) -> NetworkOptions {
+        NetworkOptions {
+            init: self.init,
+            spectral_norm_g: self.spectral_norm_g,
+            spectral_norm_d: self.spectral_norm_d,
+            attention: self.attention,
+            batch_norm: self.batch_norm,
+        }
+    }
 }
 
 /// Moving average of the generator's weights.
@@ -80,6 +103,7 @@ impl TrainPlan {
             channels,
             z_dim: self.network.z_dim,
             classes: self.parts.conditional().then_some(classes),
+            options: self.network.options(),
         }
     }
 }

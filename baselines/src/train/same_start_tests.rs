@@ -10,11 +10,12 @@ use ganbench_nn::params::ParamStore;
 
 use super::{Budget, EmaPlan, NetworkPlan, SampleRequest, TrainPlan, Trainer, Unit, ZPrior};
 use crate::methods::{METHODS, Method};
+use crate::networks::{BatchNormIn, Initialisation};
 
 const IMAGES: usize = 8;
 const BATCH: usize = 2;
 
-fn plan(method: &Method) -> TrainPlan {
+pub(super) fn plan(method: &Method) -> TrainPlan {
     let adam = Rule::Adam { lr: 1e-9, beta1: 0.5, beta2: 0.999, eps: 1e-8 };
     TrainPlan {
         seed: 7,
@@ -29,6 +30,11 @@ fn plan(method: &Method) -> TrainPlan {
             z_prior: ZPrior::Normal,
             head_hidden: 8,
             conv: Algorithm::default(),
+            init: Initialisation::default(),
+            spectral_norm_g: None,
+            spectral_norm_d: None,
+            attention: None,
+            batch_norm: BatchNormIn::default(),
         },
         optimizer_g: adam,
         optimizer_d: adam,

@@ -119,8 +119,9 @@ impl<'a> Trainer<'a> {
         let store = |network| {
             ParamStore::new(network, plan.seed, device).with_convolution(plan.network.conv)
         };
-        let (generator, ema) = (store("generator"), store("generator"));
-        let discriminator = store("discriminator");
+        let made = || sizes.options.generator_store(store("generator"));
+        let (generator, ema) = (made(), made());
+        let discriminator = sizes.options.discriminator_store(store("discriminator"));
         let heads = heads(&losses)?;
         let d_sizes = NetworkSizes { classes: (classes > 0).then_some(classes), ..sizes };
         Ok(Self {
