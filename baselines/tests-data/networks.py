@@ -3,8 +3,8 @@
     python networks.py > networks.json      (torch 2.9.0)
 
 Written from the layer lists of gan-recipes.md §2 as plain functions of named tensors: convolutions and resampling in
-the order of the official code, spectral norm and self-attention by their formulas. All tensors are sines of their index
-and name (`fill`), so that the Rust side can make the same. Width 4, z 20, 4 latents, 3 classes; one training pass of G
+the order of the official code, spectral norm and self-attention by their formulas. All tensors are hashes of their index
+and name in [-1, 1) (`fill`), so that the Rust side can make the same. Width 4, z 20, 4 latents, 3 classes; one training pass of G
 and D, the gradients of mean(features²), then one evaluation pass of G.
 """
 import json, math
@@ -16,13 +16,14 @@ W, Z, CLASSES, LABELS = 4, 20, 3, torch.tensor([0, 1, 2, 1])
 
 def fill(name, shape):
     n = math.prod(shape)
-    wave = torch.sin(0.61 * torch.arange(n) + sum(name.encode()) % 97)
+    wave = torch.sin(12.9898 * torch.arange(n) + sum(name.encode()) % 97) * 43758.5453
+    wave = (wave - wave.floor()) * 2 - 1
     if name.endswith(("weight_u", "weight_v")):
         return wave / wave.norm()
     if name.endswith("gamma"):
         return torch.full(shape, 0.7)
     if len(shape) > 1:
-        return (0.2 * wave).reshape(shape)
+        return (wave * (3 / math.prod(shape[1:])) ** 0.5).reshape(shape)
     return 0.1 * wave if name.endswith("bias") else 1 + 0.1 * wave
 
 

@@ -11,21 +11,23 @@ use ganbench_nn::params::ParamStore;
 use super::tests::PAPER_32;
 use super::*;
 
-/// Of f32 against f64, relative to the largest number compared with.
-const TOLERANCE: f64 = 2e-4;
+/// Of f32 against f64, relative to the largest number compared with. Most are within 2e-6; where rounding moves
+/// a value across a ReLU's kink or another one to the top of a pool, a gradient's norm moves by some 3e-4.
+const TOLERANCE: f64 = 1e-3;
 
-/// A sine of the index and the name.
+/// A hash of the index and the name.
 fn fill(name: &str, shape: &[usize]) -> Tensor {
     let n: usize = shape.iter().product();
     let phase = name.bytes().map(u64::from).sum::<u64>() % 97;
-    let wave: Vec<f64> = (0..n).map(|i| (0.61 * i as f64 + phase as f64).sin()).collect();
+    let hash = |i: usize| (12.9898 * i as f64 + phase as f64).sin() * 43758.5453;
+    let wave: Vec<f64> = (0..n).map(|i| (hash(i) - hash(i).floor()) * 2.0 - 1.0).collect();
     let norm = wave.iter().map(|v| v * v).sum::<f64>().sqrt();
     let value = |v: f64| match name.rsplit('.').next() {
         Some("weight_u" | "weight_v") => v / norm,
         Some("running_mean") => 0.0,
         Some("running_var") => 1.0,
         Some("gamma") => 0.7,
-        _ if shape.len() > 1 => 0.2 * v,
+        _ if shape.len() > 1 => v * (3.0 / shape[1..].iter().product::<usize>() as f64).sqrt(),
         Some("bias") => 0.1 * v,
         _ => 1.0 + 0.1 * v,
     };
