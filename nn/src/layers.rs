@@ -2,7 +2,7 @@
 //! optional spectral norm, bias and activation), batch norm (conditional or not) and self-attention. Tensor
 //! names are PyTorch's.
 
-mod attention;
+pub(crate) mod attention;
 mod batch_norm;
 
 pub use attention::SelfAttention;

@@ -144,9 +144,10 @@ fn sizes(width: usize) -> NetworkSizes {
 pub fn plain(settings: &Settings, told: &mut dyn FnMut(usize)) -> Result<Vec<Measured>> {
     let a = known_architecture(&settings.architecture)?;
     let mut pair = PlainPair::new(a, settings.width, settings.batch)?;
+    let features = pair.discriminator.network.feature_dim();
     let mut step = |variant: usize| pair.step(VARIANTS[variant].1);
     let times = alternate(VARIANTS.len(), settings.repeats, &mut step, told)?;
-    let layers = plain_layers(a, settings.width);
+    let layers = plain_layers(a, settings.width, features);
     let mut measured = Vec::new();
     for (k, ((variant, pass), times)) in VARIANTS.into_iter().zip(times).enumerate() {
         let steps = settings.repeats.timed;
@@ -157,10 +158,10 @@ pub fn plain(settings: &Settings, told: &mut dyn FnMut(usize)) -> Result<Vec<Mea
     Ok(measured)
 }
 
-fn plain_layers(a: &Architecture, width: usize) -> Pair {
+/// `features`: of the trunk.
+fn plain_layers(a: &Architecture, width: usize, features: usize) -> Pair {
     let sizes = sizes(width);
     let mut discriminator = (a.trunk_layers)(sizes);
-    let features: usize = discriminator.last().map_or(0, |last| last.outputs * last.positions);
     discriminator.push(LayerSize::linear(features, 1));
     Pair { generator: (a.generator_layers)(sizes), discriminator }
 }
@@ -264,7 +265,7 @@ mod tests {
         // 8→8 9216; head 128. Sum 80000, first 27648.
         let (g, g_first, d, d_first) = (68608.0, 16384.0, 80000.0, 27648.0);
         let a = known_architecture("sndcgan").unwrap();
-        let layers = plain_layers(a, 1);
+        let layers = plain_layers(a, 1, 128);
         let d_step = g + 2.0 * (3.0 * d - d_first);
         let g_step = 3.0 * g - g_first;
         let flops = |pass| layers.step(&plain_passes(10, pass));

@@ -107,6 +107,11 @@ impl Discriminator {
         Ok(Scored { discriminator: self, features, labels: labels.cloned(), pass, joint: None })
     }
 
+    /// How many features the heads see.
+    pub fn feature_dim(&self) -> usize {
+        self.trunk.feature_dim()
+    }
+
     fn head(&self, name: &str, features: &Tensor, pass: Pass) -> Result<Tensor> {
         match self.heads.get(name) {
             Some(Head::Layers(layers)) => {

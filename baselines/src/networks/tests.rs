@@ -203,6 +203,20 @@ fn every_variant_makes_images_and_every_parameter_has_a_finite_gradient() {
 }
 
 #[test]
+fn a_frozen_discriminator_passes_the_gradient_on_and_keeps_none() {
+    for (a, s) in variants().into_iter().filter(|(_, s)| s.classes.is_none()) {
+        let name = format!("{} {s:?}", a.name);
+        let g = s.options.generator_store(ParamStore::new("generator", 1, &Device::Cpu));
+        let d = s.options.discriminator_store(ParamStore::new("discriminator", 1, &Device::Cpu));
+        let x = (a.generator)(&g.root(), s).unwrap().forward(&latent(s), Pass::Train).unwrap();
+        let features = (a.trunk)(&d.root(), s).unwrap().features(&x, Pass::Frozen).unwrap();
+        let grads = features.sum_all().unwrap().backward().unwrap();
+        assert!(d.params().iter().all(|(_, var)| grads.get(var).is_none()), "{name}");
+        assert!(g.params().iter().all(|(_, var)| grads.get(var).is_some()), "{name}");
+    }
+}
+
+#[test]
 fn options_of_initial_weights_reach_every_weight_and_head() {
     for a in ARCHITECTURES.iter().filter(|a| a.follows.init) {
         let options = NetworkOptions { init: Initialisation::Orthogonal, ..DEFAULT };

@@ -5,13 +5,14 @@ use candle_core::{Result, Tensor, Var};
 use super::activation::{Activation, activate};
 use super::batch_norm::{GainBias, batch_norm};
 use super::conv::{
-    Geometry, conv_transpose2d_activate, conv_transpose2d_per_sample, conv2d_activate,
+    Geometry, conv_transpose2d_activate, conv_transpose2d_per_sample, conv2d, conv2d_activate,
     conv2d_per_sample,
 };
 use super::finite_difference::{check, normal};
 use super::resample::{avg_pool, max_pool, upsample_nearest};
 use super::softmax::{log_sum_exp_rows, softmax_rows};
 use super::spectral::{SingularVectors, spectral_normalise};
+use crate::layers::attention::{Maps, seen};
 
 const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
 
@@ -113,6 +114,22 @@ fn the_penalty_through_softmax_has_the_gradients_of_finite_differences() {
     }
     check(&[normal(1, &[3, 5])], |v| penalty(v, |v| log_sum_exp_rows(&v[0])));
     check(&[normal(1, &[3, 5])], |v| penalty(v, |v| softmax_rows(&v[0])?.sqr()));
+}
+
+#[test]
+fn the_penalty_through_self_attention_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_penalty_through_self_attention_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    // Queries, keys and values from one input, as in the layer.
+    let f = |v: &[Tensor]| {
+        let of = |i: usize| conv2d(&v[0], &v[i], Geometry::square(1, 0));
+        seen(&Maps { theta: of(1)?, phi: of(2)?, g: of(3)? })
+    };
+    let w = |seed, outputs| normal(seed, &[outputs, 3, 1, 1]);
+    check(&[normal(1, &[2, 3, 2, 4]), w(2, 2), w(3, 2), w(4, 3)], |v| penalty(v, f));
 }
 
 #[test]

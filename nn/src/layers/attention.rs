@@ -20,7 +20,6 @@ pub struct SelfAttention {
     g: Conv2d,
     o: Conv2d,
     gamma: Var,
-    sizes: AttentionSizes,
 }
 
 /// Channels of queries and keys, and of values.
@@ -53,7 +52,6 @@ impl SelfAttention {
             g: conv("g", g)?,
             o: conv("o", o)?,
             gamma: scope.param("gamma", &[1], Init::Zeros)?,
-            sizes: sizes(channels),
         })
     }
 
@@ -62,19 +60,38 @@ impl SelfAttention {
     /// # Errors
     /// If x has other channels or an odd side.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        let (n, _, h, w) = x.dims4()?;
-        let AttentionSizes { key, value } = self.sizes;
-        let (places, pooled) = (h * w, h * w / 4);
-        let theta = self.theta.forward(x, pass)?.reshape((n, key, places))?;
-        let phi = max_pool(&self.phi.forward(x, pass)?, 2)?.reshape((n, key, pooled))?;
-        let g = max_pool(&self.g.forward(x, pass)?, 2)?.reshape((n, value, pooled))?;
-        let scores = theta.transpose(1, 2)?.contiguous()?.matmul(&phi)?;
-        let weights = softmax_rows(&scores.reshape((n * places, pooled))?)?;
-        let weights = weights.reshape((n, places, pooled))?.transpose(1, 2)?;
-        let seen = g.matmul(&weights.contiguous()?)?.reshape((n, value, h, w))?;
+        let maps = Maps {
+            theta: self.theta.forward(x, pass)?,
+            phi: self.phi.forward(x, pass)?,
+            g: self.g.forward(x, pass)?,
+        };
         let gamma = pass.weight(&self.gamma).reshape((1, 1, 1, 1))?;
-        x + self.o.forward(&seen, pass)?.broadcast_mul(&gamma)?
+        x + self.o.forward(&seen(&maps)?, pass)?.broadcast_mul(&gamma)?
     }
+}
+
+/// What attention is computed from.
+pub(crate) struct Maps {
+    /// Queries `[n, key, h, w]`.
+    pub theta: Tensor,
+    /// Keys, as the queries.
+    pub phi: Tensor,
+    /// Values `[n, value, h, w]`.
+    pub g: Tensor,
+}
+
+/// At each place the mean of the pooled values, weighted by the softmax over places of the place's query times
+/// the pooled keys: `[n, value, h, w]`.
+pub(crate) fn seen(maps: &Maps) -> Result<Tensor> {
+    let (n, key, h, w) = maps.theta.dims4()?;
+    let (value, places, pooled) = (maps.g.dim(1)?, h * w, h * w / 4);
+    let theta = maps.theta.reshape((n, key, places))?;
+    let phi = max_pool(&maps.phi, 2)?.reshape((n, key, pooled))?;
+    let g = max_pool(&maps.g, 2)?.reshape((n, value, pooled))?;
+    let scores = theta.transpose(1, 2)?.contiguous()?.matmul(&phi)?;
+    let weights = softmax_rows(&scores.reshape((n * places, pooled))?)?;
+    let weights = weights.reshape((n, places, pooled))?.transpose(1, 2)?;
+    g.matmul(&weights.contiguous()?)?.reshape((n, value, h, w))
 }
 
 fn sizes(channels: usize) -> AttentionSizes {
@@ -84,6 +101,7 @@ fn sizes(channels: usize) -> AttentionSizes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::finite_difference::{check, normal};
     use crate::params::ParamStore;
     use candle_core::Device;
 
@@ -104,6 +122,12 @@ mod tests {
             state.insert((*name).to_string(), Tensor::from_slice(v, shape, &Device::Cpu).unwrap());
         }
         store.load(&state).unwrap();
+    }
+
+    #[test]
+    fn attention_has_the_gradients_of_finite_differences() {
+        let v = [normal(1, &[2, 3, 4, 2]), normal(2, &[2, 3, 4, 2]), normal(3, &[2, 5, 4, 2])];
+        check(&v, |v| seen(&Maps { theta: v[0].clone(), phi: v[1].clone(), g: v[2].clone() }));
     }
 
     #[test]
