@@ -12,7 +12,7 @@ use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
 use crate::networks::{HeadKind, HeadSpec, Scored};
 
 /// The classifier on the trunk's features: a row a class.
-const CLASSIFIER: &str = "classifier";
+pub const CLASSIFIER: &str = "classifier";
 
 /// What is classified.
 pub struct Classified {

@@ -8,7 +8,7 @@ use crate::networks::{HeadKind, HeadSpec, Scored};
 /// The head that embeds samples.
 pub(super) const EMBED: &str = "embed";
 /// The table with one proxy a class.
-pub(super) const PROXY: &str = "proxy";
+pub const PROXY: &str = "proxy";
 
 /// The two heads, of width `dim`.
 pub(super) fn heads(dim: usize) -> Vec<HeadSpec> {

@@ -94,7 +94,14 @@ fn contrad_without_its_fakes_term_teaches_the_trunk_simclr_alone() {
     let losses = parts.losses(8);
     let heads: Vec<_> = losses.iter().flat_map(|l| l.heads()).collect();
     let store = ParamStore::new("discriminator", 0, &Device::Cpu);
-    let sizes = NetworkSizes { width: 8, image_size: 32, channels: 3, z_dim: 4, classes: None };
+    let sizes = NetworkSizes {
+        width: 8,
+        image_size: 32,
+        channels: 3,
+        z_dim: 4,
+        classes: None,
+        options: Default::default(),
+    };
     let a = architecture("sndcgan").unwrap();
     let d = Discriminator::new(&store.root(), a, sizes, &heads).unwrap();
     let g_store = ParamStore::new("generator", 0, &Device::Cpu);

@@ -10,15 +10,20 @@ use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptions, Linear, Pass};
 use ganbench_nn::params::{Init, Scope};
 
-use super::{Architecture, Generator, Latent, LayerSize, NetworkSizes, Trunk};
+use super::{Architecture, Follows, Generator, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "deep_conv",
     summary: "StudioGAN's deep_conv (DCGAN, LSGAN, GGAN): batch norm and ReLU in both, sum pooling",
+    spectral_norm_g: false,
     spectral_norm: false,
+    spectral_eps: 1e-6,
+    attention: false,
+    follows: Follows::LAYERS,
     // Of heads with a hidden layer, which StudioGAN has none of.
     slope: 0.1,
-    init_std: INIT_STD,
+    weight_init: Init::normal(INIT_STD),
+    bias_init: Init::Zeros,
     noise: false,
     image_sizes: &[32],
     generator: |scope, sizes| Ok(Box::new(DeepConvGenerator::new(scope, sizes)?)),

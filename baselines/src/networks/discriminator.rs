@@ -7,7 +7,7 @@ use std::rc::Rc;
 use candle_core::{Result, Tensor, bail};
 use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{Embedding, LayerOptions, Linear, Pass};
-use ganbench_nn::params::{Init, Scope};
+use ganbench_nn::params::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::{Architecture, NetworkSizes, Trunk};
@@ -64,10 +64,11 @@ impl Discriminator {
         specs: &[HeadSpec],
     ) -> Result<Self> {
         let trunk = (a.trunk)(&scope.at("trunk"), sizes)?;
+        let scope = scope.clone().with_spectral_eps(a.spectral_eps);
         let layer = |activation| LayerOptions {
-            weight: Init::normal(a.init_std),
-            bias: Some(Init::Zeros),
-            spectral_norm: a.spectral_norm,
+            weight: a.weight_init,
+            bias: Some(a.bias_init),
+            spectral_norm: sizes.options.spectral_norm_d.unwrap_or(a.spectral_norm),
             activation,
         };
         let d = trunk.feature_dim();
@@ -118,6 +119,11 @@ impl Discriminator {
     /// If the images do not fit the trunk.
     pub fn features(&self, x: &Tensor) -> Result<Tensor> {
         self.trunk.features(x, Pass::Eval)
+    }
+
+    /// How many features the heads see.
+    pub fn feature_dim(&self) -> usize {
+        self.trunk.feature_dim()
     }
 
     fn head(&self, name: &str, features: &Tensor, pass: Pass) -> Result<Tensor> {

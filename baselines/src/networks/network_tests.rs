@@ -7,8 +7,14 @@ use ganbench_nn::rng::Stream;
 
 use super::{Architecture, Discriminator, HeadKind, HeadSpec, Latent, NetworkSizes};
 
-pub const SIZES: NetworkSizes =
-    NetworkSizes { width: 4, image_size: 32, channels: 3, z_dim: 16, classes: None };
+pub const SIZES: NetworkSizes = NetworkSizes {
+    width: 4,
+    image_size: 32,
+    channels: 3,
+    z_dim: 16,
+    classes: None,
+    options: super::tests::DEFAULT,
+};
 
 const BATCH: usize = 4;
 

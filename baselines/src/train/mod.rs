@@ -5,6 +5,8 @@ mod architecture_tests;
 mod budget;
 mod check;
 mod checkpoint;
+#[cfg(test)]
+mod option_tests;
 mod pace;
 #[cfg(test)]
 mod parts_tests;

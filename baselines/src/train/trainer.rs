@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use ganbench_nn::images::ImageBatch;
 use ganbench_nn::layers::Pass;
@@ -14,6 +15,8 @@ use super::budget::Spent;
 use super::check::{TrainError, check, heads};
 use super::plan::{TrainPlan, ZPrior};
 use super::{Sampler, to_tensor};
+use crate::losses::acgan::CLASSIFIER;
+use crate::losses::embedded::PROXY;
 use crate::losses::{
     DiscriminatorBatch, FurtherPasses, GeneratorBatch, Loss, Opponents, Outputs, StepImages, Term,
     TurnPasses,
@@ -36,6 +39,12 @@ pub struct StepRecord {
     pub d_real: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub d_fake: Option<f64>,
+    /// Mean length of the trunk's features of the reals, where the discriminator saw them first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub d_feature_norm: Option<f64>,
+    /// Norm of the gradient of the classifier's or the proxies' table, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub d_class_grad_norm: Option<f64>,
 }
 
 impl StepRecord {
@@ -147,6 +156,7 @@ struct DiscriminatorUpdates {
     grad_norm: f64,
     /// Of the reals' first view before the update, constants.
     real_features: Option<Tensor>,
+    class_grad_norm: Option<f64>,
 }
 
 /// The discriminator's loss in one step, and what else it came to.
@@ -183,8 +193,9 @@ impl<'a> Trainer<'a> {
         let store = |network| {
             ParamStore::new(network, plan.seed, device).with_convolution(plan.network.conv)
         };
-        let (generator, ema) = (store("generator"), store("generator"));
-        let discriminator = store("discriminator");
+        let made = || sizes.options.generator_store(store("generator"));
+        let (generator, ema) = (made(), made());
+        let discriminator = sizes.options.discriminator_store(store("discriminator"));
         let heads = heads(&losses)?;
         let d_sizes = NetworkSizes { classes: (classes > 0).then_some(classes), ..sizes };
         Ok(Self {
@@ -296,6 +307,8 @@ impl<'a> Trainer<'a> {
             g_grad_norm,
             d_real: outputs.map(|o| mean(&o.real)).transpose()?,
             d_fake: outputs.map(|o| mean(&o.fake)).transpose()?,
+            d_feature_norm: d.real_features.as_ref().map(mean_length).transpose()?,
+            d_class_grad_norm: d.class_grad_norm,
         };
         let wrong = record.terms().find(|(_, value)| !value.is_finite());
         let wrong = wrong.map(|(name, value)| format!("{name} = {value}"));
@@ -315,6 +328,7 @@ impl<'a> Trainer<'a> {
         let total = add_up(&terms, "d_loss", losses)?;
         let grads = total.backward()?;
         let d = &mut self.discriminator;
+        let class_grad_norm = class_grad_norm(&d.store, &grads)?;
         let grad_norm = d.optimizer.step(&d.store, &grads, lr_scale)?;
         for bound in self.losses.iter().filter_map(|l| l.weight_bound()) {
             for (_, var) in d.store.params() {
@@ -322,7 +336,8 @@ impl<'a> Trainer<'a> {
             }
         }
         self.spent.d_steps += 1;
-        Ok(DiscriminatorUpdates { outputs, grad_norm, real_features: Some(real_features) })
+        let real_features = Some(real_features);
+        Ok(DiscriminatorUpdates { outputs, grad_norm, real_features, class_grad_norm })
     }
 
     /// One update of G: its gradient norm, and the fakes as constants.
@@ -370,7 +385,12 @@ impl<'a> Trainer<'a> {
             let order = Stream::new(self.plan.seed, &format!("data/epoch-{epoch}")).permutation(n);
             self.order = (epoch, order);
         }
-        let rows = self.images.select(&self.order.1[at * batch..(at + 1) * batch]);
+        let mut rows = self.images.select(&self.order.1[at * batch..(at + 1) * batch]);
+        if self.plan.flip_reals {
+            let purpose = format!("data/flips-{}", self.spent.d_steps);
+            let mut stream = Stream::new(self.plan.seed, &purpose);
+            rows.flip(|_| stream.chance(0.5));
+        }
         self.spent.real_images += batch as u64;
         let labels = rows.labels.as_ref().filter(|_| self.plan.parts.conditional());
         let labels = labels.map(|l| Tensor::from_slice(l, l.len(), &self.device)).transpose()?;
@@ -494,13 +514,30 @@ impl<'a> Trainer<'a> {
     }
 
     fn average(&mut self) -> Result<(), TrainError> {
-        let ema = self.plan.ema;
-        let shown = self.spent.real_images as f64;
-        let half_life = (ema.half_life_kimg * 1e3).min(ema.ramp_up * shown);
-        let images = (self.plan.batch * self.plan.n_dis) as f64;
-        let decay = if half_life > 0.0 { libm::pow(0.5, images / half_life) } else { 0.0 };
+        let images = self.plan.batch * self.plan.n_dis;
+        let decay = self.plan.ema.decay_at(self.spent.real_images, images);
         Ok(self.ema.average(&self.generator.store, decay)?)
     }
+}
+
+/// Mean Euclidean length of rows `[n, d]`.
+fn mean_length(rows: &Tensor) -> Result<f64, candle_core::Error> {
+    Ok(f64::from(rows.sqr()?.sum(1)?.sqrt()?.mean_all()?.to_scalar::<f32>()?))
+}
+
+/// Euclidean norm of the gradient of the class table of the conditioning part; none without one.
+fn class_grad_norm(store: &ParamStore, grads: &GradStore) -> Result<Option<f64>, TrainError> {
+    let mut square = None;
+    for (name, var) in store.params() {
+        let of_classes = [CLASSIFIER, PROXY]
+            .iter()
+            .any(|head| name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')));
+        if let Some(grad) = grads.get(&var).filter(|_| of_classes) {
+            let of_table = f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?);
+            square = Some(square.unwrap_or(0.0) + of_table);
+        }
+    }
+    Ok(square.map(f64::sqrt))
 }
 
 fn score<'d>(
