@@ -3,8 +3,11 @@
 //! PyTorch's.
 
 pub mod equalised;
+pub mod minibatch_discrimination;
 pub mod minibatch_std;
+pub mod random;
 pub mod styled;
+pub mod weight_norm;
 
 use candle_core::{Result, Tensor, Var};
 

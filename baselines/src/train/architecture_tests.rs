@@ -85,7 +85,9 @@ fn only_networks_that_draw_take_a_key_from_the_stream_of_z() {
         // What one batch draws without a key: z, then labels.
         let mut plain = Stream::new(7, "z/generator-step");
         plain.normal(4 * 20);
-        (0..4).for_each(|_| drop(plain.below(2)));
+        for _ in 0..4 {
+            plain.below(2);
+        }
         let key = if a.noise { 2 } else { 0 };
         assert_eq!(trainer.streams.z_g.position(), plain.position() + key, "{}", a.name);
     }
