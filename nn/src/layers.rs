@@ -2,6 +2,7 @@
 //! optional spectral norm, bias and activation) and batch norm (conditional or not). Tensor names are
 //! PyTorch's.
 
+pub mod doubling;
 pub mod equalised;
 pub mod minibatch_discrimination;
 pub mod minibatch_std;

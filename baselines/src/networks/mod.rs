@@ -6,6 +6,7 @@
 mod dcgan;
 mod deep_conv;
 mod discriminator;
+mod improved_gan;
 mod layer_size;
 #[cfg(test)]
 mod network_tests;
@@ -104,6 +105,8 @@ pub const ARCHITECTURES: &[Architecture] = &[
     deep_conv::ARCHITECTURE,
     stylegan2::ARCHITECTURE,
     stylegan2::STUDIOGAN,
+    improved_gan::ARCHITECTURE,
+    improved_gan::MINIBATCH,
 ];
 
 /// The architecture called `name`.

@@ -6,7 +6,9 @@ use ganbench_nn::kernels::conv::Algorithm;
 use ganbench_nn::optim::Rule;
 use ganbench_nn::rng::Stream;
 
-use super::{Budget, EmaPlan, NetworkPlan, SampleRequest, TrainPlan, Trainer, Unit, ZPrior};
+use super::{
+    Budget, EmaPlan, NetworkPlan, RunMark, SampleRequest, TrainPlan, Trainer, Unit, ZPrior,
+};
 use crate::methods::method;
 use crate::networks::{ARCHITECTURES, Architecture};
 
@@ -64,6 +66,26 @@ fn every_architecture_trains_twice_alike() {
         let first = run(a, "gan");
         assert!(first.0.iter().all(|loss| loss.is_finite()), "{}", a.name);
         assert!(first == run(a, "gan"), "{}", a.name);
+    }
+}
+
+#[test]
+fn a_run_that_goes_on_from_a_state_makes_the_steps_it_would_have_made() {
+    for a in ARCHITECTURES {
+        let (images, dir) = (images(a), tempfile::tempdir().unwrap());
+        let trainer = || Trainer::new(&plan(a, "gan"), &images, 2, &Device::Cpu).unwrap();
+        let (mut whole, mut again) = (trainer(), trainer());
+        whole.step().unwrap().unwrap();
+        whole.save(dir.path(), RunMark::default()).unwrap();
+        again.load_newest(dir.path()).unwrap().unwrap();
+        for _ in 0..2 {
+            assert_eq!(
+                whole.step().unwrap().unwrap(),
+                again.step().unwrap().unwrap(),
+                "{}",
+                a.name
+            );
+        }
     }
 }
 
