@@ -39,7 +39,7 @@ pub fn print(
     for (plan, need) in plans.iter().zip(needs) {
         println!(
             "# {} seed {}: run {}\n{}",
-            plan.method,
+            plan.row_name(),
             plan.train.seed,
             plan.run_id(),
             plan.to_toml()?
@@ -67,7 +67,7 @@ pub fn print(
         total_s += train_s + evaluate_s;
         lines.push(format!(
             "{:<16} seed {:<4} train {:>12}  evaluate {:>12}  peak {:>6.0} MB  {:.0} ms a step{}",
-            plan.method,
+            plan.row_name(),
             plan.train.seed,
             duration(train_s),
             duration(evaluate_s),

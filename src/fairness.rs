@@ -34,6 +34,8 @@ fn is_compared(field: &str) -> bool {
         "format",
         "table",
         "method",
+        "row.name",
+        "row.title",
         "train.seed",
         "train.log_every_steps",
         "train.checkpoint_kimg",
@@ -76,9 +78,13 @@ fn value<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.get(name).map_or("none", String::as_str)
 }
 
-/// The runs of one method under one plan, seeds aside.
+/// The runs of one row under one plan, seeds aside.
 struct Variant {
+    /// The row's name: a method's, or one that the table gave it.
     method: String,
+    title: String,
+    /// The method whose preset it claims to be; none where the table's recipe says what the row is.
+    preset: Option<String>,
     /// Position among the method's variants, from 1; 0 where there is one only.
     number: usize,
     fields: Fields,
@@ -91,12 +97,8 @@ impl Variant {
     }
 
     fn label(&self) -> String {
-        self.numbered(title(&self.method))
+        self.numbered(&self.title)
     }
-}
-
-fn title(method: &str) -> &str {
-    methods::method(method).map_or(method, |m| m.title)
 }
 
 /// Compares the runs of each table. Runs without rows are in none.
@@ -109,7 +111,7 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
             None => tables.push((key, vec![i])),
         }
     }
-    let mut methods: Vec<String> = runs.iter().map(|run| run.plan.method.clone()).collect();
+    let mut methods: Vec<String> = runs.iter().map(|run| run.plan.row_name().to_string()).collect();
     let mut labels: Vec<MethodLabel> = Vec::new();
     let mut notes = Vec::new();
     for (key, table) in tables {
@@ -128,9 +130,13 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
             .chain(unlike_machines(runs, &variants));
         notes.extend(texts.map(|text| TableNote { key: key.clone(), text }));
     }
+    // Rows of a table's own stand in its order, which is that of the runs.
+    let own = runs.iter().any(|run| run.plan.row.is_some());
     let place = |label: &MethodLabel| {
         let name = label.method.split(" (").next();
-        methods::METHODS.iter().position(|m| Some(m.name) == name).unwrap_or(usize::MAX)
+        let of_method = || methods::METHODS.iter().position(|m| Some(m.name) == name);
+        let of_row = || runs.iter().position(|run| Some(run.plan.row_name()) == name);
+        (if own { of_row() } else { of_method() }).unwrap_or(usize::MAX)
     };
     labels.sort_by_key(|label| (place(label), label.method.clone()));
     Comparison { methods, labels, notes }
@@ -139,14 +145,20 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
 fn variants(runs: &[Compared<'_>], table: &[usize]) -> Vec<Variant> {
     let mut variants: Vec<Variant> = Vec::new();
     for &i in table {
-        let method = &runs[i].plan.method;
-        let mut fields = fields(&runs[i].plan.asked());
+        let plan = runs[i].plan;
+        let method = plan.row_name();
+        let mut fields = fields(&plan.asked());
         fields.retain(|name, _| is_compared(name));
-        match variants.iter_mut().find(|v| v.method == *method && v.fields == fields) {
+        match variants.iter_mut().find(|v| v.method == method && v.fields == fields) {
             Some(variant) => variant.runs.push(i),
-            None => {
-                variants.push(Variant { method: method.clone(), number: 0, fields, runs: vec![i] })
-            }
+            None => variants.push(Variant {
+                method: method.to_string(),
+                title: plan.row_title().to_string(),
+                preset: plan.row.is_none().then(|| plan.method.clone()),
+                number: 0,
+                fields,
+                runs: vec![i],
+            }),
         }
     }
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -179,7 +191,7 @@ fn unlike_fields(variants: &[Variant]) -> impl Iterator<Item = String> {
 
 fn unlike_presets(variants: &[Variant]) -> impl Iterator<Item = String> {
     variants.iter().filter_map(|variant| {
-        let preset = fields(&(methods::method(&variant.method)?.parts)());
+        let preset = fields(&(methods::method(variant.preset.as_ref()?)?.parts)());
         let own: Fields = variant
             .fields
             .iter()
@@ -219,7 +231,7 @@ fn tuning(variants: &[Variant]) -> impl Iterator<Item = String> {
     if !tuned.is_empty() {
         let each = methods.iter().map(|method| {
             let runs: usize = method.iter().map(|v| v.runs.len()).sum();
-            let title = title(&method[0].method);
+            let title = &method[0].title;
             format!("{title} {} in {}", count(method.len(), "plan"), count(runs, "run"))
         });
         notes.push(format!(

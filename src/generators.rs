@@ -50,7 +50,11 @@ pub fn generator_file(
             })
             .unwrap_or_default();
         known.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
-        bail!("the {} run has no checkpoint {name}; known kimg: {}", plan.method, known.join(", "));
+        bail!(
+            "the {} run has no checkpoint {name}; known kimg: {}",
+            plan.row_name(),
+            known.join(", ")
+        );
     }
     Ok(path)
 }

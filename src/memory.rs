@@ -122,7 +122,9 @@ pub fn check(
                 fit,
                 format!(
                     "{} at batch {batch} needs about {need:.0} MB of memory, and {:.0} MB are there ({}); {advice}",
-                    plan.method, available.mb, available.by
+                    plan.row_name(),
+                    available.mb,
+                    available.by
                 ),
             ));
         }

@@ -1,6 +1,7 @@
 //! What decides a run's results, every default explicit, and its identity.
 
 use ganbench_baselines::data::{Split, hex};
+use ganbench_baselines::linear_evaluation::LinearEvaluation;
 use ganbench_baselines::methods::{self, METHODS};
 use ganbench_baselines::train::{TrainPlan, Unit};
 use serde::{Deserialize, Serialize};
@@ -63,12 +64,25 @@ pub struct EvaluationPlan {
     /// Resamplings behind the intervals of the last and best checkpoint's rows; 0 for none.
     #[serde(default, skip_serializing_if = "none")]
     pub bootstrap: usize,
+    /// Linear evaluation of the last checkpoint's discriminator on the test split; left out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linear: Option<LinearEvaluation>,
 }
 
 /// What is left out of a plan stays out of its hash.
 #[allow(clippy::trivially_copy_pass_by_ref)]
 fn none(n: &usize) -> bool {
     *n == 0
+}
+
+/// A line of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowPlan {
+    /// What the results call it.
+    pub name: String,
+    /// As printed.
+    pub title: String,
 }
 
 /// A run.
@@ -78,6 +92,9 @@ pub struct Plan {
     pub format: u32,
     pub table: String,
     pub method: String,
+    /// The table's line that the run belongs to, where that is not the method as its preset has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<RowPlan>,
     pub dataset: DatasetPlan,
     pub train: TrainPlan,
     pub evaluation: EvaluationPlan,
@@ -103,6 +120,17 @@ pub enum PlanError {
 }
 
 impl Plan {
+    /// What results and tables call the run: its row, or else its method.
+    pub fn row_name(&self) -> &str {
+        self.row.as_ref().map_or(&self.method, |row| &row.name)
+    }
+
+    /// As tables print it.
+    pub fn row_title(&self) -> &str {
+        let of_method = || methods::method(&self.method).map_or(self.method.as_str(), |m| m.title);
+        self.row.as_ref().map_or_else(of_method, |row| &row.title)
+    }
+
     /// The plan without what says nothing of which run it is: what a budget of minutes came to.
     pub fn asked(&self) -> Self {
         let mut plan = self.clone();
@@ -212,6 +240,30 @@ impl Plan {
         ] {
             if n == 0 {
                 return wrong(field, n, "at least 1".into());
+            }
+        }
+        if let Some(linear) = &e.linear {
+            for (field, n) in [
+                ("evaluation.linear.epochs", linear.epochs),
+                ("evaluation.linear.batch", linear.batch),
+            ] {
+                if n == 0 {
+                    return wrong(field, n, "at least 1".into());
+                }
+            }
+            if !linear.lr.is_finite() || linear.lr <= 0.0 {
+                return Err(PlanError::Value {
+                    field: "evaluation.linear.lr",
+                    got: linear.lr.to_string(),
+                    expected: "a number above 0".into(),
+                });
+            }
+            if self.dataset.split != Split::Train {
+                return Err(PlanError::Value {
+                    field: "dataset.split",
+                    got: self.dataset.split.to_string(),
+                    expected: "train, since linear evaluation is on the test split".into(),
+                });
             }
         }
         // One resampling beyond either end of a 95 % interval.

@@ -1,10 +1,12 @@
-//! Tables as recipes: which methods and seeds, the plan that they share, and what `smoke` and `paper`
-//! change. A new table is one TOML file and one line in [`RECIPES`].
+//! Tables as recipes: rows and seeds, the plan that they share, the pairs of networks that every row is trained
+//! on, and what `smoke` and `paper` change. A new table is one TOML file and one line in [`RECIPES`].
+
+use std::collections::BTreeMap;
 
 use ganbench_baselines::train::Budget;
 use serde::Deserialize;
 
-use crate::plan::{PlanError, merge};
+use crate::plan::{Plan, PlanError, RowPlan, merge, resolve};
 
 /// The recipes that come with the program, by table.
 pub const RECIPES: &[(&str, &str)] = &[
@@ -17,11 +19,50 @@ pub const RECIPES: &[(&str, &str)] = &[
 #[serde(deny_unknown_fields)]
 pub struct TableHead {
     pub name: String,
+    /// One line for lists.
+    #[serde(default)]
+    pub summary: String,
+    /// Rows that are a method as its preset has it.
+    #[serde(default)]
     pub methods: Vec<String>,
     pub seeds: Vec<u64>,
 }
 
-/// A table's recipe.
+/// A part of the plan under a name, and what it is at other budgets.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    pub name: String,
+    #[serde(default)]
+    pub plan: toml::Table,
+    /// As a recipe's own presets, merged behind them.
+    #[serde(default)]
+    pub presets: BTreeMap<String, toml::Table>,
+}
+
+/// A line of the table.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// What the results call it.
+    pub name: String,
+    /// As printed; empty: the method's.
+    #[serde(default)]
+    pub title: String,
+    /// The preset that it starts from; empty: the one of the row's name.
+    #[serde(default)]
+    pub method: String,
+    /// The pairs of networks that it is trained on; empty: all.
+    #[serde(default)]
+    pub on: Vec<String>,
+    #[serde(default)]
+    pub plan: toml::Table,
+    #[serde(default)]
+    pub presets: BTreeMap<String, toml::Table>,
+}
+
+/// A table's recipe. A run's plan is, each changing the one before: the shared plan, its preset of the budget,
+/// the networks and their preset, the row and its preset, the command line's changes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -29,7 +70,17 @@ pub struct Recipe {
     /// Without `format`, `table`, `method` and the seed, which each run adds.
     pub plan: toml::Table,
     #[serde(default)]
-    pub presets: std::collections::BTreeMap<String, toml::Table>,
+    pub presets: BTreeMap<String, toml::Table>,
+    /// Pairs of networks; empty: the one of the plan.
+    #[serde(default)]
+    pub networks: Vec<Variant>,
+    #[serde(default, rename = "row")]
+    pub own_rows: Vec<Row>,
+    /// The preset that was asked for.
+    #[serde(skip)]
+    preset: Option<String>,
+    #[serde(skip)]
+    changes: toml::Table,
 }
 
 impl Recipe {
@@ -49,13 +100,34 @@ impl Recipe {
             .map_err(|source| PlanError::Toml { place: format!("recipe {table}"), source })
     }
 
-    /// Applies `smoke`, `paper` or `UNIT=AMOUNT` to the shared plan.
+    /// The table's lines, in their order.
+    pub fn rows(&self) -> Vec<Row> {
+        let of_method = |name: &String| Row { name: name.clone(), ..Row::default() };
+        self.own_rows.iter().cloned().chain(self.table.methods.iter().map(of_method)).collect()
+    }
+
+    /// The row called `name`: one of the table's, or else a method's preset.
+    pub fn row(&self, name: &str) -> Row {
+        let row = self.rows().into_iter().find(|row| row.name == name);
+        row.unwrap_or_else(|| Row { name: name.to_string(), ..Row::default() })
+    }
+
+    /// The pairs of networks that a row is trained on; `None` stands for the plan's own.
+    pub fn networks_of(&self, row: &Row) -> Vec<Option<&Variant>> {
+        if self.networks.is_empty() {
+            return vec![None];
+        }
+        let wanted = |v: &&Variant| row.on.is_empty() || row.on.contains(&v.name);
+        self.networks.iter().filter(wanted).map(Some).collect()
+    }
+
+    /// Applies `smoke`, `paper` or `UNIT=AMOUNT`.
     ///
     /// # Errors
     /// If it is neither.
     pub fn apply_budget(&mut self, text: &str) -> Result<(), PlanError> {
-        if let Some(preset) = self.presets.get(text) {
-            merge(&mut self.plan, preset);
+        if self.presets.contains_key(text) {
+            self.preset = Some(text.to_string());
             return Ok(());
         }
         let budget: Budget = text.parse().map_err(|e| PlanError::Form {
@@ -68,25 +140,55 @@ impl Recipe {
         let value = toml::Value::try_from(budget)
             .map_err(|e| PlanError::Form { place: "--budget".into(), what: e.to_string() })?;
         let train = toml::Table::from_iter([("budget".to_string(), value)]);
-        let plan = toml::Table::from_iter([("train".to_string(), toml::Value::Table(train))]);
-        merge(&mut self.plan, &plan);
+        self.change(&toml::Table::from_iter([("train".to_string(), toml::Value::Table(train))]));
         Ok(())
     }
 
-    /// The plan of one method and seed.
+    /// Changes every plan, after all else.
+    pub fn change(&mut self, changes: &toml::Table) {
+        merge(&mut self.changes, changes);
+    }
+
+    /// The plan of one row and seed on the first of its networks.
     ///
     /// # Errors
     /// As [`crate::plan::resolve`].
-    pub fn plan(&self, method: &str, seed: u64) -> Result<crate::plan::Plan, PlanError> {
+    pub fn plan(&self, row: &str, seed: u64) -> Result<Plan, PlanError> {
+        let row = self.row(row);
+        let networks = self.networks_of(&row).first().copied().flatten();
+        self.plan_on(networks, &row, seed)
+    }
+
+    /// The plan of one row and seed.
+    ///
+    /// # Errors
+    /// As [`crate::plan::resolve`].
+    pub fn plan_on(
+        &self,
+        networks: Option<&Variant>,
+        row: &Row,
+        seed: u64,
+    ) -> Result<Plan, PlanError> {
         let mut table = self.plan.clone();
+        let mut apply = |plan: Option<&toml::Table>, presets: &BTreeMap<String, toml::Table>| {
+            let preset = self.preset.as_ref().and_then(|preset| presets.get(preset));
+            plan.into_iter().chain(preset).for_each(|changes| merge(&mut table, changes));
+        };
+        apply(None, &self.presets);
+        if let Some(networks) = networks {
+            apply(Some(&networks.plan), &networks.presets);
+        }
+        apply(Some(&row.plan), &row.presets);
+        merge(&mut table, &self.changes);
         let seed = i64::try_from(seed).map_err(|_| PlanError::Value {
             field: "seed",
             got: seed.to_string(),
             expected: "at most 9223372036854775807".into(),
         })?;
-        let own = toml::Table::from_iter([
+        let method = if row.method.is_empty() { &row.name } else { &row.method };
+        let mut own = toml::Table::from_iter([
             ("table".to_string(), toml::Value::String(self.table.name.clone())),
-            ("method".to_string(), toml::Value::String(method.into())),
+            ("method".to_string(), toml::Value::String(method.clone())),
             (
                 "train".to_string(),
                 toml::Value::Table(toml::Table::from_iter([(
@@ -95,7 +197,81 @@ impl Recipe {
                 )])),
             ),
         ]);
+        if !row.title.is_empty() {
+            let row = RowPlan { name: row.name.clone(), title: row.title.clone() };
+            let row = toml::Value::try_from(row)
+                .map_err(|e| PlanError::Form { place: "row".into(), what: e.to_string() })?;
+            own.insert("row".to_string(), row);
+        }
         merge(&mut table, &own);
-        crate::plan::resolve(table, &format!("recipe {}", self.table.name))
+        resolve(table, &format!("recipe {}", self.table.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_makes_plans_of_all_its_rows_at_each_of_its_budgets() {
+        for (name, _) in RECIPES {
+            let mut recipe = Recipe::of(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+            assert_eq!(recipe.table.name, *name);
+            let presets: Vec<String> = recipe.presets.keys().cloned().collect();
+            for preset in std::iter::once(None).chain(presets.into_iter().map(Some)) {
+                recipe.preset = preset.clone();
+                for row in recipe.rows() {
+                    for networks in recipe.networks_of(&row) {
+                        let plan = recipe.plan_on(networks, &row, 0);
+                        let plan = plan
+                            .unwrap_or_else(|e| panic!("{name} {} at {preset:?}: {e}", row.name));
+                        assert_eq!(plan.row_name(), row.name);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_rows_are_unique_and_networks_that_rows_name_exist() {
+        for (name, _) in RECIPES {
+            let recipe = Recipe::of(name).unwrap();
+            let rows = recipe.rows();
+            for (i, row) in rows.iter().enumerate() {
+                assert!(
+                    rows[..i].iter().all(|other| other.name != row.name),
+                    "{name} {}",
+                    row.name
+                );
+                let known = |on: &String| recipe.networks.iter().any(|n| n.name == *on);
+                assert!(row.on.iter().all(known), "{name} {}: {:?}", row.name, row.on);
+            }
+        }
+    }
+
+    #[test]
+    fn networks_change_presets_rows_change_networks_and_the_command_line_changes_all() {
+        let mut recipe = Recipe::of("table1").unwrap();
+        let table = |text: &str| text.parse::<toml::Table>().unwrap();
+        let presets = BTreeMap::from([("smoke".to_string(), table("train.n_dis = 3"))]);
+        recipe.networks = vec![Variant {
+            name: "n".into(),
+            plan: table("train = { batch = 5, n_dis = 2 }"),
+            presets,
+        }];
+        recipe.own_rows = vec![Row {
+            name: "own".into(),
+            title: "Own".into(),
+            method: "gan".into(),
+            plan: table("train = { batch = 6, log_every_steps = 7 }"),
+            ..Row::default()
+        }];
+        recipe.apply_budget("smoke").unwrap();
+        recipe.change(&table("train.log_every_steps = 8"));
+        let train = recipe.plan("own", 4).unwrap().train;
+        let found =
+            (train.network.width, train.n_dis, train.batch, train.log_every_steps, train.seed);
+        assert_eq!(found, (8, 3, 6, 8, 4));
+        assert_eq!(recipe.plan("gan", 4).unwrap().train.batch, 5);
     }
 }

@@ -1,5 +1,6 @@
 //! From finished runs to the report: rows, curves and sample grids gathered for `ganbench_reports`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
@@ -55,13 +56,12 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         let of_table = |row: &ResultRow| ResultRow { method: method.clone(), ..row.clone() };
         rows.extend(scores[i].iter().map(of_table));
         let records = run.records()?;
-        let names: Vec<String> = records
-            .first()
-            .map(|r| r.losses.keys().filter(|n| !n.ends_with("_loss")).cloned().collect())
-            .unwrap_or_default();
-        let loss_terms = names
-            .into_iter()
-            .map(|name| term(&name.clone(), &records, |r| r.losses.get(&name).copied()));
+        // Not every step has every term.
+        let names: BTreeSet<String> =
+            records.iter().flat_map(|r| r.losses.keys()).cloned().collect();
+        let names = names.into_iter().filter(|name| !name.ends_with("_loss"));
+        let loss_terms =
+            names.map(|name| term(&name.clone(), &records, |r| r.losses.get(&name).copied()));
         losses.push(curves(method, plan, loss_terms.collect()));
         let norms = vec![
             term("D", &records, |r| Some(r.d_grad_norm)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use ganbench_baselines::data::{self, Dataset, DatasetRequest, Stage};
+use ganbench_baselines::data::{self, Dataset, DatasetRequest, Split, Stage};
 use ganbench_metrics::{Extractor, ExtractorOptions, RealReference, WeightsSource, load_with};
 use ganbench_nn::images::ImageBatch;
 use ganbench_reports::short_hash;
@@ -49,17 +49,21 @@ pub fn read_dataset(request: &DatasetRequest, quiet: bool) -> Result<Dataset> {
     Ok(dataset)
 }
 
-/// Reads or draws the images of a plan, and fills in or checks their hash.
-///
-/// # Errors
-/// If the data cannot be had, or is not what the plan was made with.
-pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset> {
+fn request(plan: &DatasetPlan, at: &Surroundings) -> DatasetRequest {
     let mut request = DatasetRequest::new(&plan.name, plan.split);
     request.root = at.data.clone();
     request.limit = (plan.limit > 0).then_some(plan.limit);
     request.shapes_seed = plan.shapes_seed;
     request.channels = (plan.channels > 0).then_some(plan.channels);
-    let dataset = read_dataset(&request, at.quiet)?;
+    request
+}
+
+/// Reads or draws the images of a plan, and fills in or checks their hash.
+///
+/// # Errors
+/// If the data cannot be had, or is not what the plan was made with.
+pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset> {
+    let dataset = read_dataset(&request(plan, at), at.quiet)?;
     plan.channels = dataset.images.size.channels;
     plan.image_size = dataset.images.size.height;
     plan.classes = dataset.class_names.len();
@@ -76,6 +80,26 @@ pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset
         );
     }
     Ok(dataset)
+}
+
+/// The test split's images for a plan's linear evaluation; `None` where it has none.
+///
+/// # Errors
+/// If the data cannot be had or have no labels.
+pub fn load_test_split(plan: &Plan, at: &Surroundings) -> Result<Option<ImageBatch>> {
+    if plan.evaluation.linear.is_none() {
+        return Ok(None);
+    }
+    let mut request = request(&plan.dataset, at);
+    request.split = Split::Test;
+    let images = read_dataset(&request, at.quiet)?.images;
+    if images.labels.is_none() {
+        bail!(
+            "linear evaluation needs labels, and {} has none; leave evaluation.linear out of the plan",
+            plan.dataset.name
+        );
+    }
+    Ok(Some(images))
 }
 
 /// An extractor and the real images seen through it.

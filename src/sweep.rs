@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use ganbench_baselines::data::Dataset;
 use ganbench_metrics::Extractor;
+use ganbench_nn::images::ImageBatch;
 
 use crate::interrupt::Interrupt;
 use crate::pipeline::{self, Panicked, RunInput};
@@ -24,6 +25,8 @@ pub struct Sweep<'a> {
     /// In the order of the plans.
     pub folders: &'a [RunFolder],
     pub dataset: &'a Dataset,
+    /// The test split, where a plan has a linear evaluation.
+    pub test: Option<&'a ImageBatch>,
     /// Of the results.
     pub out: &'a Path,
     /// Of the run folders.
@@ -78,7 +81,7 @@ impl Sweep<'_> {
             if !std::mem::replace(&mut told, true) && !self.at.quiet {
                 let names: Vec<String> = held
                     .iter()
-                    .map(|(p, _)| format!("{} seed {}", p.method, p.train.seed))
+                    .map(|(p, _)| format!("{} seed {}", p.row_name(), p.train.seed))
                     .collect();
                 eprintln!("waiting for what other processes work on: {}", names.join(", "));
             }
@@ -91,6 +94,7 @@ impl Sweep<'_> {
         let input = RunInput {
             plan,
             dataset: self.dataset,
+            test: self.test,
             evaluator,
             device: &self.at.device,
             folder,
@@ -99,7 +103,7 @@ impl Sweep<'_> {
             quiet: self.at.quiet,
         };
         pipeline::run(&input)
-            .with_context(|| format!("run {} seed {}", plan.method, plan.train.seed))
+            .with_context(|| format!("run {} seed {}", plan.row_name(), plan.train.seed))
     }
 
     /// The results of every run in the folder, those of other processes and invocations too.

@@ -4,6 +4,10 @@
 //! Convention: pixels are NHWC (the layout of PNG files and of the ADM `.npz` files), RGB order,
 //! 0..=255.
 
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
 use thiserror::Error;
 
 /// Height, width and channels of every image of a batch.
@@ -26,8 +30,8 @@ impl ImageSize {
     }
 }
 
-impl std::fmt::Display for ImageSize {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for ImageSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}x{}", self.height, self.width, self.channels)
     }
 }
@@ -48,12 +52,67 @@ pub struct Factors {
     pub values: Vec<f32>,
 }
 
+/// The bytes of a batch, which read as a slice: in memory, or elsewhere (a mapped file) and shared.
+#[derive(Clone)]
+pub enum Pixels {
+    Owned(Vec<u8>),
+    Shared(Arc<dyn AsRef<[u8]> + Send + Sync>),
+}
+
+impl Deref for Pixels {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Owned(pixels) => pixels,
+            Self::Shared(pixels) => (**pixels).as_ref(),
+        }
+    }
+}
+
+impl DerefMut for Pixels {
+    /// Shared bytes become a copy in memory first.
+    fn deref_mut(&mut self) -> &mut [u8] {
+        if let Self::Shared(_) = self {
+            *self = Self::Owned(self.to_vec());
+        }
+        match self {
+            Self::Owned(pixels) => pixels,
+            Self::Shared(_) => &mut [],
+        }
+    }
+}
+
+impl AsRef<[u8]> for Pixels {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl From<Vec<u8>> for Pixels {
+    fn from(pixels: Vec<u8>) -> Self {
+        Self::Owned(pixels)
+    }
+}
+
+impl<T: AsRef<[u8]> + ?Sized> PartialEq<T> for Pixels {
+    fn eq(&self, other: &T) -> bool {
+        **self == *other.as_ref()
+    }
+}
+
+impl fmt::Debug for Pixels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
 /// `n` images of one size, with optional class labels and factors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageBatch {
     pub size: ImageSize,
     /// `[n, height, width, channels]`, row-major.
-    pub pixels: Vec<u8>,
+    pub pixels: Pixels,
     /// `[n]`, where the set has classes.
     pub labels: Option<Vec<u32>>,
     /// `[n, …]`, where the set is synthetic.
@@ -76,6 +135,16 @@ impl ImageBatch {
     pub fn new(
         size: ImageSize,
         pixels: Vec<u8>,
+        labels: Option<Vec<u32>>,
+        factors: Option<Factors>,
+    ) -> Result<Self, ImageError> {
+        Self::of_pixels(size, pixels.into(), labels, factors)
+    }
+
+    /// [`Self::new`] with pixels that need not be in memory.
+    pub fn of_pixels(
+        size: ImageSize,
+        pixels: Pixels,
         labels: Option<Vec<u32>>,
         factors: Option<Factors>,
     ) -> Result<Self, ImageError> {
@@ -116,7 +185,7 @@ impl ImageBatch {
         rows.map(|i| ImageView { size: self.size, pixels: self.image(i) }).collect()
     }
 
-    /// The images at `rows`, in that order, with their labels and factors.
+    /// The images at `rows`, in that order, with their labels and factors, in memory.
     pub fn select(&self, rows: &[usize]) -> Self {
         let mut pixels = Vec::with_capacity(rows.len() * self.size.bytes());
         for &row in rows {
@@ -124,7 +193,7 @@ impl ImageBatch {
         }
         Self {
             size: self.size,
-            pixels,
+            pixels: pixels.into(),
             labels: self.labels.as_ref().map(|l| rows.iter().map(|&r| l[r]).collect()),
             factors: self.factors.as_ref().map(|f| Factors {
                 names: f.names.clone(),
@@ -160,6 +229,20 @@ mod tests {
         assert_eq!(some.pixels, [5, 6, 1, 2]);
         assert_eq!(some.labels.unwrap(), [9, 7]);
         assert_eq!(some.factors.unwrap().values, [0.3, 0.1]);
+    }
+
+    #[test]
+    fn shared_pixels_are_read_in_place_and_copied_before_they_change() {
+        let shared: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::new(vec![1u8, 2, 3, 4]);
+        let size = ImageSize::new(1, 2, 1);
+        let mut batch =
+            ImageBatch::of_pixels(size, Pixels::Shared(Arc::clone(&shared)), None, None).unwrap();
+        assert_eq!(batch.len(), 2);
+        assert_eq!(batch.image(1).as_ptr(), (*shared).as_ref()[2..].as_ptr());
+        assert_eq!(batch.select(&[1]).pixels, [3, 4]);
+        assert_eq!(batch, ImageBatch::new(size, vec![1, 2, 3, 4], None, None).unwrap());
+        batch.pixels[0] = 9;
+        assert_eq!((&batch.pixels[..], (*shared).as_ref()), (&[9, 2, 3, 4][..], &[1, 2, 3, 4][..]));
     }
 
     #[test]

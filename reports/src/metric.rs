@@ -44,6 +44,18 @@ const KNOWN: &[Known] = &[
     Known { name: "precision", title: "Precision", direction: Direction::Higher, decimals: 3 },
     Known { name: "recall", title: "Recall", direction: Direction::Higher, decimals: 3 },
     Known { name: "ifid", title: "iFID", direction: Direction::Lower, decimals: 2 },
+    Known {
+        name: "linear_accuracy_percent",
+        title: "Linear acc. %",
+        direction: Direction::Higher,
+        decimals: 2,
+    },
+    Known {
+        name: "linear_accuracy_cached4_percent",
+        title: "Linear acc. (4 cached) %",
+        direction: Direction::Higher,
+        decimals: 2,
+    },
     Known { name: "vendi", title: "Vendi", direction: Direction::Higher, decimals: 2 },
 ];
 

@@ -8,7 +8,7 @@ use crate::output::write_atomic;
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
 use crate::reported;
 use crate::row::ResultRow;
-use crate::table::{MethodLabel, Table, TableKey, csv, escape_markdown, split_by_table};
+use crate::table::{MethodLabel, Published, Table, TableKey, csv, escape_markdown, split_by_table};
 
 /// A sentence about how the runs of one table compare, for its caption.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,11 +55,14 @@ pub fn tables(
 ) -> Result<Vec<Table>, ReportError> {
     let mut tables = Vec::new();
     let mut unfinished = None;
+    let numbers = reported::all()?;
     for (key, rows) in split_by_table(rows) {
         match Table::new(&rows, methods) {
             Ok(mut table) => {
                 let own = notes.iter().filter(|note| note.key == key);
                 table.notes.extend(own.map(|note| note.text.clone()));
+                let rows: Vec<&str> = table.spent.iter().map(|s| row_of(&s.method)).collect();
+                table.published = Published::of(&key, &rows, &numbers);
                 tables.push(table);
             }
             Err(error @ ReportError::NoFinalRows { .. }) => unfinished = Some(error),
@@ -129,6 +132,11 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
     Ok(writer.paths)
 }
 
+/// `gan (2)` is gan under its second plan.
+fn row_of(method: &str) -> &str {
+    method.split(" (").next().unwrap_or(method)
+}
+
 /// The papers' numbers of the methods and datasets of the tables.
 fn push_reported(page: &mut String, tables: &[Table]) -> Result<(), ReportError> {
     let numbers = reported::all()?;
@@ -142,8 +150,8 @@ fn push_reported(page: &mut String, tables: &[Table]) -> Result<(), ReportError>
         let methods: Vec<&str> = tables
             .iter()
             .filter(|t| t.key.dataset == dataset)
-            // `gan (2)` is gan under its second plan.
-            .flat_map(|t| t.spent.iter().filter_map(|s| s.method.split(" (").next()))
+            .filter(|t| t.published.columns.is_empty())
+            .flat_map(|t| t.spent.iter().map(|s| row_of(&s.method)))
             .collect();
         if let Some(section) = reported::markdown(&numbers, &methods, dataset) {
             let _ = write!(page, "\n{section}");

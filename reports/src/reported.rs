@@ -46,6 +46,30 @@ pub struct Reported {
     pub g_steps: Option<u64>,
     /// Variant, name as printed, caveats.
     pub note: String,
+    /// Thousands of real images drawn in training, computed from the recipe.
+    #[serde(default)]
+    pub real_kimg: Option<u64>,
+    /// Thousands of images through D in its own steps, computed from the recipe.
+    #[serde(default)]
+    pub d_kforwards: Option<u64>,
+    /// Our tables that hold this row, by semicolon; empty for none.
+    #[serde(default)]
+    pub our_tables: String,
+    #[serde(default)]
+    pub our_row: String,
+    /// Our name of the networks.
+    #[serde(default)]
+    pub our_architecture: String,
+}
+
+impl Reported {
+    /// The value as printed, with the deviation where one is.
+    pub fn with_std(&self) -> String {
+        match self.std {
+            Some(std) => format!("{} ± {std}", self.printed),
+            None => self.printed.clone(),
+        }
+    }
 }
 
 /// The numbers that come with ganbench.
@@ -189,13 +213,7 @@ fn push_group(out: &mut String, group: &Group<'_>) {
         ];
         for metric in &metrics {
             let value = model.values.iter().find(|r| r.metric == metric.full());
-            cells.push(value.map_or_else(
-                || "–".to_string(),
-                |r| match r.std {
-                    Some(std) => format!("{} ± {std}", r.printed),
-                    None => r.printed.clone(),
-                },
-            ));
+            cells.push(value.map_or_else(|| "–".to_string(), |r| r.with_std()));
         }
         cells.push(escape_markdown(&model.first.note));
         line(cells);

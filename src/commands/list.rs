@@ -74,8 +74,12 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
             .iter()
             .map(|(name, _)| {
                 let recipe = Recipe::of(name)?;
-                let methods = recipe.table.methods.join(", ");
-                Ok(json!({"name": name, "summary": methods, "methods": recipe.table.methods}))
+                let rows: Vec<String> = recipe.rows().into_iter().map(|row| row.name).collect();
+                let summary = match recipe.table.summary.as_str() {
+                    "" => rows.join(", "),
+                    summary => summary.to_string(),
+                };
+                Ok(json!({"name": name, "summary": summary, "methods": rows}))
             })
             .collect::<Result<_>>()?,
     })

@@ -8,10 +8,10 @@ use ganbench_reports::remove_unfinished;
 
 use crate::cli::ReproduceArgs;
 use crate::interrupt::Interrupt;
-use crate::plan::{Plan, PlanError, assignment, merge};
+use crate::plan::{Plan, PlanError, assignment};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, RunFolder};
-use crate::session::{load_dataset, load_extractor};
+use crate::session::{load_dataset, load_extractor, load_test_split};
 use crate::sweep::{Sweep, check_unchanged};
 use crate::{estimate, memory, report};
 
@@ -39,9 +39,10 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let (data, evaluation) = (first.dataset.clone(), first.evaluation.clone());
     for plan in &mut plans {
         plan.dataset = data.clone();
-        plan.evaluation = evaluation.clone();
+        plan.evaluation.extractor.clone_from(&evaluation.extractor);
+        plan.evaluation.extractor_sha256.clone_from(&evaluation.extractor_sha256);
         check(&plan.train, &dataset.images, data.classes)
-            .with_context(|| format!("method {}", plan.method))?;
+            .with_context(|| format!("method {}", plan.row_name()))?;
     }
     let check_memory = |plans: &[&Plan]| {
         memory::check(plans, &dataset, extractor.as_ref(), &at, args.machine.memory_limit)
@@ -50,6 +51,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let needs = check_memory(&plans.iter().collect::<Vec<_>>())?;
         return estimate::print(&plans, &needs, &dataset, extractor.as_ref(), &at);
     }
+    let linear = plans.iter().find(|plan| plan.evaluation.linear.is_some());
+    let test = linear.map(|plan| load_test_split(plan, &at)).transpose()?.flatten();
     check_unchanged(&runs, &plans)?;
     let provenance = super::provenance(&args.machine, threads);
     let folders: Vec<RunFolder> = plans.iter().map(|plan| RunFolder::of(&runs, plan)).collect();
@@ -57,6 +60,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         plans: &plans,
         folders: &folders,
         dataset: &dataset,
+        test: test.as_ref(),
         out: &out,
         runs: &runs,
         at: &at,
@@ -115,21 +119,26 @@ fn recipe(args: &ReproduceArgs) -> Result<Recipe, PlanError> {
     put("evaluation.n_fake", args.n_fake.map(|v| v.to_string()));
     set.extend(args.set.iter().cloned());
     for text in set {
-        merge(&mut recipe.plan, &assignment(&text)?);
+        recipe.change(&assignment(&text)?);
     }
     Ok(recipe)
 }
 
-/// One plan a method and seed, seeds outermost, so that a cut-off sweep compares all methods.
+/// One plan a row, pair of networks and seed, seeds outermost, so that a cut-off sweep compares all rows.
 fn plans(args: &ReproduceArgs, recipe: &Recipe) -> Result<Vec<Plan>, PlanError> {
-    let methods = args.methods.as_ref().unwrap_or(&recipe.table.methods);
+    let rows = match &args.methods {
+        None => recipe.rows(),
+        Some(names) => names.iter().map(|name| recipe.row(name)).collect(),
+    };
     let seeds = args.seeds.as_ref().unwrap_or(&recipe.table.seeds);
     let mut plans = Vec::new();
     for &seed in seeds {
-        for method in methods {
-            let plan = recipe.plan(method, seed)?;
-            if !plans.contains(&plan) {
-                plans.push(plan);
+        for row in &rows {
+            for networks in recipe.networks_of(row) {
+                let plan = recipe.plan_on(networks, row, seed)?;
+                if !plans.contains(&plan) {
+                    plans.push(plan);
+                }
             }
         }
     }

@@ -10,7 +10,7 @@ use crate::pipeline::{self, RunInput};
 use crate::plan::{assignment, merge, resolve};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
-use crate::session::{load_dataset, load_extractor, real_reference};
+use crate::session::{load_dataset, load_extractor, load_test_split, real_reference};
 
 /// # Errors
 /// If anything but a diverging run goes wrong.
@@ -46,10 +46,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         let limit = args.machine.memory_limit;
         memory::check(&[&plan], &dataset, extractor.as_ref(), &at, limit)?;
         let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
+        let test = load_test_split(&plan, &at)?;
         let provenance = super::provenance(&args.machine, threads);
         let input = RunInput {
             plan: &plan,
             dataset: &dataset,
+            test: test.as_ref(),
             evaluator: &evaluator,
             device: &at.device,
             folder: &folder,

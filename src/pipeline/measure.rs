@@ -70,7 +70,7 @@ pub fn row(plan: &Plan, spent: &Spent, checkpoint: &str, (v, interval): &Measure
     ResultRow {
         run_id: plan.run_id(),
         table: plan.table.clone(),
-        method: plan.method.clone(),
+        method: plan.row_name().to_string(),
         conditional: train.parts.conditional(),
         architecture: train.network.architecture.clone(),
         width: train.network.width as u64,

@@ -9,8 +9,10 @@ mod measure;
 use anyhow::{Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::Dataset;
+use ganbench_baselines::linear_evaluation::{LabelledSplits, LinearEvaluation};
 use ganbench_baselines::train::{Diverged, RunMark, SampleRequest, Spent, Trainer};
 use ganbench_metrics::{MetricValue, default_metrics, reported_name};
+use ganbench_nn::images::ImageBatch;
 use ganbench_reports::plot::{SampleSheet, samples_png};
 use ganbench_reports::{ResultRow, Status, kimg_name, write_atomic};
 use thiserror::Error;
@@ -30,6 +32,8 @@ pub use measure::{Fakes, measure};
 pub struct RunInput<'a> {
     pub plan: &'a Plan,
     pub dataset: &'a Dataset,
+    /// The test split, where the plan has a linear evaluation.
+    pub test: Option<&'a ImageBatch>,
     pub evaluator: &'a Evaluator,
     pub device: &'a Device,
     pub folder: &'a RunFolder,
@@ -89,7 +93,7 @@ impl<'a> Run<'a> {
         let plan = input.plan;
         let classes = input.dataset.class_names.len();
         let mut trainer = Trainer::new(&plan.train, &input.dataset.images, classes, input.device)?;
-        let label = format!("{} seed {}", plan.method, plan.train.seed);
+        let label = format!("{} seed {}", plan.row_name(), plan.train.seed);
         let mut bar = Progress::new(label, 1.0, input.quiet);
         let Some(loaded) = trainer.load_newest(&input.folder.checkpoints())? else {
             input.folder.keep_scores(&[])?;
@@ -271,10 +275,28 @@ impl<'a> Run<'a> {
         };
         self.add(last.iter().map(|v| row(input.plan, &spent, "last", v)).collect())?;
         self.add(best.iter().map(|v| row(input.plan, &best_spent, "best", v)).collect())?;
+        if let (Some(linear), Some(test)) = (&e.linear, input.test) {
+            let value = self.linear_accuracy(linear, test)?;
+            self.add(vec![row(input.plan, &spent, "last", &(value, None))])?;
+        }
         self.write_samples()?;
         input.folder.finish("ok")?;
         self.bar.finish(&format!("{last_name} kimg"));
         Ok(())
+    }
+
+    fn linear_accuracy(&self, linear: &LinearEvaluation, test: &ImageBatch) -> Result<MetricValue> {
+        let input = self.input;
+        let splits = LabelledSplits { train: &input.dataset.images, test };
+        let mut bar = Progress::new("linear evaluation", 1.0, input.quiet);
+        let d = self.trainer.discriminator();
+        let seed = input.plan.train.seed;
+        let value =
+            linear.accuracy_percent(splits, seed, input.device, &|x| d.features(x), &mut |f| {
+                bar.set(f.done as f64 / f.total as f64, &format!("{}/{}", f.done, f.total))
+            })?;
+        bar.finish(&format!("{value:.2} % right"));
+        Ok(MetricValue { metric: linear.metric(), value, std: None, n_real: test.len(), n_fake: 0 })
     }
 
     /// Name and cost of the point with the lowest FID.

@@ -94,6 +94,7 @@ fn a_panic_of_a_worker_is_an_error_and_the_run_goes_on_from_its_checkpoint() {
         let input = RunInput {
             plan: &plan,
             dataset: &dataset,
+            test: None,
             evaluator,
             device: &Device::Cpu,
             folder: &folder,

@@ -34,7 +34,7 @@ const GREY: [f64; 3] = [0.299, 0.587, 0.114];
 
 pub(super) fn draw(n: usize, a: &SimClr, stream: &mut Stream) -> Vec<ColorDraw> {
     let contrast_first = stream.chance(0.5);
-    let (low, high) = (1.0 - a.jitter_strength, 1.0 + a.jitter_strength);
+    let (low, high) = ((1.0 - a.jitter_strength).max(0.0), 1.0 + a.jitter_strength);
     (0..n)
         .map(|_| {
             let jitter = Jitter {

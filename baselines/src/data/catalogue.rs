@@ -31,6 +31,8 @@ pub(super) struct HubEntry {
     pub summary: String,
     pub licence: String,
     pub repository: String,
+    /// Empty where none is known.
+    #[serde(default)]
     pub revision: String,
     pub folder: String,
     pub image_column: String,
@@ -39,9 +41,19 @@ pub(super) struct HubEntry {
     pub width: usize,
     pub channels: usize,
     pub pad_to: Option<usize>,
+    pub shrink_to: Option<usize>,
     pub default_extractor: String,
-    pub class_names: Vec<String>,
+    class_names: Option<Vec<String>>,
+    /// Where there are no names.
+    classes: Option<usize>,
+    /// What the test split is called in file names.
+    #[serde(default = "test")]
+    test_prefix: String,
     files: SplitFiles,
+}
+
+fn test() -> String {
+    Split::Test.as_str().into()
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -65,6 +77,24 @@ struct HubTable {
 }
 
 impl HubEntry {
+    /// Names by label; the labels themselves where there are none.
+    pub(super) fn class_names(&self) -> Vec<String> {
+        let numbers = || (0..self.classes()).map(|label| label.to_string()).collect();
+        self.class_names.clone().unwrap_or_else(numbers)
+    }
+
+    pub(super) fn classes(&self) -> usize {
+        self.class_names.as_ref().map_or(self.classes.unwrap_or(0), Vec::len)
+    }
+
+    /// What the names of a split's files begin with.
+    pub(super) fn file_prefix(&self, split: Split) -> &str {
+        match split {
+            Split::Train => split.as_str(),
+            Split::Test => &self.test_prefix,
+        }
+    }
+
     pub(super) fn files(&self, split: Split) -> &[HubFile] {
         match split {
             Split::Train => &self.files.train,
@@ -99,8 +129,8 @@ static DATASETS: LazyLock<Vec<DatasetInfo>> = LazyLock::new(|| {
         summary: entry.summary.clone(),
         source: format!("https://huggingface.co/datasets/{}", entry.repository),
         licence: entry.licence.clone(),
-        class_names: entry.class_names.clone(),
-        size: entry.pad_to.unwrap_or(entry.height),
+        class_names: entry.class_names(),
+        size: entry.pad_to.or(entry.shrink_to).unwrap_or(entry.height),
         channels: 3,
         default_extractor: entry.default_extractor.clone(),
     });
@@ -126,32 +156,55 @@ pub(super) fn hub_entry(name: &str) -> Result<&'static HubEntry, DataError> {
     })
 }
 
+/// Every entry of `data/hub.toml`.
+#[cfg(test)]
+pub(super) fn hub_entries() -> &'static [HubEntry] {
+    &HUB
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn every_entry_names_a_commit_and_whole_hashes() {
+    fn every_entry_names_a_commit_and_whole_hashes_or_no_files_at_all() {
         let is_hex = |text: &str, n| text.len() == n && text.bytes().all(|b| b.is_ascii_hexdigit());
         for entry in HUB.iter() {
-            assert!(is_hex(&entry.revision, 40), "{}: {}", entry.name, entry.revision);
-            assert!(matches!(entry.channels, 1 | 3), "{}", entry.name);
+            let name = &entry.name;
+            assert!(matches!(entry.channels, 1 | 3), "{name}");
             assert!(entry.pad_to.is_none_or(|side| side >= entry.height.max(entry.width)));
-            for split in [Split::Train, Split::Test] {
-                assert!(!entry.files(split).is_empty(), "{} {split}", entry.name);
-                for file in entry.files(split) {
+            assert!(entry.shrink_to.is_none_or(|side| {
+                side > 0
+                    && entry.pad_to.is_none()
+                    && entry.height == entry.width
+                    && entry.height.is_multiple_of(side)
+            }));
+            assert!(entry.class_names.is_some() != entry.classes.is_some(), "{name}");
+            assert!(entry.classes() > 1, "{name}");
+            let files = [Split::Train, Split::Test].map(|split| entry.files(split));
+            // Whoever pins files pins both splits and the commit.
+            assert_eq!(files[0].is_empty(), files[1].is_empty(), "{name}");
+            assert_eq!(files[0].is_empty(), entry.revision.is_empty(), "{name}");
+            assert!(entry.revision.is_empty() || is_hex(&entry.revision, 40), "{name}");
+            for (split, files) in [Split::Train, Split::Test].into_iter().zip(files) {
+                for file in files {
                     assert!(file.sha256.as_ref().is_none_or(|hash| is_hex(hash, 64)));
-                    assert!(file.name.starts_with(split.as_str()), "{}", file.name);
+                    assert!(file.name.starts_with(entry.file_prefix(split)), "{}", file.name);
                 }
             }
         }
     }
 
     #[test]
-    fn names_are_unique_and_the_default_extractor_is_the_small_one() {
+    fn names_are_unique_and_small_sets_have_a_small_extractor() {
         for (i, info) in datasets().iter().enumerate() {
             assert!(datasets()[..i].iter().all(|other| other.name != info.name), "{}", info.name);
-            assert_eq!(default_extractor(&info.name), format!("small-{}", info.name));
+            let expected = match info.name.as_str() {
+                "shapes" | "cifar10" | "mnist" => format!("small-{}", info.name),
+                "cifar100" => "small-cifar10".into(),
+                _ => "inception".into(),
+            };
+            assert_eq!(default_extractor(&info.name), expected);
         }
         assert_eq!(default_extractor("folder:pictures"), "small-cifar10");
     }

@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
-use ganbench_nn::images::ImageBatch;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::decode::{Fault, Target, decode};
 use super::error::Place;
+use super::prepared::Writer;
 use super::{DataError, hex};
 
-/// Images decoded between two reports of progress.
-pub(super) const BLOCK: usize = 2048;
+/// Images decoded between two reports of progress, at most.
+const BLOCK: usize = 2048;
+/// Bytes of their pixels, about, so that large images need no more memory than small ones.
+const BLOCK_BYTES: usize = 64 << 20;
 
 /// One encoded image.
 pub(super) struct Row<'a> {
@@ -22,21 +24,55 @@ pub(super) struct Row<'a> {
     pub label: Option<u32>,
 }
 
-/// The images so far.
-pub(super) struct Content {
-    target: Target,
-    hash: Sha256,
-    pixels: Vec<u8>,
-    labels: Vec<u32>,
+/// Where decoded pixels go.
+enum Store<'a> {
+    Memory(Vec<u8>),
+    /// With the pixels of one block.
+    File {
+        writer: &'a mut Writer,
+        block: Vec<u8>,
+    },
 }
 
-impl Content {
-    /// With room for `count` images.
-    pub(super) fn new(target: Target, count: usize) -> Result<Self, DataError> {
+/// The images so far.
+pub(super) struct Content<'a> {
+    target: Target,
+    hash: Sha256,
+    store: Store<'a>,
+    labels: Vec<u32>,
+    images: usize,
+}
+
+/// All images, when they are there.
+pub(super) struct Decoded {
+    /// Empty where they went to a file.
+    pub pixels: Vec<u8>,
+    pub labels: Option<Vec<u32>>,
+    pub images: usize,
+    /// Of the encoded content.
+    pub sha256: String,
+}
+
+impl<'a> Content<'a> {
+    /// In memory, with room for `count` images.
+    pub(super) fn in_memory(target: Target, count: usize) -> Result<Self, DataError> {
+        Ok(Self::new(target, Store::Memory(super::room(count, target.output)?)))
+    }
+
+    /// In a file.
+    pub(super) fn in_file(target: Target, writer: &'a mut Writer) -> Self {
+        Self::new(target, Store::File { writer, block: Vec::new() })
+    }
+
+    fn new(target: Target, store: Store<'a>) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"ganbench-images-1");
-        let pixels = super::room(count, target.output)?;
-        Ok(Self { target, hash, pixels, labels: Vec::new() })
+        Self { target, hash, store, labels: Vec::new(), images: 0 }
+    }
+
+    /// How many images to give to [`Self::extend`] at a time.
+    pub(super) fn block(&self) -> usize {
+        (BLOCK_BYTES / self.target.output.bytes().max(1)).clamp(1, BLOCK)
     }
 
     /// Decodes `rows` on all threads. Of several bad images the first is reported.
@@ -47,25 +83,47 @@ impl Content {
             self.hash.update(row.label.map_or(-1, i64::from).to_le_bytes());
         }
         self.labels.extend(rows.iter().filter_map(|row| row.label));
-        let start = self.pixels.len();
-        self.pixels.resize(start + rows.len() * self.target.output.bytes(), 0);
-        let target = self.target;
-        let fault = self.pixels[start..]
-            .par_chunks_exact_mut(target.output.bytes())
-            .zip(rows)
-            .find_map_first(|(out, row)| Some((row, decode(row.bytes, &target, out).err()?)));
-        fault.map_or(Ok(()), |(row, fault)| Err(image_error(row.file, row.row, fault, &target)))
+        self.images += rows.len();
+        let (target, bytes) = (self.target, self.target.output.bytes());
+        match &mut self.store {
+            Store::Memory(pixels) => {
+                let start = pixels.len();
+                pixels.resize(start + rows.len() * bytes, 0);
+                decode_all(rows, &target, &mut pixels[start..])
+            }
+            Store::File { writer, block } => {
+                block.clear();
+                block.resize(rows.len() * bytes, 0);
+                decode_all(rows, &target, block)?;
+                writer.write(block)
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.pixels.len() / self.target.output.bytes()
+        self.images
     }
 
-    /// The batch and the hash of its encoded content.
-    pub(super) fn finish(self) -> Result<(ImageBatch, String), DataError> {
-        let labels = (!self.labels.is_empty()).then_some(self.labels);
-        Ok((ImageBatch::new(self.target.output, self.pixels, labels, None)?, hex(self.hash)))
+    pub(super) fn finish(self) -> Decoded {
+        Decoded {
+            pixels: match self.store {
+                Store::Memory(pixels) => pixels,
+                Store::File { .. } => Vec::new(),
+            },
+            labels: (!self.labels.is_empty()).then_some(self.labels),
+            images: self.images,
+            sha256: hex(self.hash),
+        }
     }
+}
+
+/// `out` holds zeros.
+fn decode_all(rows: &[Row], target: &Target, out: &mut [u8]) -> Result<(), DataError> {
+    let fault = out
+        .par_chunks_exact_mut(target.output.bytes())
+        .zip(rows)
+        .find_map_first(|(out, row)| Some((row, decode(row.bytes, target, out).err()?)));
+    fault.map_or(Ok(()), |(row, fault)| Err(image_error(row.file, row.row, fault, target)))
 }
 
 pub(super) fn image_error(
@@ -100,15 +158,15 @@ mod tests {
             .map(|i| u8::from_str_radix(&PNG[2 * i..2 * i + 2], 16).unwrap())
             .collect();
         let output = ImageSize::new(1, 1, 3);
-        let target = Target { height: 1, width: 1, why: "a test", output };
-        let mut content = Content::new(target, labels.len()).unwrap();
+        let target = Target { height: 1, width: 1, why: "a test", shrink: 1, output };
+        let mut content = Content::in_memory(target, labels.len()).unwrap();
         // One at a time: how they are portioned must not show.
         for &label in labels {
             content.extend(&[Row { file: Path::new("x"), row: None, bytes: &png, label }]).unwrap();
         }
-        let (images, hash) = content.finish().unwrap();
-        assert_eq!(images.pixels[..3], [1, 2, 3]);
-        hash
+        let decoded = content.finish();
+        assert_eq!(decoded.pixels[..3], [1, 2, 3]);
+        decoded.sha256
     }
 
     #[test]

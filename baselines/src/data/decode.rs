@@ -1,7 +1,7 @@
 //! Encoded image bytes to pixels of the size and channels asked for.
 //!
 //! PNG, JPEG and WebP with 8 bits a channel. Grey becomes RGB by repetition; padding is with zeros,
-//! centred. Nothing else is converted: another size, 16 bits a channel, or a pixel that is not opaque is
+//! centred; where an entry says so, squares of pixels are averaged. Nothing else is converted: another size, 16 bits a channel, or a pixel that is not opaque is
 //! an error. Orientation tags are not applied (as torchvision reads a folder).
 
 use std::io::Cursor;
@@ -20,6 +20,8 @@ pub(super) struct Target {
     pub width: usize,
     /// Who says so, for the error.
     pub why: &'static str,
+    /// Sides of the squares of pixels that are averaged to one before padding; 1 leaves them alone.
+    pub shrink: usize,
     pub output: ImageSize,
 }
 
@@ -44,14 +46,18 @@ impl Target {
                 return Err(DataError::Channels { name: entry.name.clone(), channels, known });
             }
         };
-        let output = match (request.size.or(entry.pad_to), entry.pad_to) {
+        let changed_to = entry.pad_to.or(entry.shrink_to);
+        let output = match (request.size.or(changed_to), changed_to) {
             (None, _) => (entry.height, entry.width),
             (Some(side), _) if entry.height == side && entry.width == side => (side, side),
-            (Some(side), Some(pad_to)) if side == pad_to => (side, side),
-            (Some(size), pad_to) => {
+            (Some(side), Some(changed_to)) if side == changed_to => (side, side),
+            (Some(size), _) => {
                 let mut known = format!("{} (as encoded)", entry.height);
-                if let Some(side) = pad_to {
+                if let Some(side) = entry.pad_to {
                     known += &format!(", {side} (padded with zeros)");
+                }
+                if let Some(side) = entry.shrink_to {
+                    known += &format!(", {side} (squares of pixels averaged)");
                 }
                 return Err(DataError::Size { name: entry.name.clone(), size, known });
             }
@@ -60,6 +66,7 @@ impl Target {
             height: entry.height,
             width: entry.width,
             why: "the size of the dataset's images",
+            shrink: (entry.height / output.0).max(1),
             output: ImageSize::new(output.0, output.1, channels),
         })
     }
@@ -81,6 +88,13 @@ pub(super) fn own_size(bytes: &[u8]) -> Result<ImageSize, Fault> {
 
 /// Decodes one image into `out`, `[target.output.height, .width, .channels]`, which holds zeros.
 pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<(), Fault> {
+    if target.shrink > 1 {
+        let whole = ImageSize::new(target.height, target.width, target.output.channels);
+        let mut pixels = vec![0; whole.bytes()];
+        decode(bytes, &Target { shrink: 1, output: whole, ..*target }, &mut pixels)?;
+        average(&pixels, target, out);
+        return Ok(());
+    }
     let decoder = open(bytes)?;
     // Before any pixel is decoded, so that a small file cannot claim all memory.
     let (width, height) = decoder.dimensions();
@@ -125,6 +139,19 @@ pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Each pixel of `out` is the mean of a square, rounded half up.
+fn average(pixels: &[u8], target: &Target, out: &mut [u8]) {
+    let (side, channels) = (target.shrink, target.output.channels);
+    let (width, n) = (target.output.width, (side * side) as u32);
+    for (i, out) in out.iter_mut().enumerate() {
+        let (y, x, c) = (i / channels / width, i / channels % width, i % channels);
+        let row = |k: usize| ((y * side + k) * target.width + x * side) * channels + c;
+        let pixel = |k: usize| (0..side).map(move |l| row(k) + l * channels);
+        let sum: u32 = (0..side).flat_map(pixel).map(|at| u32::from(pixels[at])).sum();
+        *out = ((sum + n / 2) / n) as u8;
+    }
 }
 
 fn open(bytes: &[u8]) -> Result<impl image::ImageDecoder + use<'_>, Fault> {

@@ -6,7 +6,7 @@ use crate::data::fixtures::{encode, pixels};
 const SIZE: ImageSize = ImageSize { height: 5, width: 7, channels: 3 };
 
 fn target(output: ImageSize) -> Target {
-    Target { height: 5, width: 7, why: "a test", output }
+    Target { height: 5, width: 7, why: "a test", shrink: 1, output }
 }
 
 fn run(bytes: &[u8], output: ImageSize) -> Result<Vec<u8>, Fault> {

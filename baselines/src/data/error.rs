@@ -36,6 +36,19 @@ pub enum DataError {
          {reason}; give --data DIR where DIR holds {name}/, or use --dataset shapes, which needs no data"
     )]
     NotFound { name: String, split: &'static str, searched: String, url: String, reason: String },
+    /// The table does not know the files of a split on the hub.
+    #[error(
+        "no {split} split of {name} found: looked for {searched}; it is not downloaded, since its files in \
+         {repository} are not pinned; put them at {folder}/{prefix}-*.parquet and give --data DIR"
+    )]
+    NotPinned {
+        name: String,
+        split: &'static str,
+        searched: String,
+        repository: String,
+        folder: String,
+        prefix: String,
+    },
     #[error("{folder} holds no {split} split: expected {expected}, found {found}")]
     MissingSplit { folder: PathBuf, split: &'static str, expected: String, found: String },
     #[error(

@@ -103,6 +103,7 @@ pub(super) fn no_places(folder: &Path) -> Places {
         hub_cache: Some(folder.join("hub")),
         cache: Some(folder.join("ganbench")),
         endpoint: "http://127.0.0.1:9".into(),
+        mapped_bytes: u64::MAX,
         offline: true,
     }
 }

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 use ganbench_nn::images::ImageSize;
 use rayon::prelude::*;
 
-use super::content::{BLOCK, Content, Row, image_error};
+use super::content::{Content, Row, image_error};
 use super::decode::{Fault, Target, header};
-use super::{DataError, Dataset, DatasetRequest, Progress, Split, Stage};
+use super::prepared::{self, Wanted};
+use super::{DataError, Dataset, DatasetRequest, Places, Progress, Split, Stage};
 
 pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// Of each class, every so manieth image is for testing.
@@ -25,6 +26,7 @@ const MAX_SIDE: usize = 8192;
 pub(super) fn load(
     path: &Path,
     request: &DatasetRequest,
+    places: &Places,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Dataset, DataError> {
     let split = find_split(path, request.split)?;
@@ -32,8 +34,27 @@ pub(super) fn load(
     images.truncate(request.limit.unwrap_or(usize::MAX));
     let first = images.first().ok_or(DataError::NoImages { folder: path.to_owned() })?;
     let target = target(&first.file, request)?;
-    let mut content = Content::new(target, images.len())?;
-    for block in images.chunks(BLOCK) {
+    let files: Vec<_> = images.iter().map(|image| image.file.clone()).collect();
+    let wanted = Wanted {
+        name: "folder",
+        split: request.split,
+        origin: path,
+        files: &files,
+        target,
+        images: images.len(),
+    };
+    let (images, sha256) =
+        prepared::images(places, &wanted, &mut |content| fill(content, &images, progress))?;
+    let class_names = split.classes.into_iter().filter_map(|class| class.name).collect();
+    Ok(Dataset { name: "folder".into(), split: request.split, images, class_names, sha256 })
+}
+
+fn fill(
+    content: &mut Content,
+    images: &[Image],
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), DataError> {
+    for block in images.chunks(content.block()) {
         let encoded: Vec<_> = block.par_iter().map(|image| fs::read(&image.file)).collect();
         let mut rows = Vec::with_capacity(block.len());
         for (image, bytes) in block.iter().zip(&encoded) {
@@ -50,9 +71,7 @@ pub(super) fn load(
             total: images.len() as u64,
         });
     }
-    let (images, sha256) = content.finish()?;
-    let class_names = split.classes.into_iter().filter_map(|class| class.name).collect();
-    Ok(Dataset { name: "folder".into(), split: request.split, images, class_names, sha256 })
+    Ok(())
 }
 
 /// The first image decides the size; the others must have it.
@@ -62,6 +81,7 @@ fn target(first: &Path, request: &DatasetRequest) -> Result<Target, DataError> {
         height: MAX_SIDE,
         width: MAX_SIDE,
         why: "the largest that is read",
+        shrink: 1,
         output: ImageSize::new(MAX_SIDE, MAX_SIDE, 3),
     };
     let (height, width) =
@@ -81,7 +101,7 @@ fn target(first: &Path, request: &DatasetRequest) -> Result<Target, DataError> {
         return Err(DataError::Channels { name: request.name.clone(), channels, known: "1, 3" });
     }
     let output = ImageSize::new(height, width, channels);
-    Ok(Target { height, width, why: "the size of the first image", output })
+    Ok(Target { height, width, why: "the size of the first image", shrink: 1, output })
 }
 
 /// The files of one class in order.

@@ -26,6 +26,16 @@ pub(super) fn find(
     searched: Vec<String>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<PathBuf>, DataError> {
+    if entry.files(split).is_empty() {
+        return Err(DataError::NotPinned {
+            name: entry.name.clone(),
+            split: split.as_str(),
+            searched: searched.join(", "),
+            repository: entry.repository.clone(),
+            folder: format!("DIR/{}/{}", entry.name, entry.folder),
+            prefix: entry.file_prefix(split).to_owned(),
+        });
+    }
     let hub = Hub::new(places, entry)?;
     let mut files = Vec::new();
     for file in entry.files(split) {

@@ -4,7 +4,10 @@
 //! Face layout, looked for in this order: `--data DIR` (and nowhere else where it is given),
 //! `$GANBENCH_DATA/<name>/`, the hub cache, the hub itself. `folder:PATH` is a folder of image files.
 //!
-//! Convention: pixels are never scaled, cropped or converted silently; what does not fit is an error
+//! Sets of [`Places::mapped_bytes`] and more are decoded once into a file that is mapped (`prepared.rs`), so
+//! that the largest need no more memory than a block of their images; smaller ones sit in memory.
+//!
+//! Convention: but for what an entry of the table says, pixels are never scaled, cropped or converted silently; what does not fit is an error
 //! that names the file and the row (counted from 0).
 
 mod catalogue;
@@ -17,6 +20,7 @@ mod hub;
 mod hub_hash;
 mod parquet;
 mod places;
+mod prepared;
 pub mod shapes;
 pub mod sources;
 
@@ -88,7 +92,7 @@ pub struct DatasetRequest {
     /// 3, or 1 for a grey dataset. Unless told otherwise 3: grey is repeated.
     pub channels: Option<usize>,
     /// Side of the images in pixels: that of the encoded images, or that to which the dataset's entry
-    /// says they are padded with zeros (the default where it does). For `shapes` any of
+    /// says they are padded with zeros or shrunk (the default where it does). For `shapes` any of
     /// [`shapes::SIZES`].
     pub size: Option<usize>,
     /// Seed of `shapes`; no other dataset takes notice of it. Not the seed of a run: all runs of a table
@@ -172,7 +176,7 @@ pub fn load_from(
         return Err(DataError::NothingAsked { name: request.name.clone() });
     }
     if let Some(path) = request.name.strip_prefix("folder:") {
-        return folder::load(path.as_ref(), request, progress);
+        return folder::load(path.as_ref(), request, places, progress);
     }
     if request.name == "shapes" {
         return shapes::load(&shapes_spec(request)?, progress);
@@ -180,7 +184,7 @@ pub fn load_from(
     let entry = catalogue::hub_entry(&request.name)?;
     let target = decode::Target::of_entry(entry, request)?;
     let files = places.find(entry, request, progress)?;
-    parquet::load(entry, &files, target, request, progress)
+    parquet::load(entry, &files, target, request, places, progress)
 }
 
 fn shapes_spec(request: &DatasetRequest) -> Result<shapes::ShapesSpec, DataError> {

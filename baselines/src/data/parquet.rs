@@ -1,49 +1,90 @@
 //! Parquet files in Hugging Face layout: a struct `{bytes, path}` of the encoded image, and a label.
 
 use std::fs::File;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::*;
 
 use super::catalogue::HubEntry;
-use super::content::{BLOCK, Content, Row};
+use super::content::{Content, Row};
 use super::decode::Target;
+use super::prepared::{self, Wanted};
 use super::sources::pages;
-use super::{DataError, Dataset, DatasetRequest, Progress, Stage};
+use super::{DataError, Dataset, DatasetRequest, Places, Progress, Stage};
 
-/// Reads the shards of a split in the order given.
+/// A shard that has the right columns.
+struct Shard<'a> {
+    path: &'a Path,
+    /// Rows of each row group.
+    groups: Vec<usize>,
+}
+
+/// Reads the shards of a split in the order given, one row group at a time.
 pub(super) fn load(
     entry: &HubEntry,
     files: &[PathBuf],
     target: Target,
     request: &DatasetRequest,
+    places: &Places,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Dataset, DataError> {
     let mut shards = Vec::with_capacity(files.len());
     for path in files {
-        let groups = check(path, entry)?;
-        shards.push((path, groups.iter().sum::<usize>(), groups));
+        shards.push(Shard { path, groups: check(path, entry)? });
     }
-    let rows: usize = shards.iter().map(|(_, rows, _)| rows).sum();
+    let rows: usize = shards.iter().flat_map(|shard| &shard.groups).sum();
     let total = request.limit.unwrap_or(rows).min(rows);
-    let mut content = Content::new(target, total)?;
-    for (path, rows, groups) in shards {
+    let wanted = Wanted {
+        name: &entry.name,
+        split: request.split,
+        origin: files.first().and_then(|file| file.parent()).unwrap_or(Path::new("")),
+        files,
+        target,
+        images: total,
+    };
+    let (images, sha256) = prepared::images(places, &wanted, &mut |content| {
+        for shard in &shards {
+            fill(content, shard, entry, total, progress)?;
+        }
+        Ok(())
+    })?;
+    Ok(Dataset {
+        name: entry.name.clone(),
+        split: request.split,
+        images,
+        class_names: entry.class_names(),
+        sha256,
+    })
+}
+
+/// Adds a shard's images until `content` holds `total`.
+fn fill(
+    content: &mut Content,
+    shard: &Shard,
+    entry: &HubEntry,
+    total: usize,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), DataError> {
+    let path = shard.path;
+    let mut first = 0;
+    for (index, &rows) in shard.groups.iter().enumerate() {
         let wanted = rows.min(total - content.len());
         if wanted == 0 {
             break;
         }
-        check_pages(path, entry, &groups, wanted)?;
-        let frame = read(path, entry, wanted)?;
-        let labels = labels(&frame, path, entry)?;
+        check_pages(path, entry, index)?;
+        let frame = read(path, entry, first..first + wanted)?;
+        let labels = labels(&frame, path, entry, first)?;
         let images = images(&frame, path, entry)?;
-        let encoded = encoded(&images, path)?;
-        for start in (0..encoded.len()).step_by(BLOCK) {
-            let end = encoded.len().min(start + BLOCK);
+        let encoded = encoded(&images, path, first)?;
+        for start in (0..encoded.len()).step_by(content.block()) {
+            let end = encoded.len().min(start + content.block());
             let rows: Vec<_> = (start..end)
                 .map(|i| Row {
                     file: path,
-                    row: Some(i),
+                    row: Some(first + i),
                     bytes: encoded[i],
                     label: Some(labels[i]),
                 })
@@ -55,15 +96,9 @@ pub(super) fn load(
                 total: total as u64,
             });
         }
+        first += rows;
     }
-    let (images, sha256) = content.finish()?;
-    Ok(Dataset {
-        name: entry.name.clone(),
-        split: request.split,
-        images,
-        class_names: entry.class_names.clone(),
-        sha256,
-    })
+    Ok(())
 }
 
 /// Rows of each row group of a file that has the right columns.
@@ -98,27 +133,13 @@ fn check(path: &Path, entry: &HubEntry) -> Result<Vec<usize>, DataError> {
     Ok(groups)
 }
 
-/// Of the row groups that hold the first `rows` rows.
-fn check_pages(
-    path: &Path,
-    entry: &HubEntry,
-    groups: &[usize],
-    rows: usize,
-) -> Result<(), DataError> {
+/// Of one row group.
+fn check_pages(path: &Path, entry: &HubEntry, index: usize) -> Result<(), DataError> {
     let io = |error| DataError::io("open", path)(error);
     let columns = [entry.image_column.as_str(), entry.label_column.as_str()];
-    let mut start = 0;
-    for (index, group) in groups.iter().enumerate() {
-        if start >= rows {
-            break;
-        }
-        let input = File::open(path).map_err(io)?;
-        let length = input.metadata().map_err(io)?.len();
-        let group_pages = pages::Group { path, input, length, index, columns: &columns };
-        group_pages.check(|| Ok(File::open(path)?))?;
-        start += group;
-    }
-    Ok(())
+    let input = File::open(path).map_err(io)?;
+    let length = input.metadata().map_err(io)?.len();
+    pages::Group { path, input, length, index, columns: &columns }.check(|| Ok(File::open(path)?))
 }
 
 pub(super) fn describe(name: &str, dtype: &DataType) -> String {
@@ -131,31 +152,37 @@ pub(super) fn describe(name: &str, dtype: &DataType) -> String {
     }
 }
 
-/// The first `rows` rows.
-fn read(path: &Path, entry: &HubEntry, rows: usize) -> Result<DataFrame, DataError> {
+/// Some rows of a file.
+fn read(path: &Path, entry: &HubEntry, rows: Range<usize>) -> Result<DataFrame, DataError> {
     let frame = guarded(path, || {
         ParquetReader::new(File::open(path)?)
             .with_columns(Some(vec![entry.image_column.clone(), entry.label_column.clone()]))
-            .with_slice(Some((0, rows)))
+            .with_slice(Some((rows.start, rows.len())))
             .finish()
     })?;
-    if frame.height() != rows {
-        let reason = format!("{} of {rows} rows can be read", frame.height());
+    if frame.height() != rows.len() {
+        let reason = format!("{} of {} rows can be read", frame.height(), rows.len());
         return Err(DataError::Parquet { path: path.to_owned(), reason });
     }
     Ok(frame)
 }
 
-fn labels(frame: &DataFrame, path: &Path, entry: &HubEntry) -> Result<Vec<u32>, DataError> {
+/// `first` is the row of the file that the frame starts with.
+fn labels(
+    frame: &DataFrame,
+    path: &Path,
+    entry: &HubEntry,
+    first: usize,
+) -> Result<Vec<u32>, DataError> {
     let column = guarded(path, || frame.column(&entry.label_column)?.cast(&DataType::Int64))?;
     let column = guarded(path, || column.i64().cloned())?;
     let label_of = |(row, label): (usize, Option<i64>)| {
-        let path = || path.to_owned();
+        let (path, row) = (|| path.to_owned(), first + row);
         let label = label.ok_or_else(|| DataError::Null { path: path(), row, column: "label" })?;
         match u32::try_from(label) {
-            Ok(class) if (class as usize) < entry.class_names.len() => Ok(class),
+            Ok(class) if (class as usize) < entry.classes() => Ok(class),
             _ => {
-                let last = entry.class_names.len().saturating_sub(1);
+                let last = entry.classes().saturating_sub(1);
                 Err(DataError::Label { path: path(), row, label, last })
             }
         }
@@ -170,8 +197,12 @@ fn images(frame: &DataFrame, path: &Path, entry: &HubEntry) -> Result<BinaryChun
     })
 }
 
-fn encoded<'a>(images: &'a BinaryChunked, path: &Path) -> Result<Vec<&'a [u8]>, DataError> {
-    let null = |row| DataError::Null { path: path.to_owned(), row, column: "image" };
+fn encoded<'a>(
+    images: &'a BinaryChunked,
+    path: &Path,
+    first: usize,
+) -> Result<Vec<&'a [u8]>, DataError> {
+    let null = |row| DataError::Null { path: path.to_owned(), row: first + row, column: "image" };
     images.iter().enumerate().map(|(row, bytes)| bytes.ok_or_else(|| null(row))).collect()
 }
 

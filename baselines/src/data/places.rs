@@ -15,11 +15,14 @@ pub struct Places {
     /// Of the hub: `$HF_HUB_CACHE`, `$HF_HOME/hub`, or `~/.cache/huggingface/hub`. Shared with the
     /// Python library.
     pub hub_cache: Option<PathBuf>,
-    /// Where the hashes of first use are kept: `$GANBENCH_CACHE`, `$XDG_CACHE_HOME/ganbench`, or
+    /// Where the hashes of first use and large decoded sets are kept: `$GANBENCH_CACHE`, `$XDG_CACHE_HOME/ganbench`, or
     /// `~/.cache/ganbench`.
     pub cache: Option<PathBuf>,
     /// Of the hub: `$HF_ENDPOINT` or `https://huggingface.co`.
     pub endpoint: String,
+    /// A set whose pixels have so many bytes is kept as a file under `cache` and mapped: 256 MiB, half of which
+    /// is CIFAR-10.
+    pub mapped_bytes: u64,
     /// `$HF_HUB_OFFLINE` is set to something other than 0: nothing is downloaded.
     pub offline: bool,
 }
@@ -41,6 +44,7 @@ impl Places {
                 .ok()
                 .filter(|endpoint| !endpoint.is_empty())
                 .unwrap_or_else(|| "https://huggingface.co".into()),
+            mapped_bytes: 256 << 20,
             offline: env::var("HF_HUB_OFFLINE").is_ok_and(|v| !v.is_empty() && v != "0"),
         }
     }
@@ -82,7 +86,10 @@ fn folders(root: &Path, entry: &HubEntry) -> [PathBuf; 2] {
 
 fn expected_files(root: &Path, entry: &HubEntry, split: Split) -> String {
     folders(root, entry)
-        .map(|folder| format!("{}", folder.join(format!("{split}-*.parquet")).display()))
+        .map(|folder| {
+            let name = format!("{}-*.parquet", entry.file_prefix(split));
+            folder.join(name).display().to_string()
+        })
         .join(" and ")
 }
 
@@ -99,17 +106,17 @@ fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Vec<Pat
             names.extend(name.into_string().ok().filter(|name| name.ends_with(".parquet")));
         }
         names.sort_unstable();
-        let prefix = format!("{split}-");
+        let prefix = format!("{}-", entry.file_prefix(split));
         let shards: Vec<_> = names.iter().filter(|n| n.starts_with(&prefix)).cloned().collect();
         if !shards.is_empty() {
-            check_complete(&folder, &shards, split)?;
+            check_complete(&folder, &shards, entry, split)?;
             return Ok(Some(shards.iter().map(|name| folder.join(name)).collect()));
         }
         if !names.is_empty() {
             return Err(DataError::MissingSplit {
                 folder,
                 split: split.as_str(),
-                expected: format!("{split}-*.parquet"),
+                expected: format!("{prefix}*.parquet"),
                 found: names.join(", "),
             });
         }
@@ -118,15 +125,21 @@ fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Vec<Pat
 }
 
 /// Names of the form `train-00000-of-00003.parquet` say how many there are.
-fn check_complete(folder: &Path, shards: &[String], split: Split) -> Result<(), DataError> {
+fn check_complete(
+    folder: &Path,
+    shards: &[String],
+    entry: &HubEntry,
+    split: Split,
+) -> Result<(), DataError> {
+    let prefix = entry.file_prefix(split);
     let total_of = |name: &String| -> Option<usize> {
-        let (_, of) = name.strip_prefix(&format!("{split}-"))?.split_once("-of-")?;
+        let (_, of) = name.strip_prefix(prefix)?.strip_prefix('-')?.split_once("-of-")?;
         of.get(..5)?.parse().ok()
     };
     let Some(total) = shards.iter().filter_map(total_of).max() else { return Ok(()) };
     // Hashes may follow the number, so only the start of a name is compared.
     let missing = (0..total)
-        .map(|i| format!("{split}-{i:05}-of-{total:05}"))
+        .map(|i| format!("{prefix}-{i:05}-of-{total:05}"))
         .find(|start| !shards.iter().any(|name| name.starts_with(start.as_str())));
     missing.map_or(Ok(()), |start| {
         Err(DataError::MissingShard {

@@ -150,10 +150,69 @@ fn a_hub_dataset_needs_nothing_but_an_entry() {
     Table::new("picture", 3, size).write(&path);
     let request = train("rare");
     let target = decode::Target::of_entry(entry, &request).unwrap();
-    let set = parquet::load(entry, &[path], target, &request, &mut |_| {}).unwrap();
+    let places = no_places(root.path());
+    let set = parquet::load(entry, &[path], target, &request, &places, &mut |_| {}).unwrap();
     assert_eq!(set.images.size, size);
     assert_eq!(set.images.image(2), pixels(2, size));
     assert_eq!(set.class_names, ["a", "b", "c"]);
+}
+
+#[test]
+fn every_entry_is_read_from_files_in_the_layout_of_its_repository() {
+    for entry in catalogue::hub_entries() {
+        let root = tempfile::tempdir().unwrap();
+        let size = ImageSize::new(entry.height, entry.width, entry.channels);
+        let mut frame = Table::new("image", 2, size).frame();
+        frame.rename("image", entry.image_column.as_str().into()).unwrap();
+        frame.rename("label", entry.label_column.as_str().into()).unwrap();
+        let folder = root.path().join(&entry.name).join(&entry.folder);
+        for split in [Split::Train, Split::Test] {
+            let name = format!("{}-00000-of-00001-0a1b.parquet", entry.file_prefix(split));
+            write_frame(&mut frame, ParquetCompression::Snappy, &folder.join(name));
+            let set = load_root(root.path(), DatasetRequest::new(&entry.name, split)).unwrap();
+            let info = datasets().iter().find(|info| info.name == entry.name).unwrap();
+            assert_eq!(set.images.size, ImageSize::new(info.size, info.size, 3));
+            assert_eq!(set.images.labels, Some(vec![0, 1]));
+            assert_eq!(set.class_names, info.class_names);
+        }
+    }
+}
+
+#[test]
+fn celeba_hq_is_the_mean_of_four_pixels() {
+    let root = tempfile::tempdir().unwrap();
+    let size = ImageSize::new(256, 256, 3);
+    let path = root.path().join("celeba-hq-128/data").join(TRAIN);
+    Table::new("image", 2, size).write(&path);
+    let set = load_root(root.path(), train("celeba-hq-128")).unwrap();
+    // Neighbours of image 1 are 7 + 5y + 3x: rows 0, 1 and columns 2, 3 give 13, 16, 18 and 21, in all 68.
+    assert_eq!(set.images.image(1)[3], 17);
+    let mut request = train("celeba-hq-128");
+    request.size = Some(256);
+    let whole = load_root(root.path(), request.clone()).unwrap();
+    assert_eq!(whole.images.image(1), pixels(1, size));
+    assert_eq!(whole.sha256, set.sha256);
+    request.size = Some(64);
+    assert_eq!(
+        message(load_root(root.path(), request), root.path()),
+        "celeba-hq-128 cannot have images of side 64; known: 256 (as encoded), 128 (squares of \
+         pixels averaged)"
+    );
+}
+
+#[test]
+fn a_set_without_pinned_files_is_not_downloaded() {
+    let root = tempfile::tempdir().unwrap();
+    let mut places = no_places(root.path());
+    (places.data, places.offline) = (Some(root.path().join("data")), false);
+    let request = DatasetRequest::new("imagenet-64", Split::Test);
+    assert_eq!(
+        message(load_from(&request, &places, &mut |_| {}), root.path()),
+        "no test split of imagenet-64 found: looked for \
+         DIR/data/imagenet-64/data/validation-*.parquet and DIR/data/imagenet-64/validation-*.parquet; \
+         it is not downloaded, since its files in benjamin-paine/imagenet-1k-64x64 are not pinned; put \
+         them at DIR/imagenet-64/data/validation-*.parquet and give --data DIR"
+    );
 }
 
 #[test]
@@ -289,7 +348,8 @@ fn unknown_names_are_answered_with_the_known_ones() {
     let root = tempfile::tempdir().unwrap();
     assert_eq!(
         message(load_root(root.path(), train("cifar")), root.path()),
-        "unknown dataset \"cifar\"; known: shapes, cifar10, mnist, or folder:PATH"
+        "unknown dataset \"cifar\"; known: shapes, cifar10, mnist, cifar100, tiny-imagenet, imagenet-64, \
+         celeba-hq-128, afhq-512, or folder:PATH"
     );
     assert_eq!(
         "valid".parse::<Split>().unwrap_err().to_string(),

@@ -1,6 +1,7 @@
 //! Methods as presets of independent parts. A new method is one file and one line in [`METHODS`].
 
 mod contrad;
+mod diffaug;
 mod gan;
 mod hinge;
 mod kdd;
@@ -36,6 +37,7 @@ pub const METHODS: &[Method] = &[
     gan::METHOD,
     hinge::METHOD,
     contrad::METHOD,
+    diffaug::METHOD,
     kdd::METHOD,
     kdd_joint::METHOD,
     reacgan::METHOD,

@@ -106,6 +106,14 @@ impl Discriminator {
         Ok(Scored { discriminator: self, features, labels: labels.cloned(), pass, joint: None })
     }
 
+    /// The trunk's features `[n, feature_dim]` with running statistics and constant weights.
+    ///
+    /// # Errors
+    /// If the images do not fit the trunk.
+    pub fn features(&self, x: &Tensor) -> Result<Tensor> {
+        self.trunk.features(x, Pass::Eval)
+    }
+
     fn head(&self, name: &str, features: &Tensor, pass: Pass) -> Result<Tensor> {
         match self.heads.get(name) {
             Some(Head::Layers(layers)) => {

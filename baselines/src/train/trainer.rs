@@ -205,6 +205,11 @@ impl<'a> Trainer<'a> {
         (self.generator.store.parameter_count(), self.discriminator.store.parameter_count())
     }
 
+    /// The discriminator as it is now.
+    pub fn discriminator(&self) -> &Discriminator {
+        &self.discriminator.network
+    }
+
     /// A sampler on the averaged weights, or on the live ones with `raw`.
     pub fn sampler(&self, raw: bool) -> Sampler<'_> {
         let generator = if raw { &self.generator.network } else { &self.ema_generator };

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::key::shared_key;
 use super::{
-    Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, SampleCounts, Spent, Table,
+    Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, Published, SampleCounts,
+    Spent, Table,
 };
 use crate::error::{Disagreement, Finding, ReportError};
 use crate::metric::{Direction, MetricName, ordered};
@@ -92,7 +93,8 @@ impl Table {
         }
         notes.extend(fairness_notes(&methods, rows));
         let spent = methods.iter().map(spent).collect();
-        Ok(Self { key, columns, blocks, spent, counts, notes })
+        let published = Published::default();
+        Ok(Self { key, columns, blocks, spent, counts, published, notes })
     }
 }
 

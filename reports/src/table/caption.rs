@@ -47,6 +47,11 @@ pub(super) fn sentences(table: &Table) -> Vec<String> {
     if table.blocks.iter().flat_map(|b| &b.rows).any(|row| row.conditional) {
         out.push("(cond.): trained with class labels, the others without.".to_string());
     }
+    out.extend(table.published.sentences(|row| {
+        let rows = table.blocks.iter().flat_map(|block| &block.rows);
+        let found = rows.into_iter().find(|r| r.method.split(" (").next() == Some(row));
+        found.map_or_else(|| row.to_string(), |r| r.label.clone())
+    }));
     out.push(status(table));
     out.extend(table.notes.iter().map(|note| format!("Note: {note}.")));
     out

@@ -1,6 +1,6 @@
 //! `table.csv`: the table for programs, one line per table, checkpoint and method, values unrounded.
 
-use super::Table;
+use super::{PublishedColumn, Table};
 use crate::error::ReportError;
 use crate::metric::ordered;
 
@@ -39,8 +39,9 @@ const SPENT: [&str; 7] = [
 
 /// All tables in one file. Each metric has four columns: its own name (the mean over seeds), and behind
 /// that name `_ci_low` and `_ci_high` (the 95 % interval over seeds, empty for one seed) and `_n` (seeds
-/// with a value). Spending is the mean over seeds up to the last checkpoint. The last column holds the
-/// table's notes.
+/// with a value). Spending is the mean over seeds up to the last checkpoint. Then come published numbers as they
+/// are printed, a column a metric and protocol (`published_fid_contrad`), where a table has them. The last column
+/// holds the table's notes.
 pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
     let metrics =
         ordered(tables.iter().flat_map(|t| t.columns.iter().map(|column| column.metric.full())));
@@ -52,6 +53,13 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
             .extend(["", "_ci_low", "_ci_high", "_n"].map(|end| format!("{}{end}", metric.full())));
     }
     header.extend(SPENT.map(str::to_string));
+    let mut published: Vec<String> = Vec::new();
+    for name in tables.iter().flat_map(|table| &table.published.columns).map(published_name) {
+        if !published.contains(&name) {
+            published.push(name);
+        }
+    }
+    header.extend(published.iter().cloned());
     header.push("notes".to_string());
     writer.write_record(&header).map_err(|e| failed(e.to_string()))?;
     for table in tables {
@@ -118,9 +126,18 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
                     .map(|v| v.to_string()),
                 ),
             }
+            let name = row.method.split(" (").next().unwrap_or(&row.method);
+            record.extend(published.iter().map(|wanted| {
+                let column = table.published.columns.iter().find(|c| published_name(c) == *wanted);
+                column.and_then(|c| c.values.get(name)).cloned().unwrap_or_default()
+            }));
             record.push(table.notes.join("; "));
             writer.write_record(&record).map_err(|e| failed(e.to_string()))?;
         }
     }
     writer.into_inner().map_err(|e| failed(e.to_string()))
+}
+
+fn published_name(column: &PublishedColumn) -> String {
+    format!("published_{}_{}", column.metric.full(), column.protocol)
 }

@@ -4,7 +4,7 @@ use crate::error::{Disagreement, Finding, ReportError};
 use crate::row::ResultRow;
 
 /// Everything that two numbers must agree in to be compared.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct TableKey {
     pub table: String,
     pub dataset: String,

@@ -14,6 +14,7 @@ mod csv_file;
 mod key;
 mod latex;
 mod markdown;
+mod published;
 mod sheet;
 mod text;
 
@@ -22,6 +23,7 @@ pub use csv_file::csv;
 pub(crate) use key::shared_key;
 pub use key::{TableKey, split_by_table};
 pub(crate) use markdown::escape as escape_markdown;
+pub use published::{Published, PublishedColumn, PublishedSpending};
 
 use crate::metric::MetricName;
 use crate::statistics::Interval;
@@ -159,6 +161,8 @@ pub struct Table {
     pub spent: Vec<Spent>,
     /// Per block and column; `None` where every run of the column diverged.
     pub counts: Vec<Vec<Option<SampleCounts>>>,
+    /// What was published of these rows.
+    pub published: Published,
     /// Things a reader must know: unequal seeds, missing values, mixed versions.
     pub notes: Vec<String>,
 }

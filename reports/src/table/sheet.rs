@@ -104,11 +104,26 @@ fn heading(text: &str) -> Heading {
     Heading { top: text.to_string(), bottom: String::new() }
 }
 
-fn block_sheet(table: &Table, block: &Block, with_spent: bool) -> Sheet {
+/// What the sheet of a block holds beside its scores.
+#[derive(Clone, Copy)]
+struct Beside {
+    spent: bool,
+    published: bool,
+}
+
+fn block_sheet(table: &Table, block: &Block, beside: Beside) -> Sheet {
+    let published = match beside.published {
+        true => table.published.columns.as_slice(),
+        false => &[],
+    };
     let has_status = block.rows.iter().any(|row| !row.diverged.is_empty());
     let mut headings = vec![heading("Method")];
     headings.extend(table.columns.iter().map(metric_heading));
-    if with_spent {
+    headings.extend(published.iter().map(|column| Heading {
+        top: format!("{} {}", column.metric.short_title(), column.metric.direction().arrow()),
+        bottom: format!(" paper, {}", column.protocol),
+    }));
+    if beside.spent {
         headings.extend(SPENT_HEADINGS.map(heading));
     }
     if has_status {
@@ -121,7 +136,12 @@ fn block_sheet(table: &Table, block: &Block, with_spent: bool) -> Sheet {
             let mut entries = vec![Entry::plain(row.marked_label())];
             let cells = row.cells.iter().zip(&table.columns);
             entries.extend(cells.map(|(cell, column)| value(cell, column.decimals)));
-            if with_spent {
+            let name = row.method.split(" (").next().unwrap_or(&row.method);
+            entries.extend(published.iter().map(|column| {
+                let value = column.values.get(name).cloned();
+                Entry::plain(value.unwrap_or_else(|| "–".to_string()))
+            }));
+            if beside.spent {
                 match table.spent.iter().find(|s| s.method == row.method) {
                     Some(spent) => entries.extend(spent_entries(spent)),
                     None => entries.extend(SPENT_HEADINGS.map(|_| Entry::plain("–".to_string()))),
@@ -167,7 +187,12 @@ pub(super) fn sheets(table: &Table, layout: Layout) -> Vec<Sheet> {
         .blocks
         .iter()
         .enumerate()
-        .map(|(i, block)| block_sheet(table, block, layout == Layout::Beside && i == spent_at))
+        .map(|(i, block)| {
+            let spent = layout == Layout::Beside && i == spent_at;
+            // Papers print their best checkpoint; the block of ours is the last one.
+            let published = i + 1 == table.blocks.len();
+            block_sheet(table, block, Beside { spent, published })
+        })
         .collect();
     if layout == Layout::Below {
         sheets.push(spent_sheet(table));

@@ -113,7 +113,7 @@ fn no_feature_is_dead_and_noise_moves_them_further_than_another_sample() {
     };
     let mut stream = ganbench_nn::rng::Stream::new(0, "test");
     let mut noisy = rows(600..1200);
-    for pixel in &mut noisy.pixels {
+    for pixel in noisy.pixels.iter_mut() {
         *pixel = (f64::from(*pixel) + stream.range(-40.0, 40.0)).clamp(0.0, 255.0) as u8;
     }
     let (sample, noisy) = (distance(&rows(600..1200)), distance(&noisy));

@@ -1,0 +1,192 @@
+//! Published numbers beside ours: columns of their own, each under its protocol's name. They stand in no column
+//! with ours, whatever the protocol: another code measured another training.
+
+use std::collections::BTreeMap;
+
+use super::TableKey;
+use crate::metric::{MetricName, ordered};
+use crate::reported::Reported;
+
+/// One metric of one source under one protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedColumn {
+    pub metric: MetricName,
+    pub protocol: String,
+    /// As printed there, by the row of our table.
+    pub values: BTreeMap<String, String>,
+}
+
+/// What the source spent on some rows, computed from its recipe.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedSpending {
+    pub rows: Vec<String>,
+    pub batch: u64,
+    pub g_steps: u64,
+    /// Thousands of real images drawn.
+    pub real_kimg: Option<u64>,
+    /// Thousands of images through D in its own steps.
+    pub d_kforwards: Option<u64>,
+}
+
+/// What was published of a table's rows on its networks and data; empty for a table of our own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Published {
+    /// Paper and table, each once.
+    pub sources: Vec<String>,
+    pub columns: Vec<PublishedColumn>,
+    pub spending: Vec<PublishedSpending>,
+}
+
+impl Published {
+    /// The numbers of these rows.
+    pub fn of(key: &TableKey, rows: &[&str], numbers: &[Reported]) -> Self {
+        let belongs = |r: &&Reported| {
+            r.our_tables.split(';').any(|table| table == key.table)
+                && r.our_architecture == key.architecture
+                && r.dataset == key.dataset
+                && rows.contains(&r.our_row.as_str())
+        };
+        let numbers: Vec<&Reported> = numbers.iter().filter(belongs).collect();
+        let mut published = Self::default();
+        let mut protocols: Vec<&str> = Vec::new();
+        for number in &numbers {
+            let source = format!("{}, {}", number.source, number.table);
+            if !published.sources.contains(&source) {
+                published.sources.push(source);
+            }
+            if !protocols.contains(&number.protocol.as_str()) {
+                protocols.push(&number.protocol);
+            }
+            published.spend(number);
+        }
+        for protocol in protocols {
+            let of = || numbers.iter().filter(|r| r.protocol == protocol);
+            for metric in ordered(of().map(|r| r.metric.as_str())) {
+                let values = of().filter(|r| r.metric == metric.full());
+                let values = values.map(|r| (r.our_row.clone(), r.with_std())).collect();
+                published.columns.push(PublishedColumn {
+                    metric,
+                    protocol: protocol.into(),
+                    values,
+                });
+            }
+        }
+        published
+    }
+
+    fn spend(&mut self, number: &Reported) {
+        let (Some(batch), Some(g_steps)) = (number.batch, number.g_steps) else { return };
+        let (real_kimg, d_kforwards) = (number.real_kimg, number.d_kforwards);
+        let same = |s: &&mut PublishedSpending| {
+            (s.batch, s.g_steps, s.real_kimg, s.d_kforwards)
+                == (batch, g_steps, real_kimg, d_kforwards)
+        };
+        let row = number.our_row.clone();
+        match self.spending.iter_mut().find(same) {
+            Some(spending) if spending.rows.contains(&row) => {}
+            Some(spending) => spending.rows.push(row),
+            None => self.spending.push(PublishedSpending {
+                rows: vec![row],
+                batch,
+                g_steps,
+                real_kimg,
+                d_kforwards,
+            }),
+        }
+    }
+
+    /// What the reader of the columns must know; `label` gives a row's printed name.
+    pub fn sentences(&self, label: impl Fn(&str) -> String) -> Vec<String> {
+        if self.columns.is_empty() {
+            return Vec::new();
+        }
+        let mut out = vec![format!(
+            "Columns headed `paper` hold what {} prints, under the protocol that is named there; they are no \
+             part of the comparison.",
+            self.sources.join("; ")
+        )];
+        let each = self.spending.iter().map(|s| {
+            let rows: Vec<String> = s.rows.iter().map(|row| label(row)).collect();
+            let millions = |k: Option<u64>, of: &str| {
+                k.map_or_else(String::new, |k| format!(", {:.1} M {of}", k as f64 / 1e3))
+            };
+            format!(
+                "{}: batch {}, {} G steps{}{}",
+                rows.join(", "),
+                s.batch,
+                s.g_steps,
+                millions(s.real_kimg, "real images"),
+                millions(s.d_kforwards, "images through D in its steps")
+            )
+        });
+        let each: Vec<String> = each.collect();
+        if !each.is_empty() {
+            out.push(format!(
+                "Spent there, from the recipes: {}; here every row spent what stands in the table.",
+                each.join("; ")
+            ));
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reported;
+
+    fn key(table: &str, architecture: &str) -> TableKey {
+        TableKey {
+            table: table.into(),
+            dataset: "cifar10".into(),
+            architecture: architecture.into(),
+            ..TableKey::default()
+        }
+    }
+
+    #[test]
+    fn a_papers_rows_stand_under_its_protocol_with_what_they_spent() {
+        let rows = ["gan", "cr", "contrad"];
+        let key = key("contrad-table1", "sndcgan");
+        let published = Published::of(&key, &rows, &reported::all().unwrap());
+        let columns: Vec<_> =
+            published.columns.iter().map(|c| (c.metric.full(), c.protocol.as_str())).collect();
+        assert_eq!(columns, [("fid", "contrad"), ("is", "contrad")]);
+        assert_eq!(published.columns[0].values["contrad"], "10.9");
+        let text = published.sentences(str::to_uppercase).join(" ");
+        for part in [
+            "GAN: batch 64, 200000 G steps, 12.8 M real images, 25.6 M images through D",
+            "CONTRAD: batch 512, 200000 G steps, 102.4 M real images, 307.2 M images through D",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_networks_and_tables_have_other_numbers_or_none() {
+        let numbers = reported::all().unwrap();
+        let rows = ["gan", "contrad", "hinge", "kdd-da7", "joint-gamma0.5-stale"];
+        let fid = |key: &TableKey, row: &str| {
+            let published = Published::of(key, &rows, &numbers);
+            published.columns.first().and_then(|c| c.values.get(row).cloned())
+        };
+        assert_eq!(fid(&key("contrad-table1", "snresnet18"), "contrad").unwrap(), "9.86");
+        assert_eq!(fid(&key("kdd-table2", "biggan-cifar"), "kdd-da7").unwrap(), "5.713");
+        assert_eq!(fid(&key("table1", "sndcgan"), "gan"), None);
+        let imagenet = TableKey { dataset: "imagenet64".into(), ..key("kdd-table5", "sagan64") };
+        assert_eq!(fid(&imagenet, "joint-gamma0.5-stale").unwrap(), "9.450");
+        assert!(Published::default().sentences(str::to_string).is_empty());
+    }
+
+    #[test]
+    fn no_row_has_two_numbers_of_one_metric_and_protocol() {
+        let mut seen = std::collections::BTreeSet::new();
+        for r in reported::all().unwrap() {
+            for table in r.our_tables.split(';') {
+                let cell = (table.to_string(), r.our_row.clone(), r.our_architecture.clone());
+                let cell = (cell, r.dataset.clone(), r.metric.clone(), r.protocol.clone());
+                assert!(seen.insert(cell.clone()), "{cell:?}");
+            }
+        }
+    }
+}
