@@ -212,6 +212,7 @@ impl Trunk for ImprovedTrunk {
 
 #[cfg(test)]
 mod tests {
+    use super::super::golden::{agrees, f64_store, set_weights, tensor};
     use super::super::network_tests::{SIZES, assert_trains, parameter_counts};
     use super::*;
 
@@ -234,6 +235,27 @@ mod tests {
         for a in [&ARCHITECTURE, &MINIBATCH] {
             assert_trains(a, SIZES);
             assert_trains(a, NetworkSizes { channels: 1, classes: Some(3), ..SIZES });
+        }
+    }
+
+    #[test]
+    fn networks_agree_with_pytorch() {
+        let golden = include_str!("../../tests-data/improved_gan.json");
+        let sizes = NetworkSizes { width: 2, z_dim: 6, ..SIZES };
+        let (store, z) = (f64_store(), tensor("z", &[4, 6]));
+        let generator = ImprovedGenerator::new(&store.root(), sizes).unwrap();
+        set_weights(&store);
+        agrees(golden, "generator", &[z], |v| {
+            generator.forward(&Latent { z: v[0].clone(), labels: None, noise: None }, Pass::Train)
+        });
+        for (name, regularised) in
+            [("trunk", Regularised::Dropout), ("trunk_minibatch", Regularised::Minibatch)]
+        {
+            let store = f64_store();
+            let trunk = ImprovedTrunk::new(&store.root(), sizes, regularised).unwrap();
+            set_weights(&store);
+            let x = [tensor("x", &[4, 3, 32, 32])];
+            agrees(golden, name, &x, |v| trunk.features(&v[0], Pass::Eval));
         }
     }
 }

@@ -6,6 +6,8 @@
 mod dcgan;
 mod deep_conv;
 mod discriminator;
+#[cfg(test)]
+mod golden;
 mod improved_gan;
 mod layer_size;
 #[cfg(test)]

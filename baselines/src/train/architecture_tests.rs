@@ -57,7 +57,7 @@ fn run(a: &Architecture, method: &str) -> (Vec<f64>, Vec<u8>) {
     }
     let request = SampleRequest { n: 3, seed: 1, class: None };
     let samples = trainer.sampler(true).sample(request, &mut |_| {}).unwrap();
-    (losses, samples.pixels)
+    (losses, samples.pixels.to_vec())
 }
 
 #[test]
