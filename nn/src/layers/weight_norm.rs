@@ -13,6 +13,8 @@ use crate::params::{Buffer, Init, Scope};
 
 /// Added under the root of the weights' length (openai/improved-gan, `nn.py`).
 const EPS: f64 = 1e-6;
+/// Below this a channel of the first training pass counts as constant.
+const LEAST_VAR: f64 = 1e-12;
 
 /// How a weight-normalised layer starts and what follows it.
 #[derive(Clone, Copy, Debug)]
@@ -114,8 +116,9 @@ impl WeightNormConv2d {
         let mean = y.mean_keepdim(1)?;
         let var = y.broadcast_sub(&mean)?.sqr()?.mean(1)?.to_vec1::<f64>()?;
         let mean = mean.flatten_all()?.to_vec1::<f64>()?;
-        let scale: Vec<f64> =
-            var.iter().map(|var| self.options.start_std / (var + 1e-12).sqrt()).collect();
+        // A channel that is constant gets no infinite length; one that is NaN stays so.
+        let std = |&var: &f64| if var < LEAST_VAR { LEAST_VAR.sqrt() } else { var.sqrt() };
+        let scale: Vec<f64> = var.iter().map(|var| self.options.start_std / std(var)).collect();
         let lengths = self.lengths(Pass::Frozen)?.to_dtype(candle_core::DType::F64)?;
         let lengths: Vec<f64> =
             lengths.to_vec1::<f64>()?.iter().zip(&scale).map(|(g, s)| g * s).collect();
