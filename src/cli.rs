@@ -11,6 +11,7 @@ use crate::commands::eval::EvalArgs;
 use crate::commands::extractor::TrainExtractorArgs;
 use crate::commands::features::FeaturesArgs;
 use crate::commands::fetch::FetchArgs;
+use crate::commands::loss::LossArgs;
 use crate::commands::metrics::MetricsArgs;
 use crate::commands::probe::ProbeArgs;
 use crate::commands::verify::VerifyArgs;
@@ -41,6 +42,8 @@ pub enum Command {
     Features(FeaturesArgs),
     /// Measure features from files, without a network
     Metrics(MetricsArgs),
+    /// Compute a loss and its gradients on arrays of your own
+    Loss(LossArgs),
     /// Say whether two results differ by more than chance
     Compare(CompareArgs),
     /// Measure what must not move: fixed images through every metric, first steps of every method
@@ -230,6 +233,7 @@ pub struct ListArgs {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Listed {
     Methods,
+    Losses,
     Architectures,
     Datasets,
     Extractors,

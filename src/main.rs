@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(args),
         Command::Features(args) => commands::features::run(args),
         Command::Metrics(args) => commands::metrics::run(args),
+        Command::Loss(args) => commands::loss::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Probe(args) => commands::probe::run(args),
         Command::Drift(args) => match commands::drift::run(args) {

@@ -38,6 +38,9 @@ mod bad_features;
 /// Images that are damaged, lie or are too few, and flags that cannot be.
 mod bad_images;
 
+/// `loss`.
+mod loss;
+
 /// `compare`.
 mod compare;
 

@@ -116,7 +116,9 @@ fn lists_name_every_method_and_read_as_json() {
     for name in ["gan", "hinge", "contrad", "kdd", "kdd-joint", "reacgan", "supcon"] {
         assert!(methods.lines().any(|l| l.starts_with(&format!("{name} "))), "{methods}");
     }
-    for what in ["methods", "architectures", "datasets", "extractors", "metrics", "tables"] {
+    for what in
+        ["methods", "losses", "architectures", "datasets", "extractors", "metrics", "tables"]
+    {
         for line in ok(&["list", what, "--json"]).lines() {
             let entry: serde_json::Value = serde_json::from_str(line).unwrap();
             assert!(entry["name"].is_string() && entry["summary"].is_string(), "{entry}");

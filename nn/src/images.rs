@@ -206,6 +206,20 @@ impl ImageBatch {
         }
     }
 
+    /// Mirrors the images, left to right, for which `mirrored` says so; it is asked once an image, in order.
+    pub fn flip(&mut self, mut mirrored: impl FnMut(usize) -> bool) {
+        let (line, channels) = (self.size.width * self.size.channels, self.size.channels);
+        let bytes = self.size.bytes();
+        for (i, image) in self.pixels.chunks_exact_mut(bytes).enumerate() {
+            if mirrored(i) {
+                for line in image.chunks_exact_mut(line) {
+                    line.reverse();
+                    line.chunks_exact_mut(channels).for_each(<[u8]>::reverse);
+                }
+            }
+        }
+    }
+
     /// The first `n` images, or all where there are fewer.
     pub fn take(&self, n: usize) -> Self {
         self.select(&(0..n.min(self.len())).collect::<Vec<_>>())
@@ -215,6 +229,16 @@ impl ImageBatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flip_mirrors_lines_and_keeps_the_order_of_channels() {
+        let size = ImageSize::new(2, 2, 3);
+        let mut batch = ImageBatch::new(size, (0..24).collect(), None, None).unwrap();
+        batch.flip(|i| i == 1);
+        let expected = [15, 16, 17, 12, 13, 14, 21, 22, 23, 18, 19, 20];
+        assert_eq!(batch.pixels[..12], (0..12).collect::<Vec<u8>>());
+        assert_eq!(batch.pixels[12..], expected);
+    }
 
     #[test]
     fn selected_rows_keep_their_labels_and_factors() {

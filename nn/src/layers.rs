@@ -1,6 +1,12 @@
 //! Layers as the networks of the papers use them: linear, convolution, transposed convolution (each with
-//! optional spectral norm, bias and activation) and batch norm (conditional or not). Tensor names are
-//! PyTorch's.
+//! optional spectral norm, bias and activation), batch norm (conditional or not) and self-attention. Tensor
+//! names are PyTorch's.
+
+pub(crate) mod attention;
+mod batch_norm;
+
+pub use attention::SelfAttention;
+pub use batch_norm::{BatchNorm, Condition, ConditionalBatchNorm};
 
 pub mod doubling;
 pub mod equalised;
@@ -13,11 +19,10 @@ pub mod weight_norm;
 use candle_core::{Result, Tensor, Var};
 
 use crate::kernels::activation::{Activation, activate, bias_activate};
-use crate::kernels::batch_norm::{GainBias, Moments, batch_norm};
 use crate::kernels::conv::{
     Convolution, Geometry, conv_transpose2d, conv_transpose2d_activate, conv2d, conv2d_activate,
 };
-use crate::kernels::spectral::{SingularVectors, power_iteration, spectral_normalise};
+use crate::kernels::spectral::{SingularVectors, normalise, power_iteration, spectral_normalise};
 use crate::params::{Buffer, Init, Scope};
 
 /// What a forward pass may change and what gradients it carries.
@@ -54,44 +59,78 @@ pub struct LayerOptions {
     pub activation: Activation,
 }
 
+/// Which axis of a weight a spectral norm takes for the rows of the matrix: that of the outputs.
+#[derive(Clone, Copy, PartialEq)]
+enum Rows {
+    First,
+    Second,
+}
+
+impl Rows {
+    /// The weight with its rows first, or back again: `[rows, …]`.
+    fn first(self, w: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::First => Ok(w.clone()),
+            Self::Second => w.transpose(0, 1)?.contiguous(),
+        }
+    }
+}
+
+/// The singular vectors of a weight.
+struct Spectral {
+    u: Buffer,
+    v: Buffer,
+    rows: Rows,
+    eps: f64,
+}
+
 /// A weight, divided by its largest singular value where asked for.
 struct Weight {
     var: Var,
-    vectors: Option<(Buffer, Buffer)>,
+    spectral: Option<Spectral>,
 }
 
 impl Weight {
-    fn new(scope: &Scope, shape: &[usize], options: &LayerOptions) -> Result<Self> {
+    fn new(scope: &Scope, shape: &[usize], rows: Rows, options: &LayerOptions) -> Result<Self> {
+        let init = scope.weight_init(options.weight);
         if !options.spectral_norm {
-            return Ok(Self { var: scope.param("weight", shape, options.weight)?, vectors: None });
+            return Ok(Self { var: scope.param("weight", shape, init)?, spectral: None });
         }
-        let var = scope.param("weight_orig", shape, options.weight)?;
-        let columns = shape[1..].iter().product();
-        let u = scope.buffer("weight_u", shape[0], Init::normal(1.0));
-        let v = scope.buffer("weight_v", columns, Init::normal(1.0));
+        let var = scope.param("weight_orig", shape, init)?;
+        let n = if rows == Rows::First { shape[0] } else { shape[1] };
+        let columns = shape.iter().product::<usize>() / n.max(1);
+        let (eps, noise) = (scope.spectral_eps(), Init::normal(1.0));
+        let (u, v) = (scope.buffer("weight_u", n, noise), scope.buffer("weight_v", columns, noise));
         for buffer in [&u, &v] {
-            let x = buffer.get();
-            let norm = x.iter().map(|x| x * x).sum::<f64>().sqrt().max(1e-12);
-            buffer.set(&x.iter().map(|x| x / norm).collect::<Vec<_>>());
+            let mut x = buffer.get();
+            normalise(&mut x, eps);
+            buffer.set(&x);
         }
-        Ok(Self { var, vectors: Some((u, v)) })
+        Ok(Self { var, spectral: Some(Spectral { u, v, rows, eps }) })
     }
 
     fn get(&self, pass: Pass) -> Result<Tensor> {
         let weight = pass.weight(&self.var);
-        let Some((u, v)) = &self.vectors else { return Ok(weight) };
+        let Some(Spectral { u, v, rows, eps }) = &self.spectral else { return Ok(weight) };
         if pass.trains() {
             let mut vectors = SingularVectors { u: u.get(), v: v.get() };
-            power_iteration(self.var.as_tensor(), &mut vectors)?;
+            power_iteration(&rows.first(self.var.as_tensor())?, &mut vectors, *eps)?;
             u.set(&vectors.u);
             v.set(&vectors.v);
         }
-        spectral_normalise(&weight, &SingularVectors { u: u.get(), v: v.get() })
+        let vectors = SingularVectors { u: u.get(), v: v.get() };
+        rows.first(&spectral_normalise(&rows.first(&weight)?, &vectors)?)
     }
 }
 
-fn bias(scope: &Scope, n: usize, options: &LayerOptions) -> Result<Option<Var>> {
-    options.bias.map(|init| scope.param("bias", &[n], init)).transpose()
+/// The bias of `n` outputs of a layer with this weight's shape.
+fn bias(scope: &Scope, n: usize, weight: &Weight, options: &LayerOptions) -> Result<Option<Var>> {
+    let fan_in = weight.var.dims().iter().skip(1).product();
+    let of = |init| match init {
+        Init::TorchDefault => scope.param("bias", &[n], Init::fan_in(fan_in)),
+        init => scope.param("bias", &[n], init),
+    };
+    options.bias.map(of).transpose()
 }
 
 fn finish(y: &Tensor, bias: &Option<Var>, activation: Activation, pass: Pass) -> Result<Tensor> {
@@ -118,11 +157,9 @@ impl Linear {
         outputs: usize,
         options: LayerOptions,
     ) -> Result<Self> {
-        Ok(Self {
-            weight: Weight::new(scope, &[outputs, inputs], &options)?,
-            bias: bias(scope, outputs, &options)?,
-            activation: options.activation,
-        })
+        let weight = Weight::new(scope, &[outputs, inputs], Rows::First, &options)?;
+        let bias = bias(scope, outputs, &weight, &options)?;
+        Ok(Self { weight, bias, activation: options.activation })
     }
 
     /// # Errors
@@ -149,7 +186,12 @@ impl Embedding {
         outputs: usize,
         options: LayerOptions,
     ) -> Result<Self> {
-        Ok(Self { weight: Weight::new(scope, &[classes, outputs], &options)? })
+        let weight = match options.weight {
+            Init::TorchDefault => Init::normal(1.0),
+            init => init,
+        };
+        let options = LayerOptions { weight, ..options };
+        Ok(Self { weight: Weight::new(scope, &[classes, outputs], Rows::First, &options)? })
     }
 
     /// The rows of u32 `labels` `[n]`, `[n, outputs]`.
@@ -183,9 +225,11 @@ impl Conv2d {
     /// # Errors
     /// If the scope holds these tensors already.
     pub fn new(scope: &Scope, k: Kernel, options: LayerOptions) -> Result<Self> {
+        let shape = [k.outputs, k.inputs, k.size, k.size];
+        let weight = Weight::new(scope, &shape, Rows::First, &options)?;
         Ok(Self {
-            weight: Weight::new(scope, &[k.outputs, k.inputs, k.size, k.size], &options)?,
-            bias: bias(scope, k.outputs, &options)?,
+            bias: bias(scope, k.outputs, &weight, &options)?,
+            weight,
             conv: Convolution {
                 geometry: Geometry::square(k.stride, k.padding),
                 algorithm: scope.convolution(),
@@ -217,12 +261,11 @@ impl ConvTranspose2d {
     /// # Errors
     /// If the scope holds these tensors already.
     pub fn new(scope: &Scope, k: Kernel, options: LayerOptions) -> Result<Self> {
-        if options.spectral_norm {
-            candle_core::bail!("spectral norm of a transposed convolution is not there yet")
-        }
+        let shape = [k.inputs, k.outputs, k.size, k.size];
+        let weight = Weight::new(scope, &shape, Rows::Second, &options)?;
         Ok(Self {
-            weight: Weight::new(scope, &[k.inputs, k.outputs, k.size, k.size], &options)?,
-            bias: bias(scope, k.outputs, &options)?,
+            bias: bias(scope, k.outputs, &weight, &options)?,
+            weight,
             conv: Convolution {
                 geometry: Geometry::square(k.stride, k.padding),
                 algorithm: scope.convolution(),
@@ -242,87 +285,6 @@ impl ConvTranspose2d {
             }
             None => finish(&conv_transpose2d(x, &weight, self.conv)?, &None, self.activation, pass),
         }
-    }
-}
-
-/// Batch norm, its activation, and its running averages (momentum 0.1, unbiased variance, as PyTorch).
-pub struct BatchNorm {
-    gain: Var,
-    bias: Var,
-    conditional: bool,
-    running_mean: Buffer,
-    running_var: Buffer,
-    activation: Activation,
-}
-
-/// PyTorch's defaults.
-const EPS: f64 = 1e-5;
-const MOMENTUM: f64 = 0.1;
-
-impl BatchNorm {
-    /// `classes`: None for one gain and bias a channel; Some(k) for one of each a class, read by label
-    /// (all classes start alike, so a conditional and an unconditional network start as one function).
-    ///
-    /// # Errors
-    /// If the scope holds these tensors already.
-    pub fn new(
-        scope: &Scope,
-        channels: usize,
-        classes: Option<usize>,
-        gain: Init,
-        activation: Activation,
-    ) -> Result<Self> {
-        let (gain, bias) = match classes {
-            None => (
-                scope.param("weight", &[channels], gain)?,
-                scope.param("bias", &[channels], Init::Zeros)?,
-            ),
-            Some(k) => (
-                scope.rows_like("weight", scope.at("gain"), k, channels, gain)?,
-                scope.at("bias").param("weight", &[k, channels], Init::Zeros)?,
-            ),
-        };
-        Ok(Self {
-            gain,
-            bias,
-            conditional: classes.is_some(),
-            running_mean: scope.buffer("running_mean", channels, Init::Zeros),
-            running_var: scope.buffer("running_var", channels, Init::Ones),
-            activation,
-        })
-    }
-
-    /// x `[n, c, …]`; `labels` u32 `[n]`, used by a conditional norm only.
-    ///
-    /// # Errors
-    /// If a conditional norm gets no labels, or the channels differ.
-    pub fn forward(&self, x: &Tensor, labels: Option<&Tensor>, pass: Pass) -> Result<Tensor> {
-        let (gain, bias) = (pass.weight(&self.gain), pass.weight(&self.bias));
-        let (gain, bias) = match (self.conditional, labels) {
-            (false, _) => (gain.unsqueeze(0)?, bias.unsqueeze(0)?),
-            (true, Some(labels)) => (gain.index_select(labels, 0)?, bias.index_select(labels, 0)?),
-            (true, None) => candle_core::bail!("a conditional batch norm needs labels"),
-        };
-        let affine = GainBias { gain: &gain, bias: &bias };
-        if !pass.trains() {
-            let fixed = Moments { mean: self.running_mean.get(), var: self.running_var.get() };
-            return Ok(batch_norm(x, affine, EPS, self.activation, Some(&fixed))?.0);
-        }
-        let (y, batch) = batch_norm(x, affine, EPS, self.activation, None)?;
-        let count = (x.elem_count() / x.dim(1)?) as f64;
-        let unbias = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
-        let mix = |buffer: &Buffer, new: &[f64], scale: f64| {
-            let mixed: Vec<f64> = buffer
-                .get()
-                .iter()
-                .zip(new)
-                .map(|(old, new)| (1.0 - MOMENTUM) * old + MOMENTUM * scale * new)
-                .collect();
-            buffer.set(&mixed);
-        };
-        mix(&self.running_mean, &batch.mean, 1.0);
-        mix(&self.running_var, &batch.var, unbias);
-        Ok(y)
     }
 }
 
@@ -377,6 +339,37 @@ mod tests {
         assert_eq!(before, list());
         run(Pass::Train);
         assert_ne!(before, list());
+    }
+
+    #[test]
+    fn the_spectral_norm_of_a_transposed_convolution_is_that_of_its_outputs() {
+        // W `[inputs 1, outputs 2, 1, 1]` = (3, 4): as a matrix of two rows its singular value is 5; read as one
+        // row it would be 5 too, but u would have one entry.
+        let store = ParamStore::new("test", 0, &Device::Cpu);
+        let k = Kernel { inputs: 1, outputs: 2, size: 1, stride: 1, padding: 0 };
+        let up = ConvTranspose2d::new(&store.root(), k, options(true)).unwrap();
+        let mut state = store.state().unwrap();
+        let w = Tensor::new(&[3.0f32, 4.0], &Device::Cpu).unwrap();
+        state.insert("weight_orig".into(), w.reshape((1, 2, 1, 1)).unwrap());
+        store.load(&state).unwrap();
+        assert_eq!((state["weight_u"].dims(), state["weight_v"].dims()), (&[2][..], &[1][..]));
+        let x = Tensor::ones((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
+        let y = up.forward(&x, Pass::Train).unwrap().flatten_all().unwrap();
+        let y = y.to_vec1::<f32>().unwrap();
+        assert!((y[0].abs() - 0.6).abs() < 1e-6 && (y[1].abs() - 0.8).abs() < 1e-6, "{y:?}");
+    }
+
+    #[test]
+    fn weights_of_a_layer_start_as_the_store_says_and_biases_as_the_layer_does() {
+        let store = ParamStore::new("test", 0, &Device::Cpu).with_weight_init(Some(Init::Ones));
+        let options = LayerOptions { bias: Some(Init::TorchDefault), ..options(false) };
+        Linear::new(&store.root(), 400, 50, options).unwrap();
+        let state = store.state().unwrap();
+        let list = |name: &str| state[name].flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!(list("weight").iter().all(|&w| w == 1.0));
+        // U(±1/√400).
+        let largest = list("bias").iter().fold(0.0f32, |m, b| m.max(b.abs()));
+        assert!(largest > 0.04 && largest <= 0.05, "{largest}");
     }
 
     #[test]

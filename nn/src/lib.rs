@@ -1,6 +1,7 @@
 //! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, used by `baselines` and `metrics`.
 
 pub mod images;
+mod init;
 pub mod kernels;
 pub mod layers;
 pub mod numpy;

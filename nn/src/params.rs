@@ -10,47 +10,9 @@ use std::rc::Rc;
 
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
 
+pub use crate::init::Init;
 use crate::kernels::conv::Algorithm;
 use crate::rng::Stream;
-
-/// How a parameter starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Init {
-    Zeros,
-    Ones,
-    /// Gaussian of this mean and deviation.
-    Normal {
-        mean: f64,
-        std: f64,
-    },
-    /// Uniform in ±bound.
-    Uniform {
-        bound: f64,
-    },
-}
-
-impl Init {
-    /// N(0, std²).
-    pub fn normal(std: f64) -> Self {
-        Self::Normal { mean: 0.0, std }
-    }
-
-    /// PyTorch's default for linear and convolution layers: U(±1/√fan_in).
-    pub fn fan_in(fan_in: usize) -> Self {
-        Self::Uniform { bound: 1.0 / (fan_in.max(1) as f64).sqrt() }
-    }
-
-    fn values(self, stream: &mut Stream, n: usize) -> Vec<f32> {
-        match self {
-            Self::Zeros => vec![0.0; n],
-            Self::Ones => vec![1.0; n],
-            Self::Normal { mean, std } => {
-                stream.normal(n).iter().map(|&x| (mean + std * f64::from(x)) as f32).collect()
-            }
-            Self::Uniform { bound } => stream.uniforms(n, -bound, bound),
-        }
-    }
-}
 
 /// State that no gradient reaches: running averages, singular vectors. Kept at f32 precision, so that
 /// files hold it exactly.
@@ -73,6 +35,17 @@ struct Tensors {
     buffers: BTreeMap<String, Buffer>,
 }
 
+/// What the layers made in a place have in common.
+#[derive(Clone, Copy, Debug)]
+struct Common {
+    convolution: Algorithm,
+    /// Instead of what the layers ask for.
+    weight_init: Option<Init>,
+    batch_norm: bool,
+    batch_norm_eps: f64,
+    spectral_eps: f64,
+}
+
 /// All parameters and buffers of one network.
 #[derive(Clone)]
 pub struct ParamStore {
@@ -80,7 +53,7 @@ pub struct ParamStore {
     seed: u64,
     device: Device,
     dtype: DType,
-    convolution: Algorithm,
+    common: Common,
     tensors: Rc<RefCell<Tensors>>,
 }
 
@@ -89,6 +62,7 @@ pub struct ParamStore {
 pub struct Scope {
     store: ParamStore,
     path: String,
+    common: Common,
 }
 
 impl Scope {
@@ -96,7 +70,21 @@ impl Scope {
     pub fn at(&self, name: impl std::fmt::Display) -> Self {
         let path =
             if self.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.path) };
-        Self { store: self.store.clone(), path }
+        Self { store: self.store.clone(), path, common: self.common }
+    }
+
+    /// The same place; what is added to the variance in the batch norms made below it (PyTorch's 1e-5
+    /// without this).
+    pub fn with_batch_norm_eps(mut self, eps: f64) -> Self {
+        self.common.batch_norm_eps = eps;
+        self
+    }
+
+    /// The same place; the least length by which the spectral norms made below it divide a singular vector
+    /// (PyTorch's 1e-12 without this).
+    pub fn with_spectral_eps(mut self, eps: f64) -> Self {
+        self.common.spectral_eps = eps;
+        self
     }
 
     pub fn device(&self) -> &Device {
@@ -104,7 +92,24 @@ impl Scope {
     }
 
     pub fn convolution(&self) -> Algorithm {
-        self.store.convolution
+        self.common.convolution
+    }
+
+    /// How a layer's weight starts that would by itself start as `own`.
+    pub(crate) fn weight_init(&self, own: Init) -> Init {
+        self.common.weight_init.unwrap_or(own)
+    }
+
+    pub(crate) fn has_batch_norm(&self) -> bool {
+        self.common.batch_norm
+    }
+
+    pub(crate) fn batch_norm_eps(&self) -> f64 {
+        self.common.batch_norm_eps
+    }
+
+    pub(crate) fn spectral_eps(&self) -> f64 {
+        self.common.spectral_eps
     }
 
     /// Makes the parameter `path.name`.
@@ -114,7 +119,7 @@ impl Scope {
     pub fn param(&self, name: &str, shape: &[usize], init: Init) -> Result<Var> {
         let name = self.at(name).path;
         let mut stream = self.stream(&name);
-        let values = init.values(&mut stream, shape.iter().product());
+        let values = init.values(&mut stream, shape);
         let values = Tensor::from_vec(values, shape, &self.store.device)?;
         let var = Var::from_tensor(&values.to_dtype(self.store.dtype)?)?;
         if self.store.tensors.borrow_mut().params.insert(name.clone(), var.clone()).is_some() {
@@ -138,7 +143,8 @@ impl Scope {
     ) -> Result<Var> {
         let var = table.param("weight", &[rows, columns], Init::Zeros)?;
         let mut stream = self.stream(&self.at(name).path);
-        let row = Tensor::from_vec(init.values(&mut stream, columns), (1, columns), self.device())?;
+        let row =
+            Tensor::from_vec(init.values(&mut stream, &[columns]), (1, columns), self.device())?;
         var.set(&row.broadcast_as((rows, columns))?.contiguous()?)?;
         Ok(var)
     }
@@ -158,7 +164,7 @@ impl Scope {
     pub fn buffer(&self, name: &str, n: usize, init: Init) -> Buffer {
         let name = self.at(name).path;
         let mut stream = self.stream(&name);
-        let values = init.values(&mut stream, n).into_iter().map(f64::from).collect();
+        let values = init.values(&mut stream, &[n]).into_iter().map(f64::from).collect();
         let buffer = Buffer(Rc::new(RefCell::new(values)));
         self.store.tensors.borrow_mut().buffers.insert(name, buffer.clone());
         buffer
@@ -173,14 +179,33 @@ impl ParamStore {
             seed,
             device: device.clone(),
             dtype: DType::F32,
-            convolution: Algorithm::default(),
+            common: Common {
+                convolution: Algorithm::default(),
+                weight_init: None,
+                batch_norm: true,
+                batch_norm_eps: 1e-5,
+                spectral_eps: 1e-12,
+            },
             tensors: Rc::default(),
         }
     }
 
     /// The layers made from here on compute their convolutions in this way.
     pub fn with_convolution(mut self, algorithm: Algorithm) -> Self {
-        self.convolution = algorithm;
+        self.common.convolution = algorithm;
+        self
+    }
+
+    /// The weights of the layers made from here on (linear, convolutions, embeddings) start in this way,
+    /// whatever the network says; None: as it says. Biases and norms start as they do anyway.
+    pub fn with_weight_init(mut self, init: Option<Init>) -> Self {
+        self.common.weight_init = init;
+        self
+    }
+
+    /// Without batch norm, those made from here on are nothing but their activation.
+    pub fn with_batch_norm(mut self, batch_norm: bool) -> Self {
+        self.common.batch_norm = batch_norm;
         self
     }
 
@@ -192,7 +217,7 @@ impl ParamStore {
     }
 
     pub fn root(&self) -> Scope {
-        Scope { store: self.clone(), path: String::new() }
+        Scope { store: self.clone(), path: String::new(), common: self.common }
     }
 
     /// The parameters, by name.

@@ -5,7 +5,8 @@ use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};
 use ganbench_baselines::losses::adversarial::{Form, HEAD, Logits};
 use ganbench_baselines::networks::{
-    Architecture, Discriminator, Generator, HeadKind, HeadSpec, Latent, LayerSize, NetworkSizes,
+    Architecture, Discriminator, Generator, HeadKind, HeadSpec, Latent, LayerSize, NetworkOptions,
+    NetworkSizes,
 };
 use ganbench_baselines::train::{Spent, Trainer, known_architecture};
 use ganbench_nn::layers::Pass;
@@ -136,7 +137,8 @@ impl PlainPair {
 
 fn sizes(width: usize) -> NetworkSizes {
     let (image_size, channels) = (IMAGE_SIZE, CHANNELS);
-    NetworkSizes { width, image_size, channels, z_dim: Z_DIM, classes: None }
+    let options = NetworkOptions::default();
+    NetworkSizes { width, image_size, channels, z_dim: Z_DIM, classes: None, options }
 }
 
 /// Times both variants of the plain pair's step, in alternating order.
@@ -146,9 +148,10 @@ fn sizes(width: usize) -> NetworkSizes {
 pub fn plain(settings: &Settings, told: &mut dyn FnMut(usize)) -> Result<Vec<Measured>> {
     let a = known_architecture(&settings.architecture)?;
     let mut pair = PlainPair::new(a, settings.width, settings.batch)?;
+    let features = pair.discriminator.network.feature_dim();
     let mut step = |variant: usize| pair.step(VARIANTS[variant].1);
     let times = alternate(VARIANTS.len(), settings.repeats, &mut step, told)?;
-    let layers = plain_layers(a, settings.width);
+    let layers = plain_layers(a, settings.width, features);
     let mut measured = Vec::new();
     for (k, ((variant, pass), times)) in VARIANTS.into_iter().zip(times).enumerate() {
         let steps = settings.repeats.timed;
@@ -159,10 +162,10 @@ pub fn plain(settings: &Settings, told: &mut dyn FnMut(usize)) -> Result<Vec<Mea
     Ok(measured)
 }
 
-fn plain_layers(a: &Architecture, width: usize) -> Pair {
+/// `features`: of the trunk.
+fn plain_layers(a: &Architecture, width: usize, features: usize) -> Pair {
     let sizes = sizes(width);
     let mut discriminator = (a.trunk_layers)(sizes);
-    let features: usize = discriminator.last().map_or(0, |last| last.outputs * last.positions);
     discriminator.push(LayerSize::linear(features, 1));
     Pair { generator: (a.generator_layers)(sizes), discriminator }
 }
@@ -266,7 +269,7 @@ mod tests {
         // 8→8 9216; head 128. Sum 80000, first 27648.
         let (g, g_first, d, d_first) = (68608.0, 16384.0, 80000.0, 27648.0);
         let a = known_architecture("sndcgan").unwrap();
-        let layers = plain_layers(a, 1);
+        let layers = plain_layers(a, 1, 128);
         let d_step = g + 2.0 * (3.0 * d - d_first);
         let g_step = 3.0 * g - g_first;
         let flops = |pass| layers.step(&plain_passes(10, pass));

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use ganbench_baselines::data::datasets;
+use ganbench_baselines::losses::registry::{self, SettingKind};
 use ganbench_baselines::methods::METHODS;
 use ganbench_baselines::networks::ARCHITECTURES;
 use ganbench_metrics::EXTRACTORS;
@@ -22,9 +23,45 @@ pub fn run(args: &ListArgs) -> Result<()> {
             println!("{entry}");
         } else {
             println!("{:<width$}  {}", text(entry, "name"), text(entry, "summary"));
+            print_arguments(entry);
         }
     }
     Ok(())
+}
+
+/// Arrays and settings of an entry that takes such, a line each.
+fn print_arguments(entry: &Value) {
+    let list = |key: &str| entry[key].as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_string);
+    for array in list("arrays") {
+        let shape: Vec<String> =
+            array["shape"].as_array().into_iter().flatten().map(text).collect();
+        let optional = if array["optional"] == true { " (optional)" } else { "" };
+        let (name, dtype) = (text(&array["name"]), text(&array["dtype"]));
+        let (shape, summary) = (shape.join(", "), text(&array["summary"]));
+        println!("    {name} [{shape}] {dtype}{optional}: {summary}");
+    }
+    for setting in list("settings") {
+        let (name, default) = (text(&setting["name"]), text(&setting["default"]));
+        println!("    --set {name}={default}: {}", text(&setting["summary"]));
+    }
+}
+
+fn loss(entry: &registry::Entry) -> Value {
+    let arrays = entry.arrays.iter().map(|a| {
+        json!({"name": a.name, "shape": a.shape, "dtype": a.dtype_text(), "summary": a.summary,
+               "optional": a.optional_with.is_some(), "with": a.optional_with.unwrap_or_default()})
+    });
+    let settings = entry.settings.iter().map(|s| {
+        let known = match s.kind {
+            SettingKind::Choice { names, .. } => Some(names),
+            _ => None,
+        };
+        json!({"name": s.name, "default": super::loss::json_value(s.default()), "known": known,
+               "summary": s.summary})
+    });
+    json!({"name": entry.name, "summary": entry.summary, "source": entry.source,
+           "arrays": arrays.collect::<Vec<_>>(), "settings": settings.collect::<Vec<_>>()})
 }
 
 /// One object an entry, with `name` and `summary` at least.
@@ -37,6 +74,7 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
                        "conditional": m.conditional()})
             })
             .collect(),
+        Listed::Losses => registry::losses().map(loss).collect(),
         Listed::Architectures => ARCHITECTURES
             .iter()
             .map(|a| json!({"name": a.name, "summary": a.summary, "image_sizes": a.image_sizes}))

@@ -8,6 +8,7 @@ pub mod extractor;
 pub mod features;
 pub mod fetch;
 pub mod list;
+pub mod loss;
 pub mod metrics;
 pub mod probe;
 pub mod report;
@@ -21,6 +22,7 @@ use anyhow::Result;
 use clap::CommandFactory as _;
 use ganbench_baselines::data::DataError;
 use ganbench_baselines::data::sources::SourceError;
+use ganbench_baselines::losses::registry::LossError;
 use ganbench_baselines::train::TrainError;
 use ganbench_metrics::{ExtractorError, MetricError};
 
@@ -52,7 +54,16 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
         let metric = e.downcast_ref::<MetricError>().is_some_and(|e| {
             matches!(e, MetricError::UnknownMetric { .. } | MetricError::UnknownProtocol { .. })
         });
+        let loss = e.downcast_ref::<LossError>().is_some_and(|e| {
+            matches!(
+                e,
+                LossError::Unknown { .. }
+                    | LossError::UnknownSetting { .. }
+                    | LossError::Setting { .. }
+            )
+        });
         plan || metric
+            || loss
             || train
             || extractor
             || data

@@ -5,6 +5,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::registry::{Array, Arrays, Entry, Setting, Settings};
 use super::similarity::{keep_only, log_sum_exp_rows, mask, unit_rows};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
 use crate::networks::{HeadKind, HeadSpec};
@@ -102,6 +103,34 @@ impl Loss for Contrastive {
     fn generator(&self, _: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
         Ok(Vec::new())
     }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "contrad",
+    summary: "ContraD's contrast of two views of the reals, and of the fakes with the reals",
+    source: "Jeong and Shin 2021, arXiv:2103.09742, and its official code",
+    arrays: &[
+        Array::floats("views_first", &["n", "d"], "projections of the reals' first view"),
+        Array::floats("views_second", &["n", "d"], "of their second view"),
+        Array::floats("projections_real", &["k", "e"], "second head, of all views of the reals"),
+        Array::floats("projections_fake", &["m", "e"], "second head, of the fakes"),
+    ],
+    settings: &[
+        Setting::positive("tau", 0.1, "temperature"),
+        Setting::number("lambda_real", 1.0, "weight of d_simclr"),
+        Setting::number("lambda_fake", 1.0, "weight of d_fakes"),
+    ],
+    terms,
+};
+
+fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
+    let tau = s.number("tau");
+    let views = Views { first: a.tensor("views_first")?, second: a.tensor("views_second")? };
+    let w = RealFake { real: a.tensor("projections_real")?, fake: a.tensor("projections_fake")? };
+    Ok(vec![
+        Term::new("d_simclr", s.number("lambda_real"), nt_xent(&views, tau)?),
+        Term::new("d_fakes", s.number("lambda_fake"), fakes_together(&w, tau)?),
+    ])
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ use candle_core::{Result, Tensor};
 use ganbench_nn::kernels::activation::{Activation, activate};
 use serde::{Deserialize, Serialize};
 
-use super::similarity::{keep_only, label_list, log_sum_exp_rows, mask, unit_rows};
+use super::embedded::{Embedded, Normalise, heads};
+use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use super::similarity::{keep_only, log_sum_exp_rows, mask};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
-use crate::networks::{HeadKind, HeadSpec, Scored};
-
-const EMBED: &str = "embed";
-const PROXY: &str = "proxy";
+use crate::networks::{HeadSpec, Scored};
 
 /// What is subtracted from the negatives' exponents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,29 +31,21 @@ pub struct D2dCeConstants {
     /// m_p; the negative margin is m_n = 1 − m_p.
     pub margin_positive: f64,
     pub stabilise: Stabilise,
-}
-
-/// Embeddings and their classes' proxies, `[n, d]` each, any length; labels `[n]`.
-pub struct Embedded {
-    pub samples: Tensor,
-    pub proxies: Tensor,
-    pub labels: Vec<u32>,
+    /// The paper: both.
+    pub normalise: Normalise,
 }
 
 /// Mean over i of p_i + log(e^{−p_i} + Σ_{y_j≠y_i} e^{n_ij}), p_i = [m_p − cos(f_i, v_i)]₊/τ,
-/// n_ij = [cos(f_i, f_j) − m_n]₊/τ (− M_i with [`Stabilise::Studiogan`]). A sample without a negative
-/// of another class has loss 0.
+/// n_ij = [cos(f_i, f_j) − m_n]₊/τ (− M_i with [`Stabilise::Studiogan`]); without normalisation an inner product
+/// stands for each cosine. A sample without a negative of another class has loss 0.
 ///
 /// # Errors
 /// If the labels are not one a sample.
 pub fn d2dce(e: &Embedded, c: D2dCeConstants) -> Result<Tensor> {
-    let n = e.samples.dim(0)?;
-    if e.labels.len() != n {
-        candle_core::bail!("d2d-ce got {n} samples and {} labels", e.labels.len())
-    }
     let relu = |x: &Tensor| activate(x, Activation::Relu);
-    let (f, v) = (unit_rows(&e.samples)?, unit_rows(&e.proxies)?);
-    let cos_proxy = (&f * &v)?.sum(1)?;
+    let sides = e.sides(c.normalise)?;
+    let (f, n) = (&sides.samples, e.labels.len());
+    let cos_proxy = (f * &sides.proxies)?.sum(1)?;
     let p = relu(&((c.margin_positive - cos_proxy)? / c.tau)?)?; // [n]
     let a = ((f.matmul(&f.t()?)? + (c.margin_positive - 1.0))? / c.tau)?; // [n, n]
     let negative = relu(&a)?;
@@ -80,22 +71,13 @@ pub struct D2dCe {
 
 impl D2dCe {
     fn loss(&self, scored: &Scored<'_>) -> Result<Tensor> {
-        let Some(labels) = &scored.labels else { candle_core::bail!("d2d-ce needs labels") };
-        let embedded = Embedded {
-            samples: scored.head(EMBED)?,
-            proxies: scored.embedding(PROXY)?,
-            labels: label_list(labels)?,
-        };
-        d2dce(&embedded, self.constants)
+        d2dce(&Embedded::of(scored)?, self.constants)
     }
 }
 
 impl Loss for D2dCe {
     fn heads(&self) -> Vec<HeadSpec> {
-        vec![
-            HeadSpec { name: EMBED, kind: HeadKind::Linear, outputs: self.embed_dim, hidden: 0 },
-            HeadSpec { name: PROXY, kind: HeadKind::Embedding, outputs: self.embed_dim, hidden: 0 },
-        ]
+        heads(self.embed_dim)
     }
 
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
@@ -108,6 +90,44 @@ impl Loss for D2dCe {
     }
 }
 
+pub(super) const ENTRY: Entry = Entry {
+    name: "d2d-ce",
+    summary: "ReACGAN's data-to-data cross-entropy, D on reals and G on fakes",
+    source: "Kang et al. 2021, arXiv:2111.01118; PyTorch-StudioGAN",
+    arrays: Array::EMBEDDED,
+    settings: &[
+        Setting::positive("lambda", 0.5, "weight of both terms"),
+        Setting::positive("tau", 0.5, "temperature"),
+        Setting::number("margin_positive", 0.98, "m_p; the negative margin is 1 − m_p"),
+        Setting::choice(
+            "stabilise",
+            &["studiogan", "exact"],
+            "studiogan",
+            "what is taken from the negatives",
+        ),
+        Setting::NORMALISE_FEATURES,
+        Setting::NORMALISE_PROXIES,
+    ],
+    terms,
+};
+
+fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
+    let c = D2dCeConstants {
+        tau: s.number("tau"),
+        margin_positive: s.number("margin_positive"),
+        stabilise: match s.choice("stabilise") {
+            "exact" => Stabilise::Exact,
+            _ => Stabilise::Studiogan,
+        },
+        normalise: s.normalise(),
+    };
+    let (lambda, sides) = (s.number("lambda"), a.embedded()?);
+    Ok(vec![
+        Term::new("d_d2dce", lambda, d2dce(&sides.real, c)?),
+        Term::new("g_d2dce", lambda, d2dce(&sides.fake, c)?),
+    ])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +138,8 @@ mod tests {
         // Samples on the axes, each at its proxy.
         let samples = Tensor::new(&[[1.0f64, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         let e = Embedded { proxies: samples.clone(), samples, labels: labels.to_vec() };
-        let c = D2dCeConstants { tau: 0.5, margin_positive: 0.98, stabilise };
+        let normalise = Normalise::BOTH;
+        let c = D2dCeConstants { tau: 0.5, margin_positive: 0.98, stabilise, normalise };
         d2dce(&e, c).unwrap().to_scalar().unwrap()
     }
 
@@ -140,7 +161,8 @@ mod tests {
     #[test]
     fn the_gradients_are_those_of_finite_differences() {
         for margin_positive in [0.98, 0.3] {
-            let c = D2dCeConstants { tau: 0.5, margin_positive, stabilise: Stabilise::Exact };
+            let (stabilise, normalise) = (Stabilise::Exact, Normalise::BOTH);
+            let c = D2dCeConstants { tau: 0.5, margin_positive, stabilise, normalise };
             check(&[normal(1, &[6, 4]), normal(2, &[6, 4])], |v| {
                 let labels = vec![0, 1, 2, 0, 1, 1];
                 d2dce(&Embedded { samples: v[0].clone(), proxies: v[1].clone(), labels }, c)

@@ -6,6 +6,7 @@ use candle_core::{Result, Tensor};
 use ganbench_nn::layers::Pass;
 use ganbench_nn::rng::Stream;
 
+use super::Loss;
 use crate::augment::Augmentation;
 use crate::networks::{Discriminator, Generator, Latent, Scored};
 
@@ -21,6 +22,7 @@ pub struct FurtherForwards {
 pub struct FurtherPasses<'a> {
     discriminator: &'a Discriminator,
     generator: &'a dyn Generator,
+    adversarial: &'a dyn Loss,
     /// Whose turn it is.
     passes: TurnPasses,
     stream: RefCell<&'a mut Stream>,
@@ -39,15 +41,27 @@ impl TurnPasses {
     pub const GENERATOR: Self = Self { discriminator: Pass::Frozen, generator: Pass::Train };
 }
 
+/// The two networks and the loss between them.
+#[derive(Clone, Copy)]
+pub struct Opponents<'a> {
+    pub discriminator: &'a Discriminator,
+    pub generator: &'a dyn Generator,
+    pub adversarial: &'a dyn Loss,
+}
+
 impl<'a> FurtherPasses<'a> {
-    pub fn new(
-        discriminator: &'a Discriminator,
-        generator: &'a dyn Generator,
-        passes: TurnPasses,
-        stream: &'a mut Stream,
-    ) -> Self {
+    pub fn new(of: Opponents<'a>, passes: TurnPasses, stream: &'a mut Stream) -> Self {
         let (stream, forwards) = (RefCell::new(stream), Cell::default());
-        Self { discriminator, generator, passes, stream, forwards }
+        let Opponents { discriminator, generator, adversarial } = of;
+        Self { discriminator, generator, adversarial, passes, stream, forwards }
+    }
+
+    /// The adversarial loss's logits `[n]`, with what class labels add to them; gradients reach the trunk.
+    ///
+    /// # Errors
+    /// If that loss has no logit an image.
+    pub fn logits(&self, scored: &Scored<'_>) -> Result<Tensor> {
+        self.adversarial.logits(scored)
     }
 
     /// x f32 `[n, channels, h, w]` through the discriminator.

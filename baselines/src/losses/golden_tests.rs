@@ -4,7 +4,8 @@
 use candle_core::{Device, Result, Tensor, Var};
 
 use super::contrastive::{RealFake, Views, fakes_together, nt_xent};
-use super::d2dce::{D2dCeConstants, Embedded, Stabilise, d2dce};
+use super::d2dce::{D2dCeConstants, Stabilise, d2dce};
+use super::embedded::{Embedded, Normalise};
 use super::kdd::{Features, KddConstants, log_ratio};
 use super::supcon::{Denominator, l_out, log_share};
 
@@ -48,7 +49,8 @@ fn d2dce_agrees_with_pytorch() {
     for (name, stabilise) in
         [("d2dce_studiogan", Stabilise::Studiogan), ("d2dce_exact", Stabilise::Exact)]
     {
-        let c = D2dCeConstants { tau: 0.5, margin_positive: 0.98, stabilise };
+        let normalise = Normalise::BOTH;
+        let c = D2dCeConstants { tau: 0.5, margin_positive: 0.98, stabilise, normalise };
         agrees(name, |samples, proxies| {
             d2dce(&Embedded { samples, proxies, labels: vec![0, 1, 2, 0, 1, 1] }, c)
         });

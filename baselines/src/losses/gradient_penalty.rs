@@ -1,14 +1,13 @@
-//! Penalties on the gradient of the discriminator's logit with respect to images.
-//!
-//! R1: Mescheder et al. 2018, arXiv:1801.04406, eq. 9. GP: Gulrajani et al. 2017, arXiv:1704.00028, eq. 3.
-//! DRAGAN: Kodali et al. 2017, arXiv:1705.07215, with StudioGAN's points (`gan-recipes.md` §3.1). The loss holds
-//! a gradient, so its own gradient is one of second order.
+//! Penalties on the gradient of the discriminator's logit with respect to images, as a part of a method: the
+//! formulas of [`super::input_gradients`] at gradients that are taken here. The loss holds a gradient, so its own
+//! gradient is one of second order.
 
 use candle_core::{Result, Tensor, Var};
 use ganbench_nn::kernels::TwiceDifferentiable;
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::HEAD;
+use super::input_gradients::{Draws, Ends, around_reals, gradient_penalty, interpolated, r1};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
 use crate::networks::HeadSpec;
 
@@ -24,36 +23,27 @@ pub enum Penalty {
     Dragan,
 }
 
-/// Below which a norm has no direction: keeps the gradient of ‖0‖ at 0.
-const TINY: f64 = 1e-24;
-
 impl Penalty {
-    /// The penalty of gradients `[n, …]`, one an image.
-    ///
-    /// # Errors
-    /// If the gradients have no batch dimension.
-    pub fn of(self, gradients: &Tensor) -> Result<Tensor> {
-        let square = gradients.flatten_from(1)?.sqr()?.sum(1)?;
+    fn of(self, gradients: &Tensor) -> Result<Tensor> {
         match self {
-            Self::R1 => square.mean_all()? * 0.5,
-            Self::Gp | Self::Dragan => ((square + TINY)?.sqrt()? - 1.0)?.sqr()?.mean_all(),
+            Self::R1 => r1(gradients),
+            Self::Gp | Self::Dragan => gradient_penalty(gradients),
         }
     }
 
     fn points(self, batch: &DiscriminatorBatch<'_>) -> Result<Tensor> {
-        let (real, fake) = (&batch.images.seen_real, &batch.images.seen_fake);
-        let alpha = || batch.further.uniform(&[real.dim(0)?, 1, 1, 1], real);
+        let (real, fake) = (batch.images.seen_real.clone(), batch.images.seen_fake.clone());
+        let alpha = || batch.further.uniform(&[real.dim(0)?], &real);
         match self {
-            Self::R1 => Ok(real.clone()),
-            Self::Gp => fake + (real - fake)?.broadcast_mul(&alpha()?)?,
+            Self::R1 => Ok(real),
+            Self::Gp => {
+                let alpha = alpha()?;
+                interpolated(&Ends { real, fake }, &alpha)
+            }
             Self::Dragan => {
-                // Over all values of the batch, unbiased, as torch.std.
-                let n = real.elem_count() as f64;
-                let centred = real.broadcast_sub(&real.mean_all()?)?;
-                let std = (centred.sqr()?.sum_all()? / (n - 1.0))?.sqrt()?;
-                let noise = batch.further.uniform(real.dims(), real)?;
-                let step = (noise.broadcast_mul(&std)? * 0.5)?.broadcast_mul(&alpha()?)?;
-                real + step
+                let alpha = alpha()?;
+                let share = batch.further.uniform(real.dims(), &real)?;
+                around_reals(&Draws { x_real: real, alpha, share })
             }
         }
     }
@@ -94,8 +84,8 @@ impl Loss for GradientPenalty {
             let x = Var::from_tensor(&self.penalty.points(batch)?)?;
             let labels = batch.real().labels.as_ref();
             let within = TwiceDifferentiable::enter()?;
-            let logits = batch.further.score(x.as_tensor(), labels)?.head(HEAD)?;
-            let grads = logits.sum_all()?.backward()?;
+            let scored = batch.further.score(x.as_tensor(), labels)?;
+            let grads = batch.further.logits(&scored)?.sum_all()?.backward()?;
             drop(within);
             let Some(gradients) = grads.get(&x) else {
                 candle_core::bail!("the discriminator's logit does not depend on its image")
@@ -108,33 +98,5 @@ impl Loss for GradientPenalty {
 
     fn generator(&self, _: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
         Ok(Vec::new())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use candle_core::Device;
-    use ganbench_nn::kernels::finite_difference::{check, normal};
-
-    #[test]
-    fn the_penalties_of_a_case_solved_on_paper() {
-        // Norms 5 and 0: ½·(25 + 0)/2; (4² + 1²)/2.
-        let g = Tensor::new(&[[3.0f64, 4.0], [0.0, 0.0]], &Device::Cpu).unwrap();
-        let value = |p: Penalty| p.of(&g).unwrap().to_scalar::<f64>().unwrap();
-        assert_eq!(value(Penalty::R1), 6.25);
-        assert!((value(Penalty::Gp) - 8.5).abs() < 1e-11);
-        assert_eq!(value(Penalty::Gp), value(Penalty::Dragan));
-    }
-
-    #[test]
-    fn the_gradients_are_those_of_finite_differences_and_0_at_0() {
-        for penalty in [Penalty::R1, Penalty::Gp] {
-            check(&[normal(1, &[3, 2, 2, 2])], |v| penalty.of(&v[0]));
-        }
-        let g = Var::zeros((2, 3), candle_core::DType::F32, &Device::Cpu).unwrap();
-        let grads = Penalty::Gp.of(g.as_tensor()).unwrap().backward().unwrap();
-        let of_zero = grads.get(&g).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-        assert_eq!(of_zero, [0.0; 6]);
     }
 }

@@ -6,7 +6,7 @@
 use candle_core::Result;
 
 use super::adversarial::HEAD;
-use super::consistency::{BeforeAfter, mean_square_change};
+use super::consistency::{Versions, mean_square_change};
 use super::{DiscriminatorBatch, DiscriminatorLoss, FurtherPasses, GeneratorBatch, Loss, Term};
 use crate::networks::{HeadSpec, Latent};
 
@@ -36,16 +36,17 @@ impl Loss for LatentConsistency {
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
         let near = self.near(&batch.latent, &batch.further)?;
         let x = batch.further.generate(&near)?;
-        let after = batch.further.score(&x, near.labels.as_ref())?.head(HEAD)?;
-        let change = mean_square_change(&BeforeAfter { before: batch.fake.head(HEAD)?, after })?;
+        let moved = batch.further.score(&x, near.labels.as_ref())?;
+        let (first, second) = (batch.further.logits(&batch.fake)?, batch.further.logits(&moved)?);
+        let change = mean_square_change(&Versions { first, second })?;
         let terms = vec![Term::new("d_zcr", self.lambda_d, change)];
         Ok(DiscriminatorLoss { terms, outputs: None })
     }
 
     fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
         let near = self.near(&batch.latent, &batch.further)?;
-        let after = batch.further.generate(&near)?;
-        let change = mean_square_change(&BeforeAfter { before: batch.x_fake.clone(), after })?;
+        let second = batch.further.generate(&near)?;
+        let change = mean_square_change(&Versions { first: batch.x_fake.clone(), second })?;
         Ok(vec![Term::new("g_zcr", -self.lambda_g, change)])
     }
 }

@@ -1,15 +1,22 @@
 //! The loss parts that a method is put together from. Each part says which heads it reads, what it adds
 //! to the discriminator's loss and what to the generator's; none knows the training loop or another part.
 
+pub mod acgan;
 pub mod adversarial;
 pub mod consistency;
+pub mod contragan;
 pub mod contrastive;
 pub mod d2dce;
+pub mod embedded;
 mod further;
 pub mod gradient_penalty;
+pub mod input_gradients;
 pub mod kdd;
+pub mod kdd_jacobian;
 pub mod latent_consistency;
 pub mod lecam;
+pub mod projection;
+pub mod registry;
 pub mod similarity;
 pub mod supcon;
 pub mod weight_clipping;
@@ -17,7 +24,7 @@ pub mod weight_clipping;
 #[cfg(test)]
 mod golden_tests;
 
-pub use further::{FurtherPasses, TurnPasses};
+pub use further::{FurtherPasses, Opponents, TurnPasses};
 
 use candle_core::{Result, Tensor};
 
@@ -57,6 +64,11 @@ pub struct GeneratorBatch<'a> {
     pub fake: Scored<'a>,
     /// Reals as constants, for losses that ask for them.
     pub real: Option<Scored<'a>>,
+    /// The reals before augmentation, where a part asks for them.
+    pub x_real: Option<Tensor>,
+    /// Features of the reals of the discriminator's last step, from before its update; none where the
+    /// generator learns first.
+    pub stale_real_features: Option<Tensor>,
     /// The fakes before augmentation, f32 `[n, channels, h, w]`; gradients reach the generator.
     pub x_fake: Tensor,
     /// What they were made from.
@@ -114,6 +126,14 @@ pub trait Loss {
     /// Whether the generator's loss compares fakes with reals.
     fn generator_reads_reals(&self) -> bool {
         false
+    }
+
+    /// The logits `[n]` that regularisers hold to something, of an adversarial part.
+    ///
+    /// # Errors
+    /// If this part has no logit an image.
+    fn logits(&self, _scored: &Scored<'_>) -> Result<Tensor> {
+        candle_core::bail!("a regulariser reads the adversarial loss's logits, and it has none")
     }
 
     /// Whether this part differentiates a gradient again ([`ganbench_nn::kernels::TwiceDifferentiable`]).

@@ -13,6 +13,15 @@ pub fn unit_rows(x: &Tensor) -> Result<Tensor> {
     x.broadcast_div(&norm)
 }
 
+/// Euclidean length of each row, `[n]`; of x `[n, …]` with all further axes taken together. At a row of
+/// zeros it is 1e-12 and its gradient 0.
+///
+/// # Errors
+/// If x is a scalar.
+pub fn row_norms(x: &Tensor) -> Result<Tensor> {
+    (x.flatten_from(1)?.sqr()?.sum(1)? + 1e-24)?.sqrt()
+}
+
 /// `[a, b]` of 0 and 1 by row and column, of x's type and device.
 ///
 /// # Errors

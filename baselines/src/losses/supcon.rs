@@ -9,6 +9,7 @@ use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::kdd::Features;
+use super::registry::{Array, Arrays, Entry, Setting, Settings};
 use super::similarity::{keep_only, log_sum_exp_all, log_sum_exp_rows, mask, unit_rows};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Outputs, Term, reals};
 use crate::networks::HeadSpec;
@@ -91,9 +92,27 @@ pub struct SupCon {
     pub constants: SupConConstants,
 }
 
-impl SupCon {
+impl SupConConstants {
     fn share(&self, f: &Features) -> Result<Tensor> {
-        log_share(f, self.constants.tau, self.constants.denominator)
+        log_share(f, self.tau, self.denominator)
+    }
+
+    /// # Errors
+    /// If there are fewer than two reals or two fakes.
+    fn discriminator(&self, f: &Features) -> Result<Tensor> {
+        match self.variant {
+            Variant::Log => l_out(f, self.tau),
+            Variant::Printed => self.share(f)?.exp(),
+        }
+    }
+
+    /// # Errors
+    /// If the denominator has no pair.
+    fn generator(&self, f: &Features) -> Result<Tensor> {
+        match self.variant {
+            Variant::Log => self.share(f)?.neg(),
+            Variant::Printed => self.share(f)?.exp()?.neg(),
+        }
     }
 }
 
@@ -108,10 +127,7 @@ impl Loss for SupCon {
 
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
         let f = Features { real: batch.real().features.clone(), fake: batch.fake.features.clone() };
-        let value = match self.constants.variant {
-            Variant::Log => l_out(&f, self.constants.tau)?,
-            Variant::Printed => self.share(&f)?.exp()?,
-        };
+        let value = self.constants.discriminator(&f)?;
         Ok(DiscriminatorLoss {
             terms: vec![Term::new("d_supcon", 1.0, value)],
             outputs: Some(leanings(&f)?),
@@ -121,11 +137,7 @@ impl Loss for SupCon {
     fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
         let f =
             Features { real: reals(batch)?.features.detach(), fake: batch.fake.features.clone() };
-        let value = match self.constants.variant {
-            Variant::Log => self.share(&f)?.neg()?,
-            Variant::Printed => self.share(&f)?.exp()?.neg()?,
-        };
-        Ok(vec![Term::new("g_supcon", 1.0, value)])
+        Ok(vec![Term::new("g_supcon", 1.0, self.constants.generator(&f)?)])
     }
 }
 
@@ -134,6 +146,32 @@ fn leanings(f: &Features) -> Result<Outputs> {
     let (r, g) = (unit_rows(&f.real.detach())?, unit_rows(&f.fake.detach())?);
     let towards = (r.mean_keepdim(0)? - g.mean_keepdim(0)?)?.t()?;
     Ok(Outputs { real: r.matmul(&towards)?.squeeze(1)?, fake: g.matmul(&towards)?.squeeze(1)? })
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "supcon",
+    summary: "supervised contrastive loss with the classes real and fake",
+    source: "Gu, SupCon-GAN (our reading); Khosla et al. 2020, arXiv:2004.11362, eq. 2",
+    arrays: &[Array::FEATURES_REAL, Array::FEATURES_FAKE],
+    settings: &[
+        Setting::positive("tau", 0.1, "temperature"),
+        Setting::choice("variant", &["log", "printed"], "log", "which reading of the paper"),
+        Setting::choice("denominator", &["A", "P"], "A", "pairs of all samples or of reals"),
+    ],
+    terms,
+};
+
+fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
+    let constants = SupConConstants {
+        tau: s.number("tau"),
+        variant: if s.choice("variant") == "log" { Variant::Log } else { Variant::Printed },
+        denominator: if s.choice("denominator") == "A" { Denominator::A } else { Denominator::P },
+    };
+    let f = Features { real: a.tensor("features_real")?, fake: a.tensor("features_fake")? };
+    Ok(vec![
+        Term::new("d_supcon", 1.0, constants.discriminator(&f)?),
+        Term::new("g_supcon", 1.0, constants.generator(&f)?),
+    ])
 }
 
 #[cfg(test)]

@@ -20,6 +20,10 @@ pub const METHOD: Method = Method {
             lambda_fake: 1.0,
             projection_dim: 128,
         }),
-        ..Parts::plain(AdversarialPart::NonSaturating { head: HeadKind::Mlp, stop_gradient: true })
+        ..Parts::plain(AdversarialPart::NonSaturating {
+            head: HeadKind::Mlp,
+            stop_gradient: true,
+            label_smoothing: 0.0,
+        })
     },
 };

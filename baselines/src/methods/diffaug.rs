@@ -12,6 +12,10 @@ pub const METHOD: Method = Method {
              Table 1, without the flip of its data loader",
     parts: || Parts {
         augmentation: Augmentation::DiffAug(DiffAug::COLOR_CUTOUT),
-        ..Parts::plain(AdversarialPart::NonSaturating { head: HeadKind::Mlp, stop_gradient: false })
+        ..Parts::plain(AdversarialPart::NonSaturating {
+            head: HeadKind::Mlp,
+            stop_gradient: false,
+            label_smoothing: 0.0,
+        })
     },
 };

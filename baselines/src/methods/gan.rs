@@ -9,6 +9,10 @@ pub const METHOD: Method = Method {
     summary: "non-saturating loss",
     source: "Goodfellow et al. 2014, arXiv:1406.2661; two-layer head as every row of ContraD's Table 1",
     parts: || {
-        Parts::plain(AdversarialPart::NonSaturating { head: HeadKind::Mlp, stop_gradient: false })
+        Parts::plain(AdversarialPart::NonSaturating {
+            head: HeadKind::Mlp,
+            stop_gradient: false,
+            label_smoothing: 0.0,
+        })
     },
 };

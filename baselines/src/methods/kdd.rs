@@ -18,6 +18,8 @@ pub const METHOD: Method = Method {
             gamma: 1.0,
             alpha: 0.0,
             head: HeadKind::Linear,
+            anchors: None,
+            stale_reals: false,
         })
     },
 };

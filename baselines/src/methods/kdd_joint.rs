@@ -15,6 +15,8 @@ pub const METHOD: Method = Method {
             gamma: 1.0,
             alpha: 1.0,
             head: HeadKind::Linear,
+            anchors: None,
+            stale_reals: false,
         })
     },
 };

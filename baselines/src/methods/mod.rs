@@ -1,18 +1,25 @@
 //! Methods as presets of independent parts. A new method is one file and one line in [`METHODS`].
 
+mod acgan;
 mod contrad;
+mod contragan;
 mod diffaug;
 mod gan;
 mod hinge;
 mod kdd;
 mod kdd_joint;
+mod lsgan;
 mod parts;
+mod projection;
 mod reacgan;
+mod regularisers;
 mod supcon;
 
-pub use parts::{
-    AdversarialPart, ConditioningPart, ContrastivePart, First, Parts, Passes, RegulariserPart,
-};
+#[cfg(test)]
+mod tests;
+
+pub use parts::{AdversarialPart, ConditioningPart, ContrastivePart, First, Parts, Passes};
+pub use regularisers::RegulariserPart;
 
 /// One method.
 pub struct Method {
@@ -42,6 +49,10 @@ pub const METHODS: &[Method] = &[
     kdd_joint::METHOD,
     reacgan::METHOD,
     supcon::METHOD,
+    lsgan::METHOD,
+    acgan::METHOD,
+    projection::METHOD,
+    contragan::METHOD,
 ];
 
 /// The method called `name`.

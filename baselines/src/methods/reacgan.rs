@@ -15,6 +15,8 @@ pub const METHOD: Method = Method {
             tau: 0.5,
             margin_positive: 0.98,
             stabilise: Stabilise::Studiogan,
+            normalise_features: true,
+            normalise_proxies: true,
         },
         ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })
     },

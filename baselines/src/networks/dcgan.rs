@@ -7,14 +7,19 @@ use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptions, Pass};
 use ganbench_nn::params::{Init, Scope};
 
-use super::{Architecture, Generator, Latent, LayerSize, NetworkSizes, Trunk};
+use super::{Architecture, Follows, Generator, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "dcgan",
     summary: "Radford et al.'s DCGAN: batch norm in both networks",
+    spectral_norm_g: false,
     spectral_norm: false,
+    spectral_eps: 1e-12,
+    attention: false,
+    follows: Follows::LAYERS,
     slope: SLOPE,
-    init_std: INIT_STD,
+    weight_init: Init::normal(INIT_STD),
+    bias_init: Init::Zeros,
     noise: false,
     image_sizes: &[32],
     generator: |scope, sizes| Ok(Box::new(DcganGenerator::new(scope, sizes)?)),
@@ -28,13 +33,18 @@ const INIT_STD: f64 = 0.02;
 /// The gains of batch norm start at N(1, 0.02²).
 const GAIN: Init = Init::Normal { mean: 1.0, std: INIT_STD };
 
-fn options(bias: bool, activation: Activation) -> LayerOptions {
+/// A layer without bias, as those before a batch norm are.
+fn before_norm(spectral_norm: Option<bool>) -> LayerOptions {
     LayerOptions {
         weight: Init::normal(INIT_STD),
-        bias: bias.then_some(Init::Zeros),
-        spectral_norm: false,
-        activation,
+        bias: None,
+        spectral_norm: spectral_norm.unwrap_or(false),
+        activation: Activation::None,
     }
+}
+
+fn with_bias(spectral_norm: Option<bool>, activation: Activation) -> LayerOptions {
+    LayerOptions { bias: Some(Init::Zeros), activation, ..before_norm(spectral_norm) }
 }
 
 /// The transposed convolutions, the one that makes the image last.
@@ -70,7 +80,7 @@ impl DcganGenerator {
                 ConvTranspose2d::new(
                     &scope.at("up").at(i),
                     kernel,
-                    options(false, Activation::None),
+                    before_norm(s.options.spectral_norm_g),
                 )?,
                 BatchNorm::new(
                     &scope.at("bn").at(i),
@@ -81,7 +91,8 @@ impl DcganGenerator {
                 )?,
             ));
         }
-        let out = ConvTranspose2d::new(&scope.at("out"), last, options(true, Activation::Tanh))?;
+        let tanh = with_bias(s.options.spectral_norm_g, Activation::Tanh);
+        let out = ConvTranspose2d::new(&scope.at("out"), last, tanh)?;
         Ok(Self { up, out })
     }
 }
@@ -110,11 +121,19 @@ impl DcganTrunk {
         let mut rest = Vec::new();
         for (i, kernel) in kernels.into_iter().enumerate() {
             rest.push((
-                Conv2d::new(&scope.at("conv").at(i + 1), kernel, options(false, Activation::None))?,
+                Conv2d::new(
+                    &scope.at("conv").at(i + 1),
+                    kernel,
+                    before_norm(s.options.spectral_norm_d),
+                )?,
                 BatchNorm::new(&scope.at("bn").at(i + 1), kernel.outputs, None, GAIN, leaky)?,
             ));
         }
-        let first = Conv2d::new(&scope.at("conv").at(0), first, options(true, leaky))?;
+        let first = Conv2d::new(
+            &scope.at("conv").at(0),
+            first,
+            with_bias(s.options.spectral_norm_d, leaky),
+        )?;
         Ok(Self { first, rest, feature_dim: 4 * s.width * 16 })
     }
 }
@@ -136,6 +155,7 @@ impl Trunk for DcganTrunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::tests::PAPER_32;
     use candle_core::Device;
     use ganbench_nn::params::ParamStore;
 
@@ -143,7 +163,7 @@ mod tests {
     fn a_conditional_generator_starts_as_the_unconditional_one() {
         let image = |classes| {
             let store = ParamStore::new("generator", 3, &Device::Cpu);
-            let sizes = NetworkSizes { width: 4, image_size: 32, channels: 3, z_dim: 16, classes };
+            let sizes = NetworkSizes { width: 4, z_dim: 16, classes, ..PAPER_32 };
             let g = DcganGenerator::new(&store.root(), sizes).unwrap();
             let z = ganbench_nn::rng::Stream::new(0, "z").normal(64);
             let z = Tensor::from_vec(z, (4, 16), &Device::Cpu).unwrap();
@@ -156,8 +176,7 @@ mod tests {
 
     #[test]
     fn a_generated_image_has_the_shape_that_the_trunk_takes() {
-        let sizes =
-            NetworkSizes { width: 4, image_size: 32, channels: 3, z_dim: 16, classes: None };
+        let sizes = NetworkSizes { width: 4, z_dim: 16, ..PAPER_32 };
         let (g, d) = (
             ParamStore::new("generator", 0, &Device::Cpu),
             ParamStore::new("discriminator", 0, &Device::Cpu),

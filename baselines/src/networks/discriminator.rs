@@ -7,7 +7,7 @@ use std::rc::Rc;
 use candle_core::{Result, Tensor, bail};
 use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{Embedding, LayerOptions, Linear, Pass};
-use ganbench_nn::params::{Init, Scope};
+use ganbench_nn::params::Scope;
 use serde::{Deserialize, Serialize};
 
 use super::{Architecture, NetworkSizes, Trunk};
@@ -29,14 +29,21 @@ pub enum HeadKind {
 pub struct HeadSpec {
     pub name: &'static str,
     pub kind: HeadKind,
+    /// [`HeadSpec::FEATURES`]: as many as the trunk has features.
     pub outputs: usize,
     /// Width of the hidden layer of an `Mlp`.
     pub hidden: usize,
 }
 
+impl HeadSpec {
+    /// Outputs of a head whose width is the trunk's feature dimension.
+    pub const FEATURES: usize = 0;
+}
+
 enum Head {
     Layers(Vec<Linear>),
-    Embedding(Embedding),
+    /// With the number of its rows.
+    Embedding(Embedding, usize),
 }
 
 /// Trunk and heads.
@@ -57,31 +64,31 @@ impl Discriminator {
         specs: &[HeadSpec],
     ) -> Result<Self> {
         let trunk = (a.trunk)(&scope.at("trunk"), sizes)?;
+        let scope = scope.clone().with_spectral_eps(a.spectral_eps);
         let layer = |activation| LayerOptions {
-            weight: Init::normal(a.init_std),
-            bias: Some(Init::Zeros),
-            spectral_norm: a.spectral_norm,
+            weight: a.weight_init,
+            bias: Some(a.bias_init),
+            spectral_norm: sizes.options.spectral_norm_d.unwrap_or(a.spectral_norm),
             activation,
         };
         let d = trunk.feature_dim();
         let mut heads = BTreeMap::new();
         for spec in specs {
             let at = scope.at(spec.name);
+            let outputs = if spec.outputs == HeadSpec::FEATURES { d } else { spec.outputs };
             let head = match spec.kind {
                 HeadKind::Linear => {
-                    Head::Layers(vec![Linear::new(&at, d, spec.outputs, layer(Activation::None))?])
+                    Head::Layers(vec![Linear::new(&at, d, outputs, layer(Activation::None))?])
                 }
                 HeadKind::Mlp => Head::Layers(vec![
                     Linear::new(&at.at(0), d, spec.hidden, layer(Activation::LeakyRelu(a.slope)))?,
-                    Linear::new(&at.at(2), spec.hidden, spec.outputs, layer(Activation::None))?,
+                    Linear::new(&at.at(2), spec.hidden, outputs, layer(Activation::None))?,
                 ]),
                 HeadKind::Embedding => match sizes.classes {
-                    Some(classes) => Head::Embedding(Embedding::new(
-                        &at,
+                    Some(classes) => Head::Embedding(
+                        Embedding::new(&at, classes, outputs, layer(Activation::None))?,
                         classes,
-                        spec.outputs,
-                        layer(Activation::None),
-                    )?),
+                    ),
                     None => {
                         bail!("head {} needs class labels, and the data set has none", spec.name)
                     }
@@ -112,6 +119,11 @@ impl Discriminator {
     /// If the images do not fit the trunk.
     pub fn features(&self, x: &Tensor) -> Result<Tensor> {
         self.trunk.features(x, Pass::Eval)
+    }
+
+    /// How many features the heads see.
+    pub fn feature_dim(&self) -> usize {
+        self.trunk.feature_dim()
     }
 
     fn head(&self, name: &str, features: &Tensor, pass: Pass) -> Result<Tensor> {
@@ -193,8 +205,22 @@ impl Scored<'_> {
     /// If there are no labels or no such head.
     pub fn embedding(&self, name: &str) -> Result<Tensor> {
         match (self.discriminator.heads.get(name), &self.labels) {
-            (Some(Head::Embedding(e)), Some(labels)) => e.forward(labels, self.pass),
+            (Some(Head::Embedding(e, _)), Some(labels)) => e.forward(labels, self.pass),
             (_, None) => bail!("embedding {name} needs labels"),
+            _ => bail!("the discriminator has no embedding {name}"),
+        }
+    }
+
+    /// All rows of an embedding head, `[classes, outputs]`.
+    ///
+    /// # Errors
+    /// If there is no such head.
+    pub fn class_table(&self, name: &str) -> Result<Tensor> {
+        match self.discriminator.heads.get(name) {
+            Some(Head::Embedding(e, classes)) => {
+                let all = Tensor::arange(0, *classes as u32, self.features.device())?;
+                e.forward(&all, self.pass)
+            }
             _ => bail!("the discriminator has no embedding {name}"),
         }
     }

@@ -75,7 +75,7 @@ fn convolved(kernel: Kernel, side: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::networks::{ARCHITECTURES, NetworkSizes};
+    use crate::networks::{ARCHITECTURES, NetworkOptions, NetworkSizes};
     use candle_core::Device;
     use ganbench_nn::params::ParamStore;
 
@@ -108,9 +108,18 @@ mod tests {
 
     #[test]
     fn every_architecture_counts_the_layers_that_it_builds() {
-        let sizes =
-            NetworkSizes { width: 4, image_size: 32, channels: 3, z_dim: 16, classes: None };
-        for a in ARCHITECTURES {
+        let each_size =
+            ARCHITECTURES.iter().flat_map(|a| a.image_sizes.iter().map(move |&size| (a, size)));
+        for (a, image_size) in each_size {
+            let sizes = NetworkSizes {
+                width: 4,
+                image_size,
+                channels: 3,
+                // A multiple of the number of chunks of hierarchical generators, 4 and 5.
+                z_dim: 20,
+                classes: None,
+                options: NetworkOptions::default(),
+            };
             let counted = |layers: Vec<LayerSize>| {
                 let mut weights: Vec<usize> = layers.iter().map(LayerSize::weights).collect();
                 weights.sort_unstable();

@@ -3,24 +3,35 @@
 //!
 //! Images are f32 `[n, channels, size, size]` in [−1, 1] on both sides.
 
+mod big_resnet;
+mod biggan_cifar;
 mod dcgan;
 mod deep_conv;
 mod discriminator;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod golden_tests;
 mod improved_gan;
 mod layer_size;
-#[cfg(test)]
-mod network_tests;
+mod options;
+mod residual;
+mod resnet;
+mod sagan64;
 mod sndcgan;
+mod snresnet18;
+mod studiogan;
 mod stylegan2;
+#[cfg(test)]
+mod tests;
 
 pub use discriminator::{Discriminator, HeadKind, HeadSpec, Scored};
 pub use layer_size::LayerSize;
+pub use options::{BatchNormIn, Follows, Initialisation, NetworkOptions};
 
 use candle_core::{Result, Tensor, bail};
 use ganbench_nn::layers::Pass;
-use ganbench_nn::params::Scope;
+use ganbench_nn::params::{Init, Scope};
 
 /// What the generator starts from.
 #[derive(Clone, Debug)]
@@ -68,7 +79,7 @@ pub trait Trunk {
 /// The sizes that an architecture is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkSizes {
-    /// Channels of the widest feature map; every other scales with it.
+    /// The unit in which an architecture counts its channels: every feature map is a multiple of it.
     pub width: usize,
     /// Image height and width.
     pub image_size: usize,
@@ -77,18 +88,30 @@ pub struct NetworkSizes {
     pub z_dim: usize,
     /// Classes of a conditional generator.
     pub classes: Option<usize>,
+    /// What differs from the architecture. Initial weights and batch norm are the store's:
+    /// [`NetworkOptions::generator_store`].
+    pub options: NetworkOptions,
 }
 
 /// One pair of networks.
 pub struct Architecture {
     pub name: &'static str,
     pub summary: &'static str,
-    /// Whether the discriminator's weights, heads included, are spectrally normalised.
+    /// Whether the generator's weights are spectrally normalised, where the plan leaves it open.
+    pub spectral_norm_g: bool,
+    /// The same of the discriminator's, heads included.
     pub spectral_norm: bool,
-    /// Negative slope of the discriminator's leaky ReLU, heads included.
+    /// Least length that the heads' spectral norm divides a singular vector by.
+    pub spectral_eps: f64,
+    /// Whether there is self-attention, where the plan leaves it open.
+    pub attention: bool,
+    /// The options of a plan that both networks can follow.
+    pub follows: Follows,
+    /// Negative slope of the heads' leaky ReLU.
     pub slope: f64,
-    /// Deviation of the initial weights, heads included.
-    pub init_std: f64,
+    /// How the heads' weights and biases start.
+    pub weight_init: Init,
+    pub bias_init: Init,
     /// Whether the generator draws random numbers of its own: [`Latent::noise`].
     pub noise: bool,
     pub image_sizes: &'static [usize],
@@ -100,6 +123,45 @@ pub struct Architecture {
     pub trunk_layers: fn(NetworkSizes) -> Vec<LayerSize>,
 }
 
+impl Architecture {
+    /// The first option that asks for something which these networks cannot be: its name and value in a plan.
+    pub fn cannot_follow(&self, o: &NetworkOptions) -> Option<(&'static str, String)> {
+        let other = |asked: Option<bool>, own: bool| asked.filter(|&asked| asked != own);
+        let Follows { init, spectral_norm, attention, batch_norm } = self.follows;
+        let asked = [
+            ("init", init, (o.init != Initialisation::Own).then(|| in_a_plan(&o.init))),
+            (
+                "spectral_norm_g",
+                spectral_norm,
+                other(o.spectral_norm_g, self.spectral_norm_g).map(|v| v.to_string()),
+            ),
+            (
+                "spectral_norm_d",
+                spectral_norm,
+                other(o.spectral_norm_d, self.spectral_norm).map(|v| v.to_string()),
+            ),
+            ("attention", attention, other(o.attention, self.attention).map(|v| v.to_string())),
+            (
+                "batch_norm",
+                batch_norm,
+                (o.batch_norm != BatchNormIn::Default).then(|| in_a_plan(&o.batch_norm)),
+            ),
+        ];
+        asked
+            .into_iter()
+            .filter(|(_, follows, _)| !follows)
+            .find_map(|(name, _, asked)| asked.map(|value| (name, value)))
+    }
+}
+
+/// The name of an option's value.
+fn in_a_plan(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
 /// Every architecture, by name.
 pub const ARCHITECTURES: &[Architecture] = &[
     sndcgan::ARCHITECTURE,
@@ -109,6 +171,11 @@ pub const ARCHITECTURES: &[Architecture] = &[
     stylegan2::STUDIOGAN,
     improved_gan::ARCHITECTURE,
     improved_gan::MINIBATCH,
+    snresnet18::ARCHITECTURE,
+    resnet::ARCHITECTURE,
+    big_resnet::ARCHITECTURE,
+    biggan_cifar::ARCHITECTURE,
+    sagan64::ARCHITECTURE,
 ];
 
 /// The architecture called `name`.

@@ -9,14 +9,19 @@ use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptions, Linear, Pass};
 use ganbench_nn::params::{Init, Scope};
 
-use super::{Architecture, Generator, Latent, LayerSize, NetworkSizes, Trunk};
+use super::{Architecture, Follows, Generator, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "sndcgan",
     summary: "ContraD's SNDCGAN: batch norm in G, spectral norm in D",
+    spectral_norm_g: false,
     spectral_norm: true,
+    spectral_eps: 1e-12,
+    attention: false,
+    follows: Follows::LAYERS,
     slope: SLOPE,
-    init_std: INIT_STD,
+    weight_init: Init::normal(INIT_STD),
+    bias_init: Init::Zeros,
     noise: false,
     image_sizes: &[32],
     generator: |scope, sizes| Ok(Box::new(SndcganGenerator::new(scope, sizes)?)),
@@ -64,7 +69,7 @@ fn trunk_kernels(s: NetworkSizes) -> [Kernel; 7] {
     ]
 }
 
-struct SndcganGenerator {
+pub(super) struct SndcganGenerator {
     width: usize,
     fc: Linear,
     bn0: BatchNorm,
@@ -73,8 +78,10 @@ struct SndcganGenerator {
 }
 
 impl SndcganGenerator {
-    fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
-        let (w, plain) = (s.width, options(false, Activation::None));
+    pub(super) fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
+        let w = s.width;
+        let layer = |act| options(s.options.spectral_norm_g.unwrap_or(false), act);
+        let plain = layer(Activation::None);
         let norm = |scope, channels| {
             BatchNorm::new(&scope, channels, s.classes, Init::Ones, Activation::Relu)
         };
@@ -92,7 +99,7 @@ impl SndcganGenerator {
             // Over the units, not the channels, as the official code does before its reshape.
             bn0: norm(scope.at("bn").at(0), 8 * w * 16)?,
             up,
-            out: ConvTranspose2d::new(&scope.at("out"), last, options(false, Activation::Tanh))?,
+            out: ConvTranspose2d::new(&scope.at("out"), last, layer(Activation::Tanh))?,
         })
     }
 }
@@ -118,7 +125,8 @@ impl SndcganTrunk {
     fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
         let mut layers = Vec::new();
         for (i, kernel) in trunk_kernels(s).into_iter().enumerate() {
-            let leaky = options(true, Activation::LeakyRelu(SLOPE));
+            let spectral_norm = s.options.spectral_norm_d.unwrap_or(true);
+            let leaky = options(spectral_norm, Activation::LeakyRelu(SLOPE));
             layers.push(Conv2d::new(&scope.at("conv").at(i), kernel, leaky)?);
         }
         Ok(Self { layers, feature_dim: 8 * s.width * 16 })
@@ -145,8 +153,7 @@ mod tests {
     use candle_core::{DType, Device};
     use ganbench_nn::params::ParamStore;
 
-    const SIZES: NetworkSizes =
-        NetworkSizes { width: 64, image_size: 32, channels: 3, z_dim: 128, classes: None };
+    const SIZES: NetworkSizes = crate::networks::tests::PAPER_32;
 
     #[test]
     fn parameter_counts_are_those_of_the_official_code() {

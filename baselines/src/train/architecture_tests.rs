@@ -6,6 +6,7 @@ use ganbench_nn::kernels::conv::Algorithm;
 use ganbench_nn::optim::Rule;
 use ganbench_nn::rng::Stream;
 
+use super::same_start_tests;
 use super::{
     Budget, EmaPlan, NetworkPlan, RunMark, SampleRequest, TrainPlan, Trainer, Unit, ZPrior,
 };
@@ -20,6 +21,7 @@ fn plan(a: &Architecture, method_name: &str) -> TrainPlan {
         n_dis: 1,
         log_every_steps: 1,
         checkpoint_kimg: 1.0,
+        flip_reals: false,
         network: NetworkPlan {
             architecture: a.name.into(),
             width: 4,
@@ -27,10 +29,11 @@ fn plan(a: &Architecture, method_name: &str) -> TrainPlan {
             z_prior: ZPrior::Normal,
             head_hidden: 8,
             conv: Algorithm::default(),
+            ..same_start_tests::plan(method(method_name).unwrap()).network
         },
         optimizer_g: adam,
         optimizer_d: adam,
-        ema: EmaPlan { half_life_kimg: 1.0, ramp_up: 0.05 },
+        ema: EmaPlan { half_life_kimg: 1.0, ramp_up: 0.05, decay: None, start_kimg: 0.0 },
         budget: Budget { unit: Unit::GSteps, amount: 8.0 },
         parts: (method(method_name).unwrap().parts)(),
         replay: None,

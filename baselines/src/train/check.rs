@@ -6,7 +6,7 @@ use thiserror::Error;
 use super::budget::Unit;
 use super::plan::TrainPlan;
 use crate::losses::Loss;
-use crate::networks::{ARCHITECTURES, Architecture, HeadSpec, architecture};
+use crate::networks::{ARCHITECTURES, Architecture, BatchNormIn, HeadSpec, architecture};
 
 /// A run that cannot go on for a reason other than divergence.
 #[derive(Debug, Error)]
@@ -33,6 +33,15 @@ pub enum TrainError {
         ganbench_nn::kernels::SWITCH
     )]
     SecondOrder,
+    #[error(
+        "architecture {architecture} cannot have network.{option} = {got}; it can follow {known}"
+    )]
+    Option { architecture: String, option: &'static str, got: String, known: String },
+    #[error(
+        "the method is conditional, and with network.batch_norm = {0} its classes cannot enter the \
+         generator; leave network.batch_norm out, or the method out of --methods"
+    )]
+    ClassesWithoutBatchNorm(&'static str),
     #[error("{field} must be {expected}, got {got}")]
     Value { field: &'static str, expected: &'static str, got: String },
     #[error(transparent)]
@@ -72,6 +81,7 @@ pub fn check(
         });
     }
     values(plan)?;
+    options(plan, a)?;
     if images.len() < plan.batch {
         return Err(TrainError::TooFewImages { batch: plan.batch, images: images.len() });
     }
@@ -83,6 +93,28 @@ pub fn check(
         return Err(TrainError::SecondOrder);
     }
     Ok(a)
+}
+
+fn options(plan: &TrainPlan, a: &Architecture) -> Result<(), TrainError> {
+    let options = plan.network.options();
+    if let Some((option, got)) = a.cannot_follow(&options) {
+        let known = a.follows.names();
+        return Err(TrainError::Option {
+            architecture: a.name.into(),
+            option,
+            got,
+            known: if known.is_empty() { "none of the options".into() } else { known.join(", ") },
+        });
+    }
+    match options.batch_norm {
+        BatchNormIn::DOnly if plan.parts.conditional() => {
+            Err(TrainError::ClassesWithoutBatchNorm("d-only"))
+        }
+        BatchNormIn::None if plan.parts.conditional() => {
+            Err(TrainError::ClassesWithoutBatchNorm("none"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn values(plan: &TrainPlan) -> Result<(), TrainError> {
@@ -113,6 +145,12 @@ fn values(plan: &TrainPlan) -> Result<(), TrainError> {
         if steps.first().is_none_or(|&step| step == 0) || !steps.is_sorted_by(|a, b| a < b) {
             return wrong("replay.point_g_steps", "rising numbers above 0", format!("{steps:?}"));
         }
+    }
+    if let Some((field, expected, got)) = plan.parts.wrong() {
+        return wrong(field, expected, got);
+    }
+    if let Some(decay) = plan.ema.decay.filter(|decay| !(0.0..1.0).contains(decay)) {
+        return wrong("ema.decay", "a number of 0 and above and below 1", decay.to_string());
     }
     let b = plan.budget.amount;
     if !b.is_finite() || b <= 0.0 {

@@ -5,7 +5,11 @@ mod architecture_tests;
 mod budget;
 mod check;
 mod checkpoint;
+#[cfg(test)]
+mod option_tests;
 mod pace;
+#[cfg(test)]
+mod parts_tests;
 mod plan;
 #[cfg(test)]
 mod regulariser_tests;

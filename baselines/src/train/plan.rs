@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::budget::Budget;
 use super::pace::Replay;
 use crate::methods::Parts;
-use crate::networks::NetworkSizes;
+use crate::networks::{BatchNormIn, Initialisation, NetworkOptions, NetworkSizes};
 
 /// Distribution of z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,10 +33,33 @@ pub struct NetworkPlan {
     /// the run's id, at its default.
     #[serde(default, skip_serializing_if = "is_default")]
     pub conv: Algorithm,
+    /// What differs from the architecture, see [`NetworkOptions`]; as `conv`, left out at the default.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub init: Initialisation,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spectral_norm_g: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub spectral_norm_d: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub attention: Option<bool>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub batch_norm: BatchNormIn,
 }
 
-fn is_default(conv: &Algorithm) -> bool {
-    *conv == Algorithm::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+impl NetworkPlan {
+    pub fn options(&self) -> NetworkOptions {
+        NetworkOptions {
+            init: self.init,
+            spectral_norm_g: self.spectral_norm_g,
+            spectral_norm_d: self.spectral_norm_d,
+            attention: self.attention,
+            batch_norm: self.batch_norm,
+        }
+    }
 }
 
 /// Moving average of the generator's weights.
@@ -47,6 +70,36 @@ pub struct EmaPlan {
     pub half_life_kimg: f64,
     /// The half-life is at most this share of the images shown so far (as StyleGAN2-ADA's ramp-up).
     pub ramp_up: f64,
+    /// Instead of a half-life: the decay a generator step (BigGAN's 0.9999).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decay: Option<f64>,
+    /// Until so many thousand real images were shown the average is the live weights.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub start_kimg: f64,
+}
+
+impl EmaPlan {
+    /// The share that the average keeps at a generator step: 0 makes it the live weights. `step_images`: real
+    /// images shown in the step.
+    pub fn decay_at(&self, real_images: u64, step_images: usize) -> f64 {
+        let shown = real_images as f64;
+        if shown < self.start_kimg * 1e3 {
+            return 0.0;
+        }
+        if let Some(decay) = self.decay {
+            return decay;
+        }
+        let half_life = (self.half_life_kimg * 1e3).min(self.ramp_up * shown);
+        if half_life > 0.0 { libm::pow(0.5, step_images as f64 / half_life) } else { 0.0 }
+    }
+}
+
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
+}
+
+fn is_off(x: &bool) -> bool {
+    !*x
 }
 
 /// How a run trains.
@@ -60,6 +113,9 @@ pub struct TrainPlan {
     pub log_every_steps: u64,
     /// The state to go on from is kept at least every so many thousand real images.
     pub checkpoint_kimg: f64,
+    /// Each real image is mirrored with probability 1/2 whenever it is shown.
+    #[serde(default, skip_serializing_if = "is_off")]
+    pub flip_reals: bool,
     pub network: NetworkPlan,
     pub optimizer_g: Rule,
     pub optimizer_d: Rule,
@@ -80,6 +136,24 @@ impl TrainPlan {
             channels,
             z_dim: self.network.z_dim,
             classes: self.parts.conditional().then_some(classes),
+            options: self.network.options(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_average_follows_the_live_weights_until_its_start_and_then_by_decay_or_half_life() {
+        let ema =
+            |decay, start_kimg| EmaPlan { half_life_kimg: 1.0, ramp_up: 0.5, decay, start_kimg };
+        assert_eq!(ema(Some(0.9999), 2.0).decay_at(1999, 64), 0.0);
+        assert_eq!(ema(Some(0.9999), 2.0).decay_at(2000, 64), 0.9999);
+        // Half-lives of 500 images by the ramp, of 1,000 by the bound.
+        assert_eq!(ema(None, 0.0).decay_at(1000, 500), 0.5);
+        assert_eq!(ema(None, 0.0).decay_at(8000, 2000), 0.25);
+        assert_eq!(EmaPlan { half_life_kimg: 0.0, ..ema(None, 0.0) }.decay_at(8000, 64), 0.0);
     }
 }

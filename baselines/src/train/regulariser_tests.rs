@@ -8,7 +8,8 @@ use super::same_start_tests::{images, plan};
 use super::{RunMark, TrainPlan, Trainer};
 use crate::augment::{Augmentation, FlipShift};
 use crate::losses::gradient_penalty::Penalty;
-use crate::methods::{First, RegulariserPart, method};
+use crate::losses::kdd::AnchorSets;
+use crate::methods::{AdversarialPart, First, Parts, RegulariserPart, method};
 
 const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
 
@@ -95,6 +96,58 @@ fn consistency_terms_are_those_of_their_sides_and_count_what_goes_through() {
     assert_eq!(forwards(vec![consistency(0.0)]), ([true, false, false, false], 6, 4));
     assert_eq!(forwards(vec![consistency(10.0)]), ([true, true, false, false], 8, 4));
     assert_eq!(forwards(vec![zcr]), ([false, false, true, true], 6, 8));
+}
+
+#[test]
+fn kdds_anchors_stale_reals_and_jacobian_send_through_d_what_they_need() {
+    let images = images(None);
+    let forwards = |change: &dyn Fn(&mut Parts)| {
+        let mut plan = plan(method("kdd").unwrap());
+        change(&mut plan.parts);
+        let mut trainer = Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
+        let losses = trainer.step().unwrap().unwrap().losses;
+        assert!(losses["d_kdd"].is_finite() && losses["g_kdd"].is_finite());
+        let has = losses.contains_key("g_jacobian");
+        (trainer.spent().d_image_forwards, trainer.spent().d_image_forwards_g_step, has)
+    };
+    let jacobian =
+        |generator| RegulariserPart::KddJacobian { lambda: 1e-5, delta: 1e-3, generator };
+    // Batches of 2. D: reals and fakes. G: fakes, and reals as anchors.
+    assert_eq!(forwards(&|_| {}), (4, 4, false));
+    let augmentation = Augmentation::FlipShift(FlipShift { max_shift: 4 });
+    let anchors = |parts: &mut Parts| {
+        let AdversarialPart::Kdd { anchors, .. } = &mut parts.adversarial else { panic!() };
+        *anchors = Some(AnchorSets { sets: 3, augmentation });
+    };
+    assert_eq!(forwards(&anchors), (4 + 12, 4 + 12, false));
+    let stale = |parts: &mut Parts| {
+        let AdversarialPart::Kdd { stale_reals, .. } = &mut parts.adversarial else { panic!() };
+        *stale_reals = true;
+    };
+    assert_eq!(forwards(&stale), (4, 2, false));
+    // All images and their moved copies again.
+    assert_eq!(forwards(&|parts| parts.regularisers.push(jacobian(false))), (4 + 8, 4, false));
+    assert_eq!(forwards(&|parts| parts.regularisers.push(jacobian(true))), (4 + 8, 4 + 8, true));
+    let refused = |change: &dyn Fn(&mut Parts)| {
+        let mut plan = plan(method("kdd").unwrap());
+        change(&mut plan.parts);
+        Trainer::new(&plan, &images, 2, &Device::Cpu).err().unwrap().to_string()
+    };
+    let both = refused(&|parts| {
+        anchors(parts);
+        stale(parts);
+    });
+    assert!(both.contains("parts.adversarial.anchors must be left out with stale_reals"), "{both}");
+    let first = refused(&|parts| {
+        stale(parts);
+        parts.first = First::Generator;
+    });
+    assert!(first.contains("parts.first must be discriminator with stale_reals"), "{first}");
+    let interval = refused(&|parts| parts.regularisers.push(penalty(Penalty::R1, 0)));
+    assert!(
+        interval.contains("parts.regularisers.interval must be 1 or more, got 0"),
+        "{interval}"
+    );
 }
 
 #[test]

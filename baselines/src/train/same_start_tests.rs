@@ -10,6 +10,7 @@ use ganbench_nn::params::ParamStore;
 
 use super::{Budget, EmaPlan, NetworkPlan, SampleRequest, TrainPlan, Trainer, Unit, ZPrior};
 use crate::methods::{METHODS, Method};
+use crate::networks::{BatchNormIn, Initialisation};
 
 const IMAGES: usize = 8;
 const BATCH: usize = 2;
@@ -22,6 +23,7 @@ pub(super) fn plan(method: &Method) -> TrainPlan {
         n_dis: 1,
         log_every_steps: 1,
         checkpoint_kimg: 1.0,
+        flip_reals: false,
         network: NetworkPlan {
             architecture: "sndcgan".into(),
             width: 2,
@@ -29,10 +31,15 @@ pub(super) fn plan(method: &Method) -> TrainPlan {
             z_prior: ZPrior::Normal,
             head_hidden: 8,
             conv: Algorithm::default(),
+            init: Initialisation::default(),
+            spectral_norm_g: None,
+            spectral_norm_d: None,
+            attention: None,
+            batch_norm: BatchNormIn::default(),
         },
         optimizer_g: adam,
         optimizer_d: adam,
-        ema: EmaPlan { half_life_kimg: 1.0, ramp_up: 0.05 },
+        ema: EmaPlan { half_life_kimg: 1.0, ramp_up: 0.05, decay: None, start_kimg: 0.0 },
         budget: Budget { unit: Unit::GSteps, amount: 8.0 },
         parts: (method.parts)(),
         replay: None,

@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::{Device, Result, Tensor};
 use ganbench_nn::images::{ImageBatch, ImageSize};
 use ganbench_nn::layers::Pass;
-use ganbench_nn::params::ParamStore;
+use ganbench_nn::params::{Init, ParamStore};
 use ganbench_nn::rng::Stream;
 
 use super::plan::{NetworkPlan, TrainPlan, ZPrior};
@@ -183,6 +183,8 @@ impl LoadedGenerator {
         let sizes = plan.sizes(size.height, size.channels, classes);
         let store =
             ParamStore::new("generator", plan.seed, device).with_convolution(plan.network.conv);
+        // The file's weights take the place of the initial ones, which may cost much to draw.
+        let store = sizes.options.generator_store(store).with_weight_init(Some(Init::Zeros));
         let generator = (a.generator)(&store.root(), sizes)?;
         store.load_file(path)?;
         Ok(Self {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use ganbench_nn::images::ImageBatch;
 use ganbench_nn::layers::Pass;
@@ -14,8 +15,11 @@ use super::budget::Spent;
 use super::check::{TrainError, check, heads};
 use super::plan::{TrainPlan, ZPrior};
 use super::{Sampler, to_tensor};
+use crate::losses::acgan::CLASSIFIER;
+use crate::losses::embedded::PROXY;
 use crate::losses::{
-    DiscriminatorBatch, FurtherPasses, GeneratorBatch, Loss, Outputs, StepImages, Term, TurnPasses,
+    DiscriminatorBatch, FurtherPasses, GeneratorBatch, Loss, Opponents, Outputs, StepImages, Term,
+    TurnPasses,
 };
 use crate::methods::{First, Passes};
 use crate::networks::{Discriminator, Generator, Latent, NetworkSizes, Scored};
@@ -35,6 +39,12 @@ pub struct StepRecord {
     pub d_real: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub d_fake: Option<f64>,
+    /// Mean length of the trunk's features of the reals, where the discriminator saw them first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub d_feature_norm: Option<f64>,
+    /// Norm of the gradient of the classifier's or the proxies' table, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub d_class_grad_norm: Option<f64>,
 }
 
 impl StepRecord {
@@ -144,6 +154,23 @@ struct Fakes {
 struct DiscriminatorUpdates {
     outputs: Option<Outputs>,
     grad_norm: f64,
+    /// Of the reals' first view before the update, constants.
+    real_features: Option<Tensor>,
+    class_grad_norm: Option<f64>,
+}
+
+/// The discriminator's loss in one step, and what else it came to.
+struct DiscriminatorTerms {
+    terms: Vec<Term>,
+    outputs: Option<Outputs>,
+    real_features: Tensor,
+}
+
+/// What a generator's update may read of the discriminator's before it.
+#[derive(Clone, Copy, Default)]
+struct BeforeGenerator<'a> {
+    reals: Option<&'a Reals>,
+    real_features: Option<&'a Tensor>,
 }
 
 type Losses = std::collections::BTreeMap<String, f64>;
@@ -166,8 +193,9 @@ impl<'a> Trainer<'a> {
         let store = |network| {
             ParamStore::new(network, plan.seed, device).with_convolution(plan.network.conv)
         };
-        let (generator, ema) = (store("generator"), store("generator"));
-        let discriminator = store("discriminator");
+        let made = || sizes.options.generator_store(store("generator"));
+        let (generator, ema) = (made(), made());
+        let discriminator = sizes.options.discriminator_store(store("discriminator"));
         let heads = heads(&losses)?;
         let d_sizes = NetworkSizes { classes: (classes > 0).then_some(classes), ..sizes };
         Ok(Self {
@@ -241,11 +269,16 @@ impl<'a> Trainer<'a> {
                     d = self.update_discriminator(&real, None, lr_scale, &mut losses)?;
                     reals = Some(real);
                 }
-                self.update_generator(reals.as_ref(), lr_scale, &mut losses)?.0
+                let before = BeforeGenerator {
+                    reals: reals.as_ref(),
+                    real_features: d.real_features.as_ref(),
+                };
+                self.update_generator(before, lr_scale, &mut losses)?.0
             }
             First::Generator => {
                 let mut real = self.next_reals()?;
-                let (norm, fakes) = self.update_generator(Some(&real), lr_scale, &mut losses)?;
+                let before = BeforeGenerator { reals: Some(&real), real_features: None };
+                let (norm, fakes) = self.update_generator(before, lr_scale, &mut losses)?;
                 let mut fakes = Some(fakes);
                 for i in 0..self.plan.n_dis {
                     if i > 0 {
@@ -274,6 +307,8 @@ impl<'a> Trainer<'a> {
             g_grad_norm,
             d_real: outputs.map(|o| mean(&o.real)).transpose()?,
             d_fake: outputs.map(|o| mean(&o.fake)).transpose()?,
+            d_feature_norm: d.real_features.as_ref().map(mean_length).transpose()?,
+            d_class_grad_norm: d.class_grad_norm,
         };
         let wrong = record.terms().find(|(_, value)| !value.is_finite());
         let wrong = wrong.map(|(name, value)| format!("{name} = {value}"));
@@ -288,10 +323,12 @@ impl<'a> Trainer<'a> {
         lr_scale: f64,
         losses: &mut Losses,
     ) -> Result<DiscriminatorUpdates, TrainError> {
-        let (terms, outputs) = self.discriminator_terms(real, fakes)?;
+        let DiscriminatorTerms { terms, outputs, real_features } =
+            self.discriminator_terms(real, fakes)?;
         let total = add_up(&terms, "d_loss", losses)?;
         let grads = total.backward()?;
         let d = &mut self.discriminator;
+        let class_grad_norm = class_grad_norm(&d.store, &grads)?;
         let grad_norm = d.optimizer.step(&d.store, &grads, lr_scale)?;
         for bound in self.losses.iter().filter_map(|l| l.weight_bound()) {
             for (_, var) in d.store.params() {
@@ -299,17 +336,18 @@ impl<'a> Trainer<'a> {
             }
         }
         self.spent.d_steps += 1;
-        Ok(DiscriminatorUpdates { outputs, grad_norm })
+        let real_features = Some(real_features);
+        Ok(DiscriminatorUpdates { outputs, grad_norm, real_features, class_grad_norm })
     }
 
     /// One update of G: its gradient norm, and the fakes as constants.
     fn update_generator(
         &mut self,
-        real: Option<&Reals>,
+        before: BeforeGenerator<'_>,
         lr_scale: f64,
         losses: &mut Losses,
     ) -> Result<(f64, Fakes), TrainError> {
-        let (terms, fakes) = self.generator_terms(real)?;
+        let (terms, fakes) = self.generator_terms(before)?;
         let total = add_up(&terms, "g_loss", losses)?;
         let grads = total.backward()?;
         let g = &mut self.generator;
@@ -347,7 +385,12 @@ impl<'a> Trainer<'a> {
             let order = Stream::new(self.plan.seed, &format!("data/epoch-{epoch}")).permutation(n);
             self.order = (epoch, order);
         }
-        let rows = self.images.select(&self.order.1[at * batch..(at + 1) * batch]);
+        let mut rows = self.images.select(&self.order.1[at * batch..(at + 1) * batch]);
+        if self.plan.flip_reals {
+            let purpose = format!("data/flips-{}", self.spent.d_steps);
+            let mut stream = Stream::new(self.plan.seed, &purpose);
+            rows.flip(|_| stream.chance(0.5));
+        }
         self.spent.real_images += batch as u64;
         let labels = rows.labels.as_ref().filter(|_| self.plan.parts.conditional());
         let labels = labels.map(|l| Tensor::from_slice(l, l.len(), &self.device)).transpose()?;
@@ -383,7 +426,7 @@ impl<'a> Trainer<'a> {
         &mut self,
         real: &Reals,
         fakes: Option<Fakes>,
-    ) -> Result<(Vec<Term>, Option<Outputs>), TrainError> {
+    ) -> Result<DiscriminatorTerms, TrainError> {
         let Fakes { latent, x: x_fake } = fakes.map_or_else(|| self.new_fakes(), Ok)?;
         let augmentation = self.plan.parts.augmentation;
         let stream = &mut self.streams.augment_d;
@@ -404,12 +447,13 @@ impl<'a> Trainer<'a> {
             seen_real: batches[0].0.clone(),
             seen_fake: batches[n_views].0.clone(),
         };
-        let further = FurtherPasses::new(
-            d,
-            self.generator.network.as_ref(),
-            TurnPasses::DISCRIMINATOR,
-            &mut self.streams.parts_d,
-        );
+        let opponents = Opponents {
+            discriminator: d,
+            generator: self.generator.network.as_ref(),
+            adversarial: self.losses[0].as_ref(),
+        };
+        let further =
+            FurtherPasses::new(opponents, TurnPasses::DISCRIMINATOR, &mut self.streams.parts_d);
         let d_step = self.spent.d_steps;
         let batch =
             DiscriminatorBatch { real_views: scored, fake, images, latent, d_step, further };
@@ -422,10 +466,13 @@ impl<'a> Trainer<'a> {
         let further = batch.further.forwards();
         self.spent.d_image_forwards += further.d_images;
         self.spent.g_image_forwards += further.g_images;
-        Ok((terms, outputs))
+        Ok(DiscriminatorTerms { terms, outputs, real_features: batch.real().features.detach() })
     }
 
-    fn generator_terms(&mut self, real: Option<&Reals>) -> Result<(Vec<Term>, Fakes), TrainError> {
+    fn generator_terms(
+        &mut self,
+        before: BeforeGenerator<'_>,
+    ) -> Result<(Vec<Term>, Fakes), TrainError> {
         let latent = self.latent(true)?;
         let x_fake = self.generator.network.forward(&latent, Pass::Train)?;
         self.spent.g_image_forwards += self.plan.batch as u64;
@@ -434,7 +481,9 @@ impl<'a> Trainer<'a> {
         let fake = augmentation.apply(&x_fake, &mut self.streams.augment_g)?;
         let d = &self.discriminator.network;
         self.spent.d_image_forwards_g_step += fake.dims()[0] as u64;
-        let real = match real.filter(|_| self.losses.iter().any(|l| l.generator_reads_reals())) {
+        let reads_reals = self.losses.iter().any(|l| l.generator_reads_reals());
+        let reals = before.reals.filter(|_| reads_reals);
+        let real = match reals {
             None => None,
             Some(real) => {
                 let x = augmentation.apply(&real.x, &mut self.streams.augment_g)?;
@@ -442,14 +491,18 @@ impl<'a> Trainer<'a> {
                 Some(d.score(&x, real.labels.as_ref(), Pass::Frozen)?)
             }
         };
-        let further = FurtherPasses::new(
-            d,
-            self.generator.network.as_ref(),
-            TurnPasses::GENERATOR,
-            &mut self.streams.parts_g,
-        );
+        let opponents = Opponents {
+            discriminator: d,
+            generator: self.generator.network.as_ref(),
+            adversarial: self.losses[0].as_ref(),
+        };
+        let further =
+            FurtherPasses::new(opponents, TurnPasses::GENERATOR, &mut self.streams.parts_g);
         let fake = d.score(&fake, latent.labels.as_ref(), Pass::Frozen)?;
-        let batch = GeneratorBatch { fake, real, x_fake, latent, further };
+        let stale_real_features = before.real_features.cloned();
+        let x_real = reals.map(|real| real.x.clone());
+        let batch =
+            GeneratorBatch { fake, real, x_real, stale_real_features, x_fake, latent, further };
         let mut terms = Vec::new();
         for loss in &self.losses {
             terms.extend(loss.generator(&batch)?);
@@ -461,13 +514,30 @@ impl<'a> Trainer<'a> {
     }
 
     fn average(&mut self) -> Result<(), TrainError> {
-        let ema = self.plan.ema;
-        let shown = self.spent.real_images as f64;
-        let half_life = (ema.half_life_kimg * 1e3).min(ema.ramp_up * shown);
-        let images = (self.plan.batch * self.plan.n_dis) as f64;
-        let decay = if half_life > 0.0 { libm::pow(0.5, images / half_life) } else { 0.0 };
+        let images = self.plan.batch * self.plan.n_dis;
+        let decay = self.plan.ema.decay_at(self.spent.real_images, images);
         Ok(self.ema.average(&self.generator.store, decay)?)
     }
+}
+
+/// Mean Euclidean length of rows `[n, d]`.
+fn mean_length(rows: &Tensor) -> Result<f64, candle_core::Error> {
+    Ok(f64::from(rows.sqr()?.sum(1)?.sqrt()?.mean_all()?.to_scalar::<f32>()?))
+}
+
+/// Euclidean norm of the gradient of the class table of the conditioning part; none without one.
+fn class_grad_norm(store: &ParamStore, grads: &GradStore) -> Result<Option<f64>, TrainError> {
+    let mut square = None;
+    for (name, var) in store.params() {
+        let of_classes = [CLASSIFIER, PROXY]
+            .iter()
+            .any(|head| name.strip_prefix(head).is_some_and(|rest| rest.starts_with('.')));
+        if let Some(grad) = grads.get(&var).filter(|_| of_classes) {
+            let of_table = f64::from(grad.sqr()?.sum_all()?.to_scalar::<f32>()?);
+            square = Some(square.unwrap_or(0.0) + of_table);
+        }
+    }
+    Ok(square.map(f64::sqrt))
 }
 
 fn score<'d>(

@@ -12,6 +12,7 @@ pub mod conv;
 pub mod gemm;
 pub mod modulation;
 pub mod nhwc;
+pub mod orthogonal;
 pub mod packed;
 pub(crate) mod real;
 pub mod resample;

@@ -6,8 +6,8 @@ use super::TwiceDifferentiable;
 use super::activation::{Activation, activate};
 use super::batch_norm::{GainBias, batch_norm};
 use super::conv::{
-    Algorithm, Geometry, conv_transpose2d_activate, conv_transpose2d_per_sample, conv2d_activate,
-    conv2d_per_sample,
+    Algorithm, Geometry, conv_transpose2d_activate, conv_transpose2d_per_sample, conv2d,
+    conv2d_activate, conv2d_per_sample,
 };
 use super::finite_difference::{check, normal};
 use super::modulation::{Modulated, add_noise, modulated_conv2d, modulated_pixels};
@@ -15,6 +15,7 @@ use super::resample::{avg_pool, max_pool, upsample_nearest};
 use super::softmax::{log_sum_exp_rows, softmax_rows};
 use super::spectral::{SingularVectors, spectral_normalise};
 use super::upfirdn::{UpFirDn, upfirdn2d};
+use crate::layers::attention::{Maps, seen};
 use crate::layers::minibatch_std::minibatch_std;
 
 const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
@@ -118,6 +119,22 @@ fn the_penalty_through_softmax_has_the_gradients_of_finite_differences() {
     }
     check(&[normal(1, &[3, 5])], |v| penalty(v, |v| log_sum_exp_rows(&v[0])));
     check(&[normal(1, &[3, 5])], |v| penalty(v, |v| softmax_rows(&v[0])?.sqr()));
+}
+
+#[test]
+fn the_penalty_through_self_attention_has_the_gradients_of_finite_differences() {
+    if !in_child(
+        "kernels::second_order::the_penalty_through_self_attention_has_the_gradients_of_finite_differences",
+    ) {
+        return;
+    }
+    // Queries, keys and values from one input, as in the layer.
+    let f = |v: &[Tensor]| {
+        let of = |i: usize| conv2d(&v[0], &v[i], Geometry::square(1, 0));
+        seen(&Maps { theta: of(1)?, phi: of(2)?, g: of(3)? })
+    };
+    let w = |seed, outputs| normal(seed, &[outputs, 3, 1, 1]);
+    check(&[normal(1, &[2, 3, 2, 4]), w(2, 2), w(3, 2), w(4, 3)], |v| penalty(v, f));
 }
 
 #[test]

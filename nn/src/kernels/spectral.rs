@@ -22,9 +22,6 @@ pub struct SingularVectors {
     pub v: Vec<f64>,
 }
 
-/// PyTorch's guard against a zero vector.
-const EPS: f64 = 1e-12;
-
 /// Sum of products, in 16 partial sums so that it becomes vector code; the order is fixed.
 fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
     let mut lanes = [T::default(); 16];
@@ -38,8 +35,9 @@ fn dot<T: Real>(a: &[T], b: &[T]) -> f64 {
     tail + lanes.iter().map(|l| l.f64()).sum::<f64>()
 }
 
-fn normalise(x: &mut [f64]) {
-    let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt().max(EPS);
+/// x to length 1, or divided by `eps` where it is shorter than that.
+pub(crate) fn normalise(x: &mut [f64], eps: f64) {
+    let norm = x.iter().map(|v| v * v).sum::<f64>().sqrt().max(eps);
     x.iter_mut().for_each(|v| *v /= norm);
 }
 
@@ -70,12 +68,12 @@ fn transposed_times<T: Real>(w: &[T], u: &[f64], rows: usize) -> Vec<f64> {
     out
 }
 
-/// One power iteration: v ← Wᵀu, u ← Wv, both to length 1. w: `[rows, …]`; `vectors.v` may be empty
-/// before the first.
+/// One power iteration: v ← Wᵀu, u ← Wv, both to length 1 (where longer than `eps`: PyTorch's guard
+/// against a zero vector). w: `[rows, …]`; `vectors.v` may be empty before the first.
 ///
 /// # Errors
 /// If `u` has another length than the weight has rows.
-pub fn power_iteration(w: &Tensor, vectors: &mut SingularVectors) -> Result<()> {
+pub fn power_iteration(w: &Tensor, vectors: &mut SingularVectors, eps: f64) -> Result<()> {
     let _timer = time("spectral norm, power iteration");
     let rows = w.dim(0)?;
     if vectors.u.len() != rows {
@@ -90,9 +88,9 @@ pub fn power_iteration(w: &Tensor, vectors: &mut SingularVectors) -> Result<()> 
         T,
         with_cpu_slice::<T, _>(&w, |w| {
             vectors.v = transposed_times(w, &vectors.u, rows);
-            normalise(&mut vectors.v);
+            normalise(&mut vectors.v, eps);
             vectors.u = times(w, &vectors.v, rows);
-            normalise(&mut vectors.u);
+            normalise(&mut vectors.u, eps);
         })
     )
 }
@@ -189,17 +187,26 @@ mod tests {
         let w = Tensor::new(&[[3.0f64, 0.0], [0.0, 1.0]], &candle_core::Device::Cpu).unwrap();
         let mut vectors = SingularVectors { u: vec![0.5f64.sqrt(); 2], v: vec![] };
         for _ in 0..30 {
-            power_iteration(&w, &mut vectors).unwrap();
+            power_iteration(&w, &mut vectors, 1e-12).unwrap();
         }
         let y = spectral_normalise(&w, &vectors).unwrap().to_vec2::<f64>().unwrap();
         assert!((y[0][0] - 1.0).abs() < 1e-12 && (y[1][1] - 1.0 / 3.0).abs() < 1e-12);
     }
 
     #[test]
+    fn a_vector_shorter_than_eps_is_divided_by_eps() {
+        // Wᵀu = (1e-3, 0) divided by 1e-2; then W·(0.1, 0) = (1e-4, 0) by 1e-2.
+        let w = Tensor::new(&[[1e-3f64, 0.0], [0.0, 0.0]], &candle_core::Device::Cpu).unwrap();
+        let mut vectors = SingularVectors { u: vec![1.0, 0.0], v: vec![] };
+        power_iteration(&w, &mut vectors, 1e-2).unwrap();
+        assert!((vectors.v[0] - 0.1).abs() < 1e-15 && (vectors.u[0] - 0.01).abs() < 1e-15);
+    }
+
+    #[test]
     fn the_gradient_is_that_of_finite_differences_with_u_and_v_constant() {
         let w = normal(1, &[5, 3, 2, 2]);
         let mut vectors = SingularVectors { u: vec![0.2f64.sqrt(); 5], v: vec![] };
-        power_iteration(&w, &mut vectors).unwrap();
+        power_iteration(&w, &mut vectors, 1e-12).unwrap();
         check(&[w], |v| spectral_normalise(&v[0], &vectors));
     }
 }

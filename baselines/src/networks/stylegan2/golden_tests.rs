@@ -53,7 +53,14 @@ fn the_minibatch_deviation_agrees_with_pytorch() {
 
 #[test]
 fn whole_networks_agree_with_pytorch() {
-    let sizes = NetworkSizes { width: 8, image_size: 32, channels: 3, z_dim: 6, classes: None };
+    let sizes = NetworkSizes {
+        width: 8,
+        image_size: 32,
+        channels: 3,
+        z_dim: 6,
+        classes: None,
+        options: Default::default(),
+    };
     let conditional = NetworkSizes { classes: Some(3), ..sizes };
     let networks: [(&Architecture, _); 2] = [(&ARCHITECTURE, sizes), (&STUDIOGAN, conditional)];
     for (a, sizes) in networks {

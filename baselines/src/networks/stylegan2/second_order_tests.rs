@@ -23,7 +23,14 @@ fn penalty(trunk: &dyn Trunk, x: &Tensor) -> Tensor {
 }
 
 fn check(a: &Architecture) {
-    let sizes = NetworkSizes { width: 4, image_size: 32, channels: 1, z_dim: 4, classes: None };
+    let sizes = NetworkSizes {
+        width: 4,
+        image_size: 32,
+        channels: 1,
+        z_dim: 4,
+        classes: None,
+        options: Default::default(),
+    };
     let store = ParamStore::new("discriminator", 0, &Device::Cpu).with_dtype(DType::F64);
     let trunk = (a.trunk)(&store.root(), sizes).unwrap();
     let x = normal(1, &[4, 1, 32, 32]);

@@ -1,0 +1,106 @@
+//! The projection discriminator: the logit gains ⟨v_y, h(x)⟩ of a vector a class and the features.
+//!
+//! Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637, eq. 3. In KDD GAN the
+//! same form is log p_r(y|x)/p_g(y|x) (kdd-gan §2.3, yᵀV D(x)), read there on features of unit length
+//! (`gan-recipes.md` §3.9).
+
+use candle_core::{Result, Tensor};
+
+use super::Term;
+use super::adversarial::{Form, Logits};
+use super::embedded::rows;
+use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use crate::networks::{HeadKind, HeadSpec, Scored};
+
+/// The table of the vectors that are added to adversarial logits.
+pub(crate) const OF_LOGITS: &str = "class_projection";
+/// The table of those that are added to KDD's log-ratio.
+pub(crate) const OF_LOG_RATIO: &str = "class_ratio";
+
+/// Features and their classes' vectors, `[n, d]` each.
+pub struct Projected {
+    pub features: Tensor,
+    pub class_vectors: Tensor,
+}
+
+impl Projected {
+    /// ⟨v_y, h⟩ of each sample, `[n]`.
+    ///
+    /// # Errors
+    /// If the shapes differ.
+    pub fn inner(&self, unit_features: bool) -> Result<Tensor> {
+        (rows(&self.features, unit_features)? * &self.class_vectors)?.sum(1)
+    }
+}
+
+/// The projection as a part of an adversarial loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Projection {
+    /// The table of class vectors.
+    pub head: &'static str,
+    /// Whether features are divided by their length first.
+    pub unit_features: bool,
+}
+
+impl Projection {
+    pub(super) fn spec(&self) -> HeadSpec {
+        let outputs = HeadSpec::FEATURES;
+        HeadSpec { name: self.head, kind: HeadKind::Embedding, outputs, hidden: 0 }
+    }
+
+    /// What a batch's logits gain, `[n]`; `constant`: no gradient reaches the features.
+    ///
+    /// # Errors
+    /// If the batch has no labels.
+    pub(super) fn of(&self, scored: &Scored<'_>, constant: bool) -> Result<Tensor> {
+        let features = if constant { scored.features.detach() } else { scored.features.clone() };
+        let class_vectors = scored.embedding(self.head)?;
+        Projected { features, class_vectors }.inner(self.unit_features)
+    }
+}
+
+pub(super) const ENTRY: Entry = Entry {
+    name: "projection",
+    summary: "adversarial loss on logits that gain the inner product of features and class vector",
+    source: "Miyato and Koyama 2018, arXiv:1802.05637, eq. 3",
+    arrays: &[
+        Array::LOGITS_REAL,
+        Array::LOGITS_FAKE,
+        Array::FEATURES_REAL,
+        Array::FEATURES_FAKE,
+        Array::CLASS_VECTORS,
+        Array::LABELS_REAL,
+        Array::LABELS_FAKE,
+    ],
+    settings: &[
+        Setting::choice("form", Form::NAMES, "hinge", "of the adversarial loss"),
+        Setting::switch("unit_features", false, "features are divided by their length first"),
+    ],
+    terms,
+};
+
+fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
+    let unit = s.switch("unit_features");
+    let sides = a.projected()?;
+    let logits = Logits {
+        real: (a.tensor("logits_real")? + sides.real.inner(unit)?)?,
+        fake: (a.tensor("logits_fake")? + sides.fake.inner(unit)?)?,
+    };
+    Form::named(s.choice("form"))?.terms(&logits, 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn the_projection_of_a_case_solved_on_paper() {
+        // ⟨(3, 4), (1, 2)⟩ = 11; of (3, 4)/5: 11/5.
+        let of = |x: [f64; 2]| Tensor::new(&[x], &Device::Cpu).unwrap();
+        let p = Projected { features: of([3.0, 4.0]), class_vectors: of([1.0, 2.0]) };
+        let value = |unit| p.inner(unit).unwrap().to_vec1::<f64>().unwrap()[0];
+        assert_eq!(value(false), 11.0);
+        assert!((value(true) - 2.2).abs() < 1e-15);
+    }
+}

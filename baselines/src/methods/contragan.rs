@@ -1,0 +1,21 @@
+//! ContraGAN: hinge loss with the conditional contrastive loss 2C.
+
+use super::{AdversarialPart, ConditioningPart, Method, Parts};
+use crate::networks::HeadKind;
+
+pub const METHOD: Method = Method {
+    name: "contragan",
+    title: "ContraGAN",
+    summary: "hinge loss and 2C on class labels, λ 1, τ 1",
+    source: "Kang and Park 2020, arXiv:2006.12681; constants of PyTorch-StudioGAN; two-layer adversarial head as every \
+             row of ContraD's Table 1",
+    parts: || Parts {
+        conditioning: ConditioningPart::TwoC {
+            lambda: 1.0,
+            tau: 1.0,
+            normalise_features: true,
+            normalise_proxies: true,
+        },
+        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })
+    },
+};

@@ -1,0 +1,18 @@
+//! LSGAN: the least-squares loss.
+
+use super::{AdversarialPart, Method, Parts};
+use crate::networks::HeadKind;
+
+pub const METHOD: Method = Method {
+    name: "lsgan",
+    title: "LSGAN",
+    summary: "least-squares loss with targets 1 and 0",
+    source: "Mao et al. 2017, arXiv:1611.04076, eq. 9; two-layer head as every row of ContraD's Table 1",
+    parts: || {
+        Parts::plain(AdversarialPart::LeastSquares {
+            head: HeadKind::Mlp,
+            stop_gradient: false,
+            label_smoothing: 0.0,
+        })
+    },
+};
