@@ -8,9 +8,13 @@ mod batch_norm;
 pub use attention::SelfAttention;
 pub use batch_norm::{BatchNorm, Condition, ConditionalBatchNorm};
 
+pub mod doubling;
 pub mod equalised;
+pub mod minibatch_discrimination;
 pub mod minibatch_std;
+pub mod random;
 pub mod styled;
+pub mod weight_norm;
 
 use candle_core::{Result, Tensor, Var};
 

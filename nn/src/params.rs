@@ -149,6 +149,12 @@ impl Scope {
         Ok(var)
     }
 
+    /// What the layer here draws in its pass number `turn`.
+    pub(crate) fn draws(&self, turn: u64) -> Stream {
+        let (network, path) = (&self.store.network, &self.path);
+        Stream::new(self.store.seed, &format!("layer/{network}/{path}/{turn}"))
+    }
+
     /// The initial values of the tensor of a whole name.
     fn stream(&self, path: &str) -> Stream {
         Stream::new(self.store.seed, &format!("init/{}/{path}", self.store.network))

@@ -10,6 +10,7 @@ use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptions, Linear, Pass};
 use ganbench_nn::params::{Init, Scope};
 
+use super::studiogan::{BATCH_NORM_EPS, SPECTRAL_EPS};
 use super::{Architecture, Follows, Generator, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
@@ -17,12 +18,12 @@ pub const ARCHITECTURE: Architecture = Architecture {
     summary: "StudioGAN's deep_conv (DCGAN, LSGAN, GGAN): batch norm and ReLU in both, sum pooling",
     spectral_norm_g: false,
     spectral_norm: false,
-    spectral_eps: 1e-6,
+    spectral_eps: SPECTRAL_EPS,
     attention: false,
     follows: Follows::LAYERS,
     // Of heads with a hidden layer, which StudioGAN has none of.
     slope: 0.1,
-    weight_init: Init::normal(INIT_STD),
+    weight_init: Init::Orthogonal,
     bias_init: Init::Zeros,
     noise: false,
     image_sizes: &[32],
@@ -38,13 +39,11 @@ pub const ARCHITECTURE: Architecture = Architecture {
     trunk_layers: |sizes| LayerSize::convolutions(&trunk_kernels(sizes), sizes.image_size),
 };
 
-const INIT_STD: f64 = 0.02;
-
-fn options(activation: Activation) -> LayerOptions {
+fn options(spectral_norm: Option<bool>, activation: Activation) -> LayerOptions {
     LayerOptions {
-        weight: Init::normal(INIT_STD),
+        weight: Init::Orthogonal,
         bias: Some(Init::Zeros),
-        spectral_norm: false,
+        spectral_norm: spectral_norm.unwrap_or(false),
         activation,
     }
 }
@@ -74,7 +73,8 @@ fn trunk_kernels(s: NetworkSizes) -> [Kernel; 7] {
 }
 
 fn norm(scope: &Scope, channels: usize, classes: Option<usize>) -> Result<BatchNorm> {
-    BatchNorm::new(scope, channels, classes, Init::Ones, Activation::Relu)
+    let scope = scope.clone().with_batch_norm_eps(BATCH_NORM_EPS);
+    BatchNorm::new(&scope, channels, classes, Init::Ones, Activation::Relu)
 }
 
 struct DeepConvGenerator {
@@ -86,16 +86,17 @@ struct DeepConvGenerator {
 
 impl DeepConvGenerator {
     fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
+        let scope = &scope.clone().with_spectral_eps(SPECTRAL_EPS);
+        let layer = |activation| options(s.options.spectral_norm_g, activation);
+        let plain = layer(Activation::None);
         let [kernels @ .., last] = generator_kernels(s);
         let mut up = Vec::new();
         for (i, kernel) in kernels.into_iter().enumerate() {
-            let conv =
-                ConvTranspose2d::new(&scope.at("up").at(i), kernel, options(Activation::None))?;
+            let conv = ConvTranspose2d::new(&scope.at("up").at(i), kernel, plain)?;
             up.push((conv, norm(&scope.at("bn").at(i), kernel.outputs, s.classes)?));
         }
-        let fc =
-            Linear::new(&scope.at("fc"), s.z_dim, 8 * s.width * 16, options(Activation::None))?;
-        let out = Conv2d::new(&scope.at("out"), last, options(Activation::Tanh))?;
+        let fc = Linear::new(&scope.at("fc"), s.z_dim, 8 * s.width * 16, plain)?;
+        let out = Conv2d::new(&scope.at("out"), last, layer(Activation::Tanh))?;
         Ok(Self { width: s.width, fc, up, out })
     }
 }
@@ -113,16 +114,23 @@ impl Generator for DeepConvGenerator {
 }
 
 struct DeepConvTrunk {
-    layers: Vec<(Conv2d, BatchNorm)>,
+    /// Without a norm the activation is the convolution's.
+    layers: Vec<(Conv2d, Option<BatchNorm>)>,
     feature_dim: usize,
 }
 
 impl DeepConvTrunk {
+    /// With spectral norm there is no batch norm, as in the official code.
     fn new(scope: &Scope, s: NetworkSizes) -> Result<Self> {
+        let scope = &scope.clone().with_spectral_eps(SPECTRAL_EPS);
+        let spectral_norm = s.options.spectral_norm_d.unwrap_or(false);
+        let activation = if spectral_norm { Activation::Relu } else { Activation::None };
         let mut layers = Vec::new();
         for (i, kernel) in trunk_kernels(s).into_iter().enumerate() {
-            let conv = Conv2d::new(&scope.at("conv").at(i), kernel, options(Activation::None))?;
-            layers.push((conv, norm(&scope.at("bn").at(i), kernel.outputs, None)?));
+            let options = options(Some(spectral_norm), activation);
+            let conv = Conv2d::new(&scope.at("conv").at(i), kernel, options)?;
+            let norm = || norm(&scope.at("bn").at(i), kernel.outputs, None);
+            layers.push((conv, (!spectral_norm).then(norm).transpose()?));
         }
         Ok(Self { layers, feature_dim: 8 * s.width })
     }
@@ -132,7 +140,10 @@ impl Trunk for DeepConvTrunk {
     fn features(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
         let mut h = x.clone();
         for (conv, bn) in &self.layers {
-            h = bn.forward(&conv.forward(&h, pass)?, None, pass)?;
+            h = conv.forward(&h, pass)?;
+            if let Some(bn) = bn {
+                h = bn.forward(&h, None, pass)?;
+            }
         }
         h.flatten_from(2)?.sum(2)
     }
@@ -144,19 +155,14 @@ impl Trunk for DeepConvTrunk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::network_tests::{SIZES, assert_trains, parameter_counts};
+    use super::super::tests::{PAPER_32, discriminator_count, generator_count};
+    use super::super::{HeadKind, HeadSpec};
     use super::*;
 
     #[test]
     fn parameter_counts_are_those_of_the_official_logs() {
-        let sizes = NetworkSizes { width: 64, z_dim: 128, ..SIZES };
-        // The linear head on 512 features is 513 of the discriminator's 2,931,009.
-        assert_eq!(parameter_counts(&ARCHITECTURE, sizes), (3_812_355, 2_931_009 - 513));
-    }
-
-    #[test]
-    fn the_networks_make_images_and_every_parameter_learns() {
-        assert_trains(&ARCHITECTURE, NetworkSizes { width: 4, z_dim: 16, ..SIZES });
-        assert_trains(&ARCHITECTURE, NetworkSizes { channels: 1, classes: Some(3), ..SIZES });
+        let head = HeadSpec { name: "logits", kind: HeadKind::Linear, outputs: 1, hidden: 0 };
+        assert_eq!(generator_count(&ARCHITECTURE, PAPER_32), 3_812_355);
+        assert_eq!(discriminator_count(&ARCHITECTURE, PAPER_32, &[head]), 2_931_009);
     }
 }

@@ -9,10 +9,11 @@ mod dcgan;
 mod deep_conv;
 mod discriminator;
 #[cfg(test)]
-mod golden_tests;
-mod layer_size;
+mod golden;
 #[cfg(test)]
-mod network_tests;
+mod golden_tests;
+mod improved_gan;
+mod layer_size;
 mod options;
 mod residual;
 mod resnet;
@@ -168,6 +169,8 @@ pub const ARCHITECTURES: &[Architecture] = &[
     deep_conv::ARCHITECTURE,
     stylegan2::ARCHITECTURE,
     stylegan2::STUDIOGAN,
+    improved_gan::ARCHITECTURE,
+    improved_gan::MINIBATCH,
     snresnet18::ARCHITECTURE,
     resnet::ARCHITECTURE,
     big_resnet::ARCHITECTURE,

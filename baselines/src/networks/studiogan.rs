@@ -1,4 +1,4 @@
-//! What StudioGAN's `resnet` and `big_resnet` have in common.
+//! What StudioGAN's `resnet`, `big_resnet` and, but for the shortcuts, `deep_conv` have in common.
 //!
 //! POSTECH-CVLab/PyTorch-StudioGAN, `src/models/resnet.py`, `big_resnet.py`, `src/utils/ops.py` and
 //! `src/config.py`: orthogonal weights and zero biases, batch norm with an eps of 1e-4, spectral norm with one
@@ -12,6 +12,7 @@ use super::NetworkSizes;
 use super::residual::{Style, TrunkSpec};
 
 pub const SPECTRAL_EPS: f64 = 1e-6;
+pub const BATCH_NORM_EPS: f64 = 1e-4;
 
 pub fn style(spectral_norm: bool) -> Style {
     Style {
@@ -19,7 +20,7 @@ pub fn style(spectral_norm: bool) -> Style {
         bias: Init::Zeros,
         spectral_norm,
         spectral_eps: SPECTRAL_EPS,
-        batch_norm_eps: 1e-4,
+        batch_norm_eps: BATCH_NORM_EPS,
     }
 }
 

@@ -30,13 +30,13 @@ fn zeros() -> ParamStore {
     ParamStore::new("test", 0, &Device::Cpu).with_weight_init(Some(Init::Zeros))
 }
 
-fn generator_count(a: &Architecture, s: NetworkSizes) -> usize {
+pub(super) fn generator_count(a: &Architecture, s: NetworkSizes) -> usize {
     let store = zeros();
     (a.generator)(&store.root(), s).unwrap();
     store.parameter_count()
 }
 
-fn discriminator_count(a: &Architecture, s: NetworkSizes, heads: &[HeadSpec]) -> usize {
+pub(super) fn discriminator_count(a: &Architecture, s: NetworkSizes, heads: &[HeadSpec]) -> usize {
     let store = zeros();
     Discriminator::new(&store.root(), a, s, heads).unwrap();
     store.parameter_count()
@@ -157,6 +157,7 @@ fn variants() -> Vec<(&'static Architecture, NetworkSizes)> {
                 variants.push((a, NetworkSizes { options, ..s }));
                 variants.push((a, NetworkSizes { options, classes: Some(3), ..s }));
             }
+            variants.push((a, NetworkSizes { channels: 1, ..s }));
             if a.follows.batch_norm {
                 let options = NetworkOptions { batch_norm: BatchNormIn::None, ..DEFAULT };
                 variants.push((a, NetworkSizes { options, ..s }));
@@ -167,7 +168,7 @@ fn variants() -> Vec<(&'static Architecture, NetworkSizes)> {
 }
 
 /// Four latents, the classes 0, 1, 2, 1.
-fn latent(s: NetworkSizes) -> Latent {
+pub(super) fn latent(s: NetworkSizes) -> Latent {
     let z = Stream::new(0, "z").normal(4 * s.z_dim);
     let labels = s.classes.map(|_| Tensor::new(&[0u32, 1, 2, 1], &Device::Cpu).unwrap());
     Latent { z: Tensor::from_vec(z, (4, s.z_dim), &Device::Cpu).unwrap(), labels, noise: None }
@@ -181,10 +182,9 @@ fn every_variant_makes_images_and_every_parameter_has_a_finite_gradient() {
         let d = s.options.discriminator_store(ParamStore::new("discriminator", 1, &Device::Cpu));
         let generator = (a.generator)(&g.root(), s).unwrap();
         let trunk = (a.trunk)(&d.root(), s).unwrap();
-        let x = generator.forward(&latent(s), Pass::Train).unwrap();
-        assert_eq!(x.dims(), [4, 3, s.image_size, s.image_size], "{name}");
-        let largest = x.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-        assert!(largest <= 1.0 && largest > 0.0, "{name}: {largest}");
+        let latent = Latent { noise: a.noise.then_some(7), ..latent(s) };
+        let x = generator.forward(&latent, Pass::Train).unwrap();
+        assert_eq!(x.dims(), [4, s.channels, s.image_size, s.image_size], "{name}");
         let features = trunk.features(&x, Pass::Train).unwrap();
         assert_eq!(features.dims(), [4, trunk.feature_dim()], "{name}");
         let loss = features.sqr().unwrap().mean_all().unwrap();
@@ -196,9 +196,12 @@ fn every_variant_makes_images_and_every_parameter_has_a_finite_gradient() {
             assert!(sum.is_finite(), "{name}: {parameter} has {sum}");
         }
         // In evaluation, from the averages of that one pass.
-        let x = generator.forward(&latent(s), Pass::Eval).unwrap();
-        let sum = x.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        let x = generator.forward(&latent, Pass::Eval).unwrap();
+        let x = x.abs().unwrap();
+        let sum = x.sum_all().unwrap().to_scalar::<f32>().unwrap();
         assert!(sum.is_finite(), "{name}: {sum}");
+        let largest = x.max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(largest <= 1.0 && largest > 0.0, "{name}: {largest}");
     }
 }
 
@@ -208,7 +211,8 @@ fn a_frozen_discriminator_passes_the_gradient_on_and_keeps_none() {
         let name = format!("{} {s:?}", a.name);
         let g = s.options.generator_store(ParamStore::new("generator", 1, &Device::Cpu));
         let d = s.options.discriminator_store(ParamStore::new("discriminator", 1, &Device::Cpu));
-        let x = (a.generator)(&g.root(), s).unwrap().forward(&latent(s), Pass::Train).unwrap();
+        let latent = Latent { noise: a.noise.then_some(7), ..latent(s) };
+        let x = (a.generator)(&g.root(), s).unwrap().forward(&latent, Pass::Train).unwrap();
         let features = (a.trunk)(&d.root(), s).unwrap().features(&x, Pass::Frozen).unwrap();
         let grads = features.sum_all().unwrap().backward().unwrap();
         assert!(d.params().iter().all(|(_, var)| grads.get(var).is_none()), "{name}");

@@ -7,7 +7,9 @@ use ganbench_nn::optim::Rule;
 use ganbench_nn::rng::Stream;
 
 use super::same_start_tests;
-use super::{Budget, EmaPlan, NetworkPlan, SampleRequest, TrainPlan, Trainer, Unit, ZPrior};
+use super::{
+    Budget, EmaPlan, NetworkPlan, RunMark, SampleRequest, TrainPlan, Trainer, Unit, ZPrior,
+};
 use crate::methods::method;
 use crate::networks::{ARCHITECTURES, Architecture};
 
@@ -71,6 +73,26 @@ fn every_architecture_trains_twice_alike() {
 }
 
 #[test]
+fn a_run_that_goes_on_from_a_state_makes_the_steps_it_would_have_made() {
+    for a in ARCHITECTURES {
+        let (images, dir) = (images(a), tempfile::tempdir().unwrap());
+        let trainer = || Trainer::new(&plan(a, "gan"), &images, 2, &Device::Cpu).unwrap();
+        let (mut whole, mut again) = (trainer(), trainer());
+        whole.step().unwrap().unwrap();
+        whole.save(dir.path(), RunMark::default()).unwrap();
+        again.load_newest(dir.path()).unwrap().unwrap();
+        for _ in 0..2 {
+            assert_eq!(
+                whole.step().unwrap().unwrap(),
+                again.step().unwrap().unwrap(),
+                "{}",
+                a.name
+            );
+        }
+    }
+}
+
+#[test]
 fn networks_that_draw_train_with_labels_and_with_all_batches_in_one_pass() {
     for a in ARCHITECTURES.iter().filter(|a| a.noise) {
         for method in ["reacgan", "contrad"] {
@@ -88,7 +110,9 @@ fn only_networks_that_draw_take_a_key_from_the_stream_of_z() {
         // What one batch draws without a key: z, then labels.
         let mut plain = Stream::new(7, "z/generator-step");
         plain.normal(4 * 20);
-        let _: Vec<u64> = (0..4).map(|_| plain.below(2)).collect();
+        for _ in 0..4 {
+            plain.below(2);
+        }
         let key = if a.noise { 2 } else { 0 };
         assert_eq!(trainer.streams.z_g.position(), plain.position() + key, "{}", a.name);
     }

@@ -3,6 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
+use crate::params::ParamStore;
 use crate::rng::Stream;
 
 /// A seeded normal f64 tensor.
@@ -44,4 +45,30 @@ pub fn check(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
         }
     }
     assert!(inputs.iter().all(|x| x.dtype() == DType::F64));
+}
+
+/// Compares the tape's gradient of the scalar `f` with central differences at a few coordinates of each
+/// parameter of an f64 store, relative to that parameter's largest gradient. `step`: so small that nothing
+/// on the way has a kink within it.
+pub fn check_parameters(store: &ParamStore, step: f64, f: impl Fn() -> Result<Tensor>) {
+    let grads = f().unwrap().backward().unwrap();
+    for (name, var) in store.params() {
+        assert_eq!(var.dtype(), DType::F64);
+        let grad = grads.get(&var).unwrap_or_else(|| panic!("{name} got no gradient"));
+        let grad = grad.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let values = var.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+        let largest = grad.iter().fold(1e-12f64, |m, g| m.max(g.abs()));
+        for j in (0..values.len()).step_by((values.len() / 4).max(1)) {
+            let at = |delta: f64| {
+                let mut moved = values.clone();
+                moved[j] += delta;
+                var.set(&Tensor::from_vec(moved, var.dims(), &Device::Cpu).unwrap()).unwrap();
+                f().unwrap().to_scalar::<f64>().unwrap()
+            };
+            let difference = (at(step) - at(-step)) / (2.0 * step);
+            at(0.0);
+            let error = (difference - grad[j]).abs() / largest;
+            assert!(error < 1e-5, "{name}, entry {j}: tape {} difference {difference}", grad[j]);
+        }
+    }
 }

@@ -172,13 +172,17 @@ impl Generator for StyleGenerator {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::network_tests::{SIZES, latent};
+    use super::super::super::tests::{self, PAPER_32};
     use super::super::{CONTRAD, STUDIO};
     use super::*;
     use candle_core::Device;
     use ganbench_nn::params::ParamStore;
 
-    const SMALL: NetworkSizes = NetworkSizes { width: 8, ..SIZES };
+    const SMALL: NetworkSizes = NetworkSizes { width: 8, z_dim: 16, ..PAPER_32 };
+
+    fn latent(noise: Option<u64>) -> Latent {
+        Latent { noise, ..tests::latent(SMALL) }
+    }
 
     /// A generator whose noise is not of strength 0, as it starts.
     fn generator(variant: Variant) -> StyleGenerator {
@@ -200,7 +204,7 @@ mod tests {
     fn a_key_gives_the_same_images_again_and_another_key_others() {
         let g = generator(CONTRAD);
         for pass in [Pass::Eval, Pass::Train] {
-            let of = |key| values(&g.forward(&latent(SMALL, key), pass).unwrap());
+            let of = |key| values(&g.forward(&latent(key), pass).unwrap());
             assert_eq!(of(Some(3)), of(Some(3)));
             assert_ne!(of(Some(3)), of(Some(4)));
             assert_ne!(of(Some(3)), of(None));
@@ -210,7 +214,7 @@ mod tests {
     #[test]
     fn images_behind_it_in_a_batch_do_not_change_an_image() {
         let g = generator(CONTRAD);
-        let whole = latent(SMALL, Some(3));
+        let whole = latent(Some(3));
         let half = Latent { z: whole.z.narrow(0, 0, 2).unwrap(), ..whole.clone() };
         let of = |latent| values(&g.forward(latent, Pass::Eval).unwrap());
         let (whole, half) = (of(&whole), of(&half));
@@ -231,7 +235,7 @@ mod tests {
 
     #[test]
     fn evaluation_and_a_network_without_mixing_use_one_style_for_all_layers() {
-        let of = |variant, pass| generator(variant).styles(&latent(SMALL, Some(3)), pass).unwrap();
+        let of = |variant, pass| generator(variant).styles(&latent(Some(3)), pass).unwrap();
         for (variant, pass, mixes) in [
             (CONTRAD, Pass::Train, true),
             (CONTRAD, Pass::Eval, false),
@@ -246,7 +250,7 @@ mod tests {
     #[test]
     fn truncation_leads_from_the_mean_image_to_the_images() {
         let g = generator(STUDIO);
-        let latent = latent(SMALL, Some(3));
+        let latent = latent(Some(3));
         for _ in 0..3 {
             g.forward(&latent, Pass::Train).unwrap();
         }
@@ -268,9 +272,9 @@ mod tests {
         let g = generator(STUDIO);
         let mean = || g.mapping.mean();
         let at_start = mean();
-        g.forward(&latent(SMALL, Some(3)), Pass::Eval).unwrap();
+        g.forward(&latent(Some(3)), Pass::Eval).unwrap();
         assert_eq!(mean(), at_start);
-        let w = g.styles(&latent(SMALL, Some(3)), Pass::Frozen).unwrap().remove(0);
+        let w = g.styles(&latent(Some(3)), Pass::Frozen).unwrap().remove(0);
         let batch = w.mean(0).unwrap().to_vec1::<f32>().unwrap();
         for (mean, batch) in mean().into_iter().zip(batch) {
             assert!((mean - 0.005 * f64::from(batch)).abs() < 1e-6);

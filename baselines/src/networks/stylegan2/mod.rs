@@ -66,13 +66,13 @@ const STUDIO: Variant = Variant {
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "stylegan2",
     summary: "ContraD's StyleGAN2 for 32x32 images: skip generator, residual discriminator",
-    // Of the heads, which are plain layers in ContraD, from PyTorch's default: U(±1/√fan_in).
     spectral_norm_g: false,
     spectral_norm: false,
     spectral_eps: 1e-12,
     attention: false,
     follows: Follows::NOTHING,
     slope: 0.1,
+    // Of the heads, which are plain layers in ContraD; StudioGAN's are equalised.
     weight_init: Init::TorchDefault,
     bias_init: Init::TorchDefault,
     noise: true,
