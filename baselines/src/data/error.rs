@@ -78,6 +78,8 @@ pub enum DataError {
         "{folder} holds no images; expected PNG, JPEG or WebP files, or one folder of them a class"
     )]
     NoImages { folder: PathBuf },
+    #[error("{folder} has {found} class folders but {name} has {expected} classes")]
+    Classes { folder: PathBuf, found: usize, name: String, expected: usize },
     #[error("class folder {folder} holds no images; fill it or remove it")]
     EmptyClass { folder: PathBuf },
     #[error("{folder} lacks the class folder \"{class}\" that {other} has")]
