@@ -39,15 +39,15 @@ pub enum DataError {
     /// The table does not know the files of a split on the hub.
     #[error(
         "no {split} split of {name} found: looked for {searched}; it is not downloaded, since its files in \
-         {repository} are not pinned; put them at {folder}/{prefix}-*.parquet and give --data DIR"
+         {repository} are not pinned; put them at {files}, or images at \
+         DIR/{name}/{split}/CLASS/, and give --data DIR"
     )]
     NotPinned {
         name: String,
         split: &'static str,
         searched: String,
         repository: String,
-        folder: String,
-        prefix: String,
+        files: String,
     },
     #[error("{folder} holds no {split} split: expected {expected}, found {found}")]
     MissingSplit { folder: PathBuf, split: &'static str, expected: String, found: String },

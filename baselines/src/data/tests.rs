@@ -251,7 +251,8 @@ fn a_set_without_pinned_files_is_not_downloaded() {
         "no test split of imagenet-64 found: looked for \
          DIR/data/imagenet-64/data/validation-*.parquet and DIR/data/imagenet-64/validation-*.parquet; \
          it is not downloaded, since its files in benjamin-paine/imagenet-1k-64x64 are not pinned; put \
-         them at DIR/imagenet-64/data/validation-*.parquet and give --data DIR"
+         them at DIR/imagenet-64/data/validation-*.parquet, or images at DIR/imagenet-64/test/CLASS/, \
+         and give --data DIR"
     );
 }
 
