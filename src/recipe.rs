@@ -11,6 +11,18 @@ use crate::plan::{Plan, PlanError, RowPlan, merge, resolve};
 /// The recipes that come with the program, by table.
 pub const RECIPES: &[(&str, &str)] = &[
     ("table1", include_str!("../baselines/recipes/table1.toml")),
+    ("contrad-table1", include_str!("../baselines/recipes/contrad-table1.toml")),
+    ("contrad-table3", include_str!("../baselines/recipes/contrad-table3.toml")),
+    ("kdd-table1", include_str!("../baselines/recipes/kdd-table1.toml")),
+    ("kdd-table2", include_str!("../baselines/recipes/kdd-table2.toml")),
+    ("kdd-table3", include_str!("../baselines/recipes/kdd-table3.toml")),
+    ("kdd-table4", include_str!("../baselines/recipes/kdd-table4.toml")),
+    ("kdd-table5", include_str!("../baselines/recipes/kdd-table5.toml")),
+    ("kdd-table6", include_str!("../baselines/recipes/kdd-table6.toml")),
+    ("reacgan-cifar10", include_str!("../baselines/recipes/reacgan-cifar10.toml")),
+    ("reacgan-tiny", include_str!("../baselines/recipes/reacgan-tiny.toml")),
+    ("reacgan-figure-norms", include_str!("../baselines/recipes/reacgan-figure-norms.toml")),
+    ("supcon-stability", include_str!("../baselines/recipes/supcon-stability.toml")),
     ("drift", include_str!("../baselines/recipes/drift.toml")),
 ];
 
@@ -28,7 +40,17 @@ pub struct TableHead {
     pub seeds: Vec<u64>,
 }
 
-/// A part of the plan under a name, and what it is at other budgets.
+/// Changes to the plan, and further ones at single budgets.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Changes {
+    #[serde(default)]
+    pub plan: toml::Table,
+    #[serde(default)]
+    pub presets: BTreeMap<String, toml::Table>,
+}
+
+/// A pair of networks.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
@@ -38,6 +60,9 @@ pub struct Variant {
     /// As a recipe's own presets, merged behind them.
     #[serde(default)]
     pub presets: BTreeMap<String, toml::Table>,
+    /// What rows change on these networks only, by row, behind their own changes.
+    #[serde(default)]
+    pub rows: BTreeMap<String, Changes>,
 }
 
 /// A line of the table.
@@ -62,7 +87,8 @@ pub struct Row {
 }
 
 /// A table's recipe. A run's plan is, each changing the one before: the shared plan, its preset of the budget,
-/// the networks and their preset, the row and its preset, the command line's changes.
+/// the networks and their preset, the row and its preset, what the row changes on these networks, the command
+/// line's changes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -179,6 +205,9 @@ impl Recipe {
             apply(Some(&networks.plan), &networks.presets);
         }
         apply(Some(&row.plan), &row.presets);
+        if let Some(changes) = networks.and_then(|networks| networks.rows.get(&row.name)) {
+            apply(Some(&changes.plan), &changes.presets);
+        }
         merge(&mut table, &self.changes);
         let seed = i64::try_from(seed).map_err(|_| PlanError::Value {
             field: "seed",
@@ -258,6 +287,7 @@ mod tests {
             name: "n".into(),
             plan: table("train = { batch = 5, n_dis = 2 }"),
             presets,
+            rows: BTreeMap::new(),
         }];
         recipe.own_rows = vec![Row {
             name: "own".into(),

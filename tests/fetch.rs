@@ -169,7 +169,8 @@ fn what_cannot_be_fetched_or_verified_is_a_usage_error() {
         ),
         (
             &["fetch", "dataset", "cifar11"],
-            "error: unknown dataset \"cifar11\"; known: shapes, cifar10, mnist, or folder:PATH\n",
+            "error: unknown dataset \"cifar11\"; known: shapes, cifar10, mnist, cifar100, tiny-imagenet, \
+             imagenet-64, celeba-hq-128, afhq-512, or folder:PATH\n",
         ),
         (
             &["verify-extractor", "pixels"],

@@ -266,7 +266,7 @@ mod tests {
                 assert!(row.value <= 1.0, "{row:?}");
             }
             assert!(
-                ["cifar10", "cifar100", "tiny-imagenet", "imagenet64"]
+                ["cifar10", "cifar100", "tiny-imagenet", "imagenet-64"]
                     .contains(&row.dataset.as_str())
             );
         }

@@ -107,7 +107,7 @@ pub(super) mod tests {
     use super::*;
     use ganbench_nn::kernels::finite_difference::{check, normal};
 
-    /// ⟨A·x, g⟩ = ⟨x, Aᵀ·g⟩ in f64, and the tape's gradient is that of finite differences.
+    /// ⟨A·x, g⟩ = ⟨x, Aᵀ·g⟩ in f64, and the tape's gradients are those of finite differences.
     pub(crate) fn check_map<M: Affine>(size: Planes, map: impl Fn() -> M) {
         let shape = [1, size.channels, size.height, size.width];
         let (x, g) = (normal(1, &shape), normal(2, &shape));
@@ -123,6 +123,10 @@ pub(super) mod tests {
         );
         assert!((there - back).abs() < 1e-10, "{}: {there} against {back}", M::NAME);
         check(&[x], |v| apply(&v[0], vec![map()]));
+        // The backward pass's own gradient, which gradients of gradients need.
+        check(&[g], |v| {
+            v[0].apply_op1(PerImage { maps: Arc::new(vec![map()]), way: Way::Transposed })
+        });
     }
 
     #[test]

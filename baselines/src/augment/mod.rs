@@ -86,6 +86,43 @@ mod tests {
     }
 
     #[test]
+    fn every_augmentation_takes_grey_and_colour_and_reads_back_from_a_plan() {
+        let all = [
+            Augmentation::None,
+            Augmentation::SimClr(SimClr::default()),
+            Augmentation::SimClr(SimClr::hq()),
+            Augmentation::SimClr(SimClr::afhq()),
+            Augmentation::FlipShift(FlipShift { max_shift: 4 }),
+            Augmentation::Flip(Flip { p: 0.5 }),
+            Augmentation::DiffAug(DiffAug::COLOR_CUTOUT),
+            Augmentation::DiffAug(DiffAug::TRANSLATION_CUTOUT),
+            Augmentation::DiffAug(DiffAug::COLOR_TRANSLATION_CUTOUT),
+            Augmentation::Ada(Ada { p: 0.0 }).with_p(0.9),
+        ];
+        for augmentation in all {
+            for channels in [1, 3] {
+                let x = normal(1, &[4, channels, 32, 24]).to_dtype(DType::F32).unwrap();
+                let draw = || augmentation.apply(&x, &mut Stream::new(0, "augment")).unwrap();
+                let numbers = |t: Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                let y = draw();
+                assert_eq!((y.dims(), y.dtype()), (x.dims(), DType::F32), "{augmentation:?}");
+                let y = numbers(y);
+                assert!(y.iter().all(|v| v.is_finite()), "{augmentation:?}");
+                assert_eq!(y, numbers(draw()), "{augmentation:?}");
+            }
+            let text = toml::to_string(&augmentation).unwrap();
+            assert_eq!(toml::from_str::<Augmentation>(&text).unwrap(), augmentation, "{text}");
+        }
+    }
+
+    /// Plans without blur keep their hash.
+    #[test]
+    fn a_plan_without_blur_does_not_speak_of_it() {
+        let text = toml::to_string(&Augmentation::SimClr(SimClr::default())).unwrap();
+        assert!(!text.contains("blur"), "{text}");
+    }
+
+    #[test]
     fn a_flip_and_whole_pixel_shift_only_moves_pixels() {
         let x = normal(1, &[16, 1, 8, 8]).to_dtype(DType::F32).unwrap();
         let y = Augmentation::FlipShift(FlipShift { max_shift: 2 })

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::decode::Fit;
 use super::{DataError, Split, shapes};
 
 /// One line of `ganbench list datasets`.
@@ -42,6 +43,7 @@ pub(super) struct HubEntry {
     pub channels: usize,
     pub pad_to: Option<usize>,
     pub shrink_to: Option<usize>,
+    pub fit: Option<Fit>,
     pub default_extractor: String,
     class_names: Option<Vec<String>>,
     /// Where there are no names.

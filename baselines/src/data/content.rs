@@ -158,7 +158,7 @@ mod tests {
             .map(|i| u8::from_str_radix(&PNG[2 * i..2 * i + 2], 16).unwrap())
             .collect();
         let output = ImageSize::new(1, 1, 3);
-        let target = Target { height: 1, width: 1, why: "a test", shrink: 1, output };
+        let target = Target { height: 1, width: 1, why: "a test", shrink: 1, fit: None, output };
         let mut content = Content::in_memory(target, labels.len()).unwrap();
         // One at a time: how they are portioned must not show.
         for &label in labels {

@@ -1,13 +1,18 @@
 //! Encoded image bytes to pixels of the size and channels asked for.
 //!
 //! PNG, JPEG and WebP with 8 bits a channel. Grey becomes RGB by repetition; padding is with zeros,
-//! centred; where an entry says so, squares of pixels are averaged. Nothing else is converted: another size, 16 bits a channel, or a pixel that is not opaque is
+//! centred; where an entry says so, squares of pixels are averaged, or images of any size are cropped and
+//! resized. Nothing else is converted: another size, 16 bits a channel, or a pixel that is not opaque is
 //! an error. Orientation tags are not applied (as torchvision reads a folder).
 
 use std::io::Cursor;
 
 use ganbench_nn::images::ImageSize;
-use image::{ColorType, ImageDecoder as _, ImageFormat, ImageReader};
+use image::imageops::{self, FilterType};
+use image::{
+    ColorType, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader, Luma, Pixel, Rgb,
+};
+use serde::Deserialize;
 
 use super::catalogue::HubEntry;
 use super::{DataError, DatasetRequest};
@@ -22,8 +27,23 @@ pub(super) struct Target {
     pub why: &'static str,
     /// Sides of the squares of pixels that are averaged to one before padding; 1 leaves them alone.
     pub shrink: usize,
+    /// Images of any size are made to fit instead.
+    pub fit: Option<Fit>,
     pub output: ImageSize,
 }
+
+/// How an image of any size becomes a square.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Fit {
+    /// The square of the shorter side in the middle (half pixels rounded to even, as torchvision's
+    /// `center_crop`), resized with an antialiasing Lanczos-3 filter: PyTorch-StudioGAN's `CenterCropLongEdge`
+    /// and `--pre_resizer lanczos`.
+    CentreLanczos,
+}
+
+/// The largest side that is read, against headers that lie.
+pub(super) const MAX_SIDE: usize = 8192;
 
 /// What is wrong with an image.
 #[derive(Debug, PartialEq)]
@@ -67,6 +87,7 @@ impl Target {
             width: entry.width,
             why: "the size of the dataset's images",
             shrink: (entry.height / output.0).max(1),
+            fit: None,
             output: ImageSize::new(output.0, output.1, channels),
         })
     }
@@ -88,6 +109,9 @@ pub(super) fn own_size(bytes: &[u8]) -> Result<ImageSize, Fault> {
 
 /// Decodes one image into `out`, `[target.output.height, .width, .channels]`, which holds zeros.
 pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<(), Fault> {
+    if let Some(fit) = target.fit {
+        return decode_fitted(bytes, fit, target, out);
+    }
     if target.shrink > 1 {
         let whole = ImageSize::new(target.height, target.width, target.output.channels);
         let mut pixels = vec![0; whole.bytes()];
@@ -139,6 +163,48 @@ pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<()
         }
     }
     Ok(())
+}
+
+fn decode_fitted(bytes: &[u8], fit: Fit, target: &Target, out: &mut [u8]) -> Result<(), Fault> {
+    let (height, width) = header(bytes)?;
+    if height.max(width) > MAX_SIDE {
+        return reason(format!("is {width}x{height} pixels; at most {MAX_SIDE} a side are read"));
+    }
+    let whole = ImageSize::new(height, width, target.output.channels);
+    let mut pixels = vec![0; whole.bytes()];
+    let as_it_is = Target { height, width, shrink: 1, fit: None, output: whole, ..*target };
+    decode(bytes, &as_it_is, &mut pixels)?;
+    let Fit::CentreLanczos = fit;
+    match whole.channels {
+        1 => fit_square::<Luma<u8>>(whole, pixels, target.output, out),
+        _ => fit_square::<Rgb<u8>>(whole, pixels, target.output, out),
+    }
+    Ok(())
+}
+
+fn fit_square<P: Pixel<Subpixel = u8> + 'static>(
+    size: ImageSize,
+    pixels: Vec<u8>,
+    output: ImageSize,
+    out: &mut [u8],
+) {
+    let (height, width) = (size.height as u32, size.width as u32);
+    let side = height.min(width);
+    let image: Option<ImageBuffer<P, _>> = ImageBuffer::from_raw(width, height, pixels);
+    let image = image.expect("there is a byte for each channel of each pixel");
+    let (left, top) = (half(width - side), half(height - side));
+    let square = imageops::crop_imm(&image, left, top, side, side).to_image();
+    let (width, height) = (output.width as u32, output.height as u32);
+    let fitted = match (width, height) == (side, side) {
+        true => square,
+        false => imageops::resize(&square, width, height, FilterType::Lanczos3),
+    };
+    out.copy_from_slice(fitted.as_raw());
+}
+
+/// Rounded half to even.
+fn half(n: u32) -> u32 {
+    n / 2 + (n % 2) * (n / 2 % 2)
 }
 
 /// Each pixel of `out` is the mean of a square, rounded half up.

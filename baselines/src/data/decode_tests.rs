@@ -6,7 +6,7 @@ use crate::data::fixtures::{encode, pixels};
 const SIZE: ImageSize = ImageSize { height: 5, width: 7, channels: 3 };
 
 fn target(output: ImageSize) -> Target {
-    Target { height: 5, width: 7, why: "a test", shrink: 1, output }
+    Target { height: 5, width: 7, why: "a test", shrink: 1, fit: None, output }
 }
 
 fn run(bytes: &[u8], output: ImageSize) -> Result<Vec<u8>, Fault> {
@@ -137,4 +137,57 @@ fn what_would_need_a_silent_conversion_is_refused() {
     );
     assert_eq!(reason_of(b"not an image", SIZE), "is no PNG, JPEG or WebP image");
     assert_eq!(reason_of(b"", SIZE), "is no PNG, JPEG or WebP image");
+}
+
+#[test]
+fn an_image_that_fits_is_cropped_in_the_middle_and_not_resampled() {
+    let output = ImageSize::new(5, 5, 3);
+    let fit = Target { fit: Some(Fit::CentreLanczos), ..target(output) };
+    let mut out = vec![0; output.bytes()];
+    decode(&encode(3, SIZE, ImageFormat::Png), &fit, &mut out).unwrap();
+    let whole = pixels(3, SIZE);
+    let expected: Vec<u8> =
+        whole.chunks(7 * 3).flat_map(|row| row[3..18].iter().copied()).collect();
+    assert_eq!(out, expected);
+}
+
+#[test]
+fn a_fitted_image_is_that_of_pillow() {
+    // Pillow 13.0.0:
+    //   a = np.array([[[(y * y * 3 + x * 5 + c * 70) % 256 for c in range(3)] for x in range(37)]
+    //                 for y in range(29)], np.uint8)
+    //   Image.fromarray(a).crop((4, 0, 33, 29)).resize((8, 8), Image.LANCZOS)
+    // Pillow's weights are fixed-point numbers, ours f32: a pixel may be off by one.
+    let image = image::RgbImage::from_fn(37, 29, |x, y| {
+        image::Rgb([0, 1, 2].map(|c| ((y * y * 3 + x * 5 + c * 70) % 256) as u8))
+    });
+    let output = ImageSize::new(8, 8, 3);
+    let fit = Target { fit: Some(Fit::CentreLanczos), ..target(output) };
+    let mut out = vec![0; output.bytes()];
+    decode(&png(image), &fit, &mut out).unwrap();
+    let expected: Vec<u8> = (0..PILLOW.len() / 2)
+        .map(|i| u8::from_str_radix(&PILLOW[2 * i..2 * i + 2], 16).unwrap())
+        .collect();
+    let worst = out.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max();
+    assert!(out.len() == expected.len() && worst <= Some(1), "{worst:?}");
+}
+
+const PILLOW: &str = "\
+    1d66be2e7fd14293df56acd869c1af82d53296e00eafd42971ad9d839f8290af649d9b4eac9b3c9f7d4cb0616b974c7b\
+    80816397697c8076906c657d8163926782a6788e81617c8969698a7a7d789d96827d8475658685837889968361807573\
+    777579847365778a6a90998b7378a575628c8e6f69968f82985c88a06fac918284698c55598c6673ae7785798d8d54a1\
+    88549c9f67929c7c8168925853996a6b937e80798b92579260a28c73957a76717b838c66a5897b8d7b927477858b6866";
+
+#[test]
+fn half_pixels_of_a_crop_are_rounded_to_even() {
+    assert_eq!([0, 1, 2, 3, 4, 5, 6, 7].map(half), [0, 0, 1, 2, 2, 2, 3, 4]);
+}
+
+#[test]
+fn a_fitted_image_may_not_claim_more_than_is_read() {
+    let fit = Target { fit: Some(Fit::CentreLanczos), ..target(SIZE) };
+    let wide = png(image::GrayImage::new(8193, 1));
+    let fault = decode(&wide, &fit, &mut vec![0; SIZE.bytes()]).unwrap_err();
+    let expected = "is 8193x1 pixels; at most 8192 a side are read";
+    assert_eq!(fault, Fault::Reason(expected.into()));
 }

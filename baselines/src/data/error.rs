@@ -39,15 +39,15 @@ pub enum DataError {
     /// The table does not know the files of a split on the hub.
     #[error(
         "no {split} split of {name} found: looked for {searched}; it is not downloaded, since its files in \
-         {repository} are not pinned; put them at {folder}/{prefix}-*.parquet and give --data DIR"
+         {repository} are not pinned; put them at {files}, or images at \
+         DIR/{name}/{split}/CLASS/, and give --data DIR"
     )]
     NotPinned {
         name: String,
         split: &'static str,
         searched: String,
         repository: String,
-        folder: String,
-        prefix: String,
+        files: String,
     },
     #[error("{folder} holds no {split} split: expected {expected}, found {found}")]
     MissingSplit { folder: PathBuf, split: &'static str, expected: String, found: String },
@@ -78,6 +78,8 @@ pub enum DataError {
         "{folder} holds no images; expected PNG, JPEG or WebP files, or one folder of them a class"
     )]
     NoImages { folder: PathBuf },
+    #[error("{folder} has {found} class folders but {name} has {expected} classes")]
+    Classes { folder: PathBuf, found: usize, name: String, expected: usize },
     #[error("class folder {folder} holds no images; fill it or remove it")]
     EmptyClass { folder: PathBuf },
     #[error("{folder} lacks the class folder \"{class}\" that {other} has")]

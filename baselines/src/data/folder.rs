@@ -12,16 +12,15 @@ use std::path::{Path, PathBuf};
 use ganbench_nn::images::ImageSize;
 use rayon::prelude::*;
 
+use super::catalogue::HubEntry;
 use super::content::{Content, Row, image_error};
-use super::decode::{Fault, Target, header};
+use super::decode::{Fault, MAX_SIDE, Target, header};
 use super::prepared::{self, Wanted};
 use super::{DataError, Dataset, DatasetRequest, Places, Progress, Split, Stage};
 
 pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 /// Of each class, every so manieth image is for testing.
 const TEST_EVERY: usize = 10;
-/// The largest side that is read, against headers that lie.
-const MAX_SIDE: usize = 8192;
 
 pub(super) fn load(
     path: &Path,
@@ -30,23 +29,74 @@ pub(super) fn load(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Dataset, DataError> {
     let split = find_split(path, request.split)?;
-    let mut images = split.in_turns();
-    images.truncate(request.limit.unwrap_or(usize::MAX));
+    let images = images(&split, request);
     let first = images.first().ok_or(DataError::NoImages { folder: path.to_owned() })?;
     let target = target(&first.file, request)?;
-    let files: Vec<_> = images.iter().map(|image| image.file.clone()).collect();
-    let wanted = Wanted {
-        name: "folder",
-        split: request.split,
-        origin: path,
-        files: &files,
-        target,
-        images: images.len(),
-    };
-    let (images, sha256) =
-        prepared::images(places, &wanted, &mut |content| fill(content, &images, progress))?;
-    let class_names = split.classes.into_iter().filter_map(|class| class.name).collect();
-    Ok(Dataset { name: "folder".into(), split: request.split, images, class_names, sha256 })
+    let set = Set { name: "folder", path, classes: split, images, target };
+    set.load(request, places, progress)
+}
+
+/// `PATH/train/` and `PATH/test/` or `PATH/val/` as the dataset of an entry, whose sizes and number of classes
+/// they must have.
+pub(super) fn load_entry(
+    entry: &HubEntry,
+    path: &Path,
+    request: &DatasetRequest,
+    places: &Places,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Dataset, DataError> {
+    let target = Target { fit: entry.fit, ..Target::of_entry(entry, request)? };
+    let split = find_split(path, request.split)?;
+    let classes = split.classes.iter().filter(|class| class.name.is_some()).count();
+    if classes != entry.classes() {
+        return Err(DataError::Classes {
+            folder: split.folder,
+            found: classes,
+            name: entry.name.clone(),
+            expected: entry.classes(),
+        });
+    }
+    let images = images(&split, request);
+    Set { name: &entry.name, path, classes: split, images, target }.load(request, places, progress)
+}
+
+fn images(split: &Classes, request: &DatasetRequest) -> Vec<Image> {
+    let mut images = split.in_turns();
+    images.truncate(request.limit.unwrap_or(usize::MAX));
+    images
+}
+
+/// A split that is ready to be read.
+struct Set<'a> {
+    name: &'a str,
+    path: &'a Path,
+    classes: Classes,
+    images: Vec<Image>,
+    target: Target,
+}
+
+impl Set<'_> {
+    fn load(
+        self,
+        request: &DatasetRequest,
+        places: &Places,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Dataset, DataError> {
+        let files: Vec<_> = self.images.iter().map(|image| image.file.clone()).collect();
+        let wanted = Wanted {
+            name: self.name,
+            split: request.split,
+            origin: self.path,
+            files: &files,
+            target: self.target,
+            images: self.images.len(),
+        };
+        let (images, sha256) = prepared::images(places, &wanted, &mut |content| {
+            fill(content, &self.images, progress)
+        })?;
+        let class_names = self.classes.classes.into_iter().filter_map(|class| class.name).collect();
+        Ok(Dataset { name: self.name.into(), split: request.split, images, class_names, sha256 })
+    }
 }
 
 fn fill(
@@ -82,6 +132,7 @@ fn target(first: &Path, request: &DatasetRequest) -> Result<Target, DataError> {
         width: MAX_SIDE,
         why: "the largest that is read",
         shrink: 1,
+        fit: None,
         output: ImageSize::new(MAX_SIDE, MAX_SIDE, 3),
     };
     let (height, width) =
@@ -101,7 +152,7 @@ fn target(first: &Path, request: &DatasetRequest) -> Result<Target, DataError> {
         return Err(DataError::Channels { name: request.name.clone(), channels, known: "1, 3" });
     }
     let output = ImageSize::new(height, width, channels);
-    Ok(Target { height, width, why: "the size of the first image", shrink: 1, output })
+    Ok(Target { height, width, why: "the size of the first image", shrink: 1, fit: None, output })
 }
 
 /// The files of one class in order.

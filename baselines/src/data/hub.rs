@@ -32,8 +32,12 @@ pub(super) fn find(
             split: split.as_str(),
             searched: searched.join(", "),
             repository: entry.repository.clone(),
-            folder: format!("DIR/{}/{}", entry.name, entry.folder),
-            prefix: entry.file_prefix(split).to_owned(),
+            files: format!(
+                "DIR/{}/{}/{}-*.parquet",
+                entry.name,
+                entry.folder,
+                entry.file_prefix(split)
+            ),
         });
     }
     let hub = Hub::new(places, entry)?;

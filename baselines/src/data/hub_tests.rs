@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::data::fixtures::{Table, no_places};
-use crate::data::{catalogue, hex};
+use crate::data::{DatasetRequest, catalogue, decode, hex, parquet};
 
 const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -141,9 +141,10 @@ impl Toy {
             width = 32
             channels = 3
             default_extractor = "small-cifar10"
-            class_names = ["a"]
+            classes = 10
+            test_prefix = "valid"
             files.train = [{{ name = "train-0.parquet"{pin} }}]
-            files.test = []
+            files.test = [{{ name = "valid-0.parquet" }}]
             "#
         );
         let entry = catalogue::parse(&table).unwrap().remove(0);
@@ -207,6 +208,20 @@ fn the_first_use_records_the_hash_and_the_second_needs_no_network() {
     assert_eq!(std::fs::read_to_string(toy.record()).unwrap().trim(), sha256(&toy.content));
     drop(server);
     assert_eq!(read(&toy.find(NOWHERE).unwrap()), toy.content);
+}
+
+#[test]
+fn a_split_of_another_name_is_downloaded_and_read() {
+    let toy = Toy::new(None);
+    let server = Server::new(&toy.content, "some-etag", 0);
+    let mut places = no_places(toy.folder.path());
+    (places.endpoint, places.offline) = (server.endpoint.clone(), false);
+    let files = find(&places, &toy.entry, Split::Test, Vec::new(), &mut |_| {}).unwrap();
+    assert!(files[0].ends_with("data/valid-0.parquet"), "{files:?}");
+    let request = DatasetRequest::new("toy", Split::Test);
+    let target = decode::Target::of_entry(&toy.entry, &request).unwrap();
+    let set = parquet::load(&toy.entry, &files, target, &request, &places, &mut |_| {}).unwrap();
+    assert_eq!((set.images.len(), set.class_names.len()), (20, 10));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! `shapes` is drawn and needs no data. The datasets of `data/hub.toml` are Parquet files in Hugging
 //! Face layout, looked for in this order: `--data DIR` (and nowhere else where it is given),
-//! `$GANBENCH_DATA/<name>/`, the hub cache, the hub itself. `folder:PATH` is a folder of image files.
+//! `$GANBENCH_DATA/<name>/`, the hub cache, the hub itself. A folder `<name>/` may also hold image files, in
+//! `train/CLASS/` and `val/CLASS/` or `test/CLASS/`. `folder:PATH` is any folder of image files.
 //!
 //! Sets of [`Places::mapped_bytes`] and more are decoded once into a file that is mapped (`prepared.rs`), so
 //! that the largest need no more memory than a block of their images; smaller ones sit in memory.
@@ -39,6 +40,7 @@ use serde::{Deserialize, Serialize};
 pub use catalogue::{DatasetInfo, datasets, default_extractor};
 pub use error::DataError;
 pub use hash::hex;
+use places::Found;
 pub use places::Places;
 
 /// Which part of a dataset.
@@ -183,8 +185,10 @@ pub fn load_from(
     }
     let entry = catalogue::hub_entry(&request.name)?;
     let target = decode::Target::of_entry(entry, request)?;
-    let files = places.find(entry, request, progress)?;
-    parquet::load(entry, &files, target, request, places, progress)
+    match places.find(entry, request, progress)? {
+        Found::Shards(files) => parquet::load(entry, &files, target, request, places, progress),
+        Found::Folder(path) => folder::load_entry(entry, &path, request, places, progress),
+    }
 }
 
 fn shapes_spec(request: &DatasetRequest) -> Result<shapes::ShapesSpec, DataError> {

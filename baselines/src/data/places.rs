@@ -20,8 +20,8 @@ pub struct Places {
     pub cache: Option<PathBuf>,
     /// Of the hub: `$HF_ENDPOINT` or `https://huggingface.co`.
     pub endpoint: String,
-    /// A set whose pixels have so many bytes is kept as a file under `cache` and mapped: 256 MiB, half of which
-    /// is CIFAR-10.
+    /// A set whose pixels have so many bytes is kept as a file under `cache` and mapped: 256 MiB, well above
+    /// CIFAR-10.
     pub mapped_bytes: u64,
     /// `$HF_HUB_OFFLINE` is set to something other than 0: nothing is downloaded.
     pub offline: bool,
@@ -49,13 +49,13 @@ impl Places {
         }
     }
 
-    /// The shards of a split in row order, downloaded where need be.
+    /// The files of a split, downloaded where need be.
     pub(super) fn find(
         &self,
         entry: &HubEntry,
         request: &DatasetRequest,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Vec<PathBuf>, DataError> {
+    ) -> Result<Found, DataError> {
         if let Some(root) = &request.root {
             return in_root(root, entry, request.split)?.ok_or_else(|| DataError::WrongRoot {
                 name: entry.name.clone(),
@@ -69,13 +69,21 @@ impl Places {
         }
         let mut searched = Vec::new();
         if let Some(root) = &self.data {
-            if let Some(files) = in_root(root, entry, request.split)? {
-                return Ok(files);
+            if let Some(found) = in_root(root, entry, request.split)? {
+                return Ok(found);
             }
             searched.push(expected_files(root, entry, request.split));
         }
-        hub::find(self, entry, request.split, searched, progress)
+        hub::find(self, entry, request.split, searched, progress).map(Found::Shards)
     }
+}
+
+/// A split.
+pub(super) enum Found {
+    /// Parquet files in row order.
+    Shards(Vec<PathBuf>),
+    /// A folder that holds `train/`.
+    Folder(PathBuf),
 }
 
 /// `DIR/<name>/<folder>/`, as the repository has it, then `DIR/<name>/`.
@@ -93,9 +101,10 @@ fn expected_files(root: &Path, entry: &HubEntry, split: Split) -> String {
         .join(" and ")
 }
 
-/// The shards under a root, or none where it does not hold the dataset. A folder that holds the other
-/// split only is an error: the two must come from the same copy.
-fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Vec<PathBuf>>, DataError> {
+/// The shards under a root, else the folder `DIR/<name>/` where that has a `train/`, or none where the root
+/// does not hold the dataset. A folder that holds the other split only is an error: the two must come from
+/// the same copy.
+fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Found>, DataError> {
     for folder in folders(root, entry) {
         if !folder.is_dir() {
             continue;
@@ -110,7 +119,8 @@ fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Vec<Pat
         let shards: Vec<_> = names.iter().filter(|n| n.starts_with(&prefix)).cloned().collect();
         if !shards.is_empty() {
             check_complete(&folder, &shards, entry, split)?;
-            return Ok(Some(shards.iter().map(|name| folder.join(name)).collect()));
+            let shards = shards.iter().map(|name| folder.join(name)).collect();
+            return Ok(Some(Found::Shards(shards)));
         }
         if !names.is_empty() {
             return Err(DataError::MissingSplit {
@@ -121,7 +131,8 @@ fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Vec<Pat
             });
         }
     }
-    Ok(None)
+    let of_name = root.join(&entry.name);
+    Ok(of_name.join(Split::Train.as_str()).is_dir().then_some(Found::Folder(of_name)))
 }
 
 /// Names of the form `train-00000-of-00003.parquet` say how many there are.

@@ -179,6 +179,46 @@ fn every_entry_is_read_from_files_in_the_layout_of_its_repository() {
 }
 
 #[test]
+fn a_set_of_the_table_is_read_from_class_folders_too() {
+    let root = tempfile::tempdir().unwrap();
+    let size = ImageSize::new(512, 512, 3);
+    for (split, n) in [("train", 2), ("val", 1)] {
+        for (label, class) in ["cat", "dog", "wild"].into_iter().enumerate() {
+            let folder = root.path().join("afhq-512").join(split).join(class);
+            std::fs::create_dir_all(&folder).unwrap();
+            for i in 0..n {
+                let bytes = encode(10 * label + i, size, ImageFormat::Png);
+                std::fs::write(folder.join(format!("{i}.png")), bytes).unwrap();
+            }
+        }
+    }
+    let set = load_root(root.path(), train("afhq-512")).unwrap();
+    assert_eq!((set.name.as_str(), set.images.len(), set.images.size), ("afhq-512", 6, size));
+    assert_eq!(set.class_names, ["cat", "dog", "wild"]);
+    assert_eq!(set.images.labels, Some(vec![0, 1, 2, 0, 1, 2]));
+    assert_eq!(set.images.image(4), pixels(11, size));
+    let test = load_root(root.path(), DatasetRequest::new("afhq-512", Split::Test)).unwrap();
+    assert_eq!(test.images.image(1), pixels(10, size));
+
+    let folder = root.path().join("afhq-512/train");
+    std::fs::write(folder.join("dog/0.png"), encode(0, SMALL, ImageFormat::Png)).unwrap();
+    assert_eq!(
+        message(load_root(root.path(), train("afhq-512")), root.path()),
+        "DIR/afhq-512/train/dog/0.png is 6x4 pixels but 512x512 were expected (the size of the \
+         dataset's images); resize the images first"
+    );
+    for split in ["train", "val"] {
+        std::fs::remove_dir_all(root.path().join("afhq-512").join(split).join("wild")).unwrap();
+    }
+    assert_eq!(
+        message(load_root(root.path(), train("afhq-512")), root.path()),
+        "DIR/afhq-512/train has 2 class folders but afhq-512 has 3 classes"
+    );
+}
+
+const SMALL: ImageSize = ImageSize { height: 4, width: 6, channels: 3 };
+
+#[test]
 fn celeba_hq_is_the_mean_of_four_pixels() {
     let root = tempfile::tempdir().unwrap();
     let size = ImageSize::new(256, 256, 3);
@@ -211,7 +251,8 @@ fn a_set_without_pinned_files_is_not_downloaded() {
         "no test split of imagenet-64 found: looked for \
          DIR/data/imagenet-64/data/validation-*.parquet and DIR/data/imagenet-64/validation-*.parquet; \
          it is not downloaded, since its files in benjamin-paine/imagenet-1k-64x64 are not pinned; put \
-         them at DIR/imagenet-64/data/validation-*.parquet and give --data DIR"
+         them at DIR/imagenet-64/data/validation-*.parquet, or images at DIR/imagenet-64/test/CLASS/, \
+         and give --data DIR"
     );
 }
 

@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(fid(&key("contrad-table1", "snresnet18"), "contrad").unwrap(), "9.86");
         assert_eq!(fid(&key("kdd-table2", "biggan-cifar"), "kdd-da7").unwrap(), "5.713");
         assert_eq!(fid(&key("table1", "sndcgan"), "gan"), None);
-        let imagenet = TableKey { dataset: "imagenet64".into(), ..key("kdd-table5", "sagan64") };
+        let imagenet = TableKey { dataset: "imagenet-64".into(), ..key("kdd-table5", "sagan64") };
         assert_eq!(fid(&imagenet, "joint-gamma0.5-stale").unwrap(), "9.450");
         assert!(Published::default().sentences(str::to_string).is_empty());
     }

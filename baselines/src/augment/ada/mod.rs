@@ -5,7 +5,7 @@
 //! `training/augment.py`).
 //!
 //! Every transformation is made with probability p, each with a draw of its own. All of geometry is one
-//! matrix and one resampling ([`warp`]), all of colour one matrix; results may leave [−1, 1], as there.
+//! matrix and one resampling (`warp.rs`), all of colour one matrix; results may leave [−1, 1], as there.
 //! On one channel brightness, contrast and luma flip act through the mean over RGB, as there; hue and
 //! saturation are not drawn.
 //!

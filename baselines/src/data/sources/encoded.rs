@@ -59,7 +59,8 @@ pub(super) fn decode_sized(
     name: &str,
 ) -> Result<Image, SourceError> {
     let why = "the size in its header";
-    let target = Target { height: size.height, width: size.width, why, shrink: 1, output: size };
+    let target =
+        Target { height: size.height, width: size.width, why, shrink: 1, fit: None, output: size };
     let mut pixels = vec![0; size.bytes()];
     decode(bytes, &target, &mut pixels).map_err(|fault| error(fault, name))?;
     Ok(Image { size, pixels, label })
