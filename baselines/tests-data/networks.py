@@ -1,4 +1,4 @@
-"""Images, features and gradient norms of the residual networks from an independent implementation, PyTorch f64.
+"""Images, features and gradient norms of residual and DCGAN networks from an independent implementation, PyTorch f64.
 
     python networks.py > networks.json      (torch 2.9.0)
 
@@ -178,6 +178,36 @@ def snresnet18(net, x):
     return F.avg_pool2d(x, 4).flatten(1)
 
 
+def deep_conv(net, z):
+    h = net.linear("fc", z, 8 * W * 16).view(4, 8 * W, 4, 4)
+    for i, c in enumerate((4 * W, 2 * W, W)):
+        h = F.relu(net.bn(f"bn.{i}", net.up(f"up.{i}", h, c, 4, 2)))
+    return torch.tanh(net.conv("out", h, 3, 3))
+
+
+def deep_conv_trunk(net, x):
+    for i, (c, k, stride) in enumerate(((1, 3, 1), (1, 4, 2), (2, 3, 1), (2, 4, 2), (4, 3, 1), (4, 4, 2), (8, 3, 1))):
+        x = net.conv(f"conv.{i}", x, c * W, k, stride=stride, pad=1)
+        x = F.relu(x if net.sn else net.bn(f"bn.{i}", x))
+    return x.sum((2, 3))
+
+
+def dcgan(net, z):
+    h = z.view(4, Z, 1, 1)
+    for i, c in enumerate((4 * W, 2 * W, W)):
+        w = net.weight(f"up.{i}", (h.shape[1], c, 4, 4), rows=1)
+        h = F.relu(net.bn(f"bn.{i}", F.conv_transpose2d(h, w, None, 2 if i else 1, 1 if i else 0)))
+    return torch.tanh(net.up("out", h, 3, 4, 2))
+
+
+def dcgan_trunk(net, x):
+    x = F.leaky_relu(net.conv("conv.0", x, W, 4, stride=2, pad=1), 0.2)
+    for i, c in enumerate((2 * W, 4 * W)):
+        x = net.conv(f"conv.{i + 1}", x, c, 4, bias=False, stride=2, pad=1)
+        x = F.leaky_relu(net.bn(f"bn.{i + 1}", x), 0.2)
+    return x.flatten(1)
+
+
 def case(g_sn, d_sn, bn_eps, generate, trunk):
     g, d = Net(g_sn, bn_eps), Net(d_sn, bn_eps)
     i, j = torch.meshgrid(torch.arange(4.0), torch.arange(float(Z)), indexing="ij")
@@ -218,4 +248,7 @@ print(json.dumps({
     "sagan64": biggan([16 * W, 16 * W, 8 * W, 4 * W, 2 * W], 3, [W, 2 * W, 4 * W, 8 * W, 16 * W], 4, 1),
     "snresnet18": case(False, True, 1e-5, sndcgan, snresnet18),
     "snresnet18_spectral_generator": case(True, True, 1e-5, sndcgan, snresnet18),
+    "deep_conv": case(False, False, 1e-4, deep_conv, deep_conv_trunk),
+    "deep_conv_spectral": case(True, True, 1e-4, deep_conv, deep_conv_trunk),
+    "dcgan": case(False, False, 1e-5, dcgan, dcgan_trunk),
 }, indent=1))

@@ -1,4 +1,4 @@
-//! The residual networks, images, features and gradients, against an independent implementation in PyTorch:
+//! The residual networks and the DCGANs, images, features and gradients, against an independent implementation in PyTorch:
 //! `tests-data/networks.py`, which made `tests-data/networks.json`.
 
 use std::collections::BTreeMap;
@@ -134,4 +134,18 @@ fn snresnet18_agrees_with_pytorch() {
     agrees("snresnet18", a, OWN, None);
     let options = NetworkOptions { spectral_norm_g: Some(true), ..OWN };
     agrees("snresnet18_spectral_generator", a, options, None);
+}
+
+#[test]
+fn deep_conv_agrees_with_pytorch() {
+    let a = &deep_conv::ARCHITECTURE;
+    agrees("deep_conv", a, OWN, None);
+    let spectral = Some(true);
+    let options = NetworkOptions { spectral_norm_g: spectral, spectral_norm_d: spectral, ..OWN };
+    agrees("deep_conv_spectral", a, options, None);
+}
+
+#[test]
+fn dcgan_agrees_with_pytorch() {
+    agrees("dcgan", &dcgan::ARCHITECTURE, OWN, None);
 }
