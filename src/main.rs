@@ -19,6 +19,7 @@ mod report;
 mod results;
 mod run_folder;
 mod session;
+mod stability;
 mod sweep;
 
 use std::process::ExitCode;

@@ -14,6 +14,7 @@ use crate::fairness::{self, Compared, Comparison};
 use crate::generators::load_generator;
 use crate::plan::Plan;
 use crate::run_folder::RunFolder;
+use crate::stability::{self, Stability, SteadyRun};
 
 /// Characters a line of the tables on stdout.
 const TEXT_WIDTH: usize = 140;
@@ -51,8 +52,11 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
     let comparison = fairness::compare(&compared.collect::<Vec<_>>());
     let mut rows = Vec::new();
     let (mut losses, mut gradient_norms, mut d_outputs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all_records: Vec<Vec<StepRecord>> = Vec::new();
+    let several = several_networks(plans.iter().map(|(plan, _)| plan));
     for (i, (plan, run)) in plans.iter().enumerate() {
         let method = &comparison.methods[i];
+        let group = if several { plan.train.network.architecture.as_str() } else { "" };
         let of_table = |row: &ResultRow| ResultRow { method: method.clone(), ..row.clone() };
         rows.extend(scores[i].iter().map(of_table));
         let records = run.records()?;
@@ -62,17 +66,21 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         let names = names.into_iter().filter(|name| !name.ends_with("_loss"));
         let loss_terms =
             names.map(|name| term(&name.clone(), &records, |r| r.losses.get(&name).copied()));
-        losses.push(curves(method, plan, loss_terms.collect()));
+        losses.push(curves(method, group, plan, loss_terms.collect()));
         let norms = vec![
             term("D", &records, |r| Some(r.d_grad_norm)),
             term("G", &records, |r| Some(r.g_grad_norm)),
+            term("D's class table", &records, |r| r.d_class_grad_norm),
+            term("features of reals (length)", &records, |r| r.d_feature_norm),
         ];
-        gradient_norms.push(curves(method, plan, norms));
+        gradient_norms.push(curves(method, group, plan, norms));
         let outputs =
             vec![term("real", &records, |r| r.d_real), term("fake", &records, |r| r.d_fake)];
-        d_outputs.push(curves(method, plan, outputs));
+        d_outputs.push(curves(method, group, plan, outputs));
+        all_records.push(records);
     }
     let grids = grids(&plans, &comparison)?;
+    let stability = stability(&plans, &comparison, &scores, &all_records);
     let title = plans.first().map_or("runs", |(plan, _)| plan.table.as_str());
     let text = written(&ReportInput {
         title,
@@ -83,6 +91,7 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         gradient_norms: &gradient_norms,
         d_outputs: &d_outputs,
         grids: &grids,
+        sections: &[stability],
         command,
         out_dir: out,
     })?;
@@ -108,6 +117,7 @@ pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
         gradient_norms: &[],
         d_outputs: &[],
         grids: &[],
+        sections: &[],
         command: None,
         out_dir: out,
     })?;
@@ -121,31 +131,69 @@ fn written(input: &ReportInput<'_>) -> Result<String> {
     Ok(tables.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n"))
 }
 
+/// The section on how steadily each row trained, on each pair of networks.
+fn stability(
+    plans: &[(Plan, &RunFolder)],
+    comparison: &Comparison,
+    scores: &[Vec<ResultRow>],
+    records: &[Vec<StepRecord>],
+) -> String {
+    let several = several_networks(plans.iter().map(|(plan, _)| plan));
+    let label = |i: usize| {
+        let method = &comparison.methods[i];
+        let label = comparison.labels.iter().find(|l| l.method == *method);
+        let label = label.map_or(method.as_str(), |l| l.label.as_str());
+        match several {
+            true => format!("{label}, {}", plans[i].0.train.network.architecture),
+            false => label.to_string(),
+        }
+    };
+    let mut rows: Vec<(String, Vec<SteadyRun<'_>>)> = Vec::new();
+    for i in 0..plans.len() {
+        let run = SteadyRun { rows: &scores[i], records: &records[i] };
+        match rows.iter_mut().find(|(other, _)| *other == label(i)) {
+            Some((_, runs)) => runs.push(run),
+            None => rows.push((label(i), vec![run])),
+        }
+    }
+    let rows: Vec<Stability> =
+        rows.iter().map(|(label, runs)| Stability::of(label, runs)).collect();
+    stability::markdown(&rows)
+}
+
+/// Whether the runs are of more than one pair of networks: then each has figures of its own.
+fn several_networks<'a>(plans: impl Iterator<Item = &'a Plan>) -> bool {
+    let names: BTreeSet<&str> = plans.map(|p| p.train.network.architecture.as_str()).collect();
+    names.len() > 1
+}
+
 fn term(name: &str, records: &[StepRecord], value: impl Fn(&StepRecord) -> Option<f64>) -> Term {
     let points =
         records.iter().filter_map(|r| Some(CurvePoint { kimg: r.real_kimg, value: value(r)? }));
     Term { name: name.into(), points: points.collect() }
 }
 
-fn curves(method: &str, plan: &Plan, terms: Vec<Term>) -> Curves {
+fn curves(method: &str, group: &str, plan: &Plan, terms: Vec<Term>) -> Curves {
     let terms = terms.into_iter().filter(|t| !t.points.is_empty()).collect();
-    Curves { method: method.to_string(), seed: plan.train.seed, terms }
+    let (group, method) = (group.to_string(), method.to_string());
+    Curves { group, method, seed: plan.train.seed, terms }
 }
 
 /// One grid a data set and seed: every method's averaged generator at the same noise, the first seed only.
 fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<SampleGrid>> {
     let mut grids: Vec<SampleGrid> = Vec::new();
     let Some((first, _)) = plans.first() else { return Ok(grids) };
-    let mut done: Vec<String> = Vec::new();
+    let several = several_networks(plans.iter().map(|(plan, _)| plan));
+    let key = |plan: &Plan| (plan.dataset.sha256.clone(), plan.train.network.architecture.clone());
+    let mut done: Vec<(String, String)> = Vec::new();
     for (plan, _) in plans {
-        let dataset = &plan.dataset.sha256;
-        if done.contains(dataset) {
+        if done.contains(&key(plan)) {
             continue;
         }
-        done.push(dataset.clone());
+        done.push(key(plan));
         let mut blocks = Vec::new();
         for ((other, run), method) in plans.iter().zip(&comparison.methods) {
-            if other.dataset.sha256 != *dataset || other.train.seed != first.train.seed {
+            if key(other) != key(plan) || other.train.seed != first.train.seed {
                 continue;
             }
             let label = comparison.labels.iter().find(|l| l.method == *method);
@@ -156,8 +204,15 @@ fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<Sa
         }
         if !blocks.is_empty() {
             let title = format!(
-                "{} on {}, seed {}, last checkpoint",
-                plan.table, plan.dataset.name, first.train.seed
+                "{} on {}{}, seed {}, last checkpoint",
+                plan.table,
+                plan.dataset.name,
+                if several {
+                    format!(", {}", plan.train.network.architecture)
+                } else {
+                    String::new()
+                },
+                first.train.seed
             );
             grids.push(SampleGrid { title, blocks, columns: 4 });
         }

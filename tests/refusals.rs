@@ -113,7 +113,21 @@ fn an_instruction_set_that_the_machine_has_not_is_refused() {
 #[test]
 fn lists_name_every_method_and_read_as_json() {
     let methods = ok(&["list", "methods"]);
-    for name in ["gan", "hinge", "contrad", "kdd", "kdd-joint", "reacgan", "supcon"] {
+    let names = [
+        "gan",
+        "hinge",
+        "lsgan",
+        "diffaug",
+        "contrad",
+        "kdd",
+        "kdd-joint",
+        "acgan",
+        "projection",
+        "contragan",
+        "reacgan",
+        "supcon",
+    ];
+    for name in names {
         assert!(methods.lines().any(|l| l.starts_with(&format!("{name} "))), "{methods}");
     }
     for what in

@@ -26,6 +26,8 @@ pub struct MetricName {
     full: String,
 }
 
+const LINEAR_CACHED: &str = "linear_accuracy_cached";
+
 struct Known {
     name: &'static str,
     title: &'static str,
@@ -51,8 +53,8 @@ const KNOWN: &[Known] = &[
         decimals: 2,
     },
     Known {
-        name: "linear_accuracy_cached4_percent",
-        title: "Linear acc. (4 cached) %",
+        name: LINEAR_CACHED,
+        title: "Linear acc. (cached) %",
         direction: Direction::Higher,
         decimals: 2,
     },
@@ -80,7 +82,10 @@ impl MetricName {
     }
 
     fn known(&self) -> Option<(usize, &'static Known)> {
-        KNOWN.iter().enumerate().find(|(_, known)| known.name == self.base())
+        // `linear_accuracy_cached4_percent`: of four cached epochs.
+        let cached = self.base().starts_with(LINEAR_CACHED);
+        let name = if cached { LINEAR_CACHED } else { self.base() };
+        KNOWN.iter().enumerate().find(|(_, known)| known.name == name)
     }
 
     /// The name before `@` as a paper prints it.

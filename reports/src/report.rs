@@ -37,6 +37,8 @@ pub struct ReportInput<'a> {
     /// Means of D's outputs on reals and on fakes of each run.
     pub d_outputs: &'a [Curves],
     pub grids: &'a [SampleGrid],
+    /// Further sections of the page, as Markdown.
+    pub sections: &'a [String],
     /// The command that makes this report again.
     pub command: Option<&'a str>,
     /// Written to: `table.md`, `table.tex`, `table.csv`, `report.md`, `plots/`.
@@ -108,9 +110,18 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
         ("gradient-norms", "Gradient norms", input.gradient_norms, CurveLayout::Term, true),
         ("d-outputs", "Outputs of D", input.d_outputs, CurveLayout::Method, false),
     ] {
-        let figure = CurveFigure { title, curves, labels: input.methods, layout, log };
-        if let Some(drawing) = figure.drawing() {
-            writer.figure(&mut page, name, title, &drawing)?;
+        for group in curve_groups(curves) {
+            let of_group: Vec<Curves> =
+                curves.iter().filter(|c| c.group == group).cloned().collect();
+            let (name, title) = match group {
+                "" => (name.to_string(), title.to_string()),
+                group => (file_name(&format!("{name}-{group}")), format!("{title}, {group}")),
+            };
+            let (title, curves, labels) = (title.as_str(), of_group.as_slice(), input.methods);
+            let figure = CurveFigure { title, curves, labels, layout, log };
+            if let Some(drawing) = figure.drawing() {
+                writer.figure(&mut page, &name, title, &drawing)?;
+            }
         }
     }
     for (i, grid) in input.grids.iter().enumerate() {
@@ -119,6 +130,9 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
             _ => format!("samples-{}", i + 1),
         };
         writer.figure(&mut page, &name, &grid.title, &grid.drawing()?)?;
+    }
+    for section in input.sections {
+        let _ = write!(page, "\n{section}");
     }
     push_reported(&mut page, &tables)?;
     if let Some(command) = input.command {
@@ -130,6 +144,17 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
     );
     writer.write("report.md", page.as_bytes())?;
     Ok(writer.paths)
+}
+
+/// The groups of the curves, each once, in their order.
+fn curve_groups(curves: &[Curves]) -> Vec<&str> {
+    let mut groups: Vec<&str> = Vec::new();
+    for curves in curves {
+        if !groups.contains(&curves.group.as_str()) {
+            groups.push(&curves.group);
+        }
+    }
+    groups
 }
 
 /// `gan (2)` is gan under its second plan.

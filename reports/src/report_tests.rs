@@ -17,6 +17,7 @@ fn input<'a>(
         gradient_norms: &[],
         d_outputs: &[],
         grids,
+        sections: &[],
         command: Some("ganbench reproduce table1"),
         out_dir,
     }

@@ -31,6 +31,8 @@ pub struct Term {
 /// The quantities of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curves {
+    /// Runs of one group share figures, those of several do not; empty where there is one.
+    pub group: String,
     pub method: String,
     pub seed: u64,
     pub terms: Vec<Term>,

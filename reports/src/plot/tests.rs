@@ -85,7 +85,7 @@ pub(crate) fn demo_curves(seeds: u64) -> (Vec<Curves>, Vec<Curves>, Vec<Curves>)
                 })
                 .collect(),
         };
-        let run = |terms| Curves { method: method.to_string(), seed, terms };
+        let run = |terms| Curves { group: String::new(), method: method.to_string(), seed, terms };
         let of_losses =
             names.iter().enumerate().map(|(i, n)| term(n, 2.0 - i as f64, 0.7, 0.5)).collect();
         losses.push(run(of_losses));
@@ -291,6 +291,7 @@ fn ticks_are_round_and_inside() {
 fn curves_without_values_make_no_figure() {
     assert!(score_curves(&[row()], &[]).unwrap().is_none());
     let nothing = Curves {
+        group: String::new(),
         method: "gan".into(),
         seed: 0,
         terms: vec![Term {

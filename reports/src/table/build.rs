@@ -70,9 +70,11 @@ impl Table {
                     })
                     .collect::<Result<Vec<_>, _>>()?,
             );
+            // A metric that only another checkpoint has is no gap in this one.
+            let measured = ordered(finals(checkpoint).map(|row| row.metric.as_str()));
             let rows = methods
                 .iter()
-                .map(|method| method_row(method, &metrics, checkpoint, &mut notes))
+                .map(|method| method_row(method, &metrics, &measured, checkpoint, &mut notes))
                 .collect();
             blocks.push(Block { checkpoint, rows });
         }
@@ -169,6 +171,7 @@ fn sample_counts<'a>(
 fn method_row(
     method: &Method<'_>,
     metrics: &[MetricName],
+    measured: &[MetricName],
     checkpoint: FinalCheckpoint,
     notes: &mut Vec<String>,
 ) -> MethodRow {
@@ -191,7 +194,7 @@ fn method_row(
                         .and_then(|r| r.value)
                 })
                 .collect();
-            if values.len() < finished {
+            if values.len() < finished && measured.contains(metric) {
                 notes.push(format!(
                     "{}: {} of the {} checkpoint has a value for {} of {} finished seeds",
                     method.label,

@@ -1,0 +1,185 @@
+//! How steadily runs trained: what the spread of scores over seeds does not show.
+
+use std::fmt::Write as _;
+
+use ganbench_baselines::train::StepRecord;
+use ganbench_reports::ResultRow;
+
+/// A run whose last FID is more than so many times its best one has collapsed.
+const COLLAPSED: f64 = 2.0;
+
+/// One run.
+pub struct SteadyRun<'a> {
+    pub rows: &'a [ResultRow],
+    pub records: &'a [StepRecord],
+}
+
+/// One row of the table over its runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stability {
+    /// As printed.
+    pub label: String,
+    pub runs: usize,
+    pub diverged: usize,
+    /// Of those that did not diverge.
+    pub collapsed: usize,
+    /// Standard deviation over mean of the FIDs in the second half of the curve, mean over the runs that have two
+    /// such points.
+    pub fid_variation: Option<f64>,
+    pub d_grad_norm: Option<Norms>,
+    pub g_grad_norm: Option<Norms>,
+}
+
+/// Of all logged steps of all runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Norms {
+    pub least: f64,
+    pub median: f64,
+    pub largest: f64,
+}
+
+impl Norms {
+    fn of(mut values: Vec<f64>) -> Option<Self> {
+        values.retain(|value| value.is_finite());
+        values.sort_by(f64::total_cmp);
+        let (least, largest) = (*values.first()?, *values.last()?);
+        Some(Self { least, median: values[values.len() / 2], largest })
+    }
+}
+
+/// FIDs along the curve.
+fn curve(run: &SteadyRun<'_>) -> Vec<f64> {
+    let fids = run.rows.iter().filter(|r| r.is_curve_point() && is_fid(r));
+    let mut points: Vec<(u64, f64)> = fids.filter_map(|r| Some((r.g_steps, r.value?))).collect();
+    points.sort_by_key(|(step, _)| *step);
+    points.into_iter().map(|(_, fid)| fid).collect()
+}
+
+fn is_fid(row: &ResultRow) -> bool {
+    row.metric.split('@').next() == Some("fid")
+}
+
+fn diverged(run: &SteadyRun<'_>) -> bool {
+    run.rows.iter().any(|row| row.value.is_none())
+}
+
+fn collapsed(run: &SteadyRun<'_>) -> bool {
+    let curve = curve(run);
+    let best = curve.iter().copied().fold(f64::INFINITY, f64::min);
+    curve.last().is_some_and(|last| *last > COLLAPSED * best)
+}
+
+fn variation(run: &SteadyRun<'_>) -> Option<f64> {
+    let curve = curve(run);
+    let half = &curve[curve.len() / 2..];
+    let n = half.len() as f64;
+    if half.len() < 2 {
+        return None;
+    }
+    let mean = half.iter().sum::<f64>() / n;
+    let variance = half.iter().map(|fid| (fid - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    Some(variance.sqrt() / mean)
+}
+
+impl Stability {
+    /// Of the runs of one row.
+    pub fn of(label: &str, runs: &[SteadyRun<'_>]) -> Self {
+        let variations: Vec<f64> =
+            runs.iter().filter(|run| !diverged(run)).filter_map(variation).collect();
+        let norms = |of: fn(&StepRecord) -> f64| {
+            Norms::of(runs.iter().flat_map(|run| run.records.iter().map(of)).collect())
+        };
+        Self {
+            label: label.to_string(),
+            runs: runs.len(),
+            diverged: runs.iter().filter(|run| diverged(run)).count(),
+            collapsed: runs.iter().filter(|run| !diverged(run) && collapsed(run)).count(),
+            fid_variation: (!variations.is_empty())
+                .then(|| variations.iter().sum::<f64>() / variations.len() as f64),
+            d_grad_norm: norms(|r| r.d_grad_norm),
+            g_grad_norm: norms(|r| r.g_grad_norm),
+        }
+    }
+}
+
+/// A section of the report.
+pub fn markdown(rows: &[Stability]) -> String {
+    let mut text = format!(
+        "## Stability\n\nCollapsed: the last FID of the curve is more than {COLLAPSED} times its best. FID variation: standard \
+         deviation over mean of the FIDs in the second half of the curve. Gradient norms of all logged steps: least, \
+         median, largest.\n\n\
+         | Method | runs | diverged | collapsed | FID variation | gradient of D | gradient of G |\n\
+         |:--|--:|--:|--:|--:|--:|--:|\n"
+    );
+    let norms = |n: Option<Norms>| {
+        n.map_or_else(
+            || "–".to_string(),
+            |n| format!("{:.2e}, {:.2e}, {:.2e}", n.least, n.median, n.largest),
+        )
+    };
+    for row in rows {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} |",
+            row.label,
+            row.runs,
+            row.diverged,
+            row.collapsed,
+            row.fid_variation.map_or_else(|| "–".to_string(), |v| format!("{v:.3}")),
+            norms(row.d_grad_norm),
+            norms(row.g_grad_norm)
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(fids: &[f64]) -> Vec<ResultRow> {
+        let row = |(i, fid): (usize, &f64)| {
+            let value = fid.is_finite().then_some(*fid);
+            let status = if value.is_some() { "ok" } else { "diverged" };
+            serde_json::from_value(serde_json::json!({
+                "run_id": "r", "table": "t", "method": "m", "conditional": false, "architecture": "a", "width": 1,
+                "dataset": "d", "dataset_sha256": "s", "split": "train", "seed": 0, "budget_unit": "g_steps",
+                "budget_amount": 1.0, "batch": 1, "g_steps": i, "d_steps": i, "real_images": 0, "d_image_forwards": 0,
+                "g_image_forwards": 0, "train_s": 0.0, "peak_rss_mb": 0.0, "checkpoint": format!("{i}"),
+                "metric": "fid@small", "value": value, "ci_low": null, "ci_high": null, "n_real": 1, "n_fake": 1,
+                "extractor": "small", "extractor_sha256": "", "protocol": "p", "status": status, "version": "",
+                "commit": ""
+            }))
+            .unwrap()
+        };
+        fids.iter().enumerate().map(row).collect()
+    }
+
+    fn record(d_grad_norm: f64) -> StepRecord {
+        serde_json::from_value(serde_json::json!({
+            "g_step": 1, "real_kimg": 0.1, "losses": {}, "d_grad_norm": d_grad_norm, "g_grad_norm": 1.0
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn collapse_divergence_and_variation_of_curves_on_paper() {
+        // Second halves (12, 8), with mean 10 and deviation √8, and (10, 30).
+        let (steady, fallen, lost) = (
+            rows(&[40.0, 20.0, 12.0, 8.0]),
+            rows(&[40.0, 12.0, 10.0, 30.0]),
+            rows(&[40.0, f64::NAN]),
+        );
+        let records = [record(1.0), record(5.0), record(3.0)];
+        let run = |rows| SteadyRun { rows, records: &records };
+        let found = Stability::of("x", &[run(&steady), run(&fallen), run(&lost)]);
+        assert_eq!((found.runs, found.diverged, found.collapsed), (3, 1, 1));
+        let expected = (8f64.sqrt() / 10.0 + 200f64.sqrt() / 20.0) / 2.0;
+        assert!((found.fid_variation.unwrap() - expected).abs() < 1e-12);
+        let norms = found.d_grad_norm.unwrap();
+        assert_eq!((norms.least, norms.median, norms.largest), (1.0, 3.0, 5.0));
+        let text = markdown(&[found]);
+        assert!(text.contains("| x | 3 | 1 | 1 | 0.4"), "{text}");
+    }
+}
