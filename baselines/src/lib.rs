@@ -2,6 +2,7 @@
 
 pub mod augment;
 pub mod data;
+pub mod figure3;
 pub mod linear_evaluation;
 pub mod losses;
 pub mod methods;

@@ -9,6 +9,7 @@ use ganbench_metrics::EXTRACTORS;
 use ganbench_metrics::protocol::protocols;
 use serde_json::{Value, json};
 
+use super::figure3;
 use crate::cli::{ListArgs, Listed};
 use crate::recipe::{RECIPES, Recipe};
 
@@ -119,6 +120,8 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
                 };
                 Ok(json!({"name": name, "summary": summary, "methods": rows}))
             })
+            .chain(std::iter::once(Ok(json!({"name": figure3::NAME, "summary": figure3::SUMMARY,
+                                             "methods": []}))))
             .collect::<Result<_>>()?,
     })
 }

@@ -7,6 +7,7 @@ pub mod eval;
 pub mod extractor;
 pub mod features;
 pub mod fetch;
+pub mod figure3;
 pub mod list;
 pub mod loss;
 pub mod metrics;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 use ganbench_baselines::train::check;
 use ganbench_reports::remove_unfinished;
 
+use super::figure3;
 use crate::cli::ReproduceArgs;
 use crate::interrupt::Interrupt;
 use crate::plan::{Plan, PlanError, assignment};
@@ -18,6 +19,9 @@ use crate::{estimate, memory, report};
 /// # Errors
 /// If anything but a diverging run goes wrong.
 pub fn run(args: &ReproduceArgs) -> Result<()> {
+    if args.table == figure3::NAME {
+        return figure3::run(args);
+    }
     let recipe = recipe(args)?;
     let mut plans = plans(args, &recipe)?;
     let (at, threads) = super::surroundings(&args.machine, &plans)?;

@@ -34,11 +34,14 @@ impl Blur {
     /// x `[n, c, h, w]`, as the result.
     ///
     /// # Errors
-    /// If the filter is wider than twice the image.
+    /// If the filter is wider than twice the image, or sigma is not above 0.
     pub(super) fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
         let (n, _, height, width) = x.dims4()?;
         let radius = height / self.height_per_tap.max(1) / 2;
         let sigma = stream.range(self.sigma[0], self.sigma[1]);
+        if sigma.is_nan() || sigma <= 0.0 {
+            bail!("expected a sigma above 0 in augmentation.blur.sigma, got {sigma}");
+        }
         if radius >= height.min(width) {
             bail!("a blur of {} taps does not fit images of {height}x{width}", 2 * radius + 1);
         }
@@ -147,11 +150,16 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_wider_than_the_image_is_refused() {
+    fn a_filter_wider_than_the_image_or_without_width_is_refused() {
         let error = Blur { height_per_tap: 1, ..Blur::default() }
             .apply(&normal(1, &[1, 1, 20, 8]), &mut Stream::new(0, "augment"))
             .unwrap_err();
         let first = error.to_string();
         assert!(first.contains("a blur of 21 taps does not fit images of 20x8"), "{first}");
+        let error = Blur { sigma: [0.0, 0.0], ..Blur::default() }
+            .apply(&normal(1, &[1, 1, 20, 20]), &mut Stream::new(0, "augment"))
+            .unwrap_err();
+        let expected = "expected a sigma above 0 in augmentation.blur.sigma, got 0";
+        assert!(error.to_string().contains(expected), "{error}");
     }
 }

@@ -9,7 +9,7 @@
 //! the image's mean, translation by whole pixels with zeros moving in, a hole of zeros.
 //! On one channel the saturation changes nothing, brightness and contrast are as on three.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Result, Tensor, bail};
 use ganbench_nn::kernels::Real;
 use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,16 @@ impl DiffAug {
     /// `color,translation,cutout`: its strongest, and PyTorch-StudioGAN's.
     pub const COLOR_TRANSLATION_CUTOUT: Self = Self { color: true, ..Self::TRANSLATION_CUTOUT };
 
+    /// x `[n, c, h, w]`, as the result.
+    ///
+    /// # Errors
+    /// If a share is not one.
     pub(super) fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+        for (name, share) in [("translation", self.translation), ("cutout", self.cutout)] {
+            if !(0.0..=1.0).contains(&share) {
+                bail!("expected augmentation.{name} within 0..=1, got {share}");
+            }
+        }
         let (n, _, height, width) = x.dims4()?;
         let draws = (0..n).map(|_| self.draw([height, width], stream)).collect();
         affine::apply(x, draws)
@@ -218,6 +227,14 @@ mod tests {
         assert_eq!((moves, cut), ([true; 9], 256));
         let draw = DiffAug::COLOR_CUTOUT.draw([32, 32], &mut stream);
         assert!(draw.color.is_some() && draw.shift == [0, 0]);
+    }
+
+    #[test]
+    fn a_share_above_the_whole_is_refused() {
+        let wide = DiffAug { cutout: 1.5, ..DiffAug::COLOR_CUTOUT };
+        let error = wide.apply(&normal(1, &[1, 3, 4, 4]), &mut Stream::new(0, "augment"));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains("expected augmentation.cutout within 0..=1, got 1.5"), "{error}");
     }
 
     #[test]

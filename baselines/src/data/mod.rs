@@ -28,6 +28,8 @@ pub mod sources;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
 use std::fmt;

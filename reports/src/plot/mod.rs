@@ -10,6 +10,7 @@
 //! common forms of colour blindness; markers and dashes differ too.
 
 mod axes;
+mod clouds;
 mod curves;
 mod drawing;
 mod grid;
@@ -19,6 +20,7 @@ mod palette;
 mod render;
 mod scores;
 
+pub use clouds::{Cloud, CloudPanel, clouds};
 pub use curves::{CurveFigure, CurveLayout, CurvePoint, Curves, Term};
 pub use drawing::Drawing;
 pub use grid::{SampleBlock, SampleGrid, SampleSheet, samples_png};

@@ -44,10 +44,17 @@ const CONTRAST_STD: f64 = 0.5;
 const SATURATION_STD: f64 = 1.0;
 
 impl Ada {
+    /// x `[n, c, h, w]` in [−1, 1], as the result.
+    ///
+    /// # Errors
+    /// If there are neither 1 nor 3 channels, or p is no probability.
     pub(super) fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
         let (n, channels, height, width) = x.dims4()?;
         if !matches!(channels, 1 | 3) {
             bail!("ada takes images of 1 or 3 channels, got {channels}");
+        }
+        if self.p.is_nan() || self.p < 0.0 {
+            bail!("expected augmentation.p at or above 0, got {}", self.p);
         }
         let size = Planes { channels, height, width };
         let draws = (0..n)

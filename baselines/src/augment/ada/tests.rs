@@ -68,7 +68,9 @@ fn each_transformation_is_drawn_with_probability_p() {
 }
 
 #[test]
-fn images_of_two_channels_are_refused() {
+fn images_of_two_channels_and_a_negative_p_are_refused() {
     let error = Ada { p: 1.0 }.apply(&normal_tensor(1, &[1, 2, 4, 4]), &mut Stream::new(0, "a"));
     assert!(error.unwrap_err().to_string().contains("ada takes images of 1 or 3 channels, got 2"));
+    let error = Ada { p: -0.5 }.apply(&normal_tensor(1, &[1, 3, 4, 4]), &mut Stream::new(0, "a"));
+    assert!(error.unwrap_err().to_string().contains("augmentation.p at or above 0, got -0.5"));
 }
