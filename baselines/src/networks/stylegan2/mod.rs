@@ -3,13 +3,16 @@
 //! and a residual or plain discriminator that sees how much the images of a batch differ.
 //!
 //! Two code bases' networks. `stylegan2` is ContraD's small one for 32×32 images (`gan-recipes.md` §2;
-//! jh-jeong/ContraD, `models/gan/stylegan2/`, `small32`), `stylegan2-studiogan` StudioGAN's (`src/models/stylegan2.py`).
-//! Width 512 and z of 512 values are the papers'; w has as many values as the width.
+//! jh-jeong/ContraD, `models/gan/stylegan2/`, `small32`), `stylegan2-studiogan` StudioGAN's
+//! (`src/models/stylegan2.py`). Width 512 and z of 512 normal values are the papers'; w has as many values as the
+//! width.
 //!
 //! Both are as their codes have them, with these differences. The generator conditions on classes as StudioGAN's
-//! does, which ContraD's cannot. Images are in [−1, 1] and not in [0, 1]. Where evaluation clamps, training
-//! does not. The mean of w is a running average, as StudioGAN's is; ContraD averages over new draws.
-//! Convolutions scale the maps instead of the filters, which is the same function.
+//! does, which ContraD's cannot. Images are in [−1, 1] and not in [0, 1]; where evaluation clamps, training does
+//! not. The mean of w is a running average, as StudioGAN's is; ContraD averages over new draws. Heads are plain
+//! layers as ContraD's; StudioGAN's are equalised. Convolutions scale the maps instead of the filters, which
+//! is the same function. Of images that go through the discriminator in one pass, reals and fakes are in common
+//! groups of the minibatch deviation, as in ContraD's code.
 
 mod generator;
 #[cfg(test)]
