@@ -53,8 +53,7 @@ fn a_plan_that_cannot_be_trained_is_refused_before_any_work() {
         "nearest_k is 3, expected 5 in protocol table1",
     );
     says(&with(&["--budget", "g_steps=2"]), 64, "a step for each of the 4 points of the curve");
-    let cr =
-        "train.parts.regularisers=[{kind=\"consistency\",lambda=10,augmentation={kind=\"none\"}}]";
+    let cr = "train.parts.regularisers=[{kind=\"consistency\",lambda_real=10,lambda_fake=0,augmentation={kind=\"none\"}}]";
     says(
         &with(&["--set", cr]),
         1,

@@ -19,7 +19,7 @@ const MODE_STD: f64 = 0.3;
 const POINTS: usize = 1000;
 const ITERATIONS: usize = 200;
 const LR: f64 = 10.0;
-const TAU: f64 = 1.0;
+const TAU: f64 = 0.25;
 /// Of the linear discriminator's own training.
 const D_STEPS: usize = 2000;
 const D_LR: f64 = 0.1;

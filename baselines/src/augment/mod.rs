@@ -14,7 +14,7 @@ mod golden_tests;
 mod simclr;
 mod taps;
 
-pub use ada::{Ada, AdaRule};
+pub use ada::{Ada, AdaRule, Observed};
 pub use blur::Blur;
 pub use color::{ColorDraw, Jitter, jitter};
 pub use diffaug::DiffAug;

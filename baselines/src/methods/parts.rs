@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::regularisers::RegulariserPart;
-use crate::augment::Augmentation;
+use crate::augment::{AdaRule, Augmentation};
 use crate::losses::Loss;
 use crate::losses::acgan::{AcGan, AcGanConstants};
 use crate::losses::adversarial::{Adversarial, Form};
@@ -172,6 +172,9 @@ pub struct Parts {
     pub adversarial: AdversarialPart,
     pub conditioning: ConditioningPart,
     pub augmentation: Augmentation,
+    /// Moves the probability of an ADA augmentation; left out, it stays what the augmentation says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ada: Option<AdaRule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contrastive: Option<ContrastivePart>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -188,6 +191,7 @@ impl Parts {
             adversarial,
             conditioning: ConditioningPart::None,
             augmentation: Augmentation::None,
+            ada: None,
             contrastive: None,
             regularisers: Vec::new(),
         }
@@ -235,6 +239,17 @@ impl Parts {
             if self.first == First::Generator {
                 let expected = "discriminator with stale_reals, which are those of its step";
                 return Some(("parts.first", expected, "generator".into()));
+            }
+        }
+        if let Some(rule) = &self.ada {
+            if !matches!(self.augmentation, Augmentation::Ada(_)) {
+                let expected = "left out where the augmentation is not ada";
+                return Some(("parts.ada", expected, "a rule".into()));
+            }
+            let right = rule.kimg.is_finite() && rule.kimg > 0.0 && (0.0..=1.0).contains(&rule.p);
+            if rule.interval == 0 || !right {
+                let expected = "of interval 1 or more, kimg above 0 and p from 0 to 1";
+                return Some(("parts.ada", expected, format!("{rule:?}")));
             }
         }
         self.regularisers.iter().find_map(RegulariserPart::wrong)

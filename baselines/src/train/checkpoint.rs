@@ -197,6 +197,7 @@ impl Trainer<'_> {
                 .losses
                 .iter()
                 .flat_map(|part| part.memory())
+                .chain(self.adaptive.iter().flat_map(|ada| ada.memory()))
                 .map(|(name, value)| (name.to_string(), value.to_bits()))
                 .collect(),
             run: mark,
@@ -283,7 +284,9 @@ impl Trainer<'_> {
             stream.seek(position.ok_or_else(|| damaged(format!("no position of stream {name}")))?);
         }
         for (name, bits) in &state.memory {
-            self.losses.iter().for_each(|part| part.remember(name, f64::from_bits(*bits)));
+            let value = f64::from_bits(*bits);
+            self.losses.iter().for_each(|part| part.remember(name, value));
+            self.adaptive.iter_mut().for_each(|ada| ada.remember(name, value));
         }
         self.warmup_g_steps = state.warmup_g_steps;
         self.spent = state.spent;

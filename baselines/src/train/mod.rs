@@ -1,5 +1,6 @@
 //! The training loop: one for all methods. It knows parts (losses, views, passes), never a method.
 
+mod adaptive;
 #[cfg(test)]
 mod architecture_tests;
 mod budget;

@@ -6,7 +6,7 @@ use ganbench_nn::kernels::SWITCH;
 
 use super::same_start_tests::{images, plan};
 use super::{RunMark, TrainPlan, Trainer};
-use crate::augment::{Augmentation, FlipShift};
+use crate::augment::{Ada, AdaRule, Augmentation, FlipShift};
 use crate::losses::gradient_penalty::Penalty;
 use crate::losses::kdd::AnchorSets;
 use crate::methods::{AdversarialPart, First, Parts, RegulariserPart, method};
@@ -174,6 +174,33 @@ fn a_generator_that_learns_first_shares_its_fakes_with_the_first_update_of_d() {
     };
     assert_eq!(forwards(First::Discriminator, 2), (6, 4, 2));
     assert_eq!(forwards(First::Generator, 2), (4, 4, 2));
+}
+
+#[test]
+fn adas_probability_moves_with_the_run_and_goes_on_from_a_checkpoint() {
+    let mut plan = with(Vec::new());
+    plan.parts.augmentation = Augmentation::Ada(Ada { p: 0.0 });
+    // So fast that every second step moves p by much.
+    plan.parts.ada = Some(AdaRule { p: 0.5, target: 0.6, interval: 2, kimg: 0.04 });
+    let images = images(None);
+    let trainer = || Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
+    let step = |trainer: &mut Trainer<'_>| trainer.step().unwrap().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let mut whole = trainer();
+    let p: Vec<f64> = (0..3).map(|_| step(&mut whole).ada_p.unwrap()).collect();
+    assert_eq!((p[0], (p[1] - 0.5).abs() > 0.05, p[2]), (0.5, true, p[1]));
+    whole.save(dir.path(), RunMark::default()).unwrap();
+    let mut again = trainer();
+    again.load_newest(dir.path()).unwrap().unwrap();
+    for _ in 0..2 {
+        assert_eq!(step(&mut whole), step(&mut again));
+    }
+    plan.parts.augmentation = Augmentation::None;
+    let error = Trainer::new(&plan, &images, 2, &Device::Cpu).err().unwrap().to_string();
+    assert!(
+        error.contains("parts.ada must be left out where the augmentation is not ada"),
+        "{error}"
+    );
 }
 
 #[test]

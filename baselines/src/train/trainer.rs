@@ -11,10 +11,12 @@ use ganbench_nn::params::ParamStore;
 use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
 
+use super::adaptive::Adaptive;
 use super::budget::Spent;
 use super::check::{TrainError, check, heads};
 use super::plan::{TrainPlan, ZPrior};
 use super::{Sampler, to_tensor};
+use crate::augment::Augmentation;
 use crate::losses::acgan::CLASSIFIER;
 use crate::losses::embedded::PROXY;
 use crate::losses::{
@@ -45,6 +47,9 @@ pub struct StepRecord {
     /// Norm of the gradient of the classifier's or the proxies' table, where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub d_class_grad_norm: Option<f64>,
+    /// ADA's probability after the step.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ada_p: Option<f64>,
 }
 
 impl StepRecord {
@@ -131,6 +136,7 @@ pub struct Trainer<'a> {
     ema_generator: Box<dyn Generator>,
     pub(super) streams: Streams,
     pub(super) spent: Spent,
+    pub(super) adaptive: Option<Adaptive>,
     /// Within a budget of minutes, once it is fixed.
     pub(super) warmup_g_steps: Option<u64>,
     /// The order of the epoch under way, and which epoch.
@@ -212,6 +218,7 @@ impl<'a> Trainer<'a> {
             ema_generator: (a.generator)(&ema.root(), sizes)?,
             ema,
             streams: Streams::new(plan.seed),
+            adaptive: plan.parts.ada.map(Adaptive::new),
             plan: plan.clone(),
             images,
             classes,
@@ -309,6 +316,7 @@ impl<'a> Trainer<'a> {
             d_fake: outputs.map(|o| mean(&o.fake)).transpose()?,
             d_feature_norm: d.real_features.as_ref().map(mean_length).transpose()?,
             d_class_grad_norm: d.class_grad_norm,
+            ada_p: self.adaptive.as_ref().map(Adaptive::p),
         };
         let wrong = record.terms().find(|(_, value)| !value.is_finite());
         let wrong = wrong.map(|(name, value)| format!("{name} = {value}"));
@@ -336,6 +344,9 @@ impl<'a> Trainer<'a> {
             }
         }
         self.spent.d_steps += 1;
+        if let (Some(adaptive), Some(outputs)) = (&mut self.adaptive, &outputs) {
+            adaptive.observe(&outputs.real, self.spent.d_steps)?;
+        }
         let real_features = Some(real_features);
         Ok(DiscriminatorUpdates { outputs, grad_norm, real_features, class_grad_norm })
     }
@@ -415,6 +426,12 @@ impl<'a> Trainer<'a> {
         Ok(Latent { z, labels: labels.transpose()?, noise })
     }
 
+    /// The method's augmentation, ADA's with the probability of now.
+    fn augmentation(&self) -> Augmentation {
+        let augmentation = self.plan.parts.augmentation;
+        self.adaptive.as_ref().map_or(augmentation, |ada| augmentation.with_p(ada.p()))
+    }
+
     fn new_fakes(&mut self) -> Result<Fakes, TrainError> {
         let latent = self.latent(false)?;
         let x = self.generator.network.forward(&latent, Pass::Frozen)?.detach();
@@ -428,7 +445,7 @@ impl<'a> Trainer<'a> {
         fakes: Option<Fakes>,
     ) -> Result<DiscriminatorTerms, TrainError> {
         let Fakes { latent, x: x_fake } = fakes.map_or_else(|| self.new_fakes(), Ok)?;
-        let augmentation = self.plan.parts.augmentation;
+        let augmentation = self.augmentation();
         let stream = &mut self.streams.augment_d;
         let n_views = self.losses.iter().map(|l| l.real_views()).max().unwrap_or(1);
         let mut batches = Vec::new();
@@ -477,7 +494,7 @@ impl<'a> Trainer<'a> {
         let x_fake = self.generator.network.forward(&latent, Pass::Train)?;
         self.spent.g_image_forwards += self.plan.batch as u64;
         let fakes = Fakes { latent: latent.clone(), x: x_fake.detach() };
-        let augmentation = self.plan.parts.augmentation;
+        let augmentation = self.augmentation();
         let fake = augmentation.apply(&x_fake, &mut self.streams.augment_g)?;
         let d = &self.discriminator.network;
         self.spent.d_image_forwards_g_step += fake.dims()[0] as u64;
