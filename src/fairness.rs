@@ -8,6 +8,7 @@ use ganbench_reports::{MethodLabel, ResultRow, TableKey, TableNote};
 use serde::Serialize;
 
 use crate::plan::Plan;
+use crate::recipe::place_of;
 use crate::run_folder::RunFolder;
 
 /// A run of a table, as far as its comparison needs it.
@@ -130,13 +131,15 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
             .chain(unlike_machines(runs, &variants));
         notes.extend(texts.map(|text| TableNote { key: key.clone(), text }));
     }
-    // Rows of a table's own stand in its order, which is that of the runs.
-    let own = runs.iter().any(|run| run.plan.row.is_some());
+    // Rows of a table's own stand in its order.
+    let own = runs.iter().find(|run| run.plan.row.is_some()).map(|run| &run.plan.table);
     let place = |label: &MethodLabel| {
         let name = label.method.split(" (").next();
         let of_method = || methods::METHODS.iter().position(|m| Some(m.name) == name);
-        let of_row = || runs.iter().position(|run| Some(run.plan.row_name()) == name);
-        (if own { of_row() } else { of_method() }).unwrap_or(usize::MAX)
+        match (own, name) {
+            (Some(table), Some(name)) => place_of(table, name),
+            _ => of_method().unwrap_or(usize::MAX),
+        }
     };
     labels.sort_by_key(|label| (place(label), label.method.clone()));
     Comparison { methods, labels, notes }

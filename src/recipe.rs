@@ -26,6 +26,9 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("drift", include_str!("../baselines/recipes/drift.toml")),
 ];
 
+/// The table that is no recipe: a toy that trains no network (`commands/figure3.rs`).
+pub const FIGURE3: &str = "kdd-figure3";
+
 /// The head of a recipe.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,7 +123,7 @@ impl Recipe {
             RECIPES.iter().find(|(name, _)| *name == table).ok_or_else(|| PlanError::Value {
                 field: "table",
                 got: format!("\"{table}\""),
-                expected: format!("one of {}", known()),
+                expected: format!("one of {}, {}", known(), FIGURE3),
             })?;
         toml::from_str(text)
             .map_err(|source| PlanError::Toml { place: format!("recipe {table}"), source })
@@ -235,6 +238,12 @@ impl Recipe {
         merge(&mut table, &own);
         resolve(table, &format!("recipe {}", self.table.name))
     }
+}
+
+/// Where a row stands in its table; rows that no recipe knows stand last.
+pub fn place_of(table: &str, row: &str) -> usize {
+    let place = |recipe: Recipe| recipe.rows().iter().position(|known| known.name == row);
+    Recipe::of(table).ok().and_then(place).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use ganbench_reports::{MethodLabel, ReportInput, ResultRow, tables, write_report
 use crate::fairness::{self, Compared, Comparison};
 use crate::generators::load_generator;
 use crate::plan::Plan;
+use crate::recipe::place_of;
 use crate::run_folder::RunFolder;
 use crate::stability::{self, Stability, SteadyRun};
 
@@ -39,11 +40,13 @@ impl Made {
 /// If a run's files are damaged or `out` cannot be written.
 pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Made> {
     let mut plans = Vec::new();
-    let mut scores = Vec::new();
     for run in runs {
         plans.push((run.plan()?, run));
-        scores.push(run.scores()?);
     }
+    if plans.iter().any(|(plan, _)| plan.row.is_some()) {
+        plans.sort_by_cached_key(|(plan, _)| place_of(&plan.table, plan.row_name()));
+    }
+    let scores = plans.iter().map(|(_, run)| run.scores()).collect::<Result<Vec<_>>>()?;
     let compared = plans.iter().zip(&scores).map(|((plan, run), rows)| Compared {
         plan,
         rows,

@@ -10,9 +10,8 @@ use serde_json::json;
 
 use crate::cli::ReproduceArgs;
 use crate::machine::UsageError;
+use crate::recipe::FIGURE3;
 
-/// The table's name on the command line.
-pub const NAME: &str = "kdd-figure3";
 pub const SUMMARY: &str = "KDD GAN, Figure 3: in the plane, the hinge moves the fakes as a whole, KDD pulls them to the modes";
 
 /// # Errors
@@ -29,13 +28,14 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         ("--set", !args.set.is_empty()),
     ];
     if let Some((flag, _)) = of_networks.into_iter().find(|(_, given)| *given) {
-        let text = format!("{flag} means nothing to {NAME}, which trains no network; leave it out");
+        let text =
+            format!("{flag} means nothing to {FIGURE3}, which trains no network; leave it out");
         return Err(UsageError::new(text).into());
     }
-    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(NAME));
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(FIGURE3));
     let seeds = args.seeds.clone().unwrap_or_else(|| vec![0]);
     if args.dry_run {
-        println!("{NAME}: seeds {seeds:?}, seconds each, into {}", out.display());
+        println!("{FIGURE3}: seeds {seeds:?}, seconds each, into {}", out.display());
         return Ok(());
     }
     std::fs::create_dir_all(out.join("plots"))
@@ -70,7 +70,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     write_atomic(&out.join("distances.csv"), distances.as_bytes())?;
     let table = table(&rows);
     let page = format!(
-        "# {NAME}\n\n{SUMMARY}.\n\n{table}\n![Clouds before and after](plots/clouds.png)\n\n\
+        "# {FIGURE3}\n\n{SUMMARY}.\n\n{table}\n![Clouds before and after](plots/clouds.png)\n\n\
          [SVG](plots/clouds.svg), [points.csv](points.csv), [distances.csv](distances.csv)\n"
     );
     write_atomic(&out.join("report.md"), page.as_bytes())?;

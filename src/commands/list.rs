@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::figure3;
 use crate::cli::{ListArgs, Listed};
-use crate::recipe::{RECIPES, Recipe};
+use crate::recipe::{FIGURE3, RECIPES, Recipe};
 
 /// # Errors
 /// If an embedded recipe is damaged.
@@ -120,7 +120,7 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
                 };
                 Ok(json!({"name": name, "summary": summary, "methods": rows}))
             })
-            .chain(std::iter::once(Ok(json!({"name": figure3::NAME, "summary": figure3::SUMMARY,
+            .chain(std::iter::once(Ok(json!({"name": FIGURE3, "summary": figure3::SUMMARY,
                                              "methods": []}))))
             .collect::<Result<_>>()?,
     })

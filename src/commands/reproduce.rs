@@ -10,7 +10,7 @@ use super::figure3;
 use crate::cli::ReproduceArgs;
 use crate::interrupt::Interrupt;
 use crate::plan::{Plan, PlanError, assignment};
-use crate::recipe::Recipe;
+use crate::recipe::{FIGURE3, Recipe};
 use crate::run_folder::{Lock, RunFolder};
 use crate::session::{load_dataset, load_extractor, load_test_split};
 use crate::sweep::{Sweep, check_unchanged};
@@ -19,7 +19,7 @@ use crate::{estimate, memory, report};
 /// # Errors
 /// If anything but a diverging run goes wrong.
 pub fn run(args: &ReproduceArgs) -> Result<()> {
-    if args.table == figure3::NAME {
+    if args.table == FIGURE3 {
         return figure3::run(args);
     }
     let recipe = recipe(args)?;

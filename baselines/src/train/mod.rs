@@ -12,11 +12,13 @@ mod pace;
 #[cfg(test)]
 mod parts_tests;
 mod plan;
+mod record;
 #[cfg(test)]
 mod regulariser_tests;
 #[cfg(test)]
 mod same_start_tests;
 mod sampler;
+mod terms;
 mod trainer;
 
 pub use budget::{Budget, BudgetError, Spent, Unit};
@@ -24,8 +26,9 @@ pub use check::{TrainError, check, known_architecture};
 pub use checkpoint::{CheckpointError, Loaded, RunMark};
 pub use pace::Replay;
 pub use plan::{EmaPlan, NetworkPlan, TrainPlan, ZPrior};
+pub use record::{Diverged, StepRecord};
 pub use sampler::{LoadedGenerator, SampleRequest, Sampler};
-pub use trainer::{Diverged, StepRecord, Trainer};
+pub use trainer::Trainer;
 
 use candle_core::{DType, Device, Result, Tensor};
 use ganbench_nn::images::ImageBatch;

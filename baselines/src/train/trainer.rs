@@ -1,81 +1,26 @@
-//! One run's state and its steps.
+//! One run's state and its steps; what a step sends through the networks is in `terms.rs`.
 
 use std::time::Instant;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use ganbench_nn::images::ImageBatch;
-use ganbench_nn::layers::Pass;
 use ganbench_nn::optim::Optimizer;
 use ganbench_nn::params::ParamStore;
 use ganbench_nn::rng::Stream;
-use serde::{Deserialize, Serialize};
 
+use super::Sampler;
 use super::adaptive::Adaptive;
 use super::budget::Spent;
 use super::check::{TrainError, check, heads};
-use super::plan::{TrainPlan, ZPrior};
-use super::{Sampler, to_tensor};
-use crate::augment::Augmentation;
+use super::plan::TrainPlan;
+use super::record::{Diverged, StepRecord};
+use super::terms::{BeforeGenerator, DiscriminatorTerms, Fakes, Reals};
 use crate::losses::acgan::CLASSIFIER;
 use crate::losses::embedded::PROXY;
-use crate::losses::{
-    DiscriminatorBatch, FurtherPasses, GeneratorBatch, Loss, Opponents, Outputs, StepImages, Term,
-    TurnPasses,
-};
-use crate::methods::{First, Passes};
-use crate::networks::{Discriminator, Generator, Latent, NetworkSizes, Scored};
-
-/// One line of `train.jsonl`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StepRecord {
-    pub g_step: u64,
-    pub real_kimg: f64,
-    /// Every term before its weight, and the totals `d_loss` and `g_loss`.
-    pub losses: std::collections::BTreeMap<String, f64>,
-    /// Euclidean norm over all parameters.
-    pub d_grad_norm: f64,
-    pub g_grad_norm: f64,
-    /// Mean outputs on reals and fakes in the discriminator's step, where the loss has outputs.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub d_real: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub d_fake: Option<f64>,
-    /// Mean length of the trunk's features of the reals, where the discriminator saw them first.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub d_feature_norm: Option<f64>,
-    /// Norm of the gradient of the classifier's or the proxies' table, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub d_class_grad_norm: Option<f64>,
-    /// ADA's probability after the step.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub ada_p: Option<f64>,
-}
-
-impl StepRecord {
-    /// Losses and gradient norms by name.
-    pub fn terms(&self) -> impl Iterator<Item = (&str, f64)> {
-        let norms = [("d_grad_norm", self.d_grad_norm), ("g_grad_norm", self.g_grad_norm)];
-        self.losses.iter().map(|(name, value)| (name.as_str(), *value)).chain(norms)
-    }
-
-    /// That this step was not finite in `what`.
-    fn diverged(&self, what: String) -> Diverged {
-        let terms = self.terms().map(|(name, value)| (name.to_string(), value.to_string()));
-        Diverged { g_step: self.g_step, real_kimg: self.real_kimg, what, terms: terms.collect() }
-    }
-}
-
-/// A step that was not finite. The weights may be damaged; the last checkpoint is not.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Diverged {
-    pub g_step: u64,
-    pub real_kimg: f64,
-    /// What was not finite: a loss term, a gradient norm or a tensor.
-    pub what: String,
-    /// Loss terms, totals and gradient norms of that step as text, which also holds `NaN` and `inf`.
-    pub terms: std::collections::BTreeMap<String, String>,
-}
+use crate::losses::{Loss, Outputs, Term};
+use crate::methods::First;
+use crate::networks::{Discriminator, Generator, NetworkSizes};
 
 /// A network, its weights and its optimiser.
 pub(super) struct Learner<N> {
@@ -124,11 +69,11 @@ impl Streams {
 /// A run under way.
 pub struct Trainer<'a> {
     pub(super) plan: TrainPlan,
-    images: &'a ImageBatch,
-    classes: usize,
+    pub(super) images: &'a ImageBatch,
+    pub(super) classes: usize,
     /// Whether the generator draws numbers of its own.
-    noise: bool,
-    device: Device,
+    pub(super) noise: bool,
+    pub(super) device: Device,
     pub(super) losses: Vec<Box<dyn Loss>>,
     pub(super) generator: Learner<Box<dyn Generator>>,
     pub(super) discriminator: Learner<Discriminator>,
@@ -140,19 +85,7 @@ pub struct Trainer<'a> {
     /// Within a budget of minutes, once it is fixed.
     pub(super) warmup_g_steps: Option<u64>,
     /// The order of the epoch under way, and which epoch.
-    order: (u64, Vec<usize>),
-}
-
-/// Real images of one discriminator step.
-struct Reals {
-    x: Tensor,
-    labels: Option<Tensor>,
-}
-
-/// Fakes before augmentation, and what they were made from.
-struct Fakes {
-    latent: Latent,
-    x: Tensor,
+    pub(super) order: (u64, Vec<usize>),
 }
 
 /// What the discriminator's updates of one step came to.
@@ -163,20 +96,6 @@ struct DiscriminatorUpdates {
     /// Of the reals' first view before the update, constants.
     real_features: Option<Tensor>,
     class_grad_norm: Option<f64>,
-}
-
-/// The discriminator's loss in one step, and what else it came to.
-struct DiscriminatorTerms {
-    terms: Vec<Term>,
-    outputs: Option<Outputs>,
-    real_features: Tensor,
-}
-
-/// What a generator's update may read of the discriminator's before it.
-#[derive(Clone, Copy, Default)]
-struct BeforeGenerator<'a> {
-    reals: Option<&'a Reals>,
-    real_features: Option<&'a Tensor>,
 }
 
 type Losses = std::collections::BTreeMap<String, f64>;
@@ -386,150 +305,6 @@ impl<'a> Trainer<'a> {
         Ok(None)
     }
 
-    /// The next batch in the order of the epoch; what does not fill a batch at its end is left out.
-    fn next_reals(&mut self) -> Result<Reals, TrainError> {
-        let (n, batch) = (self.images.len(), self.plan.batch);
-        let per_epoch = (n / batch) as u64;
-        let (epoch, at) =
-            (self.spent.d_steps / per_epoch, (self.spent.d_steps % per_epoch) as usize);
-        if self.order.0 != epoch || self.order.1.is_empty() {
-            let order = Stream::new(self.plan.seed, &format!("data/epoch-{epoch}")).permutation(n);
-            self.order = (epoch, order);
-        }
-        let mut rows = self.images.select(&self.order.1[at * batch..(at + 1) * batch]);
-        if self.plan.flip_reals {
-            let purpose = format!("data/flips-{}", self.spent.d_steps);
-            let mut stream = Stream::new(self.plan.seed, &purpose);
-            rows.flip(|_| stream.chance(0.5));
-        }
-        self.spent.real_images += batch as u64;
-        let labels = rows.labels.as_ref().filter(|_| self.plan.parts.conditional());
-        let labels = labels.map(|l| Tensor::from_slice(l, l.len(), &self.device)).transpose()?;
-        Ok(Reals { x: to_tensor(&rows, &self.device)?, labels })
-    }
-
-    fn latent(&mut self, for_generator: bool) -> Result<Latent, TrainError> {
-        let stream = if for_generator { &mut self.streams.z_g } else { &mut self.streams.z_d };
-        let (n, dim) = (self.plan.batch, self.plan.network.z_dim);
-        let z = match self.plan.network.z_prior {
-            ZPrior::Normal => stream.normal(n * dim),
-            ZPrior::Uniform => stream.uniforms(n * dim, -1.0, 1.0),
-        };
-        // Drawn whether used or not: every method sees the same z.
-        let classes = self.classes.max(1) as u64;
-        let labels: Vec<u32> = (0..n).map(|_| stream.below(classes) as u32).collect();
-        let labels =
-            self.plan.parts.conditional().then(|| Tensor::from_vec(labels, n, &self.device));
-        // Only where it is used: a draw more would change the runs of every other network.
-        let noise = self.noise.then(|| stream.u64());
-        let z = Tensor::from_vec(z, (n, dim), &self.device)?;
-        Ok(Latent { z, labels: labels.transpose()?, noise })
-    }
-
-    /// The method's augmentation, ADA's with the probability of now.
-    fn augmentation(&self) -> Augmentation {
-        let augmentation = self.plan.parts.augmentation;
-        self.adaptive.as_ref().map_or(augmentation, |ada| augmentation.with_p(ada.p()))
-    }
-
-    fn new_fakes(&mut self) -> Result<Fakes, TrainError> {
-        let latent = self.latent(false)?;
-        let x = self.generator.network.forward(&latent, Pass::Frozen)?.detach();
-        self.spent.g_image_forwards += self.plan.batch as u64;
-        Ok(Fakes { latent, x })
-    }
-
-    fn discriminator_terms(
-        &mut self,
-        real: &Reals,
-        fakes: Option<Fakes>,
-    ) -> Result<DiscriminatorTerms, TrainError> {
-        let Fakes { latent, x: x_fake } = fakes.map_or_else(|| self.new_fakes(), Ok)?;
-        let augmentation = self.augmentation();
-        let stream = &mut self.streams.augment_d;
-        let n_views = self.losses.iter().map(|l| l.real_views()).max().unwrap_or(1);
-        let mut batches = Vec::new();
-        for _ in 0..n_views {
-            batches.push((augmentation.apply(&real.x, stream)?, real.labels.clone()));
-        }
-        batches.push((augmentation.apply(&x_fake, stream)?, latent.labels.clone()));
-        self.spent.d_image_forwards += batches.iter().map(|(x, _)| x.dims()[0] as u64).sum::<u64>();
-
-        let d = &self.discriminator.network;
-        let mut scored = score(d, &batches, self.plan.parts.passes)?;
-        let fake = scored.remove(n_views);
-        let images = StepImages {
-            x_real: real.x.clone(),
-            x_fake,
-            seen_real: batches[0].0.clone(),
-            seen_fake: batches[n_views].0.clone(),
-        };
-        let opponents = Opponents {
-            discriminator: d,
-            generator: self.generator.network.as_ref(),
-            adversarial: self.losses[0].as_ref(),
-        };
-        let further =
-            FurtherPasses::new(opponents, TurnPasses::DISCRIMINATOR, &mut self.streams.parts_d);
-        let d_step = self.spent.d_steps;
-        let batch =
-            DiscriminatorBatch { real_views: scored, fake, images, latent, d_step, further };
-        let (mut terms, mut outputs) = (Vec::new(), None);
-        for loss in &self.losses {
-            let part = loss.discriminator(&batch)?;
-            terms.extend(part.terms);
-            outputs = outputs.or(part.outputs);
-        }
-        let further = batch.further.forwards();
-        self.spent.d_image_forwards += further.d_images;
-        self.spent.g_image_forwards += further.g_images;
-        Ok(DiscriminatorTerms { terms, outputs, real_features: batch.real().features.detach() })
-    }
-
-    fn generator_terms(
-        &mut self,
-        before: BeforeGenerator<'_>,
-    ) -> Result<(Vec<Term>, Fakes), TrainError> {
-        let latent = self.latent(true)?;
-        let x_fake = self.generator.network.forward(&latent, Pass::Train)?;
-        self.spent.g_image_forwards += self.plan.batch as u64;
-        let fakes = Fakes { latent: latent.clone(), x: x_fake.detach() };
-        let augmentation = self.augmentation();
-        let fake = augmentation.apply(&x_fake, &mut self.streams.augment_g)?;
-        let d = &self.discriminator.network;
-        self.spent.d_image_forwards_g_step += fake.dims()[0] as u64;
-        let reads_reals = self.losses.iter().any(|l| l.generator_reads_reals());
-        let reals = before.reals.filter(|_| reads_reals);
-        let real = match reals {
-            None => None,
-            Some(real) => {
-                let x = augmentation.apply(&real.x, &mut self.streams.augment_g)?;
-                self.spent.d_image_forwards_g_step += x.dims()[0] as u64;
-                Some(d.score(&x, real.labels.as_ref(), Pass::Frozen)?)
-            }
-        };
-        let opponents = Opponents {
-            discriminator: d,
-            generator: self.generator.network.as_ref(),
-            adversarial: self.losses[0].as_ref(),
-        };
-        let further =
-            FurtherPasses::new(opponents, TurnPasses::GENERATOR, &mut self.streams.parts_g);
-        let fake = d.score(&fake, latent.labels.as_ref(), Pass::Frozen)?;
-        let stale_real_features = before.real_features.cloned();
-        let x_real = reals.map(|real| real.x.clone());
-        let batch =
-            GeneratorBatch { fake, real, x_real, stale_real_features, x_fake, latent, further };
-        let mut terms = Vec::new();
-        for loss in &self.losses {
-            terms.extend(loss.generator(&batch)?);
-        }
-        let further = batch.further.forwards();
-        self.spent.d_image_forwards_g_step += further.d_images;
-        self.spent.g_image_forwards += further.g_images;
-        Ok((terms, fakes))
-    }
-
     fn average(&mut self) -> Result<(), TrainError> {
         let images = self.plan.batch * self.plan.n_dis;
         let decay = self.plan.ema.decay_at(self.spent.real_images, images);
@@ -555,23 +330,6 @@ fn class_grad_norm(store: &ParamStore, grads: &GradStore) -> Result<Option<f64>,
         }
     }
     Ok(square.map(f64::sqrt))
-}
-
-fn score<'d>(
-    d: &'d Discriminator,
-    batches: &[(Tensor, Option<Tensor>)],
-    passes: Passes,
-) -> Result<Vec<Scored<'d>>, TrainError> {
-    if passes == Passes::Separate {
-        let one = |(x, labels): &(Tensor, Option<Tensor>)| d.score(x, labels.as_ref(), Pass::Train);
-        return Ok(batches.iter().map(one).collect::<Result<_, _>>()?);
-    }
-    let images: Vec<&Tensor> = batches.iter().map(|(x, _)| x).collect();
-    let labels: Option<Vec<&Tensor>> = batches.iter().map(|(_, l)| l.as_ref()).collect();
-    let labels = labels.map(|l| Tensor::cat(&l, 0)).transpose()?;
-    let all = d.score(&Tensor::cat(&images, 0)?, labels.as_ref(), Pass::Train)?;
-    let sizes: Vec<usize> = images.iter().map(|x| x.dims()[0]).collect();
-    Ok(all.split(&sizes)?)
 }
 
 /// The weighted sum, with every term and the total noted.
