@@ -196,6 +196,9 @@ pub struct SampleArgs {
     /// One class only, of a conditional run
     #[arg(long)]
     pub class: Option<u32>,
+    /// Truncation: of w towards its mean (StyleGAN2), of a normal z at ± PSI (others)
+    #[arg(long, value_name = "PSI")]
+    pub truncation: Option<f64>,
     /// last, best, or a number of kimg
     #[arg(long, default_value = "last")]
     pub checkpoint: String,

@@ -30,9 +30,11 @@ pub fn run(args: &SampleArgs) -> Result<()> {
     let generator = load_generator(&plan, &path, &device)?;
     let mut bar = Progress::new("sample", args.n as f64, false);
     let request = SampleRequest { n: args.n, seed: args.seed, class: args.class };
-    let images = generator
-        .sampler()
-        .sample(request, &mut |n| bar.set(n as f64, &format!("{n}/{}", args.n)))?;
+    let sampler = match args.truncation {
+        None => generator.sampler(),
+        Some(psi) => generator.sampler().truncated(psi),
+    };
+    let images = sampler.sample(request, &mut |n| bar.set(n as f64, &format!("{n}/{}", args.n)))?;
     if args.out.extension().is_some_and(|e| e == "npz") {
         write_npz(&images, &args.out)?;
     } else {

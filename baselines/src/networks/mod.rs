@@ -53,6 +53,11 @@ pub trait Generator {
     /// If the latent does not fit the network.
     fn forward(&self, latent: &Latent, pass: Pass) -> Result<Tensor>;
 
+    /// Whether images are made from styles w, which [`Generator::truncated`] draws towards their mean.
+    fn has_style(&self) -> bool {
+        false
+    }
+
     /// As [`Generator::forward`] in evaluation, with every w at mean + `psi`·(w − mean) (the truncation of
     /// Karras et al. 2019, arXiv:1812.04948, section B).
     ///

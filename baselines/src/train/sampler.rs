@@ -50,7 +50,9 @@ impl<'a> Sampler<'a> {
         Self { generator, z_dim, z_prior, classes, noise, truncation: None, device }
     }
 
-    /// The same draws with every w drawn towards its mean by [`Generator::truncated`].
+    /// Less varied and better images: where there are styles, every w is drawn towards its mean by `psi`
+    /// ([`Generator::truncated`]); else every value of z beyond ± `psi` is drawn again (Brock et al. 2019,
+    /// arXiv:1809.11096, section 3.1), which takes a normal z.
     pub fn truncated(mut self, psi: f64) -> Self {
         self.truncation = Some(psi);
         self
@@ -129,9 +131,16 @@ impl<'a> Sampler<'a> {
         let mut done = 0;
         while done < request.n {
             let n = BATCH.min(request.n - done);
-            let z = match self.z_prior {
-                ZPrior::Normal => z_stream.normal(n * self.z_dim),
-                ZPrior::Uniform => z_stream.uniforms(n * self.z_dim, -1.0, 1.0),
+            let of_z = self.truncation.filter(|_| !self.generator.has_style());
+            let z = match (self.z_prior, of_z) {
+                (ZPrior::Normal, None) => z_stream.normal(n * self.z_dim),
+                (ZPrior::Normal, Some(psi)) => {
+                    truncated_normal(n * self.z_dim, psi, &mut z_stream)?
+                }
+                (ZPrior::Uniform, None) => z_stream.uniforms(n * self.z_dim, -1.0, 1.0),
+                (ZPrior::Uniform, Some(_)) => candle_core::bail!(
+                    "truncation draws a normal z again, and this run's is uniform; leave truncation out"
+                ),
             };
             let labels: Option<Vec<u32>> = self.classes.map(|classes| {
                 let mut draw =
@@ -147,14 +156,32 @@ impl<'a> Sampler<'a> {
                 noise: self.noise.then(|| noise_stream.u64()),
             };
             let x = match self.truncation {
-                Some(psi) => self.generator.truncated(&latent, psi)?,
-                None => self.generator.forward(&latent, Pass::Eval)?,
+                Some(psi) if self.generator.has_style() => {
+                    self.generator.truncated(&latent, psi)?
+                }
+                _ => self.generator.forward(&latent, Pass::Eval)?,
             };
             take(&x, labels.as_deref().unwrap_or_default())?;
             done += n;
         }
         Ok(())
     }
+}
+
+/// Below this a value of z would be drawn again hundreds of times.
+const LEAST_TRUNCATION: f64 = 0.01;
+
+/// N(0, 1) with the values beyond ± `psi` drawn again.
+fn truncated_normal(n: usize, psi: f64, stream: &mut Stream) -> Result<Vec<f32>> {
+    if psi.is_nan() || psi < LEAST_TRUNCATION {
+        candle_core::bail!("truncation of z must be at least {LEAST_TRUNCATION}, got {psi}")
+    }
+    let mut values = Vec::with_capacity(n);
+    while values.len() < n {
+        let drawn = stream.normal(n - values.len());
+        values.extend(drawn.into_iter().filter(|z| f64::from(z.abs()) <= psi));
+    }
+    Ok(values)
 }
 
 /// A generator read from a checkpoint, without the rest of its run.
@@ -206,5 +233,22 @@ impl LoadedGenerator {
             self.noise,
             &self.device,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_truncated_z_stays_within_its_bound_and_is_else_normal() {
+        let z = truncated_normal(20_000, 1.0, &mut Stream::new(0, "test")).unwrap();
+        assert!(z.iter().all(|z| z.abs() <= 1.0));
+        // Of N(0, 1) within ± 1: variance 1 − 2φ(1)/(2Φ(1) − 1) = 0.2911.
+        let variance = z.iter().map(|z| f64::from(z * z)).sum::<f64>() / z.len() as f64;
+        assert!((variance - 0.2911).abs() < 0.01, "{variance}");
+        assert_eq!(z, truncated_normal(20_000, 1.0, &mut Stream::new(0, "test")).unwrap());
+        let error = truncated_normal(4, 0.0, &mut Stream::new(0, "test")).unwrap_err().to_string();
+        assert!(error.contains("truncation of z must be at least 0.01, got 0"), "{error}");
     }
 }

@@ -163,6 +163,10 @@ impl Generator for StyleGenerator {
         self.synthesise(&self.styles(latent, pass)?, latent.noise, pass)
     }
 
+    fn has_style(&self) -> bool {
+        true
+    }
+
     fn truncated(&self, latent: &Latent, psi: f64) -> Result<Tensor> {
         let w = self.mapping.forward(&latent.z, latent.labels.as_ref(), Pass::Eval)?;
         let w = self.mapping.truncate(&w, psi)?;
