@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ganbench_baselines::methods;
-use ganbench_reports::{MethodLabel, ResultRow, TableKey, TableNote};
+use ganbench_reports::{MethodLabel, ResultRow, TableKey, TableNote, row_of};
 use serde::Serialize;
 
 use crate::plan::Plan;
@@ -26,6 +26,15 @@ pub struct Comparison {
     /// In table order.
     pub labels: Vec<MethodLabel>,
     pub notes: Vec<TableNote>,
+}
+
+impl Comparison {
+    /// The printed name of the `i`th run's method.
+    pub fn label_of(&self, i: usize) -> &str {
+        let method = &self.methods[i];
+        let label = self.labels.iter().find(|l| l.method == *method);
+        label.map_or(method.as_str(), |l| l.label.as_str())
+    }
 }
 
 /// Fields of a plan that no result depends on, that differ between any two runs, or that are in the
@@ -134,14 +143,13 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
     // Rows of a table's own stand in its order.
     let own = runs.iter().find(|run| run.plan.row.is_some()).map(|run| &run.plan.table);
     let place = |label: &MethodLabel| {
-        let name = label.method.split(" (").next();
-        let of_method = || methods::METHODS.iter().position(|m| Some(m.name) == name);
-        match (own, name) {
-            (Some(table), Some(name)) => place_of(table, name),
-            _ => of_method().unwrap_or(usize::MAX),
+        let name = row_of(&label.method);
+        match own {
+            Some(table) => place_of(table, name),
+            None => methods::METHODS.iter().position(|m| m.name == name).unwrap_or(usize::MAX),
         }
     };
-    labels.sort_by_key(|label| (place(label), label.method.clone()));
+    labels.sort_by_cached_key(|label| (place(label), label.method.clone()));
     Comparison { methods, labels, notes }
 }
 

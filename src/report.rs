@@ -143,9 +143,7 @@ fn stability(
 ) -> String {
     let several = several_networks(plans.iter().map(|(plan, _)| plan));
     let label = |i: usize| {
-        let method = &comparison.methods[i];
-        let label = comparison.labels.iter().find(|l| l.method == *method);
-        let label = label.map_or(method.as_str(), |l| l.label.as_str());
+        let label = comparison.label_of(i);
         match several {
             true => format!("{label}, {}", plans[i].0.train.network.architecture),
             false => label.to_string(),
@@ -195,13 +193,13 @@ fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<Sa
         }
         done.push(key(plan));
         let mut blocks = Vec::new();
-        for ((other, run), method) in plans.iter().zip(&comparison.methods) {
+        for (i, (other, run)) in plans.iter().enumerate() {
             if key(other) != key(plan) || other.train.seed != first.train.seed {
                 continue;
             }
-            let label = comparison.labels.iter().find(|l| l.method == *method);
-            let label = label.map_or(method.as_str(), |l| l.label.as_str());
-            if let Some(block) = block(label, other, run, plan.evaluation.grid_images)? {
+            if let Some(block) =
+                block(comparison.label_of(i), other, run, plan.evaluation.grid_images)?
+            {
                 blocks.push(block);
             }
         }

@@ -21,4 +21,4 @@ pub use output::{remove_unfinished, write_atomic, write_unsynced};
 pub use report::{ReportInput, TableNote, tables, write_report};
 pub use row::{COLUMNS, Checkpoint, Column, ColumnKind, ResultRow, RowError, Status, kimg_name};
 pub use statistics::{Interval, student_t_975, student_t_two_sided};
-pub use table::{MethodLabel, Table, TableKey, short_hash, split_by_table};
+pub use table::{MethodLabel, Table, TableKey, row_of, short_hash, split_by_table};

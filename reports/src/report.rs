@@ -8,7 +8,9 @@ use crate::output::write_atomic;
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
 use crate::reported;
 use crate::row::ResultRow;
-use crate::table::{MethodLabel, Published, Table, TableKey, csv, escape_markdown, split_by_table};
+use crate::table::{
+    MethodLabel, Published, Table, TableKey, csv, escape_markdown, row_of, split_by_table,
+};
 
 /// A sentence about how the runs of one table compare, for its caption.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,11 +157,6 @@ fn curve_groups(curves: &[Curves]) -> Vec<&str> {
         }
     }
     groups
-}
-
-/// `gan (2)` is gan under its second plan.
-fn row_of(method: &str) -> &str {
-    method.split(" (").next().unwrap_or(method)
 }
 
 /// The papers' numbers of the methods and datasets of the tables.

@@ -8,9 +8,9 @@ use candle_core::{Result, Tensor};
 
 use super::adversarial::HEAD;
 use super::registry::{Array, Arrays, Entry, Setting, Settings};
-use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
+use super::{DiscriminatorBatch, DiscriminatorLoss, Loss, Term};
 use crate::augment::Augmentation;
-use crate::networks::{HeadSpec, Scored};
+use crate::networks::Scored;
 
 /// The same quantity of two versions of the same samples, `[n, …]`: logits, embeddings, class logits or images.
 pub struct Versions {
@@ -48,11 +48,6 @@ impl Consistency {
 }
 
 impl Loss for Consistency {
-    /// The adversarial part's head is read; this part brings none.
-    fn heads(&self) -> Vec<HeadSpec> {
-        Vec::new()
-    }
-
     fn reads(&self) -> Vec<&'static str> {
         vec![HEAD]
     }
@@ -68,10 +63,6 @@ impl Loss for Consistency {
             terms.push(Term::new("d_cr_fake", self.lambda_fake, change));
         }
         Ok(DiscriminatorLoss { terms, outputs: None })
-    }
-
-    fn generator(&self, _: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        Ok(Vec::new())
     }
 }
 

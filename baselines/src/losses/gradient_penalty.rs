@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adversarial::HEAD;
 use super::input_gradients::{Draws, Ends, around_reals, gradient_penalty, interpolated, r1};
-use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
-use crate::networks::HeadSpec;
+use super::{DiscriminatorBatch, DiscriminatorLoss, Loss, Term};
 
 /// Which penalty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,10 +65,6 @@ pub struct GradientPenalty {
 }
 
 impl Loss for GradientPenalty {
-    fn heads(&self) -> Vec<HeadSpec> {
-        Vec::new()
-    }
-
     fn reads(&self) -> Vec<&'static str> {
         vec![HEAD]
     }
@@ -94,9 +89,5 @@ impl Loss for GradientPenalty {
             terms.push(Term::new(self.penalty.term(), weight, self.penalty.of(gradients)?));
         }
         Ok(DiscriminatorLoss { terms, outputs: None })
-    }
-
-    fn generator(&self, _: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        Ok(Vec::new())
     }
 }

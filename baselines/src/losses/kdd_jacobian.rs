@@ -9,7 +9,6 @@ use super::kdd::Features;
 use super::registry::{Array, Arrays, Entry, Setting, Settings};
 use super::similarity::row_norms;
 use super::{DiscriminatorBatch, DiscriminatorLoss, FurtherPasses, GeneratorBatch, Loss, Term};
-use crate::networks::HeadSpec;
 
 /// Features before normalisation at images x, and at x + δu with u uniform on the unit sphere of image space.
 /// With δ = 1e-3 the difference takes f32 or more.
@@ -67,10 +66,6 @@ impl KddJacobian {
 }
 
 impl Loss for KddJacobian {
-    fn heads(&self) -> Vec<HeadSpec> {
-        Vec::new()
-    }
-
     fn generator_reads_reals(&self) -> bool {
         self.of_generator
     }

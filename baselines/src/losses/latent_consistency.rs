@@ -8,7 +8,7 @@ use candle_core::Result;
 use super::adversarial::HEAD;
 use super::consistency::{Versions, mean_square_change};
 use super::{DiscriminatorBatch, DiscriminatorLoss, FurtherPasses, GeneratorBatch, Loss, Term};
-use crate::networks::{HeadSpec, Latent};
+use crate::networks::Latent;
 
 /// λ_d·E(d(G(z)) − d(G(z + δ)))² for D, −λ_g·E(G(z) − G(z + δ))² for G; δ ~ N(0, radius²).
 pub struct LatentConsistency {
@@ -25,10 +25,6 @@ impl LatentConsistency {
 }
 
 impl Loss for LatentConsistency {
-    fn heads(&self) -> Vec<HeadSpec> {
-        Vec::new()
-    }
-
     fn reads(&self) -> Vec<&'static str> {
         vec![HEAD]
     }

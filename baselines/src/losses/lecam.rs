@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::adversarial::{HEAD, Logits};
 use super::registry::{Array, Arrays, Entry, Setting, Settings};
-use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
-use crate::networks::HeadSpec;
+use super::{DiscriminatorBatch, DiscriminatorLoss, Loss, Term};
 
 /// Mean logits of a batch, or their running averages.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,10 +62,6 @@ impl LeCam {
 }
 
 impl Loss for LeCam {
-    fn heads(&self) -> Vec<HeadSpec> {
-        Vec::new()
-    }
-
     fn reads(&self) -> Vec<&'static str> {
         vec![HEAD]
     }
@@ -101,10 +96,6 @@ impl Loss for LeCam {
             terms.push(Term::new("d_lecam", self.lambda, lecam(&logits, means)?));
         }
         Ok(DiscriminatorLoss { terms, outputs: None })
-    }
-
-    fn generator(&self, _: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        Ok(Vec::new())
     }
 }
 

@@ -110,8 +110,10 @@ pub struct DiscriminatorLoss {
 
 /// A loss part.
 pub trait Loss {
-    /// Heads that the discriminator must have for this part.
-    fn heads(&self) -> Vec<HeadSpec>;
+    /// Heads that the discriminator must have for this part; regularisers bring none.
+    fn heads(&self) -> Vec<HeadSpec> {
+        Vec::new()
+    }
 
     /// Heads of other parts that this part reads.
     fn reads(&self) -> Vec<&'static str> {
@@ -158,9 +160,13 @@ pub trait Loss {
     /// If the batch lacks what this part reads.
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss>;
 
+    /// What it adds to the generator's loss; most regularisers nothing.
+    ///
     /// # Errors
     /// If the batch lacks what this part reads.
-    fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>>;
+    fn generator(&self, _batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
+        Ok(Vec::new())
+    }
 }
 
 /// log(1 + eˣ) without overflow, as x/2 + |x|/2 + log(1 + e^−|x|): the gradient at 0 is 1/2 whatever

@@ -4,8 +4,7 @@
 
 use candle_core::Result;
 
-use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
-use crate::networks::HeadSpec;
+use super::{DiscriminatorBatch, DiscriminatorLoss, Loss};
 
 /// Clips every parameter of the discriminator to ± `bound` after each of its updates.
 pub struct WeightClipping {
@@ -13,19 +12,11 @@ pub struct WeightClipping {
 }
 
 impl Loss for WeightClipping {
-    fn heads(&self) -> Vec<HeadSpec> {
-        Vec::new()
-    }
-
     fn weight_bound(&self) -> Option<f64> {
         Some(self.bound)
     }
 
     fn discriminator(&self, _: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
         Ok(DiscriminatorLoss { terms: Vec::new(), outputs: None })
-    }
-
-    fn generator(&self, _: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        Ok(Vec::new())
     }
 }

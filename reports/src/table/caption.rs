@@ -1,7 +1,7 @@
 //! What a reader must know to judge a table, as sentences.
 
 use super::build::short_hash;
-use super::{SampleCounts, Table};
+use super::{SampleCounts, Table, row_of};
 
 /// Sentences in reading order, as plain text.
 pub(super) fn sentences(table: &Table) -> Vec<String> {
@@ -49,7 +49,7 @@ pub(super) fn sentences(table: &Table) -> Vec<String> {
     }
     out.extend(table.published.sentences(|row| {
         let rows = table.blocks.iter().flat_map(|block| &block.rows);
-        let found = rows.into_iter().find(|r| r.method.split(" (").next() == Some(row));
+        let found = rows.into_iter().find(|r| row_of(&r.method) == row);
         found.map_or_else(|| row.to_string(), |r| r.label.clone())
     }));
     out.push(status(table));

@@ -1,6 +1,6 @@
 //! `table.csv`: the table for programs, one line per table, checkpoint and method, values unrounded.
 
-use super::{PublishedColumn, Table};
+use super::{PublishedColumn, Table, row_of};
 use crate::error::ReportError;
 use crate::metric::ordered;
 
@@ -126,7 +126,7 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
                     .map(|v| v.to_string()),
                 ),
             }
-            let name = row.method.split(" (").next().unwrap_or(&row.method);
+            let name = row_of(&row.method);
             record.extend(published.iter().map(|wanted| {
                 let column = table.published.columns.iter().find(|c| published_name(c) == *wanted);
                 column.and_then(|c| c.values.get(name)).cloned().unwrap_or_default()

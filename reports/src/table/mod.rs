@@ -28,6 +28,11 @@ pub use published::{Published, PublishedColumn, PublishedSpending};
 use crate::metric::MetricName;
 use crate::statistics::Interval;
 
+/// The row behind a method of the table: `gan (2)` is gan under its second plan.
+pub fn row_of(method: &str) -> &str {
+    method.split(" (").next().unwrap_or(method)
+}
+
 /// A method's place and printed name; a table lists methods in the order of a slice of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodLabel {

@@ -1,6 +1,6 @@
 //! The printed form of a table, shared by all text formats: headings and cells as strings.
 
-use super::{Block, Cell, FinalCheckpoint, MetricColumn, Spent, Table};
+use super::{Block, Cell, FinalCheckpoint, MetricColumn, Spent, Table, row_of};
 use crate::statistics::Interval;
 
 /// A heading of up to two lines.
@@ -136,7 +136,7 @@ fn block_sheet(table: &Table, block: &Block, beside: Beside) -> Sheet {
             let mut entries = vec![Entry::plain(row.marked_label())];
             let cells = row.cells.iter().zip(&table.columns);
             entries.extend(cells.map(|(cell, column)| value(cell, column.decimals)));
-            let name = row.method.split(" (").next().unwrap_or(&row.method);
+            let name = row_of(&row.method);
             entries.extend(published.iter().map(|column| {
                 let value = column.values.get(name).cloned();
                 Entry::plain(value.unwrap_or_else(|| "–".to_string()))
