@@ -24,6 +24,9 @@ PEER_PYTHON ?= python3
 ROUNDS ?= 5
 
 REASON ?=
+# Of `make kept`: an experiment of reports/experiments, and which of its parts.
+NAME ?=
+PARTS ?=
 comma := ,
 flag = $(if $(2),--$(1) $(2))
 MACHINE = $(call flag,data,$(DATA)) $(call flag,weights,$(WEIGHTS)) $(call flag,device,$(DEVICE)) \
@@ -37,7 +40,7 @@ ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
 PEERED = --python "$(PEER_PYTHON)" $(ALONE) $(call flag,out,$(OUT))
 COMPARISON = --rounds $(ROUNDS) $(PEERED)
 
-.PHONY: help build reproduce-table1 bench bench-eval test test-slow drift drift-update lint check-cuda valgrind clean
+.PHONY: help build reproduce-table1 bench bench-eval test test-slow drift drift-update kept lint check-cuda valgrind clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
@@ -47,6 +50,7 @@ help:
 	@echo "make test-slow          plant faults and show that the guard against drift goes red (minutes)"
 	@echo "make drift              say whether numbers moved since reports/drift/baseline.parquet (under 3 minutes)"
 	@echo "make drift-update       make today's numbers the baseline: REASON=\"why they moved\""
+	@echo "make kept NAME=table1   work on a kept experiment, go on where it stopped, write the verdicts"
 	@echo "make lint               formatting and clippy"
 	@echo "make check-cuda         compile (not link) with the cuda feature, GPU or not; fetches NVIDIA's compiler"
 	@echo "make valgrind           the kernels' tests under valgrind (install it first)"
@@ -59,6 +63,11 @@ build:
 
 reproduce-table1: build
 	$(GANBENCH) reproduce table1 $(TABLE)
+
+kept: build
+	@test -n "$(NAME)" || { echo "make kept needs NAME, one of:" $(basename $(notdir $(wildcard reports/experiments/*.toml))) >&2; exit 64; }
+	$(GANBENCH) kept reports/experiments/$(NAME).toml $(call flag,parts,$(PARTS)) $(MACHINE) \
+	  --page reports/kept/README.md --page README.md
 
 bench: build
 	@if [ -f "$(PEER)/train_step.py" ] && "$(PEER_PYTHON)" -c 'import torch' 2>/dev/null; then \

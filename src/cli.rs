@@ -11,6 +11,7 @@ use crate::commands::eval::EvalArgs;
 use crate::commands::extractor::TrainExtractorArgs;
 use crate::commands::features::FeaturesArgs;
 use crate::commands::fetch::FetchArgs;
+use crate::commands::kept::KeptArgs;
 use crate::commands::loss::LossArgs;
 use crate::commands::metrics::MetricsArgs;
 use crate::commands::probe::ProbeArgs;
@@ -73,6 +74,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Hold an extractor against the published check values
     VerifyExtractor(VerifyExtractorArgs),
+    /// Work on a kept experiment, go on where it stopped, and judge the claims it is about
+    Kept(KeptArgs),
     /// Make tables and plots anew from finished runs
     Report(ReportArgs),
     /// List what there is
@@ -141,6 +144,9 @@ pub struct ReproduceArgs {
     /// Width of the networks
     #[arg(long)]
     pub width: Option<usize>,
+    /// Pairs of networks of the table, by comma [default: all]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub networks: Option<Vec<String>>,
     /// Architecture: see `ganbench list architectures`
     #[arg(long)]
     pub architecture: Option<String>,

@@ -9,6 +9,7 @@ mod evaluation;
 mod fairness;
 mod generators;
 mod interrupt;
+mod kept;
 mod machine;
 mod memory;
 mod pipeline;
@@ -18,6 +19,7 @@ mod recipe;
 mod report;
 mod results;
 mod run_folder;
+mod samples;
 mod session;
 mod stability;
 mod sweep;
@@ -55,6 +57,10 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(args),
         Command::Probe(args) => commands::probe::run(args),
         Command::Drift(args) => match commands::drift::run(args) {
+            Ok(code) => return ExitCode::from(code),
+            Err(error) => Err(error),
+        },
+        Command::Kept(args) => match commands::kept::run(args) {
             Ok(code) => return ExitCode::from(code),
             Err(error) => Err(error),
         },

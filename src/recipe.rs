@@ -23,6 +23,7 @@ pub const RECIPES: &[(&str, &str)] = &[
     ("reacgan-tiny", include_str!("../baselines/recipes/reacgan-tiny.toml")),
     ("reacgan-figure-norms", include_str!("../baselines/recipes/reacgan-figure-norms.toml")),
     ("supcon-stability", include_str!("../baselines/recipes/supcon-stability.toml")),
+    ("kdd-ablation", include_str!("../baselines/recipes/kdd-ablation.toml")),
     ("drift", include_str!("../baselines/recipes/drift.toml")),
 ];
 
@@ -170,6 +171,23 @@ impl Recipe {
             .map_err(|e| PlanError::Form { place: "--budget".into(), what: e.to_string() })?;
         let train = toml::Table::from_iter([("budget".to_string(), value)]);
         self.change(&toml::Table::from_iter([("train".to_string(), toml::Value::Table(train))]));
+        Ok(())
+    }
+
+    /// Leaves only these pairs of networks.
+    ///
+    /// # Errors
+    /// If the table has no pair of a name.
+    pub fn keep_networks(&mut self, names: &[String]) -> Result<(), PlanError> {
+        let known: Vec<&str> = self.networks.iter().map(|v| v.name.as_str()).collect();
+        if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
+            let expected = match known.is_empty() {
+                true => "--architecture: this table names no pairs of networks".into(),
+                false => format!("one of {}", known.join(", ")),
+            };
+            return Err(PlanError::Value { field: "--networks", got: name.clone(), expected });
+        }
+        self.networks.retain(|variant| names.contains(&variant.name));
         Ok(())
     }
 

@@ -15,6 +15,7 @@ use crate::generators::load_generator;
 use crate::plan::Plan;
 use crate::recipe::place_of;
 use crate::run_folder::RunFolder;
+use crate::samples;
 use crate::stability::{self, Stability, SteadyRun};
 
 /// Characters a line of the tables on stdout.
@@ -221,8 +222,12 @@ fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<Sa
     Ok(grids)
 }
 
-/// A run's samples at its last measured state; none where nothing was kept.
+/// A run's samples at its end: those on its own page, or where it diverged those of the last generator that was
+/// kept. None where neither is there.
 fn block(label: &str, plan: &Plan, run: &RunFolder, n: usize) -> Result<Option<SampleBlock>> {
+    if let Some(images) = samples::read(run, plan, n)? {
+        return Ok(Some(SampleBlock { label: label.to_string(), images }));
+    }
     let rows = run.scores()?;
     let kimg = rows.iter().filter_map(|r| Some((r.checkpoint.parse::<f64>().ok()?, &r.checkpoint)));
     let Some((_, name)) = kimg.max_by(|a, b| a.0.total_cmp(&b.0)) else { return Ok(None) };

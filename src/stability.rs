@@ -63,13 +63,13 @@ fn diverged(run: &SteadyRun<'_>) -> bool {
     run.rows.iter().any(|row| row.value.is_none())
 }
 
-fn collapsed(run: &SteadyRun<'_>) -> bool {
+pub fn collapsed(run: &SteadyRun<'_>) -> bool {
     let curve = curve(run);
     let best = curve.iter().copied().fold(f64::INFINITY, f64::min);
     curve.last().is_some_and(|last| *last > COLLAPSED * best)
 }
 
-fn variation(run: &SteadyRun<'_>) -> Option<f64> {
+pub fn variation(run: &SteadyRun<'_>) -> Option<f64> {
     let curve = curve(run);
     let half = &curve[curve.len() / 2..];
     let n = half.len() as f64;

@@ -22,6 +22,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         ("--methods", args.methods.is_some()),
         ("--batch", args.batch.is_some()),
         ("--width", args.width.is_some()),
+        ("--networks", args.networks.is_some()),
         ("--architecture", args.architecture.is_some()),
         ("--extractor", args.extractor.is_some()),
         ("--n-fake", args.n_fake.is_some()),

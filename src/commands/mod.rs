@@ -8,6 +8,7 @@ pub mod extractor;
 pub mod features;
 pub mod fetch;
 pub mod figure3;
+pub mod kept;
 pub mod list;
 pub mod loss;
 pub mod metrics;
@@ -101,7 +102,7 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
     Provenance {
         version: env!("CARGO_PKG_VERSION").to_string(),
         commit: commit(),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: command_line(),
         os: std::env::consts::OS.to_string(),
         arch: std::env::consts::ARCH.to_string(),
         cpu: machine::cpu_name(),
@@ -110,6 +111,14 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
         device: args.device.clone(),
         started_unix_s: machine::unix_s(),
     }
+}
+
+/// What was typed, without the folder that the program lies in.
+fn command_line() -> String {
+    std::iter::once("ganbench".to_string())
+        .chain(std::env::args().skip(1))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Says which half-written lines were left out of the results.

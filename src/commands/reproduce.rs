@@ -22,12 +22,11 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     if args.table == FIGURE3 {
         return figure3::run(args);
     }
-    let recipe = recipe(args)?;
-    let mut plans = plans(args, &recipe)?;
+    let mut plans = planned(args)?;
     let (at, threads) = super::surroundings(&args.machine, &plans)?;
     let interrupt = Interrupt::watch()?;
     let first = plans.first_mut().context("no methods or no seeds were asked for")?;
-    let out = args.out.clone().unwrap_or_else(|| default_out(&recipe, &first.dataset.name));
+    let out = args.out.clone().unwrap_or_else(|| default_out(first));
     let runs = out.join("runs");
     if !args.dry_run {
         // First, so that a folder that cannot be written is known before any work.
@@ -99,9 +98,16 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     Ok(())
 }
 
-fn default_out(recipe: &Recipe, dataset: &str) -> PathBuf {
-    let dataset = dataset.split(':').next().unwrap_or(dataset);
-    PathBuf::from("runs").join(format!("{}-{dataset}", recipe.table.name))
+fn default_out(plan: &Plan) -> PathBuf {
+    PathBuf::from("runs").join(format!("{}-{}", plan.table, plan.dataset.label()))
+}
+
+/// The plans of a command, in the order of the work; the hashes of data and weights are not filled in.
+///
+/// # Errors
+/// If the command asks for what is not there.
+pub fn planned(args: &ReproduceArgs) -> Result<Vec<Plan>, PlanError> {
+    plans(args, &recipe(args)?)
 }
 
 /// The table's recipe with what the command line changes.
@@ -124,6 +130,9 @@ fn recipe(args: &ReproduceArgs) -> Result<Recipe, PlanError> {
     set.extend(args.set.iter().cloned());
     for text in set {
         recipe.change(&assignment(&text)?);
+    }
+    if let Some(names) = &args.networks {
+        recipe.keep_networks(names)?;
     }
     Ok(recipe)
 }

@@ -13,8 +13,7 @@ use ganbench_baselines::linear_evaluation::{LabelledSplits, LinearEvaluation};
 use ganbench_baselines::train::{Diverged, RunMark, SampleRequest, Spent, Trainer};
 use ganbench_metrics::{MetricValue, default_metrics, reported_name};
 use ganbench_nn::images::ImageBatch;
-use ganbench_reports::plot::{SampleSheet, samples_png};
-use ganbench_reports::{ResultRow, Status, kimg_name, write_atomic};
+use ganbench_reports::{ResultRow, Status, kimg_name};
 use thiserror::Error;
 
 use crate::generators::{generator_file, load_generator};
@@ -23,7 +22,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::{Provenance, RecordWriter, RunFolder};
 use crate::session::Evaluator;
-use crate::{machine, memory};
+use crate::{machine, memory, samples};
 
 use measure::row;
 pub use measure::{Fakes, measure};
@@ -319,10 +318,9 @@ impl<'a> Run<'a> {
 
     fn write_samples(&self) -> Result<()> {
         let seed = self.input.plan.train.seed;
-        let request = SampleRequest { n: 64, seed, class: None };
+        let request = SampleRequest { n: samples::IMAGES, seed, class: None };
         let images = self.trainer.sampler(false).sample(request, &mut |_| {})?;
-        let sheet = SampleSheet { images: &images, columns: 8, row_labels: None };
-        Ok(write_atomic(&self.input.folder.path().join("samples.png"), &samples_png(&sheet)?)?)
+        samples::write(self.input.folder, &images)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sample grids: all methods side by side at the same noise, and the plain grid of one run.
 
-use ganbench_nn::images::ImageBatch;
+use ganbench_nn::images::{ImageBatch, ImageSize};
 use image::{Rgb as Pixel, RgbImage, imageops};
 
 use super::drawing::{Align, BLACK, Drawing, Frame, TEXT_GREY, point, wrapped};
@@ -192,4 +192,42 @@ pub fn samples_png(sheet: &SampleSheet<'_>) -> Result<Vec<u8>, ReportError> {
     }
     drawing.image(image, Frame { x: left, y: pad, width, height });
     drawing.png()
+}
+
+/// The first `n` images of what [`samples_png`] wrote for images of `size` in rows of `columns`, without labels.
+///
+/// # Errors
+/// If `png` is no such page, or holds fewer images.
+pub fn samples_of_png(
+    png: &[u8],
+    size: ImageSize,
+    columns: usize,
+    n: usize,
+) -> Result<ImageBatch, ReportError> {
+    let wrong = |got: String| ReportError::Samples {
+        label: "the sample sheet".to_string(),
+        expected: format!("{n} images of size {size} in rows of {columns}"),
+        got,
+    };
+    let page = image::load_from_memory_with_format(png, image::ImageFormat::Png)
+        .map_err(|error| wrong(error.to_string()))?
+        .into_rgb8();
+    let factor = enlargement(size.height.max(size.width));
+    let (step_x, step_y) = (size.width as u32 + 1, size.height as u32 + 1);
+    let (width, height) = (page.width() / factor, page.height() / factor);
+    let rows = (height + 1) / step_y;
+    if width + 1 != columns as u32 * step_x || (rows as usize * columns) < n {
+        return Err(wrong(format!("a page of {}x{} pixels", page.width(), page.height())));
+    }
+    let mut pixels = Vec::with_capacity(n * size.bytes());
+    for k in 0..n {
+        let (left, top) = ((k % columns) as u32 * step_x, (k / columns) as u32 * step_y);
+        for (y, x) in
+            (0..size.height as u32).flat_map(|y| (0..size.width as u32).map(move |x| (y, x)))
+        {
+            let pixel = page.get_pixel((left + x) * factor, (top + y) * factor);
+            pixels.extend(&pixel.0[..size.channels]);
+        }
+    }
+    ImageBatch::new(size, pixels, None, None).map_err(|error| wrong(error.to_string()))
 }

@@ -23,7 +23,7 @@ mod scores;
 pub use clouds::{Cloud, CloudPanel, clouds};
 pub use curves::{CurveFigure, CurveLayout, CurvePoint, Curves, Term};
 pub use drawing::Drawing;
-pub use grid::{SampleBlock, SampleGrid, SampleSheet, samples_png};
+pub use grid::{SampleBlock, SampleGrid, SampleSheet, samples_of_png, samples_png};
 pub use scores::score_curves;
 
 #[cfg(test)]

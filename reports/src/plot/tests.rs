@@ -307,6 +307,24 @@ fn curves_without_values_make_no_figure() {
 }
 
 #[test]
+fn a_sample_sheet_reads_back_to_the_images_that_it_shows() {
+    for (n, side, channels) in [(19, 32, 3), (8, 12, 1), (5, 64, 3)] {
+        let images = demo_images(n, side, channels);
+        let sheet = SampleSheet { images: &images, columns: 4, row_labels: None };
+        let png = samples_png(&sheet).unwrap();
+        let back = samples_of_png(&png, images.size, 4, n - 1).unwrap();
+        assert_eq!(back.len(), n - 1);
+        for k in 0..n - 1 {
+            assert_eq!(back.image(k), images.image(k), "image {k} of {side}x{side}x{channels}");
+        }
+        for (png, columns, n) in [(&png[..], 5, 1), (&png[..], 4, 100), (&png[..40], 4, 1)] {
+            let error = samples_of_png(png, images.size, columns, n).unwrap_err().to_string();
+            assert!(error.contains("but the sample sheet has"), "{error}");
+        }
+    }
+}
+
+#[test]
 fn uneven_sample_grids_are_refused_by_name() {
     let mut grid = demo_grid();
     grid.blocks[2].images = demo_images(31, 32, 3);

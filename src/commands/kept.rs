@@ -1,0 +1,190 @@
+//! `ganbench kept`: an experiment's runs in slices that go on, and the pages with its verdicts.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::cli::MachineArgs;
+use crate::interrupt::exit_code;
+use crate::kept::{self, Experiment, Folder, Part, Slice};
+use crate::machine;
+use crate::run_folder::Lock;
+
+#[derive(Debug, Args)]
+pub struct KeptArgs {
+    /// The experiment: a TOML such as those in reports/experiments
+    #[arg(value_name = "FILE.toml")]
+    pub experiment: PathBuf,
+    /// Folder of all kept experiments; this one's is <date>-<machine>-<name> in it, or the newest that is there
+    #[arg(long, value_name = "DIR", default_value = "reports/kept")]
+    pub kept: PathBuf,
+    /// Only these parts, by comma
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub parts: Option<Vec<String>>,
+    /// Train nothing: judge and write the pages from the runs that are there
+    #[arg(long)]
+    pub pages_only: bool,
+    /// A page whose block of verdicts is renewed; may be given several times
+    #[arg(long = "page", value_name = "FILE.md")]
+    pub pages: Vec<PathBuf>,
+    /// Print the verdicts as JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// The exit code: that of a part's training where it did not end well.
+///
+/// # Errors
+/// If the experiment's file is wrong, or a file cannot be read or written.
+pub fn run(args: &KeptArgs) -> Result<u8> {
+    let experiment = Experiment::read(&args.experiment)?;
+    let parts = chosen(&experiment, args)?;
+    let folder = Folder::of(&args.kept, &experiment, &args.experiment)?;
+    let mut code = 0;
+    if !args.pages_only {
+        let signals = Signals::watch()?;
+        for part in parts {
+            code = train(&folder, part, &args.machine, &signals)?;
+            if code != 0 {
+                break;
+            }
+        }
+    }
+    // Several experiments may be worked on at once; their pages are made one after the other.
+    let _lock = Lock::wait(&args.kept)?;
+    let findings = kept::find(&folder, &experiment)?;
+    kept::page(&folder, &experiment, &findings)?;
+    for page in &args.pages {
+        kept::renew(&args.kept, page)?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&findings)?);
+        return Ok(code);
+    }
+    for finding in &findings.findings {
+        println!("{:<12} {} ({} seeds)", finding.verdict, finding.claim, finding.seeds);
+    }
+    println!("page     {}", folder.path().join("README.md").display());
+    Ok(code)
+}
+
+fn chosen<'a>(experiment: &'a Experiment, args: &KeptArgs) -> Result<Vec<&'a Part>> {
+    let Some(names) = &args.parts else { return Ok(experiment.parts.iter().collect()) };
+    let find = |name: &String| {
+        experiment.parts.iter().find(|part| part.name == *name).ok_or_else(|| {
+            let known: Vec<&str> = experiment.parts.iter().map(|p| p.name.as_str()).collect();
+            let text = format!(
+                "{} has no part \"{name}\"; it has {}",
+                args.experiment.display(),
+                known.join(", ")
+            );
+            machine::UsageError::new(text).into()
+        })
+    };
+    names.iter().map(find).collect()
+}
+
+/// Runs a part's command as a program of its own: threads and memory are those of a run by hand.
+fn train(folder: &Folder, part: &Part, at: &MachineArgs, signals: &Signals) -> Result<u8> {
+    if !at.quiet {
+        eprintln!("part {}: ganbench {}", part.name, part.command);
+    }
+    let program = std::env::current_exe().context("cannot tell where this program is")?;
+    let mut command = Command::new(program);
+    command.args(part.words()).arg("--out").arg(folder.part(part)).stdout(Stdio::null());
+    let mut flag = |name: &str, value: Option<String>| {
+        command.args(value.into_iter().flat_map(|value| [format!("--{name}"), value]));
+    };
+    flag("data", at.data.as_ref().map(|path| path.display().to_string()));
+    flag("weights", at.weights.clone());
+    flag("device", Some(at.device.clone()));
+    flag("threads", at.threads.map(|n| n.to_string()));
+    flag("memory-limit", at.memory_limit.map(|n| n.to_string()));
+    if at.quiet {
+        command.arg("--quiet");
+    }
+    // A Ctrl-C at the terminal reaches this program alone, which passes it on once.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let (started_unix_s, started) = (machine::unix_s(), Instant::now());
+    let child = command.spawn().context("cannot start the training of a part")?;
+    let status = signals.wait(child)?;
+    folder.add_slice(&Slice {
+        part: part.name.clone(),
+        started_unix_s,
+        wall_s: started.elapsed().as_secs_f64(),
+        threads: at.threads,
+    })?;
+    Ok(code_of(status))
+}
+
+/// As a shell would report it.
+fn code_of(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return exit_code(signal);
+    }
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// The signals that came while a part was trained.
+struct Signals {
+    came: Vec<(i32, Arc<AtomicUsize>)>,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn watch() -> Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let mut came = Vec::new();
+        for signal in [SIGINT, SIGTERM] {
+            let counter = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&counter);
+            let count = move || {
+                counted.fetch_add(1, Ordering::SeqCst);
+            };
+            // SAFETY: adding to an atomic is all that the handler does.
+            unsafe { signal_hook::low_level::register(signal, count) }?;
+            came.push((signal, counter));
+        }
+        Ok(Self { came })
+    }
+
+    #[cfg(not(unix))]
+    fn watch() -> Result<Self> {
+        Ok(Self { came: Vec::new() })
+    }
+
+    /// Passes signals on until the child ends.
+    fn wait(&self, mut child: Child) -> Result<ExitStatus> {
+        loop {
+            if let Some(status) = child.try_wait().context("cannot wait for the training")? {
+                return Ok(status);
+            }
+            for (signal, counter) in &self.came {
+                for _ in 0..counter.swap(0, Ordering::SeqCst) {
+                    pass_on(*signal, &child);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+#[cfg(unix)]
+fn pass_on(signal: i32, child: &Child) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // SAFETY: the child has not been waited for, so its number is still its own.
+        unsafe { libc::kill(pid, signal) };
+    }
+}
+
+#[cfg(not(unix))]
+fn pass_on(_signal: i32, _child: &Child) {}

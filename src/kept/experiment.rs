@@ -1,0 +1,239 @@
+//! An experiment as its file asks for it: a question, the runs that are to answer it, and the claims that are
+//! held against them. A new experiment is one TOML in `reports/experiments`.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser as _;
+use ganbench_reports::claim::{Scale, Side};
+use serde::Deserialize;
+
+use super::measure::Measure;
+use crate::cli::{Cli, Command, ReproduceArgs};
+
+/// A question with the runs and claims that belong to it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Ends the name of its folder.
+    pub name: String,
+    pub question: String,
+    #[serde(rename = "part")]
+    pub parts: Vec<Part>,
+    #[serde(rename = "claim")]
+    pub claims: Vec<Claim>,
+}
+
+/// Runs that share one table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Its folder.
+    pub name: String,
+    pub title: String,
+    /// `reproduce TABLE ...` as on the command line, split at spaces, without `--out` and what only says where and
+    /// how fast.
+    pub command: String,
+}
+
+/// What a paper says of some rows against others.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Claim {
+    pub text: String,
+    /// Paper and place.
+    pub source: String,
+    /// The parts that it is looked at in; their rows' effects are averaged.
+    pub parts: Vec<String>,
+    /// See [`Measure`].
+    pub measure: Measure,
+    /// Rows that are to lie below those of `than`, one by one; or else in `higher` those that are to lie above.
+    #[serde(default)]
+    pub lower: Vec<String>,
+    #[serde(default)]
+    pub higher: Vec<String>,
+    pub than: Vec<String>,
+    /// Of the experiment's folder.
+    pub picture: String,
+}
+
+impl Claim {
+    pub fn side(&self) -> Side {
+        if self.lower.is_empty() { Side::Higher } else { Side::Lower }
+    }
+
+    /// The rows that it speaks of, each with the one that it is held against.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        let claimed = self.lower.iter().chain(&self.higher);
+        claimed.map(String::as_str).zip(self.than.iter().map(String::as_str))
+    }
+
+    pub fn scale(&self) -> Scale {
+        self.measure.scale()
+    }
+}
+
+impl Part {
+    /// The words behind the program's name.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.command.split_whitespace()
+    }
+
+    /// # Errors
+    /// If the command is none of `reproduce`, or says what it leaves to the experiment.
+    pub fn reproduce(&self) -> Result<ReproduceArgs> {
+        let place = || format!("part {}: `{}`", self.name, self.command);
+        let cli = Cli::try_parse_from(std::iter::once("ganbench").chain(self.words()))
+            .map_err(|e| anyhow::anyhow!("{}", first_line(&e.to_string())))
+            .with_context(place)?;
+        let Command::Reproduce(args) = cli.command else {
+            bail!("{}: expected the command reproduce", place());
+        };
+        if args.out.is_some() || args.dry_run || args.json {
+            bail!("{}: --out, --dry-run and --json are not for an experiment's file", place());
+        }
+        Ok(args)
+    }
+}
+
+fn first_line(text: &str) -> &str {
+    text.trim_start_matches("error: ").lines().next().unwrap_or_default()
+}
+
+impl Experiment {
+    /// # Errors
+    /// If the file cannot be read, is no experiment, or names what is not there.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let place = || format!("{} is no experiment", path.display());
+        let experiment: Self = toml::from_str(&text)
+            .map_err(|e| anyhow::anyhow!("{}", e.to_string().trim().replace('\n', " ")))
+            .with_context(place)?;
+        experiment.check().with_context(place)?;
+        Ok(experiment)
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut names = vec![("the experiment", self.name.as_str())];
+        names.extend(self.parts.iter().map(|part| ("a part", part.name.as_str())));
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        for (what, name) in names {
+            if name.is_empty() || !name.chars().all(plain) {
+                bail!(
+                    "{what} is called \"{name}\", expected lower-case letters, digits and hyphens"
+                );
+            }
+        }
+        for (i, part) in self.parts.iter().enumerate() {
+            if self.parts[..i].iter().any(|other| other.name == part.name) {
+                bail!("two parts are called {}", part.name);
+            }
+            part.reproduce()?;
+        }
+        for claim in &self.claims {
+            let place = || format!("the claim \"{}\"", claim.text);
+            if claim.lower.is_empty() == claim.higher.is_empty() {
+                bail!("{} needs one of lower and higher", place());
+            }
+            let claimed = claim.lower.len() + claim.higher.len();
+            if claimed != claim.than.len() {
+                bail!(
+                    "{} has {claimed} rows and {} to hold them against",
+                    place(),
+                    claim.than.len()
+                );
+            }
+            let unknown =
+                claim.parts.iter().find(|name| !self.parts.iter().any(|p| p.name == **name));
+            if let Some(name) = unknown {
+                bail!("{} names the part {name}, which is not there", place());
+            }
+            if claim.parts.is_empty() {
+                bail!("{} names no part", place());
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Experiment> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("e.toml");
+        std::fs::write(&path, text).unwrap();
+        Experiment::read(&path)
+    }
+
+    const WHOLE: &str = r#"
+        name = "a"
+        question = "?"
+        [[part]]
+        name = "p"
+        title = "P"
+        command = "reproduce table1 --methods gan,kdd"
+        [[claim]]
+        text = "KDD is better"
+        source = "us"
+        parts = ["p"]
+        measure = "fid"
+        lower = ["kdd"]
+        than = ["gan"]
+        picture = "p/plots/scores.png"
+    "#;
+
+    #[test]
+    fn every_experiment_that_comes_with_the_program_is_whole_and_its_rows_are_rows_of_its_commands()
+    {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/experiments");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let experiment = Experiment::read(&path).unwrap_or_else(|e| panic!("{e:#}"));
+            assert_eq!(path.file_stem().unwrap().to_str().unwrap(), experiment.name);
+            for claim in &experiment.claims {
+                for part in experiment.parts.iter().filter(|part| claim.parts.contains(&part.name))
+                {
+                    let args = part.reproduce().unwrap();
+                    if args.table == crate::recipe::FIGURE3 {
+                        continue;
+                    }
+                    let plans = crate::commands::reproduce::planned(&args).unwrap();
+                    for row in claim.pairs().flat_map(|(a, b)| [a, b]) {
+                        let runs = plans.iter().filter(|plan| plan.row_name() == row).count();
+                        assert!(runs >= 3, "{}: {row} has {runs} runs", part.command);
+                    }
+                }
+            }
+            seen += 1;
+        }
+        assert!(seen >= 5, "{seen} experiments");
+    }
+
+    #[test]
+    fn wrong_files_are_told_where_they_are_wrong() {
+        assert_eq!(read(WHOLE).unwrap().claims.len(), 1);
+        for (from, to, what) in [
+            ("name = \"a\"", "name = \"A b\"", "is called \"A b\""),
+            ("table1 --methods", "table1 --method", "unexpected argument '--method'"),
+            ("reproduce table1 --methods gan,kdd", "list tables", "expected the command reproduce"),
+            ("gan,kdd\"", "gan --json\"", "--json are not for an experiment"),
+            ("lower = [\"kdd\"]", "", "needs one of lower and higher"),
+            ("than = [\"gan\"]", "than = []", "has 1 rows and 0"),
+            ("parts = [\"p\"]", "parts = [\"q\"]", "names the part q"),
+            (
+                "measure = \"fid\"",
+                "measure = \"g_grad_norm.odd\"",
+                "unknown measure \"g_grad_norm.odd\"",
+            ),
+        ] {
+            let text = WHOLE.replace(from, to);
+            assert_ne!(text, WHOLE);
+            let error = format!("{:#}", read(&text).unwrap_err());
+            assert!(error.contains("is no experiment") && error.contains(what), "{error}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The verdicts of all kept experiments, in a block of any page that has its marks.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use ganbench_reports::write_atomic;
+
+use super::{Findings, all, find, page};
+
+const END: &str = "<!-- /kept -->";
+
+/// What stands between the marks of a page.
+#[derive(Clone, Copy)]
+enum Block {
+    /// A table an experiment, with pictures.
+    Whole,
+    /// All in one table, without.
+    Summary,
+}
+
+impl Block {
+    const ALL: [Self; 2] = [Self::Whole, Self::Summary];
+
+    fn begin(self) -> &'static str {
+        match self {
+            Self::Whole => "<!-- kept: written by `make kept` -->",
+            Self::Summary => "<!-- kept, summary: written by `make kept` -->",
+        }
+    }
+}
+
+/// Renews the block between the marks of `file` with the experiments below `root`.
+///
+/// # Errors
+/// If a file cannot be read or written, or `file` lacks the marks.
+pub fn renew(root: &Path, file: &Path) -> Result<()> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let begin = |block: Block| Some((block, text.find(block.begin())? + block.begin().len()));
+    let found = Block::ALL.into_iter().find_map(begin).zip(text.find(END));
+    let Some(((block, begin), end)) = found.filter(|((_, begin), end)| begin <= end) else {
+        bail!(
+            "{} lacks the marks {} and {END} that the verdicts go between, in this order",
+            file.display(),
+            Block::ALL.map(Block::begin).join(" or ")
+        );
+    };
+    let from = file.parent().unwrap_or(Path::new(""));
+    let place = root.strip_prefix(from).unwrap_or(root);
+    let mut new = text[..begin].to_string();
+    new.push('\n');
+    if matches!(block, Block::Summary) {
+        new.push_str(
+            "\n| experiment | claim | verdict | effect (95 %) | seeds |\n|:--|:--|:--|:--|--:|\n",
+        );
+    }
+    for (folder, experiment) in all(root)? {
+        let findings = find(&folder, &experiment)?;
+        let place = place.join(folder.path().file_name().unwrap_or_default());
+        let place = place.display().to_string();
+        new.push_str(&match block {
+            Block::Whole => whole(&findings, &place),
+            Block::Summary => page::summary(&findings, &place),
+        });
+    }
+    new.push('\n');
+    new.push_str(&text[end..]);
+    Ok(write_atomic(file, new.as_bytes())?)
+}
+
+fn whole(findings: &Findings, place: &str) -> String {
+    let (done, planned) = findings
+        .parts
+        .iter()
+        .fold((0, 0), |(done, planned), part| (done + part.runs_done, planned + part.runs_planned));
+    format!(
+        "\n**[{}]({place}/README.md)**: {} {done} of {planned} runs, {:.1} h.\n\n{}\n",
+        findings.name,
+        findings.question,
+        findings.hours(),
+        page::verdicts(findings, &format!("{place}/"))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_stands_between_the_marks_is_renewed() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("README.md");
+        for (block, inside) in [(Block::Whole, ""), (Block::Summary, "\n| experiment |")] {
+            let begin = block.begin();
+            std::fs::write(&file, format!("before\n{begin}\nold\n{END}\nafter\n")).unwrap();
+            renew(&folder.path().join("kept"), &file).unwrap();
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(text.starts_with(&format!("before\n{begin}\n{inside}")), "{text}");
+            assert!(
+                text.ends_with(&format!("\n{END}\nafter\n")) && !text.contains("old"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_page_without_marks_is_refused_and_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("README.md");
+        for text in ["no marks".to_string(), format!("{END}{}", Block::Whole.begin())] {
+            std::fs::write(&file, &text).unwrap();
+            let error = renew(folder.path(), &file).unwrap_err().to_string();
+            assert!(error.contains("marks"), "{error}");
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        }
+    }
+}
