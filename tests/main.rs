@@ -9,6 +9,9 @@ mod pictures;
 /// `reproduce`, `train`, `report`: from images to tables.
 mod reproduce;
 
+/// `kept`: experiments that go on where they stopped, here or on another machine.
+mod kept;
+
 /// Notes of tables whose runs differ in more than their method.
 mod fairness;
 /// Runs that are stopped, killed, damaged and gone on with.

@@ -46,6 +46,7 @@ pub struct KeptArgs {
 pub fn run(args: &KeptArgs) -> Result<u8> {
     let experiment = Experiment::read(&args.experiment)?;
     let parts = chosen(&experiment, args)?;
+    args.pages.iter().try_for_each(|page| kept::check_page(page))?;
     let folder = Folder::of(&args.kept, &experiment, &args.experiment)?;
     let mut code = 0;
     if !args.pages_only {

@@ -29,25 +29,48 @@ impl Block {
     }
 }
 
+/// A page with the place of its block.
+struct Page {
+    text: String,
+    block: Block,
+    /// Bytes of `text` between the marks.
+    between: std::ops::Range<usize>,
+}
+
+impl Page {
+    fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file)
+            .with_context(|| format!("cannot read {}", file.display()))?;
+        let begin = |block: Block| Some((block, text.find(block.begin())? + block.begin().len()));
+        let found = Block::ALL.into_iter().find_map(begin).zip(text.find(END));
+        let Some(((block, begin), end)) = found.filter(|((_, begin), end)| begin <= end) else {
+            bail!(
+                "{} lacks the marks {} and {END} that the verdicts go between, in this order",
+                file.display(),
+                Block::ALL.map(Block::begin).join(" or ")
+            );
+        };
+        Ok(Self { text, block, between: begin..end })
+    }
+}
+
+/// Whether `file` is a page with marks.
+///
+/// # Errors
+/// As [`renew`], which writes.
+pub fn check(file: &Path) -> Result<()> {
+    Page::read(file).map(|_| ())
+}
+
 /// Renews the block between the marks of `file` with the experiments below `root`.
 ///
 /// # Errors
 /// If a file cannot be read or written, or `file` lacks the marks.
 pub fn renew(root: &Path, file: &Path) -> Result<()> {
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let begin = |block: Block| Some((block, text.find(block.begin())? + block.begin().len()));
-    let found = Block::ALL.into_iter().find_map(begin).zip(text.find(END));
-    let Some(((block, begin), end)) = found.filter(|((_, begin), end)| begin <= end) else {
-        bail!(
-            "{} lacks the marks {} and {END} that the verdicts go between, in this order",
-            file.display(),
-            Block::ALL.map(Block::begin).join(" or ")
-        );
-    };
+    let Page { text, block, between } = Page::read(file)?;
     let from = file.parent().unwrap_or(Path::new(""));
     let place = root.strip_prefix(from).unwrap_or(root);
-    let mut new = text[..begin].to_string();
+    let mut new = text[..between.start].to_string();
     new.push('\n');
     if matches!(block, Block::Summary) {
         new.push_str(
@@ -64,7 +87,7 @@ pub fn renew(root: &Path, file: &Path) -> Result<()> {
         });
     }
     new.push('\n');
-    new.push_str(&text[end..]);
+    new.push_str(&text[between.end..]);
     Ok(write_atomic(file, new.as_bytes())?)
 }
 

@@ -23,7 +23,7 @@ use crate::run_folder::RunFolder;
 
 pub use experiment::{Experiment, Part};
 pub use findings::{Findings, find};
-pub use index::renew;
+pub use index::{check as check_page, renew};
 pub use measure::Run;
 pub use page::page;
 

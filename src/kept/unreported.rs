@@ -183,7 +183,7 @@ mod tests {
             row,
             extractor,
             checkpoint,
-            real_images: if checkpoint == "best" { 10 } else { 40 },
+            real_images: if ["best", "0.02"].contains(&checkpoint) { 20 } else { 40 },
             n_fake,
             value,
         };

@@ -1,0 +1,166 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::program::{command, ok, refused, text};
+
+const MARKS: &str = "# Kept\n\n<!-- kept: written by `make kept` -->\n<!-- /kept -->\n\nbehind\n";
+
+/// An experiment of two methods, with a claim that any numbers decide one way or leave open.
+fn experiment(dir: &Path, seeds: &str, steps: &str) -> PathBuf {
+    let file = dir.join("tiny.toml");
+    let command = format!(
+        "reproduce table1 --methods gan,kdd --seeds {seeds} --budget g_steps={steps} --batch 16 --width 4 --n-fake 30 \
+         --set evaluation.n_fake_curve=40 --set dataset.limit=200 --set evaluation.curve_points=4"
+    );
+    let text = format!(
+        "name = \"tiny\"\nquestion = \"Is KDD GAN better?\"\n\n[[part]]\nname = \"shapes\"\ntitle = \"Shapes\"\n\
+         command = \"{command}\"\n\n[[claim]]\ntext = \"KDD GAN's FID is lower\"\nsource = \"us\"\n\
+         parts = [\"shapes\"]\nmeasure = \"fid\"\nlower = [\"kdd\"]\nthan = [\"gan\"]\n\
+         picture = \"shapes/plots/scores.png\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    file
+}
+
+fn args<'a>(file: &'a str, root: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["kept", file, "--kept", root, "--quiet"], more].concat()
+}
+
+fn folder(root: &Path) -> PathBuf {
+    let mut folders = fs::read_dir(root).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir());
+    let folder = folders.next().unwrap();
+    assert!(folder.file_name().unwrap().to_str().unwrap().ends_with("core-tiny"), "{folder:?}");
+    assert!(folders.next().is_none());
+    folder
+}
+
+fn finding(folder: &Path) -> serde_json::Value {
+    let text = fs::read_to_string(folder.join("verdicts.json")).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap()["findings"][0].clone()
+}
+
+/// FID of the last checkpoint by method and seed, as `results.csv` has it.
+fn fids(folder: &Path) -> Vec<(String, String, f64)> {
+    let text = fs::read_to_string(folder.join("shapes/results.csv")).unwrap();
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let header = lines.next().unwrap();
+    let at = |name: &str| header.iter().position(|h| *h == name).unwrap();
+    let [method, seed, checkpoint, metric, value] =
+        ["method", "seed", "checkpoint", "metric", "value"].map(at);
+    let last = |l: &Vec<&str>| l[checkpoint] == "last" && l[metric].starts_with("fid");
+    lines
+        .filter(last)
+        .map(|l| (l[method].to_string(), l[seed].to_string(), l[value].parse().unwrap()))
+        .collect()
+}
+
+#[test]
+fn an_experiment_is_judged_by_its_runs_and_goes_on_without_their_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("kept");
+    let (file, root_text) = (text(&experiment(dir.path(), "0,1", "4")), text(&root));
+    let page = dir.path().join("page.md");
+    fs::write(&page, MARKS).unwrap();
+    let said = ok(&args(&file, &root_text, &["--page", &text(&page)]));
+    assert!(said.contains("KDD GAN's FID is lower (2 seeds)"), "{said}");
+    let kept = folder(&root);
+    let found = finding(&kept);
+    // The verdict's effect, from the numbers that anyone can load.
+    let fids_before = fids(&kept);
+    assert_eq!(fids_before.len(), 4);
+    let of = |method: &str, seed: &str| {
+        fids_before.iter().find(|(m, s, _)| m == method && s == seed).unwrap().2
+    };
+    let ratio = |seed| (of("kdd", seed) / of("gan", seed)).ln();
+    let effect = ((ratio("0") + ratio("1")) / 2.0).exp();
+    assert!((found["effect"].as_f64().unwrap() / effect - 1.0).abs() < 1e-12, "{found}");
+    assert_eq!((&found["seeds"], &found["scale"]), (&2.into(), &"ratio".into()));
+    let (readme, index) =
+        (fs::read_to_string(kept.join("README.md")).unwrap(), fs::read_to_string(&page).unwrap());
+    for page in [&readme, &index] {
+        assert!(page.contains("| KDD GAN's FID is lower (us) | **"), "{page}");
+    }
+    assert!(
+        readme.contains("| shapes | 4 of 4 | 0 |") && readme.contains("Last against best"),
+        "{readme}"
+    );
+    assert!(readme.contains("![samples.png](shapes/plots/samples.png)"), "{readme}");
+    assert!(
+        index.ends_with("\n<!-- /kept -->\n\nbehind\n") && index.contains("4 of 4 runs"),
+        "{index}"
+    );
+
+    // As on a machine that has the repository only, with a seed more to train.
+    let samples = fs::read(kept.join("shapes/plots/samples.png")).unwrap();
+    for run in fs::read_dir(kept.join("shapes/runs")).unwrap() {
+        let run = run.unwrap().path();
+        fs::remove_dir_all(run.join("checkpoints")).unwrap();
+        if !run.file_name().unwrap().to_str().unwrap().contains("-s0-") {
+            fs::remove_file(run.join("samples.png")).unwrap();
+        }
+    }
+    experiment(dir.path(), "0,1,2", "4");
+    ok(&args(&file, &root_text, &[]));
+    assert_eq!(folder(&root), kept);
+    let fids_after = fids(&kept);
+    assert_eq!(fids_after.len(), 6);
+    assert!(fids_before.iter().all(|old| fids_after.contains(old)));
+    assert_eq!(finding(&kept)["seeds"], 3);
+    assert_eq!(fs::read(kept.join("shapes/plots/samples.png")).unwrap(), samples);
+    assert_eq!(fs::read_to_string(kept.join("slices.jsonl")).unwrap().lines().count(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_an_experiment_after_the_step_under_way_and_its_page_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("kept");
+    let (file, root_text) = (text(&experiment(dir.path(), "0", "100000")), text(&root));
+    let mut child = command(&args(&file, &root_text, &[])).spawn().unwrap();
+    let started = || {
+        let runs = fs::read_dir(&root)
+            .ok()?
+            .flatten()
+            .find(|e| e.path().is_dir())?
+            .path()
+            .join("shapes/runs");
+        let run = fs::read_dir(runs).ok()?.flatten().next()?.path();
+        Some(fs::read_to_string(run.join("train.jsonl")).ok()?.lines().count()).filter(|n| *n > 0)
+    };
+    let begin = std::time::Instant::now();
+    while started().is_none() {
+        assert!(begin.elapsed().as_secs() < 120, "the run has not begun");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // SAFETY: the child has not been waited for, so its number is still its own.
+    unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGTERM) };
+    assert_eq!(child.wait().unwrap().code(), Some(143));
+    let readme = fs::read_to_string(folder(&root).join("README.md")).unwrap();
+    assert!(
+        readme.contains("| open: fewer than two seeds |") && readme.contains("0 of 2"),
+        "{readme}"
+    );
+}
+
+#[test]
+fn wrong_experiments_parts_and_pages_are_refused_and_nothing_is_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = text(&dir.path().join("kept"));
+    let file = experiment(dir.path(), "0", "4");
+    let (code, error) = refused(&args(&text(&file), &root, &["--parts", "squares"]));
+    assert_eq!(code, 64);
+    assert!(error.contains("has no part \"squares\"; it has shapes"), "{error}");
+    let page = dir.path().join("page.md");
+    fs::write(&page, "no marks").unwrap();
+    let (code, error) = refused(&args(&text(&file), &root, &["--page", &text(&page)]));
+    assert_eq!(code, 1);
+    assert!(error.contains("page.md lacks the marks"), "{error}");
+    assert!(!Path::new(&root).exists());
+    fs::write(&file, "name = 3").unwrap();
+    let (code, error) = refused(&args(&text(&file), &root, &[]));
+    assert_eq!(code, 1);
+    assert!(error.contains("tiny.toml is no experiment"), "{error}");
+    let (code, error) = refused(&args("nowhere.toml", &root, &[]));
+    assert_eq!(code, 1);
+    assert!(error.contains("cannot read nowhere.toml"), "{error}");
+}
