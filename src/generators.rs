@@ -59,7 +59,7 @@ pub fn generator_file(
     Ok(path)
 }
 
-/// The generator of a finished plan, with the weights of a file.
+/// The generator of a plan, with the weights of a file and the statistics that the plan measures it with.
 ///
 /// # Errors
 /// If the file cannot be read or is of another network.
@@ -67,5 +67,6 @@ pub fn load_generator(plan: &Plan, path: &Path, device: &Device) -> Result<Loade
     let data = &plan.dataset;
     let size = ImageSize::new(data.image_size, data.image_size, data.channels);
     LoadedGenerator::new(&plan.train, size, data.classes, path, device)
+        .and_then(|g| g.with_statistics(plan.evaluation.statistics, plan.train.seed))
         .with_context(|| format!("cannot use the checkpoint {}", path.display()))
 }

@@ -3,7 +3,7 @@
 use ganbench_baselines::data::{Split, hex};
 use ganbench_baselines::linear_evaluation::LinearEvaluation;
 use ganbench_baselines::methods::{self, METHODS};
-use ganbench_baselines::train::{TrainPlan, Unit};
+use ganbench_baselines::train::{Statistics, TrainPlan, Unit};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -64,6 +64,9 @@ pub struct EvaluationPlan {
     /// Resamplings behind the intervals of the last and best checkpoint's rows; 0 for none.
     #[serde(default, skip_serializing_if = "none")]
     pub bootstrap: usize,
+    /// Of the generator's batch norms.
+    #[serde(default, skip_serializing_if = "Statistics::is_running")]
+    pub statistics: Statistics,
     /// Linear evaluation of the last checkpoint's discriminator on the test split; left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linear: Option<LinearEvaluation>,
@@ -210,6 +213,13 @@ impl Plan {
                     e.nearest_k,
                     format!("5 in protocol table1{change}"),
                 );
+            }
+            if !e.statistics.is_running() {
+                return Err(PlanError::Value {
+                    field: "evaluation.statistics",
+                    got: "others".into(),
+                    expected: format!("the running ones in protocol table1{change}"),
+                });
             }
             if e.is_splits != 10 {
                 return wrong(

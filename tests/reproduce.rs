@@ -181,3 +181,37 @@ fn a_dry_run_prints_the_plans_and_trains_nothing() {
     assert!(text.contains("[train.parts.contrastive]") && text.contains("2 runs, about"), "{text}");
     assert!(!out.exists());
 }
+
+#[test]
+fn standing_statistics_are_measured_sampled_and_verified_alike_under_a_protocol_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let fids = |name: &str, more: &[&str]| {
+        let out = dir.path().join(name);
+        let mut args = tiny("gan", "0", &out);
+        args.extend(more.iter().map(|a| (*a).to_string()));
+        ok(&strs(&args));
+        let rows = rows(&out.join("results.csv"));
+        let fid = |r: &&std::collections::HashMap<String, String>| {
+            r["checkpoint"] == "last" && r["metric"].starts_with("fid")
+        };
+        (rows.iter().find(fid).unwrap().clone(), out)
+    };
+    let standing = "evaluation.statistics={ kind = \"standing\", batches = 20, max_batch = 16 }";
+    let own = ["--set", "evaluation.protocol=standing", "--set"];
+    let (running, _) = fids("running", &[]);
+    let (stood, out) = fids("standing", &[&own[..], &[standing]].concat());
+    let (of_batch, _) =
+        fids("batch", &[&own[..], &["evaluation.statistics={ kind = \"batch\" }"]].concat());
+    assert_eq!((running["protocol"].as_str(), stood["protocol"].as_str()), ("table1", "standing"));
+    assert!(running["value"] != stood["value"] && stood["value"] != of_batch["value"]);
+    let run = fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
+    ok(&["verify", &text(&run), "--steps", "2", "--quiet"]);
+    let mut args = tiny("gan", "0", &dir.path().join("refused"));
+    args.extend(["--set".to_string(), standing.to_string()]);
+    let (code, error) = crate::program::refused(&strs(&args));
+    assert_eq!(code, 64);
+    assert!(
+        error.contains("evaluation.statistics is others, expected the running ones"),
+        "{error}"
+    );
+}

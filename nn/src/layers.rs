@@ -34,18 +34,23 @@ pub enum Pass {
     Frozen,
     /// Running statistics, no power iteration, constant weights.
     Eval,
+    /// As `Eval`, but batch norm takes the batch's own statistics.
+    Batch,
+    /// As `Batch`, and the running statistics take them in.
+    Standing,
 }
 
 impl Pass {
     fn weight(self, var: &Var) -> Tensor {
         match self {
             Self::Train => var.as_tensor().clone(),
-            Self::Frozen | Self::Eval => var.as_tensor().detach(),
+            _ => var.as_tensor().detach(),
         }
     }
 
-    fn trains(self) -> bool {
-        self != Self::Eval
+    /// Whether the pass is a step of training: power iterations, dropout and the like take place.
+    pub fn trains(self) -> bool {
+        matches!(self, Self::Train | Self::Frozen)
     }
 }
 

@@ -230,6 +230,24 @@ impl ParamStore {
         self.tensors.borrow().params.values().map(|v| v.elem_count()).sum()
     }
 
+    /// Sets every batch norm's running mean to 0 and variance to 1, and says how many there are.
+    pub fn reset_running_statistics(&self) -> usize {
+        for (name, buffer) in &self.tensors.borrow().buffers {
+            let start = match name.rsplit('.').next() {
+                Some("running_mean") => 0.0,
+                Some("running_var") => 1.0,
+                _ => continue,
+            };
+            buffer.set(&vec![start; buffer.get().len()]);
+        }
+        self.running_statistics()
+    }
+
+    /// How many batch norms keep running statistics.
+    pub fn running_statistics(&self) -> usize {
+        self.tensors.borrow().buffers.keys().filter(|name| name.ends_with("running_mean")).count()
+    }
+
     /// Parameters and buffers as f32 tensors on the CPU, by name.
     ///
     /// # Errors

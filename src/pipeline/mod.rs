@@ -10,7 +10,9 @@ use anyhow::{Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::Dataset;
 use ganbench_baselines::linear_evaluation::{LabelledSplits, LinearEvaluation};
-use ganbench_baselines::train::{Diverged, RunMark, SampleRequest, Spent, Trainer};
+use ganbench_baselines::train::{
+    Diverged, LoadedGenerator, RunMark, SampleRequest, Spent, Trainer,
+};
 use ganbench_metrics::{MetricValue, default_metrics, reported_name};
 use ganbench_nn::images::ImageBatch;
 use ganbench_reports::{ResultRow, Status, kimg_name};
@@ -25,7 +27,7 @@ use crate::session::Evaluator;
 use crate::{machine, memory, samples};
 
 use measure::row;
-pub use measure::{Fakes, measure};
+pub use measure::{Fakes, Measured, measure};
 
 /// What one run needs.
 pub struct RunInput<'a> {
@@ -207,11 +209,28 @@ impl<'a> Run<'a> {
     fn measure_point(&mut self) -> Result<()> {
         let spent = *self.trainer.spent();
         let name = self.point_name();
-        let e = &self.input.plan.evaluation;
-        let fakes = Fakes { n: e.n_fake_curve, bootstrap: 0 };
-        let values =
-            measure(self.input.plan, self.input.evaluator, &self.trainer.sampler(false), fakes)?;
+        let fakes = Fakes { n: self.input.plan.evaluation.n_fake_curve, bootstrap: 0 };
+        let values = self.measured(&name, fakes)?;
         self.add(values.iter().map(|v| row(self.input.plan, &spent, &name, v)).collect())
+    }
+
+    /// The averaged generator of a point, from its file: with the plan's statistics in its batch norms. `None`
+    /// for the one at hand as it is.
+    fn kept_generator(&self, point: &str) -> Result<Option<LoadedGenerator>> {
+        let input = self.input;
+        if input.plan.evaluation.statistics.is_running() && point == self.point_name() {
+            return Ok(None);
+        }
+        let path = generator_file(input.folder, input.plan, point, "ema")?;
+        load_generator(input.plan, &path, input.device).map(Some)
+    }
+
+    fn measured(&self, point: &str, fakes: Fakes) -> Result<Vec<Measured>> {
+        let (plan, evaluator) = (self.input.plan, self.input.evaluator);
+        match self.kept_generator(point)? {
+            None => measure(plan, evaluator, &self.trainer.sampler(false), fakes),
+            Some(generator) => measure(plan, evaluator, &generator.sampler(), fakes),
+        }
     }
 
     fn add(&mut self, rows: Vec<ResultRow>) -> Result<()> {
@@ -264,14 +283,9 @@ impl<'a> Run<'a> {
         let (best_name, best_spent) = self.best().unwrap_or((last_name.clone(), spent));
         let e = &input.plan.evaluation;
         let fakes = Fakes { n: e.n_fake, bootstrap: e.bootstrap };
-        let last = measure(input.plan, input.evaluator, &self.trainer.sampler(false), fakes)?;
-        let best = if best_name == last_name {
-            last.clone()
-        } else {
-            let path = generator_file(input.folder, input.plan, &best_name, "ema")?;
-            let generator = load_generator(input.plan, &path, input.device)?;
-            measure(input.plan, input.evaluator, &generator.sampler(), fakes)?
-        };
+        let last = self.measured(&last_name, fakes)?;
+        let best =
+            if best_name == last_name { last.clone() } else { self.measured(&best_name, fakes)? };
         self.add(last.iter().map(|v| row(input.plan, &spent, "last", v)).collect())?;
         self.add(best.iter().map(|v| row(input.plan, &best_spent, "best", v)).collect())?;
         if let (Some(linear), Some(test)) = (&e.linear, input.test) {
@@ -319,7 +333,10 @@ impl<'a> Run<'a> {
     fn write_samples(&self) -> Result<()> {
         let seed = self.input.plan.train.seed;
         let request = SampleRequest { n: samples::IMAGES, seed, class: None };
-        let images = self.trainer.sampler(false).sample(request, &mut |_| {})?;
+        let images = match self.kept_generator(&self.point_name())? {
+            None => self.trainer.sampler(false).sample(request, &mut |_| {})?,
+            Some(generator) => generator.sampler().sample(request, &mut |_| {})?,
+        };
         samples::write(self.input.folder, &images)
     }
 }

@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 
 use super::embedded::{EMBED, Normalise, PROXY, heads, rows};
 use super::registry::{Array, Arrays, Entry, Setting, Settings};
-use super::similarity::log_sum_exp_rows;
+use super::similarity::{accuracy, label_list, log_sum_exp_rows};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
 use crate::networks::{HeadKind, HeadSpec, Scored};
 
@@ -45,6 +45,17 @@ pub fn classification(x: &Classified, c: AcGanConstants) -> Result<Tensor> {
     (log_sum_exp_rows(&logits)? - at_label)?.mean_all()
 }
 
+/// Share of the samples whose largest class logit is their label's.
+///
+/// # Errors
+/// If the shapes disagree.
+pub fn class_accuracy(x: &Classified, c: AcGanConstants) -> Result<Tensor> {
+    let h = rows(&x.features.detach(), c.normalise.features)?;
+    let w = rows(&x.class_vectors.detach(), c.normalise.proxies)?;
+    let labels = label_list(&x.labels)?;
+    accuracy(&h.matmul(&w.t()?)?, &|_, _| true, &|r, c| c == labels[r] as usize)
+}
+
 /// λ·cross-entropy on reals in the discriminator's step, on fakes in the generator's.
 pub struct AcGan {
     pub lambda: f64,
@@ -57,14 +68,17 @@ pub struct AcGan {
 
 impl AcGan {
     fn loss(&self, scored: &Scored<'_>) -> Result<Tensor> {
+        classification(&self.classified(scored)?, self.constants)
+    }
+
+    fn classified(&self, scored: &Scored<'_>) -> Result<Classified> {
         let Some(labels) = &scored.labels else { candle_core::bail!("acgan needs labels") };
         let (features, table) = match self.embed_dim {
             None => (scored.features.clone(), CLASSIFIER),
             Some(_) => (scored.head(EMBED)?, PROXY),
         };
         let class_vectors = scored.class_table(table)?;
-        let x = Classified { features, class_vectors, labels: labels.clone() };
-        classification(&x, self.constants)
+        Ok(Classified { features, class_vectors, labels: labels.clone() })
     }
 }
 
@@ -78,7 +92,11 @@ impl Loss for AcGan {
     }
 
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
-        let mut terms = vec![Term::new("d_class", self.lambda, self.loss(batch.real())?)];
+        let real = self.classified(batch.real())?;
+        let mut terms = vec![
+            Term::new("d_class", self.lambda, classification(&real, self.constants)?),
+            Term::looked_at("d_class_accuracy", &class_accuracy(&real, self.constants)?),
+        ];
         if self.classify_fakes {
             terms.push(Term::new("d_class_fake", self.lambda, self.loss(&batch.fake)?));
         }
@@ -144,6 +162,23 @@ mod tests {
             let expected = (-2f64).exp().ln_1p();
             assert!((value.to_scalar::<f64>().unwrap() - expected).abs() < 1e-15);
         }
+    }
+
+    #[test]
+    fn class_accuracy_is_the_share_of_largest_logits_at_the_label() {
+        let h = Tensor::new(&[[2.0f64, 0.0], [1.0, 3.0], [1.0, 3.0]], &Device::Cpu).unwrap();
+        let w = Tensor::new(&[[1.0f64, 0.0], [0.0, 0.1]], &Device::Cpu).unwrap();
+        let of = |normalise| {
+            let c = AcGanConstants { tau: 1.0, normalise };
+            let value = class_accuracy(&classified(&h, &w, &[0, 1, 0]), c).unwrap();
+            value.to_scalar::<f64>().unwrap()
+        };
+        // The short class vector loses (1 against 0.3), that of length 1 wins (1 against 3).
+        assert!((of(Normalise::NEITHER) - 2.0 / 3.0).abs() < 1e-12);
+        assert!((of(Normalise::BOTH) - 2.0 / 3.0).abs() < 1e-12);
+        let c = AcGanConstants { tau: 1.0, normalise: Normalise::NEITHER };
+        let all = class_accuracy(&classified(&h, &w, &[0, 0, 0]), c).unwrap();
+        assert_eq!(all.to_scalar::<f64>().unwrap(), 1.0);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use candle_core::{Result, Tensor};
 
 use super::registry::{Array, Arrays, Entry, Setting, Settings};
-use super::similarity::{keep_only, log_sum_exp_rows, mask, unit_rows};
+use super::similarity::{accuracy, keep_only, log_sum_exp_rows, mask, unit_rows};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
 use crate::networks::{HeadKind, HeadSpec};
 
@@ -17,6 +17,18 @@ const HEAD_FAKE: &str = "projection2";
 pub struct Views {
     pub first: Tensor,
     pub second: Tensor,
+}
+
+impl Views {
+    /// Share of the 2n views whose nearest other is their partner.
+    ///
+    /// # Errors
+    /// If the two views differ in shape.
+    pub fn accuracy(&self) -> Result<Tensor> {
+        let n = self.first.dim(0)?;
+        let u = unit_rows(&Tensor::cat(&[&self.first, &self.second], 0)?.detach())?;
+        accuracy(&u.matmul(&u.t()?)?, &|r, c| r != c, &|r, c| r % n == c % n)
+    }
 }
 
 /// L⁺, SimCLR's NT-Xent over the 2n views: −mean log softmax at the partner view, itself removed.
@@ -37,6 +49,19 @@ pub fn nt_xent(views: &Views, tau: f64) -> Result<Tensor> {
 pub struct RealFake {
     pub real: Tensor,
     pub fake: Tensor,
+}
+
+impl RealFake {
+    /// Share of the fakes whose nearest other is a fake.
+    ///
+    /// # Errors
+    /// If the two sides differ in width.
+    pub fn accuracy(&self) -> Result<Tensor> {
+        let (m, n) = (self.real.dim(0)?, self.fake.dim(0)?);
+        let all = unit_rows(&Tensor::cat(&[&self.real, &self.fake], 0)?.detach())?;
+        let s = all.narrow(0, m, n)?.matmul(&all.t()?)?;
+        accuracy(&s, &|r, c| c != m + r, &|_, c| c >= m)
+    }
 }
 
 /// L⁻: each fake is drawn to the other fakes among all reals and fakes; reals are negatives only.
@@ -96,6 +121,8 @@ impl Loss for Contrastive {
         let terms = vec![
             Term::new("d_simclr", self.lambda_real, nt_xent(&views, self.tau)?),
             Term::new("d_fakes", self.lambda_fake, fakes_together(&projections, self.tau)?),
+            Term::looked_at("d_simclr_accuracy", &views.accuracy()?),
+            Term::looked_at("d_fakes_accuracy", &projections.accuracy()?),
         ];
         Ok(DiscriminatorLoss { terms, outputs: None })
     }
@@ -141,6 +168,19 @@ mod tests {
 
     fn t(rows: &[[f64; 2]]) -> Tensor {
         Tensor::from_vec(rows.concat(), (rows.len(), 2), &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn accuracies_count_partners_and_fakes_nearest_to_fakes() {
+        // The second image's first view points nearer to the first image than to its own partner.
+        let views =
+            Views { first: t(&[[1.0, 0.0], [2.0, 1.0]]), second: t(&[[3.0, 0.1], [0.0, 1.0]]) };
+        let value = |x: Tensor| x.to_scalar::<f64>().unwrap();
+        // Partners of 0 and 2 are nearest; 1 is nearest to 2, 3 to 1.
+        assert_eq!(value(views.accuracy().unwrap()), 0.75);
+        let w = RealFake { real: t(&[[1.0, 0.0]]), fake: t(&[[1.0, 0.1], [0.0, 1.0], [0.1, 1.0]]) };
+        // The first fake lies beside the real.
+        assert!((value(w.accuracy().unwrap()) - 2.0 / 3.0).abs() < 1e-12);
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl Term {
     pub fn new(name: &'static str, weight: f64, value: Tensor) -> Self {
         Self { name, weight, value }
     }
+
+    /// What is only looked at: a constant that adds nothing.
+    pub fn looked_at(name: &'static str, value: &Tensor) -> Self {
+        Self { name, weight: 0.0, value: value.detach() }
+    }
 }
 
 /// The discriminator's outputs on single images, for the curves: higher means more real.

@@ -64,6 +64,20 @@ pub fn log_sum_exp_all(x: &Tensor) -> Result<Tensor> {
     log_sum_exp_rows(&x.reshape((1, ()))?)?.squeeze(0)
 }
 
+/// Which entries of a matrix of similarities, by row and column.
+pub type Entries<'a> = &'a dyn Fn(usize, usize) -> bool;
+
+/// Share of the rows whose largest entry of `among` is one of `right`: a scalar in 0..=1 without gradient.
+///
+/// # Errors
+/// If s is not of rank 2.
+pub fn accuracy(s: &Tensor, among: Entries<'_>, right: Entries<'_>) -> Result<Tensor> {
+    let s = s.detach();
+    let shape = s.dims2()?;
+    let largest = keep_only(&s, &mask(&s, shape, among)?)?.argmax_keepdim(1)?;
+    mask(&s, shape, right)?.gather(&largest, 1)?.mean_all()
+}
+
 /// u32 labels `[n]` as a vector.
 ///
 /// # Errors
@@ -76,6 +90,18 @@ pub fn label_list(labels: &Tensor) -> Result<Vec<u32>> {
 mod tests {
     use super::*;
     use ganbench_nn::kernels::finite_difference::{check, normal};
+
+    #[test]
+    fn accuracy_counts_the_rows_whose_nearest_other_is_right() {
+        // Nearest others: 1 of 0, 2 of 1, 1 of 2.
+        let s = [[9.0f64, 3.0, 1.0], [2.0, 9.0, 4.0], [0.0, 1.0, 9.0]];
+        let s = Tensor::new(&s, &candle_core::Device::Cpu).unwrap();
+        let of = |right: Entries<'_>| {
+            accuracy(&s, &|r, c| r != c, right).unwrap().to_scalar::<f64>().unwrap()
+        };
+        assert!((of(&|r, c| r + c == 3) - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!((of(&|_, _| true), of(&|r, c| r == c)), (1.0, 0.0));
+    }
 
     #[test]
     fn a_removed_entry_adds_nothing() {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::kdd::Features;
 use super::registry::{Array, Arrays, Entry, Setting, Settings};
-use super::similarity::{keep_only, log_sum_exp_all, log_sum_exp_rows, mask, unit_rows};
+use super::similarity::{accuracy, keep_only, log_sum_exp_all, log_sum_exp_rows, mask, unit_rows};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Outputs, Term, reals};
 use crate::networks::HeadSpec;
 
@@ -129,7 +129,10 @@ impl Loss for SupCon {
         let f = Features { real: batch.real().features.clone(), fake: batch.fake.features.clone() };
         let value = self.constants.discriminator(&f)?;
         Ok(DiscriminatorLoss {
-            terms: vec![Term::new("d_supcon", 1.0, value)],
+            terms: vec![
+                Term::new("d_supcon", 1.0, value),
+                Term::looked_at("d_supcon_accuracy", &side_accuracy(&f)?),
+            ],
             outputs: Some(leanings(&f)?),
         })
     }
@@ -139,6 +142,13 @@ impl Loss for SupCon {
             Features { real: reals(batch)?.features.detach(), fake: batch.fake.features.clone() };
         Ok(vec![Term::new("g_supcon", 1.0, self.constants.generator(&f)?)])
     }
+}
+
+/// Share of the samples whose nearest other is of their own side, real or fake.
+fn side_accuracy(f: &Features) -> Result<Tensor> {
+    let n = f.real.dim(0)?;
+    let constant = Features { real: f.real.detach(), fake: f.fake.detach() };
+    accuracy(&similarities(&constant, 1.0)?, &|r, c| r != c, &|r, c| (r < n) == (c < n))
 }
 
 /// Mean cosine to the reals minus mean cosine to the fakes: this loss has no logit of its own.
@@ -189,6 +199,18 @@ mod tests {
 
     fn value(t: Result<Tensor>) -> f64 {
         t.unwrap().to_scalar().unwrap()
+    }
+
+    #[test]
+    fn accuracy_is_the_share_of_samples_beside_their_own_side() {
+        assert_eq!(value(side_accuracy(&clouds())), 1.0);
+        let of = |rows: &[[f64; 2]]| {
+            Tensor::from_vec(rows.concat(), (rows.len(), 2), &Device::Cpu).unwrap()
+        };
+        // One of each lies in each cloud: all have the other side nearest.
+        let real = of(&[[1.0, 0.0], [0.0, 1.0]]);
+        let mixed = Features { real, fake: of(&[[1.0, 0.1], [0.1, 1.0]]) };
+        assert_eq!(value(side_accuracy(&mixed)), 0.0);
     }
 
     #[test]

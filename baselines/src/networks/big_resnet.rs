@@ -10,7 +10,7 @@
 use ganbench_nn::params::Init;
 
 use super::residual::{GeneratorSpec, ResidualGenerator, ResidualTrunk, TrunkSpec};
-use super::{Architecture, Follows, NetworkSizes, studiogan};
+use super::{Architecture, Follows, HeadLayers, NetworkSizes, studiogan};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "big_resnet",
@@ -21,6 +21,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     attention: true,
     // z enters the generator through batch norm.
     follows: Follows { batch_norm: false, ..Follows::ALL },
+    heads: HeadLayers::Plain,
     slope: 0.1,
     weight_init: Init::Orthogonal,
     bias_init: Init::Zeros,

@@ -9,7 +9,7 @@
 use ganbench_nn::params::Init;
 
 use super::residual::{GeneratorSpec, ResidualGenerator, ResidualTrunk, Style, TrunkSpec};
-use super::{Architecture, Follows, NetworkSizes};
+use super::{Architecture, Follows, HeadLayers, NetworkSizes};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "biggan-cifar",
@@ -19,6 +19,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_eps: SPECTRAL_EPS,
     attention: false,
     follows: Follows::LAYERS,
+    heads: HeadLayers::Plain,
     slope: 0.1,
     weight_init: WEIGHT,
     bias_init: Init::TorchDefault,

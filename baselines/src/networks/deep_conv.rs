@@ -11,7 +11,7 @@ use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptio
 use ganbench_nn::params::{Init, Scope};
 
 use super::studiogan::{BATCH_NORM_EPS, SPECTRAL_EPS};
-use super::{Architecture, Follows, Generator, Latent, LayerSize, NetworkSizes, Trunk};
+use super::{Architecture, Follows, Generator, HeadLayers, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "deep_conv",
@@ -22,6 +22,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     attention: false,
     follows: Follows::LAYERS,
     // Of heads with a hidden layer, which StudioGAN has none of.
+    heads: HeadLayers::Plain,
     slope: 0.1,
     weight_init: Init::Orthogonal,
     bias_init: Init::Zeros,

@@ -5,46 +5,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use candle_core::{Result, Tensor, bail};
-use ganbench_nn::kernels::activation::Activation;
-use ganbench_nn::layers::{Embedding, LayerOptions, Linear, Pass};
+use ganbench_nn::layers::Pass;
 use ganbench_nn::params::Scope;
-use serde::{Deserialize, Serialize};
 
-use super::{Architecture, NetworkSizes, Trunk};
-
-/// What a head computes from the features.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HeadKind {
-    /// One linear layer.
-    Linear,
-    /// Linear, leaky ReLU, linear (ContraD's heads, `models/gan/base.py`).
-    Mlp,
-    /// A table with one row a class; takes labels instead of features.
-    Embedding,
-}
-
-/// A head that a loss asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadSpec {
-    pub name: &'static str,
-    pub kind: HeadKind,
-    /// [`HeadSpec::FEATURES`]: as many as the trunk has features.
-    pub outputs: usize,
-    /// Width of the hidden layer of an `Mlp`.
-    pub hidden: usize,
-}
-
-impl HeadSpec {
-    /// Outputs of a head whose width is the trunk's feature dimension.
-    pub const FEATURES: usize = 0;
-}
-
-enum Head {
-    Layers(Vec<Linear>),
-    /// With the number of its rows.
-    Embedding(Embedding, usize),
-}
+use super::heads::Head;
+use super::{Architecture, HeadSpec, NetworkSizes, Trunk};
 
 /// Trunk and heads.
 pub struct Discriminator {
@@ -65,36 +30,10 @@ impl Discriminator {
     ) -> Result<Self> {
         let trunk = (a.trunk)(&scope.at("trunk"), sizes)?;
         let scope = scope.clone().with_spectral_eps(a.spectral_eps);
-        let layer = |activation| LayerOptions {
-            weight: a.weight_init,
-            bias: Some(a.bias_init),
-            spectral_norm: sizes.options.spectral_norm_d.unwrap_or(a.spectral_norm),
-            activation,
-        };
-        let d = trunk.feature_dim();
+        let features = trunk.feature_dim();
         let mut heads = BTreeMap::new();
         for spec in specs {
-            let at = scope.at(spec.name);
-            let outputs = if spec.outputs == HeadSpec::FEATURES { d } else { spec.outputs };
-            let head = match spec.kind {
-                HeadKind::Linear => {
-                    Head::Layers(vec![Linear::new(&at, d, outputs, layer(Activation::None))?])
-                }
-                HeadKind::Mlp => Head::Layers(vec![
-                    Linear::new(&at.at(0), d, spec.hidden, layer(Activation::LeakyRelu(a.slope)))?,
-                    Linear::new(&at.at(2), spec.hidden, outputs, layer(Activation::None))?,
-                ]),
-                HeadKind::Embedding => match sizes.classes {
-                    Some(classes) => Head::Embedding(
-                        Embedding::new(&at, classes, outputs, layer(Activation::None))?,
-                        classes,
-                    ),
-                    None => {
-                        bail!("head {} needs class labels, and the data set has none", spec.name)
-                    }
-                },
-            };
-            heads.insert(spec.name, head);
+            heads.insert(spec.name, Head::new(&scope.at(spec.name), a, sizes, spec, features)?);
         }
         Ok(Self { trunk, heads })
     }
@@ -128,7 +67,7 @@ impl Discriminator {
 
     fn head(&self, name: &str, features: &Tensor, pass: Pass) -> Result<Tensor> {
         match self.heads.get(name) {
-            Some(Head::Layers(layers)) => {
+            Some(Head::Features(layers)) => {
                 layers.iter().try_fold(features.clone(), |h, l| l.forward(&h, pass))
             }
             _ => bail!("the discriminator has no head {name} on its features"),
@@ -205,7 +144,7 @@ impl Scored<'_> {
     /// If there are no labels or no such head.
     pub fn embedding(&self, name: &str) -> Result<Tensor> {
         match (self.discriminator.heads.get(name), &self.labels) {
-            (Some(Head::Embedding(e, _)), Some(labels)) => e.forward(labels, self.pass),
+            (Some(Head::Classes { table, .. }), Some(labels)) => table.rows(labels, self.pass),
             (_, None) => bail!("embedding {name} needs labels"),
             _ => bail!("the discriminator has no embedding {name}"),
         }
@@ -217,9 +156,9 @@ impl Scored<'_> {
     /// If there is no such head.
     pub fn class_table(&self, name: &str) -> Result<Tensor> {
         match self.discriminator.heads.get(name) {
-            Some(Head::Embedding(e, classes)) => {
+            Some(Head::Classes { table, classes }) => {
                 let all = Tensor::arange(0, *classes as u32, self.features.device())?;
-                e.forward(&all, self.pass)
+                table.rows(&all, self.pass)
             }
             _ => bail!("the discriminator has no embedding {name}"),
         }

@@ -17,7 +17,7 @@ use ganbench_nn::layers::weight_norm::{WeightNormConv2d, WeightNormOptions};
 use ganbench_nn::layers::{BatchNorm, Kernel, LayerOptions, Linear, Pass};
 use ganbench_nn::params::{Init, Scope};
 
-use super::{Architecture, Follows, Generator, Latent, LayerSize, NetworkSizes, Trunk};
+use super::{Architecture, Follows, Generator, HeadLayers, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "improved-gan",
@@ -27,6 +27,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_eps: 1e-12,
     attention: false,
     follows: Follows { batch_norm: true, ..Follows::NOTHING },
+    heads: HeadLayers::Plain,
     slope: SLOPE,
     weight_init: Init::normal(INIT_STD),
     bias_init: Init::Zeros,

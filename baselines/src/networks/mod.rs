@@ -12,6 +12,7 @@ mod discriminator;
 mod golden;
 #[cfg(test)]
 mod golden_tests;
+mod heads;
 mod improved_gan;
 mod layer_size;
 mod options;
@@ -25,7 +26,8 @@ mod stylegan2;
 #[cfg(test)]
 mod tests;
 
-pub use discriminator::{Discriminator, HeadKind, HeadSpec, Scored};
+pub use discriminator::{Discriminator, Scored};
+pub use heads::{HeadKind, HeadLayers, HeadSpec};
 pub use layer_size::LayerSize;
 pub use options::{BatchNormIn, Follows, Initialisation, NetworkOptions};
 
@@ -112,7 +114,8 @@ pub struct Architecture {
     pub attention: bool,
     /// The options of a plan that both networks can follow.
     pub follows: Follows,
-    /// Negative slope of the heads' leaky ReLU.
+    pub heads: HeadLayers,
+    /// Negative slope of the heads' leaky ReLU, where they are plain.
     pub slope: f64,
     /// How the heads' weights and biases start.
     pub weight_init: Init,

@@ -9,7 +9,7 @@
 use ganbench_nn::params::Init;
 
 use super::residual::{GeneratorSpec, ResidualGenerator, ResidualTrunk, TrunkSpec};
-use super::{Architecture, Follows, NetworkSizes, studiogan};
+use super::{Architecture, Follows, HeadLayers, NetworkSizes, studiogan};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "resnet",
@@ -19,6 +19,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_eps: studiogan::SPECTRAL_EPS,
     attention: false,
     follows: Follows::ALL,
+    heads: HeadLayers::Plain,
     slope: 0.1,
     weight_init: Init::Orthogonal,
     bias_init: Init::Zeros,

@@ -9,7 +9,7 @@ use ganbench_nn::params::Init;
 
 use super::biggan_cifar::{SPECTRAL_EPS, style};
 use super::residual::{GeneratorSpec, ResidualGenerator, ResidualTrunk, TrunkSpec};
-use super::{Architecture, Follows, NetworkSizes};
+use super::{Architecture, Follows, HeadLayers, NetworkSizes};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "sagan64",
@@ -19,6 +19,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_eps: SPECTRAL_EPS,
     attention: true,
     follows: Follows::ALL,
+    heads: HeadLayers::Plain,
     slope: 0.1,
     weight_init: Init::Xavier,
     bias_init: Init::TorchDefault,

@@ -9,7 +9,7 @@ use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::{BatchNorm, Conv2d, ConvTranspose2d, Kernel, LayerOptions, Linear, Pass};
 use ganbench_nn::params::{Init, Scope};
 
-use super::{Architecture, Follows, Generator, Latent, LayerSize, NetworkSizes, Trunk};
+use super::{Architecture, Follows, Generator, HeadLayers, Latent, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "sndcgan",
@@ -19,6 +19,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_eps: 1e-12,
     attention: false,
     follows: Follows::LAYERS,
+    heads: HeadLayers::Plain,
     slope: SLOPE,
     weight_init: Init::normal(INIT_STD),
     bias_init: Init::Zeros,

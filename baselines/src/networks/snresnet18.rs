@@ -12,7 +12,7 @@ use ganbench_nn::layers::{Conv2d, Kernel, LayerOptions, Pass};
 use ganbench_nn::params::{Init, Scope};
 
 use super::sndcgan::{self, SndcganGenerator};
-use super::{Architecture, Follows, LayerSize, NetworkSizes, Trunk};
+use super::{Architecture, Follows, HeadLayers, LayerSize, NetworkSizes, Trunk};
 
 pub const ARCHITECTURE: Architecture = Architecture {
     name: "snresnet18",
@@ -22,6 +22,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_eps: 1e-12,
     attention: false,
     follows: Follows::LAYERS,
+    heads: HeadLayers::Plain,
     slope: SLOPE,
     weight_init: Init::TorchDefault,
     bias_init: Init::TorchDefault,

@@ -18,6 +18,7 @@ mod regulariser_tests;
 #[cfg(test)]
 mod same_start_tests;
 mod sampler;
+mod statistics;
 mod terms;
 mod trainer;
 
@@ -28,6 +29,7 @@ pub use pace::Replay;
 pub use plan::{EmaPlan, NetworkPlan, TrainPlan, ZPrior};
 pub use record::{Diverged, StepRecord};
 pub use sampler::{LoadedGenerator, SampleRequest, Sampler};
+pub use statistics::Statistics;
 pub use trainer::Trainer;
 
 use candle_core::{DType, Device, Result, Tensor};

@@ -9,11 +9,12 @@ use ganbench_nn::params::{Init, ParamStore};
 use ganbench_nn::rng::Stream;
 
 use super::plan::{NetworkPlan, TrainPlan, ZPrior};
+use super::statistics::Statistics;
 use super::to_images;
 use crate::networks::{Generator, Latent, architecture};
 
-/// Images made at once; evaluation uses running statistics, so the result does not depend on it.
-const BATCH: usize = 100;
+/// Images made at once. With running statistics the result does not depend on it; with those of the batch it does.
+pub(super) const BATCH: usize = 100;
 
 /// What to sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,7 @@ pub struct Sampler<'a> {
     classes: Option<usize>,
     noise: bool,
     truncation: Option<f64>,
+    pass: Pass,
     device: Device,
 }
 
@@ -47,7 +49,14 @@ impl<'a> Sampler<'a> {
         device: &Device,
     ) -> Self {
         let device = device.clone();
-        Self { generator, z_dim, z_prior, classes, noise, truncation: None, device }
+        let (truncation, pass) = (None, Pass::Eval);
+        Self { generator, z_dim, z_prior, classes, noise, truncation, pass, device }
+    }
+
+    /// With the statistics of another pass in batch norm: [`Pass::Batch`], or to take them in [`Pass::Standing`].
+    pub(super) fn with_pass(mut self, pass: Pass) -> Self {
+        self.pass = pass;
+        self
     }
 
     /// Less varied and better images: where there are styles, every w is drawn towards its mean by `psi`
@@ -67,7 +76,7 @@ impl<'a> Sampler<'a> {
     pub fn through<'b>(&self, generator: &'b dyn Generator) -> Sampler<'b> {
         let (classes, noise, device) = (self.classes, self.noise, &self.device);
         let sampler = Sampler::new(generator, self.z_dim, self.z_prior, classes, noise, device);
-        Sampler { truncation: self.truncation, ..sampler }
+        Sampler { truncation: self.truncation, pass: self.pass, ..sampler }
     }
 
     /// u8 images, with the labels that a conditional generator was given.
@@ -159,7 +168,7 @@ impl<'a> Sampler<'a> {
                 Some(psi) if self.generator.has_style() => {
                     self.generator.truncated(&latent, psi)?
                 }
-                _ => self.generator.forward(&latent, Pass::Eval)?,
+                _ => self.generator.forward(&latent, self.pass)?,
             };
             take(&x, labels.as_deref().unwrap_or_default())?;
             done += n;
@@ -186,10 +195,12 @@ fn truncated_normal(n: usize, psi: f64, stream: &mut Stream) -> Result<Vec<f32>>
 
 /// A generator read from a checkpoint, without the rest of its run.
 pub struct LoadedGenerator {
+    store: ParamStore,
     generator: Box<dyn Generator>,
     network: NetworkPlan,
     classes: Option<usize>,
     noise: bool,
+    pass: Pass,
     device: Device,
 }
 
@@ -215,12 +226,24 @@ impl LoadedGenerator {
         let generator = (a.generator)(&store.root(), sizes)?;
         store.load_file(path)?;
         Ok(Self {
+            store,
             generator,
             network: plan.network.clone(),
             classes: sizes.classes,
             noise: a.noise,
+            pass: Pass::Eval,
             device: device.clone(),
         })
+    }
+
+    /// With these statistics in the generator's batch norms.
+    ///
+    /// # Errors
+    /// If others than the running ones are asked of a generator without batch norm.
+    pub fn with_statistics(mut self, statistics: Statistics, seed: u64) -> Result<Self> {
+        let pass = statistics.prepare(&self.store, &self.sampler(), seed)?;
+        self.pass = pass;
+        Ok(self)
     }
 
     pub fn sampler(&self) -> Sampler<'_> {
@@ -233,6 +256,7 @@ impl LoadedGenerator {
             self.noise,
             &self.device,
         )
+        .with_pass(self.pass)
     }
 }
 

@@ -29,11 +29,14 @@ impl Moving {
     }
 
     fn normalise(&self, x: &Tensor, affine: GainBias<'_>, pass: Pass) -> Result<Tensor> {
-        if !pass.trains() {
+        if pass == Pass::Eval {
             let fixed = Moments { mean: self.mean.get(), var: self.var.get() };
             return Ok(batch_norm(x, affine, self.eps, self.activation, Some(&fixed))?.0);
         }
         let (y, batch) = batch_norm(x, affine, self.eps, self.activation, None)?;
+        if pass == Pass::Batch {
+            return Ok(y);
+        }
         let count = (x.elem_count() / x.dim(1)?) as f64;
         let unbias = if count > 1.0 { count / (count - 1.0) } else { 1.0 };
         let mix = |buffer: &Buffer, new: &[f64], scale: f64| {

@@ -104,6 +104,14 @@ impl EqualLinear {
         let y = x.matmul(&self.0.weight(pass)?.t()?)?;
         self.0.finish(&y, pass)
     }
+
+    /// What [`Self::forward`] makes of the rows of the identity: `[inputs, outputs]`.
+    ///
+    /// # Errors
+    /// None that the shapes allow.
+    pub fn of_each_input(&self, pass: Pass) -> Result<Tensor> {
+        self.0.finish(&self.0.weight(pass)?.t()?.contiguous()?, pass)
+    }
 }
 
 /// y = act(x ∗ W/√fan_in + b): x `[n, inputs, h, w]`, W `[outputs, inputs, size, size]`.
@@ -151,6 +159,18 @@ mod tests {
             let y = layer.forward(&x, Pass::Train).unwrap().sqr().unwrap().mean_all().unwrap();
             // Variance of 300 values: five standard errors are 5·√(2/300).
             assert!((y.to_scalar::<f32>().unwrap() - 1.0).abs() < 0.41, "{y}");
+        }
+    }
+
+    #[test]
+    fn of_each_input_is_the_layer_on_the_identity() {
+        for options in [EqualOptions::linear(), EqualOptions::activated()] {
+            let store = ParamStore::new("test", 3, &Device::Cpu);
+            let options = EqualOptions { bias: Some(Init::normal(1.0)), ..options };
+            let layer = EqualLinear::new(&store.root(), 4, 3, options).unwrap();
+            let identity = Tensor::eye(4, DType::F32, &Device::Cpu).unwrap();
+            let slow = layer.forward(&identity, Pass::Train).unwrap().to_vec2::<f32>().unwrap();
+            assert_eq!(layer.of_each_input(Pass::Train).unwrap().to_vec2::<f32>().unwrap(), slow);
         }
     }
 

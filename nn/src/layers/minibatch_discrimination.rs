@@ -45,7 +45,7 @@ impl MinibatchDiscrimination {
     /// # Errors
     /// If f is not `[n, d]`.
     pub fn forward(&self, f: &Tensor, pass: Pass) -> Result<Tensor> {
-        if pass != Pass::Eval && self.started.get()[0] == 0.0 {
+        if pass.trains() && self.started.get()[0] == 0.0 {
             self.start(f)?;
         }
         let near = self.distances(f, pass)?.neg()?.exp()?.sum(1)?;

@@ -71,7 +71,7 @@ impl WeightNormConv2d {
     /// # Errors
     /// If x does not fit the kernel.
     pub fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
-        if pass != Pass::Eval && self.started.get()[0] == 0.0 {
+        if pass.trains() && self.started.get()[0] == 0.0 {
             self.start(x)?;
         }
         let weight = self.normalised(pass)?;

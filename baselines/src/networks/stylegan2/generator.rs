@@ -93,10 +93,10 @@ impl StyleGenerator {
     fn styles(&self, latent: &Latent, pass: Pass) -> Result<Vec<Tensor>> {
         let count = self.style_count();
         let labels = latent.labels.as_ref();
-        let key = latent.noise.filter(|_| pass != Pass::Eval && self.mixing > 0.0);
+        let key = latent.noise.filter(|_| pass.trains() && self.mixing > 0.0);
         let Some(key) = key else {
             let w = self.mapping.forward(&latent.z, labels, pass)?;
-            if pass != Pass::Eval {
+            if pass.trains() {
                 self.mapping.take_in(&w)?;
             }
             return Ok(vec![w; count]);
@@ -148,7 +148,7 @@ impl StyleGenerator {
             });
         }
         let Some(image) = image else { bail!("a generator needs images of 4x4 or more") };
-        if pass == Pass::Eval { image.clamp(-1.0, 1.0) } else { Ok(image) }
+        if !pass.trains() { image.clamp(-1.0, 1.0) } else { Ok(image) }
     }
 }
 

@@ -9,8 +9,8 @@
 //!
 //! Both are as their codes have them, with these differences. The generator conditions on classes as StudioGAN's
 //! does, which ContraD's cannot. Images are in [−1, 1] and not in [0, 1]; where evaluation clamps, training does
-//! not. The mean of w is a running average, as StudioGAN's is; ContraD averages over new draws. Heads are plain
-//! layers as ContraD's; StudioGAN's are equalised. Convolutions scale the maps instead of the filters, which
+//! not. The mean of w is a running average, as StudioGAN's is; ContraD averages over new draws. ContraD's heads are
+//! plain layers, StudioGAN's equalised, with a mapping network of one layer in the place of a table of classes. Convolutions scale the maps instead of the filters, which
 //! is the same function. Of images that go through the discriminator in one pass, reals and fakes are in common
 //! groups of the minibatch deviation, as in ContraD's code.
 
@@ -24,7 +24,7 @@ mod trunk;
 
 use ganbench_nn::params::Init;
 
-use super::{Architecture, Follows, NetworkSizes};
+use super::{Architecture, Follows, HeadLayers, NetworkSizes};
 
 use self::generator::StyleGenerator;
 use self::trunk::StyleTrunk;
@@ -74,8 +74,9 @@ pub const ARCHITECTURE: Architecture = Architecture {
     spectral_eps: 1e-12,
     attention: false,
     follows: Follows::NOTHING,
+    heads: HeadLayers::Plain,
     slope: 0.1,
-    // Of the heads, which are plain layers in ContraD; StudioGAN's are equalised.
+    // Of the heads.
     weight_init: Init::TorchDefault,
     bias_init: Init::TorchDefault,
     noise: true,
@@ -89,6 +90,7 @@ pub const ARCHITECTURE: Architecture = Architecture {
 pub const STUDIOGAN: Architecture = Architecture {
     name: "stylegan2-studiogan",
     summary: "StudioGAN's StyleGAN2: 2 mapping layers, plain discriminator, deviation over 32 images",
+    heads: HeadLayers::Equalised,
     image_sizes: &[32, 64],
     generator: |scope, sizes| Ok(Box::new(StyleGenerator::new(scope, sizes, STUDIO)?)),
     trunk: |scope, sizes| Ok(Box::new(StyleTrunk::new(scope, sizes, STUDIO)?)),

@@ -138,6 +138,7 @@ impl Trunk for StyleTrunk {
 #[cfg(test)]
 mod tests {
     use super::super::super::tests::{PAPER_32, discriminator_count, generator_count};
+    use super::super::super::{HeadKind, HeadSpec};
     use super::super::{ARCHITECTURE, STUDIOGAN};
     use super::*;
 
@@ -170,6 +171,13 @@ mod tests {
         let conditional = NetworkSizes { classes: Some(10), ..PAPER };
         assert_eq!(generator_count(&STUDIOGAN, conditional), 20_215_315);
         assert_eq!(discriminator_count(&STUDIOGAN, conditional, &[]), 23_089_664 - projection);
+        let head = |name, kind, outputs| HeadSpec { name, kind, outputs, hidden: 0 };
+        let d2dce = [
+            head("logits", HeadKind::Linear, 1),
+            head("embed", HeadKind::Linear, 512),
+            head("proxy", HeadKind::Embedding, 512),
+        ];
+        assert_eq!(discriminator_count(&STUDIOGAN, conditional, &d2dce), 21_251_585);
     }
 
     #[test]
