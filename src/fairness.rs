@@ -51,7 +51,8 @@ fn is_compared(field: &str) -> bool {
         "train.checkpoint_kimg",
         "evaluation.grid_images",
     ];
-    !passed_over.contains(&field) && !field.starts_with("dataset.")
+    let of_data = field.starts_with("dataset.") && !field.starts_with("dataset.selection.");
+    !passed_over.contains(&field) && !of_data
 }
 
 /// The fields of a plan or of parts, by their dotted names, as text.
@@ -137,6 +138,7 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
         let texts = unlike_fields(&variants)
             .chain(unlike_presets(&variants))
             .chain(tuning(&variants))
+            .chain(selection(runs, &table))
             .chain(unlike_machines(runs, &variants));
         notes.extend(texts.map(|text| TableNote { key: key.clone(), text }));
     }
@@ -151,6 +153,17 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
     };
     labels.sort_by_cached_key(|label| (place(label), label.method.clone()));
     Comparison { methods, labels, notes }
+}
+
+/// What the runs were trained on, where that is not all that they are measured against.
+fn selection(runs: &[Compared<'_>], table: &[usize]) -> Option<String> {
+    let of = |&i: &usize| runs[i].plan.dataset.selection.as_ref();
+    let s = table.iter().find_map(of)?;
+    Some(format!(
+        "instance selection: trained on the {} % of each class that are likeliest under a Gaussian of {}'s features, \
+         measured against all images",
+        s.retention_percent, s.extractor
+    ))
 }
 
 fn variants(runs: &[Compared<'_>], table: &[usize]) -> Vec<Variant> {

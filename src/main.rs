@@ -20,6 +20,7 @@ mod report;
 mod results;
 mod run_folder;
 mod samples;
+mod selection;
 mod session;
 mod stability;
 mod sweep;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::selection::SelectionPlan;
+
 /// Version of the plan's form. A field added later is left out of the hash at its neutral value, so
 /// that old ids stay; a changed meaning raises this number.
 pub const FORMAT: u32 = 1;
@@ -32,6 +34,9 @@ pub struct DatasetPlan {
     /// Of the encoded content; an empty one is filled in, another one must agree.
     #[serde(default)]
     pub sha256: String,
+    /// Which images are trained on; left out: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<SelectionPlan>,
 }
 
 impl DatasetPlan {
@@ -70,6 +75,11 @@ pub struct EvaluationPlan {
     /// Linear evaluation of the last checkpoint's discriminator on the test split; left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linear: Option<LinearEvaluation>,
+}
+
+/// Hash of the weights that selected the images; empty without a selection.
+fn selecting(plan: &Plan) -> &str {
+    plan.dataset.selection.as_ref().map_or("", |selection| &selection.extractor_sha256)
 }
 
 /// What is left out of a plan stays out of its hash.
@@ -147,6 +157,9 @@ impl Plan {
         plan.dataset.name = plan.dataset.label().to_string();
         plan.dataset.sha256.clear();
         plan.evaluation.extractor_sha256.clear();
+        if let Some(selection) = &mut plan.dataset.selection {
+            selection.extractor_sha256.clear();
+        }
         plan
     }
 
@@ -157,15 +170,17 @@ impl Plan {
         now: &'a Self,
     ) -> Option<(&'static str, &'a str, &'a str)> {
         let hashes = [
-            ("the data", &self.dataset.sha256, &now.dataset.sha256),
-            ("the extractor", &self.evaluation.extractor_sha256, &now.evaluation.extractor_sha256),
+            ("the data", self.dataset.sha256.as_str(), now.dataset.sha256.as_str()),
+            (
+                "the extractor",
+                self.evaluation.extractor_sha256.as_str(),
+                now.evaluation.extractor_sha256.as_str(),
+            ),
+            ("the extractor of dataset.selection", selecting(self), selecting(now)),
         ];
         let changed = hashes.into_iter().find(|(_, then, now)| then != now)?;
-        (self.without_content() == now.without_content()).then_some((
-            changed.0,
-            changed.1.as_str(),
-            changed.2.as_str(),
-        ))
+        (self.without_content() == now.without_content())
+            .then_some((changed.0, changed.1, changed.2))
     }
 
     /// The first 16 hex digits of the SHA-256 of the plan as JSON. Threads, paths and commit are not in
@@ -201,6 +216,15 @@ impl Plan {
             if n < least {
                 return wrong(field, n, format!("at least {least} for the metrics"));
             }
+        }
+        if let Some(percent) = self.dataset.selection.as_ref().map(|s| s.retention_percent)
+            && !(percent > 0.0 && percent <= 100.0)
+        {
+            return Err(PlanError::Value {
+                field: "dataset.selection.retention_percent",
+                got: percent.to_string(),
+                expected: "above 0, at most 100".into(),
+            });
         }
         if e.curve_points < 3 {
             return wrong("evaluation.curve_points", e.curve_points, "at least 3".into());

@@ -215,3 +215,57 @@ fn standing_statistics_are_measured_sampled_and_verified_alike_under_a_protocol_
         "{error}"
     );
 }
+
+#[test]
+fn instance_selection_trains_on_the_likeliest_half_of_each_class_and_measures_against_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = |name: &str, percent: Option<&str>| {
+        let out = dir.path().join(name);
+        let mut args = tiny("gan", "0", &out);
+        args.extend(percent.iter().flat_map(|percent| {
+            let plan = format!(
+                "dataset.selection={{ extractor = \"small-shapes\", retention_percent = {percent} }}"
+            );
+            ["--set".to_string(), plan]
+        }));
+        ok(&strs(&args));
+        let rows = rows(&out.join("results.csv"));
+        let row = rows.into_iter().find(|r| r["checkpoint"] == "last").unwrap();
+        (row["n_real"].clone(), row["value"].clone(), out)
+    };
+    let (n_all, all, _) = run("all", None);
+    let (n_half, half, out) = run("half", Some("50"));
+    assert_eq!((n_all.as_str(), n_half.as_str()), ("200", "200"));
+    assert_ne!(all, half);
+    let page = fs::read_to_string(out.join("report.md")).unwrap();
+    assert!(page.contains("instance selection: trained on the 50 % of each class"), "{page}");
+    let names = |out: &Path| -> Vec<std::path::PathBuf> {
+        let files = fs::read_dir(out).unwrap().map(|e| e.unwrap().path());
+        files.filter(|p| text(p).contains("selected-")).collect()
+    };
+    let [selected] = &names(&out)[..] else { panic!("{:?}", names(&out)) };
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(selected).unwrap()).unwrap();
+    let kept = json["rows"].as_array().unwrap().len();
+    // Half of each class, rounded down where its number is odd.
+    assert!((90..=100).contains(&kept), "{kept}");
+    let folder = fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
+    ok(&["verify", &text(&folder), "--steps", "3", "--quiet"]);
+    // A hundred percent is everything, yet another plan.
+    assert_eq!(run("hundred", Some("100")).1, all);
+    let mut args = tiny("gan", "0", &dir.path().join("refused"));
+    args.extend([
+        "--set".into(),
+        "dataset.selection={ extractor = \"small-shapes\", retention_percent = 0 }".into(),
+    ]);
+    let (code, error) = crate::program::refused(&strs(&args));
+    assert_eq!(code, 64);
+    assert!(error.contains("retention_percent is 0, expected above 0, at most 100"), "{error}");
+    let mut args = tiny("gan", "0", &dir.path().join("few"));
+    args.extend([
+        "--set".into(),
+        "dataset.selection={ extractor = \"small-shapes\", retention_percent = 5 }".into(),
+    ]);
+    let (_, error) = crate::program::refused(&strs(&args));
+    assert!(error.contains("batches of 16"), "{error}");
+}

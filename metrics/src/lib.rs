@@ -20,6 +20,7 @@ pub mod fid;
 pub mod fid_infinity;
 pub mod files;
 pub mod inception_score;
+pub mod instance_selection;
 pub mod kid;
 mod kid_influence;
 mod kid_stacked;

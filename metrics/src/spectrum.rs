@@ -2,7 +2,7 @@
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt;
-use faer::linalg::{evd, svd};
+use faer::linalg::{evd, svd, triangular_solve};
 use faer::{Auto, Mat, MatMut, MatRef, Par, Spec};
 
 use crate::error::MetricError;
@@ -67,6 +67,14 @@ pub(crate) fn cholesky(symmetric: &[f64], d: usize) -> Option<Vec<f64>> {
     }
     columns.chunks_exact_mut(d).enumerate().for_each(|(j, column)| column[..j].fill(0.0));
     Some(columns)
+}
+
+/// L⁻¹ of each of `[n, d]` rows, in place, with L of [`cholesky`].
+pub(crate) fn solve_lower(lower: &[f64], rows: &mut [f64], d: usize) {
+    let l = MatRef::from_column_major_slice(lower, d, d);
+    let n = rows.len() / d;
+    let right = MatMut::from_column_major_slice_mut(rows, d, n);
+    triangular_solve::solve_lower_triangular_in_place(l, right, par());
 }
 
 /// Sum of the singular values of a row-major `[rows, columns]` matrix.

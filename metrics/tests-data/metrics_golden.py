@@ -2,7 +2,7 @@
 
     python metrics_golden.py metrics_golden.json
 
-Packages: torch-fidelity 0.4.0, pytorch-fid 0.3.0, prdc 0.2, torch 2.9.0, numpy 2.4.6, scipy 1.17.1.
+Packages: torch-fidelity 0.4.0, pytorch-fid 0.3.0, prdc 0.2, torch 2.9.0, numpy 2.4.6, scipy 1.17.1, scikit-learn 1.9.1.
 
 The features are drawn from numpy's legacy generator by `features`, of which `golden.rs` is the twin: every step
 is one f32 operation, so both hold the same bits and no features have to be stored.
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from prdc import compute_prdc
 from pytorch_fid.fid_score import calculate_frechet_distance
+from sklearn.mixture import GaussianMixture
 from torch_fidelity.metric_kid import kid_features_to_metric
 from torch_fidelity.metric_prc import prc_features_to_metric
 
@@ -32,6 +33,11 @@ def features(seed, n, d, scale=1.0, shift=0.0):
 
 def labels(n, classes):
     return np.arange(n) * 7 % classes
+
+
+def gaussian_score(x):
+    x = x.astype(np.float64)
+    return GaussianMixture(n_components=1, reg_covar=1e-5).fit(x).score_samples(x).tolist()
 
 
 def frechet(real, fake):
@@ -98,6 +104,8 @@ def main():
     out["vendi_wide"] = vendi(wide_fake)
     out["authpct"] = authpct(real, fake)
     out["authpct_wide"] = authpct(wide_real, wide_fake)
+    out["gaussian_score_real"] = gaussian_score(real)
+    out["gaussian_score_wide"] = gaussian_score(wide_real)
     with open(sys.argv[1], "w") as file:
         json.dump(out, file, indent=1)
         file.write("\n")

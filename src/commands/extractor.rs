@@ -100,6 +100,7 @@ fn load(args: &TrainExtractorArgs, split: Split) -> Result<Dataset> {
         image_size: 0,
         classes: 0,
         sha256: String::new(),
+        selection: None,
     };
     let at = Surroundings {
         data: args.data.clone(),

@@ -12,6 +12,7 @@ use crate::interrupt::Interrupt;
 use crate::plan::{Plan, PlanError, assignment};
 use crate::recipe::{FIGURE3, Recipe};
 use crate::run_folder::{Lock, RunFolder};
+use crate::selection::select;
 use crate::session::{load_dataset, load_extractor, load_test_split};
 use crate::sweep::{Sweep, check_unchanged};
 use crate::{estimate, memory, report};
@@ -37,8 +38,12 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         std::fs::create_dir_all(&runs)
             .with_context(|| format!("cannot make the folder {}", runs.display()))?;
     }
-    let dataset = load_dataset(&mut first.dataset, &at)?;
+    let mut dataset = load_dataset(&mut first.dataset, &at)?;
     let extractor = load_extractor(&mut first.evaluation, &first.dataset.name, &at)?;
+    if !args.dry_run {
+        let name = first.evaluation.extractor.clone();
+        dataset.trained_on = select(&mut first.dataset, &dataset, &name, &at, &out)?;
+    }
     let (data, evaluation) = (first.dataset.clone(), first.evaluation.clone());
     for plan in &mut plans {
         plan.dataset = data.clone();

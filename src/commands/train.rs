@@ -10,6 +10,7 @@ use crate::pipeline::{self, RunInput};
 use crate::plan::{assignment, merge, resolve};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
+use crate::selection::select;
 use crate::session::{load_dataset, load_extractor, load_test_split, real_reference};
 
 /// # Errors
@@ -32,8 +33,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let interrupt = Interrupt::watch()?;
     let folder = RunFolder::at(&args.out);
     let _lock = Lock::take(folder.path())?;
-    let dataset = load_dataset(&mut plan.dataset, &at)?;
+    let mut dataset = load_dataset(&mut plan.dataset, &at)?;
     let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
+    let name = &plan.evaluation.extractor;
+    dataset.trained_on = select(&mut plan.dataset, &dataset, name, &at, folder.path())?;
     check(&plan.train, &dataset.images, plan.dataset.classes)?;
     if folder.path().join(PLAN_NAME).is_file() {
         let there = folder.plan_of_same_content(std::slice::from_ref(&plan))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use ganbench_baselines::data::Dataset;
-use ganbench_baselines::train::{StepRecord, Trainer};
+use ganbench_baselines::train::StepRecord;
 use ganbench_reports::ResultRow;
 use serde::Serialize;
 
@@ -15,6 +15,7 @@ use crate::pipeline::{Fakes, measure};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::{Provenance, RunFolder};
+use crate::selection::{select, trainer};
 use crate::session::{Evaluator, Surroundings, load_dataset, load_extractor, real_reference};
 
 /// Between machines that round differently: of losses and gradient norms of the first step, relative.
@@ -93,9 +94,10 @@ pub fn run(args: &VerifyArgs) -> Result<bool> {
     let here = super::provenance(&args.machine, threads);
     let machine_differences = differences(&folder.provenance()?, &here);
     let allowed = !machine_differences.is_empty();
-    let dataset = load_dataset(&mut plan.dataset, &at)?;
+    let mut dataset = load_dataset(&mut plan.dataset, &at)?;
     let name = plan.dataset.name.clone();
     let extractor = load_extractor(&mut plan.evaluation, &name, &at)?;
+    dataset.trained_on = select(&mut plan.dataset, &dataset, extractor.name(), &at, folder.path())?;
     let (records, diverged) = train_again(args, &folder, &plan, &dataset, &at)?;
     let mut findings: Vec<Finding> = diverged.into_iter().collect();
     for TwoRecords { kept, again } in &records {
@@ -163,8 +165,7 @@ fn train_again(
     let Some(last) = kept.last().map(|record| record.g_step) else {
         return Ok((Vec::new(), None));
     };
-    let classes = dataset.class_names.len();
-    let mut trainer = Trainer::new(&plan.train, &dataset.images, classes, &at.device)?;
+    let mut trainer = trainer(plan, dataset, &at.device)?;
     let mut bar = Progress::new("train again", last as f64, at.quiet);
     let mut pairs = Vec::new();
     let mut kept = kept.into_iter().peekable();

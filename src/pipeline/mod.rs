@@ -24,7 +24,7 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::{Provenance, RecordWriter, RunFolder};
 use crate::session::Evaluator;
-use crate::{machine, memory, samples};
+use crate::{machine, memory, samples, selection};
 
 use measure::row;
 pub use measure::{Fakes, Measured, measure};
@@ -92,8 +92,7 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start(input: &'a RunInput<'a>) -> Result<Self> {
         let plan = input.plan;
-        let classes = input.dataset.class_names.len();
-        let mut trainer = Trainer::new(&plan.train, &input.dataset.images, classes, input.device)?;
+        let mut trainer = selection::trainer(plan, input.dataset, input.device)?;
         let label = format!("{} seed {}", plan.row_name(), plan.train.seed);
         let mut bar = Progress::new(label, 1.0, input.quiet);
         let Some(loaded) = trainer.load_newest(&input.folder.checkpoints())? else {

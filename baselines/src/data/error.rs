@@ -88,6 +88,10 @@ pub enum DataError {
         "{folder} holds both images and class folders ({image}, {class}/); keep one of the two kinds"
     )]
     MixedFolder { folder: PathBuf, image: String, class: String },
+    #[error(
+        "{} line {line} is {found:?}; expected a file's name, a tab and its class", file.display()
+    )]
+    Annotation { file: PathBuf, line: usize, found: String },
     #[error("{folder} lies in a class folder, which must hold images only; move it out")]
     DeepFolder { folder: PathBuf },
     #[error(

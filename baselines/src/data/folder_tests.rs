@@ -2,6 +2,7 @@ use image::ImageFormat;
 use tempfile::TempDir;
 
 use super::*;
+use crate::data::Split;
 use crate::data::fixtures::{encode, message, no_places, pixels};
 use crate::data::load_from;
 
@@ -162,4 +163,37 @@ fn a_folder_that_is_not_there_is_named() {
     let root = folder(&[]);
     let error = message(load(&root.path().join("nowhere"), Split::Train), root.path());
     assert!(error.starts_with("cannot list DIR/nowhere: "), "{error}");
+}
+
+#[test]
+fn tiny_imagenets_own_layout_has_its_classes_in_annotations() {
+    let root = folder(&[
+        "train/n1/images/n1_0.png",
+        "train/n2/images/n2_0.png",
+        "val/images/val_0.png",
+        "val/images/val_1.png",
+        "val/images/val_2.png",
+        "test/images/test_0.png",
+    ]);
+    put(root.path(), "train/n1/n1_boxes.txt", b"n1_0.png\t0\t0\t3\t3\n");
+    let annotations = "val/val_annotations.txt";
+    put(root.path(), annotations, b"val_1.png\tn1\t0\t0\t3\t3\nval_0.png\tn2\t0\nval_2.png\tn1\n");
+    put(root.path(), "wnids.txt", b"n2\nn1\n");
+    let train = load(root.path(), Split::Train).unwrap();
+    assert_eq!((shown(&train), train.images.labels.clone()), (vec![0, 1], Some(vec![0, 1])));
+    let test = load(root.path(), Split::Test).unwrap();
+    assert_eq!(test.class_names, ["n1", "n2"]);
+    assert_eq!(shown(&test), [3, 2, 4]);
+    assert_eq!(test.images.labels, Some(vec![0, 1, 0]));
+
+    for (text, what) in [
+        (&b"val_0.png n2\n"[..], "line 1 is \"val_0.png n2\"; expected a file's name, a tab"),
+        (b"val_0.png\tn2\n../../x.png\tn1\n", "line 2 is \"../../x.png\\tn1\""),
+        (b"val_0.png\tn2\n", "n1"),
+        (b"\n", "holds no images"),
+    ] {
+        put(root.path(), annotations, text);
+        let error = message(load(root.path(), Split::Test), root.path());
+        assert!(error.contains(what), "{error}");
+    }
 }

@@ -12,6 +12,7 @@
 //! that names the file and the row (counted from 0).
 
 mod catalogue;
+mod classes;
 mod content;
 mod decode;
 mod error;
@@ -133,6 +134,8 @@ pub struct Dataset {
     /// Parquet file is compressed, padding and channels do not matter. For `shapes`, of the version of
     /// its drawing, seed, split, count and pixels.
     pub sha256: String,
+    /// The rows of `images` that are trained on, where that is a part of them; metrics see all.
+    pub trained_on: Option<Vec<usize>>,
 }
 
 /// What takes time just now.

@@ -56,6 +56,7 @@ pub(super) fn load(
         images,
         class_names: entry.class_names(),
         sha256,
+        trained_on: None,
     })
 }
 

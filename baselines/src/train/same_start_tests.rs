@@ -120,3 +120,23 @@ fn every_method_sees_the_reals_in_the_same_order() {
         assert_eq!(order(method), first, "{}", method.name);
     }
 }
+
+#[test]
+fn rows_that_are_not_trained_on_are_never_seen() {
+    let plan = plan(&METHODS[0]);
+    let losses = |other| {
+        let images = images(other);
+        let trainer = Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
+        let mut trainer = trainer.on(vec![0, 2, 4, 6]).unwrap();
+        (0..4).map(|_| trainer.step().unwrap().unwrap().losses).collect::<Vec<_>>()
+    };
+    assert_eq!(losses(None), losses(Some(3)));
+    assert_ne!(losses(None), losses(Some(4)));
+    let images = images(None);
+    let refusal = |rows: Vec<usize>| {
+        let trainer = Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
+        trainer.on(rows).err().unwrap().to_string()
+    };
+    assert!(refusal(vec![1]).contains("batches of 2, the data set has 1 images"));
+    assert!(refusal(vec![1, 8]).contains("a row to train on must be of the data set, got 8 of 8"));
+}

@@ -44,7 +44,8 @@ pub(super) struct BeforeGenerator<'a> {
 impl Trainer<'_> {
     /// The next batch in the order of the epoch; what does not fill a batch at its end is left out.
     pub(super) fn next_reals(&mut self) -> Result<Reals, TrainError> {
-        let (n, batch) = (self.images.len(), self.plan.batch);
+        let n = self.rows.as_ref().map_or(self.images.len(), Vec::len);
+        let batch = self.plan.batch;
         let per_epoch = (n / batch) as u64;
         let (epoch, at) =
             (self.spent.d_steps / per_epoch, (self.spent.d_steps % per_epoch) as usize);
@@ -52,7 +53,13 @@ impl Trainer<'_> {
             let order = Stream::new(self.plan.seed, &format!("data/epoch-{epoch}")).permutation(n);
             self.order = (epoch, order);
         }
-        let mut rows = self.images.select(&self.order.1[at * batch..(at + 1) * batch]);
+        let drawn = &self.order.1[at * batch..(at + 1) * batch];
+        let mut rows = match &self.rows {
+            Some(rows) => {
+                self.images.select(&drawn.iter().map(|&i| rows[i]).collect::<Vec<usize>>())
+            }
+            None => self.images.select(drawn),
+        };
         if self.plan.flip_reals {
             let purpose = format!("data/flips-{}", self.spent.d_steps);
             let mut stream = Stream::new(self.plan.seed, &purpose);

@@ -70,6 +70,8 @@ impl Streams {
 pub struct Trainer<'a> {
     pub(super) plan: TrainPlan,
     pub(super) images: &'a ImageBatch,
+    /// The rows of `images` that are trained on; None for all.
+    pub(super) rows: Option<Vec<usize>>,
     pub(super) classes: usize,
     /// Whether the generator draws numbers of its own.
     pub(super) noise: bool,
@@ -140,6 +142,7 @@ impl<'a> Trainer<'a> {
             adaptive: plan.parts.ada.map(Adaptive::new),
             plan: plan.clone(),
             images,
+            rows: None,
             classes,
             noise: a.noise,
             device: device.clone(),
@@ -148,6 +151,26 @@ impl<'a> Trainer<'a> {
             warmup_g_steps: None,
             order: (0, Vec::new()),
         })
+    }
+
+    /// On these rows of the images only, which are then what epochs go through.
+    ///
+    /// # Errors
+    /// If they are fewer than a batch, or one is not there.
+    pub fn on(mut self, rows: Vec<usize>) -> Result<Self, TrainError> {
+        if rows.len() < self.plan.batch {
+            return Err(TrainError::TooFewImages { batch: self.plan.batch, images: rows.len() });
+        }
+        if let Some(row) = rows.iter().find(|row| **row >= self.images.len()) {
+            let got = format!("{row} of {}", self.images.len());
+            return Err(TrainError::Value {
+                field: "a row to train on",
+                expected: "of the data set",
+                got,
+            });
+        }
+        self.rows = Some(rows);
+        Ok(self)
     }
 
     pub fn spent(&self) -> &Spent {

@@ -157,6 +157,7 @@ pub(super) fn load(
         images: ImageBatch::new(size, pixels, Some(labels), Some(factors))?,
         class_names: SHAPES.map(str::to_owned).to_vec(),
         sha256: hex(hash),
+        trained_on: None,
     })
 }
 

@@ -8,7 +8,7 @@ use sha2::Digest as _;
 
 use super::encoded::{decode_sized, place, size};
 use super::{BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest, hasher};
-use crate::data::folder::EXTENSIONS;
+use crate::data::classes::EXTENSIONS;
 use crate::data::hex;
 
 /// Links may lead in circles.

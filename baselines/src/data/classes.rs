@@ -1,0 +1,227 @@
+//! Folders of image files: which file is of which class and split.
+//!
+//! Classes are the subfolders in the order of their names. The images of a class are ordered by name,
+//! and the classes take turns (first of each, second of each, …), so that the first n images hold all
+//! classes. Where PATH holds nothing but `train/` and `test/` (or `val/`), these are the splits;
+//! otherwise every 10th image of each class, counted from 1, is the test split and the others are the
+//! train split. Hidden files and files of other kinds are passed over.
+//!
+//! Also as Tiny ImageNet is published: the files of a class in `CLASS/images/`, and beside `train/` a `val/` whose
+//! `val_annotations.txt` says the class of each file of `val/images/` (a line `FILE<tab>CLASS<tab>...`). That is then
+//! the test split; a `test/` beside it has no classes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{DataError, Split};
+
+pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+const ANNOTATIONS: &str = "val_annotations.txt";
+const IMAGES: &str = "images";
+/// Of each class, every so manieth image is for testing.
+const TEST_EVERY: usize = 10;
+
+/// The files of one class in order.
+pub(super) struct Class {
+    /// None where the folder has no classes.
+    pub name: Option<String>,
+    pub files: Vec<PathBuf>,
+}
+
+pub(super) struct Classes {
+    pub folder: PathBuf,
+    pub classes: Vec<Class>,
+}
+
+pub(super) struct Image {
+    pub file: PathBuf,
+    pub label: Option<u32>,
+}
+
+impl Classes {
+    /// First image of each class, second of each, and so on.
+    pub fn in_turns(&self) -> Vec<Image> {
+        let longest = self.classes.iter().map(|class| class.files.len()).max().unwrap_or(0);
+        let mut images = Vec::new();
+        for i in 0..longest {
+            for (label, class) in self.classes.iter().enumerate() {
+                if let Some(file) = class.files.get(i) {
+                    let label = class.name.is_some().then_some(label as u32);
+                    images.push(Image { file: file.clone(), label });
+                }
+            }
+        }
+        images
+    }
+
+    fn count(&self) -> usize {
+        self.classes.iter().map(|class| class.files.len()).sum()
+    }
+}
+
+pub(super) fn find_split(path: &Path, split: Split) -> Result<Classes, DataError> {
+    let items = list(path)?;
+    let is = |name: &str| items.folders.iter().any(|folder| folder == name);
+    let only_splits = items.files.is_empty()
+        && items.folders.iter().all(|name| matches!(name.as_str(), "train" | "test" | "val"));
+    if !(only_splits && is("train")) {
+        return set_apart(read_classes(path)?, split);
+    }
+    let annotations = path.join("val").join(ANNOTATIONS);
+    let annotated = is("val") && annotations.is_file();
+    let test = if is("test") && !annotated { "test" } else { "val" };
+    let name = match split {
+        Split::Train => "train",
+        Split::Test if is(test) => test,
+        Split::Test => {
+            return Err(DataError::MissingSplit {
+                folder: path.to_owned(),
+                split: "test",
+                expected: "test/ or val/ beside train/".into(),
+                found: "train/".into(),
+            });
+        }
+    };
+    let read = |name: &str| match name {
+        "val" if annotated => read_annotated(&path.join(name), &annotations),
+        _ => read_classes(&path.join(name)),
+    };
+    let classes = read(name)?;
+    if is(test) {
+        let other = read(if split == Split::Train { test } else { "train" })?;
+        same_classes(&classes, &other)?;
+        same_classes(&other, &classes)?;
+    }
+    Ok(classes)
+}
+
+/// Every class of `all` must be in `some`, since the labels are their positions.
+fn same_classes(some: &Classes, all: &Classes) -> Result<(), DataError> {
+    for class in &all.classes {
+        if !some.classes.iter().any(|other| other.name == class.name) {
+            return Err(DataError::MissingClass {
+                folder: some.folder.clone(),
+                class: class.name.clone().unwrap_or_else(|| "images without a class".into()),
+                other: all.folder.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Keeps every 10th image of each class, or the others.
+fn set_apart(mut all: Classes, split: Split) -> Result<Classes, DataError> {
+    let images = all.count();
+    for class in &mut all.classes {
+        let mut i = 0usize;
+        class.files.retain(|_| {
+            i += 1;
+            i.is_multiple_of(TEST_EVERY) == (split == Split::Test)
+        });
+    }
+    if all.count() == 0 {
+        return Err(DataError::NoTestImages { folder: all.folder, images });
+    }
+    Ok(all)
+}
+
+fn read_classes(folder: &Path) -> Result<Classes, DataError> {
+    let items = list(folder)?;
+    let mut classes = Vec::new();
+    match (items.files.first(), items.folders.first()) {
+        (None, None) => return Err(DataError::NoImages { folder: folder.to_owned() }),
+        (Some(image), Some(class)) => {
+            return Err(DataError::MixedFolder {
+                folder: folder.to_owned(),
+                image: image.clone(),
+                class: class.clone(),
+            });
+        }
+        (Some(_), None) => classes.push(Class { name: None, files: items.paths(folder) }),
+        (None, Some(_)) => {
+            for name in items.folders {
+                let mut class = folder.join(&name);
+                let mut items = list(&class)?;
+                if items.files.is_empty() && items.folders == [IMAGES] {
+                    class.push(IMAGES);
+                    items = list(&class)?;
+                }
+                if let Some(deep) = items.folders.first() {
+                    return Err(DataError::DeepFolder { folder: class.join(deep) });
+                }
+                if items.files.is_empty() {
+                    return Err(DataError::EmptyClass { folder: class });
+                }
+                classes.push(Class { name: Some(name), files: items.paths(&class) });
+            }
+        }
+    }
+    Ok(Classes { folder: folder.to_owned(), classes })
+}
+
+/// The classes of a folder by its annotations, in the order of their names.
+fn read_annotated(folder: &Path, annotations: &Path) -> Result<Classes, DataError> {
+    let text = fs::read_to_string(annotations).map_err(DataError::io("read", annotations))?;
+    let mut classes: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let mut fields = line.split('\t');
+        let file = fields.next().filter(|file| !file.is_empty() && !file.contains(['/', '\\']));
+        let class = fields.next().filter(|class| !class.is_empty());
+        let (Some(file), Some(class)) = (file, class) else {
+            return Err(DataError::Annotation {
+                file: annotations.to_owned(),
+                line: i + 1,
+                found: line.chars().take(60).collect(),
+            });
+        };
+        classes.entry(class).or_default().push(folder.join(IMAGES).join(file));
+    }
+    let classes: Vec<Class> = classes
+        .into_iter()
+        .map(|(name, mut files)| {
+            files.sort_unstable();
+            Class { name: Some(name.to_owned()), files }
+        })
+        .collect();
+    match classes.is_empty() {
+        true => Err(DataError::NoImages { folder: folder.to_owned() }),
+        false => Ok(Classes { folder: folder.to_owned(), classes }),
+    }
+}
+
+/// Names of the image files and of the folders in a folder, each sorted.
+struct Items {
+    files: Vec<String>,
+    folders: Vec<String>,
+}
+
+impl Items {
+    fn paths(&self, folder: &Path) -> Vec<PathBuf> {
+        self.files.iter().map(|name| folder.join(name)).collect()
+    }
+}
+
+fn list(folder: &Path) -> Result<Items, DataError> {
+    let mut items = Items { files: Vec::new(), folders: Vec::new() };
+    for item in fs::read_dir(folder).map_err(DataError::io("list", folder))? {
+        let path = item.map_err(DataError::io("list", folder))?.path();
+        // Names that are not Unicode have no order that is the same everywhere.
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
+            let source = std::io::Error::other("its name is not Unicode; rename it");
+            return Err(DataError::io("read", &path)(source));
+        };
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        if name.starts_with('.') {
+            continue;
+        }
+        if path.is_dir() {
+            items.folders.push(name.to_owned());
+        } else if EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
+            items.files.push(name.to_owned());
+        }
+    }
+    items.files.sort_unstable();
+    items.folders.sort_unstable();
+    Ok(items)
+}
