@@ -24,7 +24,7 @@ PEER_PYTHON ?= python3
 ROUNDS ?= 5
 
 REASON ?=
-# Of `make kept`: an experiment of reports/experiments, and which of its parts.
+# Of `make kept`: an experiment of reports/experiments, and which of its parts. Of `make reproduce`: a table.
 NAME ?=
 PARTS ?=
 comma := ,
@@ -40,10 +40,11 @@ ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
 PEERED = --python "$(PEER_PYTHON)" $(ALONE) $(call flag,out,$(OUT))
 COMPARISON = --rounds $(ROUNDS) $(PEERED)
 
-.PHONY: help build reproduce-table1 bench bench-eval test test-slow drift drift-update kept lint check-cuda valgrind clean
+.PHONY: help build reproduce reproduce-table1 bench bench-eval test test-slow drift drift-update kept lint check-cuda valgrind clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
+	@echo "make reproduce NAME=kdd-table2 BUDGET=smoke   the same for any of the papers' tables"
 	@echo "make bench              time a training step, single ops and evaluation, beside PyTorch where it is there"
 	@echo "make bench-eval         of these evaluation alone: Inception, FID, KID, precision to coverage"
 	@echo "make test               all tests"
@@ -63,6 +64,11 @@ build:
 
 reproduce-table1: build
 	$(GANBENCH) reproduce table1 $(TABLE)
+
+# Any of `ganbench list tables`: make reproduce NAME=kdd-table2 BUDGET=smoke
+reproduce: build
+	@test -n "$(NAME)" || { echo "make reproduce needs NAME, one of:" >&2; $(GANBENCH) list tables >&2; exit 64; }
+	$(GANBENCH) reproduce $(NAME) $(TABLE)
 
 kept: build
 	@test -n "$(NAME)" || { echo "make kept needs NAME, one of:" $(basename $(notdir $(wildcard reports/experiments/*.toml))) >&2; exit 64; }

@@ -66,7 +66,8 @@ pub fn tables(
                 let own = notes.iter().filter(|note| note.key == key);
                 table.notes.extend(own.map(|note| note.text.clone()));
                 let rows: Vec<&str> = table.spent.iter().map(|s| row_of(&s.method)).collect();
-                table.published = Published::of(&key, &rows, &numbers);
+                let ours = table.last_columns();
+                table.published = Published::of(&key, &rows, &ours, &numbers);
                 tables.push(table);
             }
             Err(error @ ReportError::NoFinalRows { .. }) => unfinished = Some(error),
@@ -172,7 +173,7 @@ fn push_reported(page: &mut String, tables: &[Table]) -> Result<(), ReportError>
         let methods: Vec<&str> = tables
             .iter()
             .filter(|t| t.key.dataset == dataset)
-            .filter(|t| t.published.columns.is_empty())
+            .filter(|t| t.published.sources.is_empty())
             .flat_map(|t| t.spent.iter().map(|s| row_of(&s.method)))
             .collect();
         if let Some(section) = reported::markdown(&numbers, &methods, dataset) {

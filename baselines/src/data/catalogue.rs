@@ -97,6 +97,20 @@ impl HubEntry {
         }
     }
 
+    /// With a revision and files that the table does not name.
+    pub(super) fn with_shards(
+        &self,
+        revision: &str,
+        train: Vec<String>,
+        test: Vec<String>,
+    ) -> Self {
+        let files = |names: Vec<String>| {
+            names.into_iter().map(|name| HubFile { name, sha256: None }).collect()
+        };
+        let files = SplitFiles { train: files(train), test: files(test) };
+        Self { revision: revision.to_owned(), files, ..self.clone() }
+    }
+
     pub(super) fn files(&self, split: Split) -> &[HubFile] {
         match split {
             Split::Train => &self.files.train,

@@ -36,17 +36,16 @@ pub enum DataError {
          {reason}; give --data DIR where DIR holds {name}/, or use --dataset shapes, which needs no data"
     )]
     NotFound { name: String, split: &'static str, searched: String, url: String, reason: String },
-    /// The table does not know the files of a split on the hub.
+    /// The table does not know the files of a split on the hub, and the hub does not say.
     #[error(
-        "no {split} split of {name} found: looked for {searched}; it is not downloaded, since its files in \
-         {repository} are not pinned; put them at {files}, or images at \
-         DIR/{name}/{split}/CLASS/, and give --data DIR"
+        "no {split} split of {name} found: looked for {searched}; its files in {why}; put them at {files}, or images at DIR/{name}/{split}/CLASS/, and give --data DIR"
     )]
-    NotPinned {
+    NotListed {
         name: String,
         split: &'static str,
         searched: String,
-        repository: String,
+        /// The repository, and what came in the way.
+        why: String,
         files: String,
     },
     #[error("{folder} holds no {split} split: expected {expected}, found {found}")]

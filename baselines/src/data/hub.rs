@@ -10,6 +10,7 @@ use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use super::catalogue::{HubEntry, HubFile};
 use super::hub_hash::{self, CachedFile};
+use super::hub_listing;
 use super::places::Places;
 use super::{DataError, Progress, Split, Stage};
 
@@ -26,20 +27,22 @@ pub(super) fn find(
     searched: Vec<String>,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Vec<PathBuf>, DataError> {
-    if entry.files(split).is_empty() {
-        return Err(DataError::NotPinned {
-            name: entry.name.clone(),
-            split: split.as_str(),
-            searched: searched.join(", "),
-            repository: entry.repository.clone(),
-            files: format!(
-                "DIR/{}/{}/{}-*.parquet",
-                entry.name,
-                entry.folder,
-                entry.file_prefix(split)
-            ),
-        });
-    }
+    let listed;
+    let entry = if entry.files(split).is_empty() {
+        listed = hub_listing::listed(places, entry, split).map_err(|reason| {
+            let (name, folder, prefix) = (&entry.name, &entry.folder, entry.file_prefix(split));
+            DataError::NotListed {
+                name: name.clone(),
+                split: split.as_str(),
+                searched: searched.join(", "),
+                why: format!("{} could not be listed: {reason}", entry.repository),
+                files: format!("DIR/{name}/{folder}/{prefix}-*.parquet"),
+            }
+        })?;
+        &listed
+    } else {
+        entry
+    };
     let hub = Hub::new(places, entry)?;
     let mut files = Vec::new();
     for file in entry.files(split) {
@@ -118,13 +121,7 @@ impl<'a> Hub<'a> {
         if self.places.offline {
             return Err("HF_HUB_OFFLINE is set".into());
         }
-        // Without a token: the datasets of the table are public, and the endpoint may be anyone's.
-        let api = ApiBuilder::from_cache(Cache::new(self.cache.to_owned()))
-            .with_endpoint(self.places.endpoint.clone())
-            .with_progress(false)
-            .with_token(None)
-            .build()
-            .map_err(|error| error.to_string())?;
+        let api = public_api(self.places, self.cache).map_err(|error| error.to_string())?;
         let repo = api.repo(self.repo.clone());
         let mut attempt = 1;
         loop {
@@ -177,6 +174,15 @@ impl<'a> Hub<'a> {
     }
 }
 
+/// Without a token: the datasets of the table are public, and the endpoint may be anyone's.
+pub(super) fn public_api(places: &Places, cache: &Path) -> Result<Api, ApiError> {
+    ApiBuilder::from_cache(Cache::new(cache.to_owned()))
+        .with_endpoint(places.endpoint.clone())
+        .with_progress(false)
+        .with_token(None)
+        .build()
+}
+
 /// The hub has nothing after the end of the part that is already here.
 fn is_past_the_end(error: &ApiError) -> bool {
     match error {
@@ -187,7 +193,7 @@ fn is_past_the_end(error: &ApiError) -> bool {
 }
 
 /// Letters, digits and signs that lead to no other folder.
-fn is_plain_name(name: &str) -> bool {
+pub(super) fn is_plain_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     !name.is_empty() && !name.starts_with('.') && name.bytes().all(plain)
 }

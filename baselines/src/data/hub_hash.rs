@@ -70,18 +70,21 @@ impl CachedFile<'_> {
     }
 
     fn record(&self, hash: &str) -> Result<(), DataError> {
-        let fault = |path: &Path| DataError::io("write", path);
-        let folder = self.record.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(fault(folder))?;
-        let temporary = self.record.with_extension(format!("{}.tmp", std::process::id()));
-        let written = fs::File::create(&temporary)
-            .and_then(|mut file| writeln!(file, "{hash}").and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&temporary, &self.record));
-        written.map_err(|error| {
-            let _ = fs::remove_file(&temporary);
-            fault(&self.record)(error)
-        })
+        write_note(&self.record, format!("{hash}\n").as_bytes())
+            .map_err(DataError::io("write", &self.record))
     }
+}
+
+/// Writes a small file of the cache, and the folders that it needs, whole or not at all.
+pub(super) fn write_note(path: &Path, text: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    let written = fs::File::create(&temporary)
+        .and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    written.inspect_err(|_| {
+        let _ = fs::remove_file(&temporary);
+    })
 }
 
 /// Removes a file of the cache and the content it links to.

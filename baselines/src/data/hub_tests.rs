@@ -29,6 +29,8 @@ struct State {
     /// `Range` of every request, in order.
     ranges: Mutex<Vec<String>>,
     closed: AtomicBool,
+    /// What it lists of its repository.
+    files: Mutex<Vec<&'static str>>,
 }
 
 impl Server {
@@ -41,6 +43,7 @@ impl Server {
             cuts: AtomicUsize::new(cuts),
             ranges: Mutex::new(Vec::new()),
             closed: AtomicBool::new(false),
+            files: Mutex::new(Vec::new()),
         });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
@@ -84,6 +87,14 @@ impl State {
         }
         self.ranges.lock().unwrap().push(range.clone());
         let path = request.split(' ').nth(1).unwrap_or_default();
+        if path.starts_with("/api/") {
+            let files = self.files.lock().unwrap().clone();
+            let files: Vec<String> =
+                files.iter().map(|name| format!("{{\"rfilename\": \"{name}\"}}")).collect();
+            let json = format!("{{\"siblings\": [{}], \"sha\": \"{REVISION}\"}}", files.join(", "));
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+            return write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{json}", json.len());
+        }
         if !path.ends_with(".parquet") {
             return stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
         }
@@ -384,4 +395,44 @@ fn without_a_home_the_variable_to_set_is_named() {
         "no folder for the hub cache: neither HF_HUB_CACHE, HF_HOME nor a home folder is set; set one \
          of them"
     );
+}
+
+#[test]
+fn a_set_without_files_in_the_table_takes_those_that_the_hub_lists_and_notes_them() {
+    let mut toy = Toy::new(None);
+    toy.entry = toy.entry.with_shards("", Vec::new(), Vec::new());
+    let server = Server::new(&toy.content, "some-etag", 0);
+    let list = |files: &[&'static str]| *server.state.files.lock().unwrap() = files.to_vec();
+    list(&["README.md", "data/valid-0.parquet"]);
+    let error = toy.message(&server.endpoint);
+    assert!(
+        error.contains(&format!("commit {REVISION} has no file data/train-*.parquet")),
+        "{error}"
+    );
+
+    // What was noted is not asked for again.
+    let note = toy.folder.path().join("ganbench/hub-listings/datasets--made--toy.json");
+    std::fs::remove_file(&note).unwrap();
+    list(&[
+        "data/train-1.parquet",
+        "data/../../train-0.parquet",
+        "data/train-0.parquet",
+        "x/train-2.parquet",
+    ]);
+    let files = toy.find(&server.endpoint).unwrap();
+    let names: Vec<_> =
+        files.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["train-0.parquet", "train-1.parquet"]);
+    assert!(files[0].starts_with(toy.repo().join("snapshots").join(REVISION)), "{files:?}");
+    list(&["data/train-9.parquet"]);
+    assert_eq!(toy.find(&server.endpoint).unwrap(), files);
+    drop(server);
+    assert_eq!(toy.find(NOWHERE).unwrap(), files);
+
+    std::fs::write(&note, "{").unwrap();
+    let error = toy.message(NOWHERE);
+    assert!(error.contains("datasets--made--toy.json is damaged; delete it"), "{error}");
+    std::fs::remove_file(&note).unwrap();
+    let error = toy.message(NOWHERE);
+    assert!(error.contains("could not be listed: "), "{error}");
 }

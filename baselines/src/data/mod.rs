@@ -20,6 +20,7 @@ mod folder;
 pub(crate) mod hash;
 mod hub;
 mod hub_hash;
+mod hub_listing;
 mod parquet;
 mod places;
 mod prepared;

@@ -95,16 +95,16 @@ fn celeba_hq_is_the_mean_of_four_pixels() {
 }
 
 #[test]
-fn a_set_without_pinned_files_is_not_downloaded() {
+fn a_set_whose_files_cannot_be_listed_says_where_to_put_them() {
     let root = tempfile::tempdir().unwrap();
     let mut places = no_places(root.path());
-    (places.data, places.offline) = (Some(root.path().join("data")), false);
+    places.data = Some(root.path().join("data"));
     let request = DatasetRequest::new("imagenet-64", Split::Test);
     assert_eq!(
         message(load_from(&request, &places, &mut |_| {}), root.path()),
         "no test split of imagenet-64 found: looked for \
          DIR/data/imagenet-64/data/validation-*.parquet and DIR/data/imagenet-64/validation-*.parquet; \
-         it is not downloaded, since its files in benjamin-paine/imagenet-1k-64x64 are not pinned; put \
+         its files in benjamin-paine/imagenet-1k-64x64 could not be listed: HF_HUB_OFFLINE is set; put \
          them at DIR/imagenet-64/data/validation-*.parquet, or images at DIR/imagenet-64/test/CLASS/, \
          and give --data DIR"
     );

@@ -23,7 +23,7 @@ pub use csv_file::csv;
 pub(crate) use key::shared_key;
 pub use key::{TableKey, split_by_table};
 pub(crate) use markdown::escape as escape_markdown;
-pub use published::{Published, PublishedColumn, PublishedSpending};
+pub use published::{OurColumn, Published, PublishedColumn, PublishedSpending};
 
 use crate::metric::MetricName;
 use crate::statistics::Interval;
@@ -173,6 +173,17 @@ pub struct Table {
 }
 
 impl Table {
+    /// The columns that have values in the last block, with their counts.
+    pub(crate) fn last_columns(&self) -> Vec<OurColumn<'_>> {
+        let counts = self.counts.last().into_iter().flatten();
+        let columns = self.columns.iter().zip(counts);
+        columns
+            .filter_map(|(column, counts)| {
+                Some(OurColumn { metric: &column.metric, counts: (*counts)? })
+            })
+            .collect()
+    }
+
     /// Markdown of GitHub's kind: heading line by line, one pipe table a block.
     pub fn markdown(&self) -> String {
         markdown::render(self)

@@ -1,9 +1,9 @@
-//! Published numbers beside ours: columns of their own, each under its protocol's name. They stand in no column
-//! with ours, whatever the protocol: another code measured another training.
+//! Published numbers beside ours: columns of their own, each under its protocol's name; in our column, in brackets, only
+//! where protocol, split, sample counts and extractor are ours.
 
 use std::collections::BTreeMap;
 
-use super::TableKey;
+use super::{SampleCounts, TableKey};
 use crate::metric::{MetricName, ordered};
 use crate::reported::Reported;
 
@@ -28,18 +28,27 @@ pub struct PublishedSpending {
     pub d_kforwards: Option<u64>,
 }
 
+/// A column of ours that a published number may stand in.
+#[derive(Clone, Copy, Debug)]
+pub struct OurColumn<'a> {
+    pub metric: &'a MetricName,
+    pub counts: SampleCounts,
+}
+
 /// What was published of a table's rows on its networks and data; empty for a table of our own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Published {
     /// Paper and table, each once.
     pub sources: Vec<String>,
     pub columns: Vec<PublishedColumn>,
+    /// What agrees with a column of ours, by its metric and our row.
+    pub agreeing: BTreeMap<(String, String), String>,
     pub spending: Vec<PublishedSpending>,
 }
 
 impl Published {
     /// The numbers of these rows.
-    pub fn of(key: &TableKey, rows: &[&str], numbers: &[Reported]) -> Self {
+    pub fn of(key: &TableKey, rows: &[&str], ours: &[OurColumn<'_>], numbers: &[Reported]) -> Self {
         let belongs = |r: &&Reported| {
             r.our_tables.split(';').any(|table| table == key.table)
                 && r.our_architecture == key.architecture
@@ -58,6 +67,12 @@ impl Published {
                 protocols.push(&number.protocol);
             }
             published.spend(number);
+        }
+        let (agreeing, numbers): (Vec<&Reported>, Vec<&Reported>) =
+            numbers.into_iter().partition(|number| agrees(number, key, ours));
+        for number in agreeing {
+            let place = (number.metric.clone(), number.our_row.clone());
+            published.agreeing.insert(place, number.with_std());
         }
         for protocol in protocols {
             let of = || numbers.iter().filter(|r| r.protocol == protocol);
@@ -97,14 +112,24 @@ impl Published {
 
     /// What the reader of the columns must know; `label` gives a row's printed name.
     pub fn sentences(&self, label: impl Fn(&str) -> String) -> Vec<String> {
-        if self.columns.is_empty() {
-            return Vec::new();
+        let mut out = Vec::new();
+        if !self.columns.is_empty() {
+            out.push(format!(
+                "Columns headed `paper` hold what {} prints, under the protocol that is named there; they are no \
+                 part of the comparison.",
+                self.sources.join("; ")
+            ));
         }
-        let mut out = vec![format!(
-            "Columns headed `paper` hold what {} prints, under the protocol that is named there; they are no \
-             part of the comparison.",
-            self.sources.join("; ")
-        )];
+        if !self.agreeing.is_empty() {
+            out.push(format!(
+                "In brackets: what {} prints under the same protocol, split, sample counts and extractor, of its own \
+                 training.",
+                self.sources.join("; ")
+            ));
+        }
+        if out.is_empty() {
+            return out;
+        }
         let each = self.spending.iter().map(|s| {
             let rows: Vec<String> = s.rows.iter().map(|row| label(row)).collect();
             let millions = |k: Option<u64>, of: &str| {
@@ -130,6 +155,18 @@ impl Published {
     }
 }
 
+/// Whether a number was measured as a column of ours is.
+fn agrees(number: &Reported, key: &TableKey, ours: &[OurColumn<'_>]) -> bool {
+    // Of a metric that looks at no reals (IS) sources name those of their other metrics.
+    let same_counts = |ours: SampleCounts| {
+        number.n_fake == Some(ours.n_fake)
+            && (ours.n_real == 0 || number.n_real == Some(ours.n_real))
+    };
+    (&number.protocol, &number.split, &number.extractor)
+        == (&key.protocol, &key.split, &key.extractor)
+        && ours.iter().any(|o| o.metric.full() == number.metric && same_counts(o.counts))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,7 +185,7 @@ mod tests {
     fn a_papers_rows_stand_under_its_protocol_with_what_they_spent() {
         let rows = ["gan", "cr", "contrad"];
         let key = key("contrad-table1", "sndcgan");
-        let published = Published::of(&key, &rows, &reported::all().unwrap());
+        let published = Published::of(&key, &rows, &[], &reported::all().unwrap());
         let columns: Vec<_> =
             published.columns.iter().map(|c| (c.metric.full(), c.protocol.as_str())).collect();
         assert_eq!(columns, [("fid", "contrad"), ("is", "contrad")]);
@@ -167,7 +204,7 @@ mod tests {
         let numbers = reported::all().unwrap();
         let rows = ["gan", "contrad", "hinge", "kdd-da7", "joint-gamma0.5-stale"];
         let fid = |key: &TableKey, row: &str| {
-            let published = Published::of(key, &rows, &numbers);
+            let published = Published::of(key, &rows, &[], &numbers);
             published.columns.first().and_then(|c| c.values.get(row).cloned())
         };
         assert_eq!(fid(&key("contrad-table1", "snresnet18"), "contrad").unwrap(), "9.86");
@@ -176,6 +213,34 @@ mod tests {
         let imagenet = TableKey { dataset: "imagenet-64".into(), ..key("kdd-table5", "sagan64") };
         assert_eq!(fid(&imagenet, "joint-gamma0.5-stale").unwrap(), "9.450");
         assert!(Published::default().sentences(str::to_string).is_empty());
+    }
+
+    #[test]
+    fn a_number_of_our_very_protocol_and_counts_stands_in_our_column_and_else_in_its_own() {
+        let numbers = reported::all().unwrap();
+        let fid = MetricName::new("fid");
+        let of = |protocol: &str, n_real| {
+            let key = TableKey {
+                protocol: protocol.into(),
+                split: "train".into(),
+                extractor: "inception".into(),
+                ..key("kdd-table2", "biggan-cifar")
+            };
+            let ours =
+                [OurColumn { metric: &fid, counts: SampleCounts { n_real, n_fake: 50_000 } }];
+            let published = Published::of(&key, &["kdd", "kdd-da7"], &ours, &numbers);
+            let place = ("fid".to_string(), "kdd-da7".to_string());
+            let own = published.columns.iter().any(|c| c.metric.full() == "fid");
+            (published.agreeing.get(&place).cloned(), own, published.sentences(str::to_string))
+        };
+        let (there, own, said) = of("kdd", 50_000);
+        assert_eq!((there.as_deref(), own), (Some("5.713"), false));
+        assert!(said.iter().any(|s| s.starts_with("In brackets: what")), "{said:?}");
+        for (protocol, n_real) in [("kdd", 49_999), ("table1", 50_000)] {
+            let (there, own, said) = of(protocol, n_real);
+            assert_eq!((there, own), (None, true));
+            assert!(!said.iter().any(|s| s.starts_with("In brackets")), "{said:?}");
+        }
     }
 
     #[test]

@@ -135,8 +135,17 @@ fn block_sheet(table: &Table, block: &Block, beside: Beside) -> Sheet {
         .map(|row| {
             let mut entries = vec![Entry::plain(row.marked_label())];
             let cells = row.cells.iter().zip(&table.columns);
-            entries.extend(cells.map(|(cell, column)| value(cell, column.decimals)));
             let name = row_of(&row.method);
+            entries.extend(cells.map(|(cell, column)| {
+                let mut entry = value(cell, column.decimals);
+                let place = (column.metric.full().to_string(), name.to_string());
+                if let Some(paper) =
+                    table.published.agreeing.get(&place).filter(|_| beside.published)
+                {
+                    entry.text.push_str(&format!(" [{paper}]"));
+                }
+                entry
+            }));
             entries.extend(published.iter().map(|column| {
                 let value = column.values.get(name).cloned();
                 Entry::plain(value.unwrap_or_else(|| "–".to_string()))
