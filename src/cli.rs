@@ -15,6 +15,7 @@ use crate::commands::kept::KeptArgs;
 use crate::commands::loss::LossArgs;
 use crate::commands::metrics::MetricsArgs;
 use crate::commands::probe::ProbeArgs;
+use crate::commands::remeasure::RemeasureArgs;
 use crate::commands::verify::VerifyArgs;
 use crate::commands::verify_extractor::VerifyExtractorArgs;
 
@@ -76,6 +77,8 @@ pub enum Command {
     VerifyExtractor(VerifyExtractorArgs),
     /// Work on a kept experiment, go on where it stopped, and judge the claims it is about
     Kept(KeptArgs),
+    /// Measure finished runs under another extractor, as rows of their own
+    Remeasure(RemeasureArgs),
     /// Make tables and plots anew from finished runs
     Report(ReportArgs),
     /// List what there is

@@ -71,6 +71,7 @@ fn main() -> ExitCode {
             outcome => outcome.map(|_| ()),
         },
         Command::VerifyExtractor(args) => commands::verify_extractor::run(args),
+        Command::Remeasure(args) => commands::remeasure::run(args),
         Command::Report(args) => commands::report::run(args),
         Command::List(args) => commands::list::run(args),
         Command::Extractor { command: ExtractorCommand::Train(args) } => {

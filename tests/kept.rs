@@ -14,7 +14,7 @@ fn experiment(dir: &Path, seeds: &str, steps: &str) -> PathBuf {
     );
     let text = format!(
         "name = \"tiny\"\nquestion = \"Is KDD GAN better?\"\n\n[[part]]\nname = \"shapes\"\ntitle = \"Shapes\"\n\
-         command = \"{command}\"\n\n[[claim]]\ntext = \"KDD GAN's FID is lower\"\nsource = \"us\"\n\
+         command = \"{command}\"\nalso = [\"remeasure --extractor pixels --n-fake 40 --max-real 100\"]\n\n[[claim]]\ntext = \"KDD GAN's FID is lower\"\nsource = \"us\"\n\
          parts = [\"shapes\"]\nmeasure = \"fid\"\nlower = [\"kdd\"]\nthan = [\"gan\"]\n\
          picture = \"shapes/plots/scores.png\"\n"
     );
@@ -47,7 +47,7 @@ fn fids(folder: &Path) -> Vec<(String, String, f64)> {
     let at = |name: &str| header.iter().position(|h| *h == name).unwrap();
     let [method, seed, checkpoint, metric, value] =
         ["method", "seed", "checkpoint", "metric", "value"].map(at);
-    let last = |l: &Vec<&str>| l[checkpoint] == "last" && l[metric].starts_with("fid");
+    let last = |l: &Vec<&str>| l[checkpoint] == "last" && l[metric] == "fid@small-shapes";
     lines
         .filter(last)
         .map(|l| (l[method].to_string(), l[seed].to_string(), l[value].parse().unwrap()))
@@ -90,6 +90,13 @@ fn an_experiment_is_judged_by_its_runs_and_goes_on_without_their_checkpoints() {
         "{index}"
     );
 
+    assert!(readme.contains("Extractors: small-shapes against pixels"), "{readme}");
+    let pixels = || {
+        let text = fs::read_to_string(kept.join("shapes/results.csv")).unwrap();
+        text.lines().filter(|l| l.contains(",fid@pixels,") && l.contains(",remeasured,")).count()
+    };
+    assert_eq!(pixels(), 4);
+
     // As on a machine that has the repository only, with a seed more to train.
     let samples = fs::read(kept.join("shapes/plots/samples.png")).unwrap();
     for run in fs::read_dir(kept.join("shapes/runs")).unwrap() {
@@ -103,11 +110,35 @@ fn an_experiment_is_judged_by_its_runs_and_goes_on_without_their_checkpoints() {
     ok(&args(&file, &root_text, &[]));
     assert_eq!(folder(&root), kept);
     let fids_after = fids(&kept);
-    assert_eq!(fids_after.len(), 6);
+    assert_eq!((fids_after.len(), pixels()), (6, 6));
     assert!(fids_before.iter().all(|old| fids_after.contains(old)));
     assert_eq!(finding(&kept)["seeds"], 3);
     assert_eq!(fs::read(kept.join("shapes/plots/samples.png")).unwrap(), samples);
-    assert_eq!(fs::read_to_string(kept.join("slices.jsonl")).unwrap().lines().count(), 2);
+    assert_eq!(fs::read_to_string(kept.join("slices.jsonl")).unwrap().lines().count(), 4);
+}
+
+#[test]
+fn remeasure_refuses_the_runs_own_protocol_and_folders_without_finished_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("sweep");
+    ok(&crate::program::strs(&crate::program::tiny("gan", "0", &out)));
+    let runs = text(&out.join("runs"));
+    let with = |more: &[&str]| {
+        let args = ["remeasure", "--runs", &runs, "--extractor", "pixels", "--n-fake", "40"];
+        [&args[..], more].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (code, error) = refused(&crate::program::strs(&with(&["--protocol", "table1"])));
+    assert_eq!(code, 64);
+    assert!(error.contains("--protocol table1 is what the runs' own rows are called"), "{error}");
+    assert_eq!(ok(&crate::program::strs(&with(&[]))).trim(), "1 of 1 runs measured");
+    assert_eq!(ok(&crate::program::strs(&with(&[]))).trim(), "0 of 1 runs measured");
+    let empty = text(dir.path());
+    let (code, error) = refused(&["remeasure", "--runs", &empty, "--extractor", "nothing"]);
+    assert_eq!(code, 64, "{error}");
+    fs::remove_dir_all(out).unwrap();
+    let (code, error) = refused(&["remeasure", "--runs", &empty, "--extractor", "pixels"]);
+    assert_eq!(code, 1);
+    assert!(error.contains("holds no finished runs"), "{error}");
 }
 
 #[cfg(unix)]

@@ -52,7 +52,7 @@ pub fn run(args: &KeptArgs) -> Result<u8> {
     if !args.pages_only {
         let signals = Signals::watch()?;
         for part in parts {
-            code = train(&folder, part, &args.machine, &signals)?;
+            code = work(&folder, part, &args.machine, &signals)?;
             if code != 0 {
                 break;
             }
@@ -92,19 +92,46 @@ fn chosen<'a>(experiment: &'a Experiment, args: &KeptArgs) -> Result<Vec<&'a Par
     names.iter().map(find).collect()
 }
 
-/// Runs a part's command as a program of its own: threads and memory are those of a run by hand.
-fn train(folder: &Folder, part: &Part, at: &MachineArgs, signals: &Signals) -> Result<u8> {
-    if !at.quiet {
-        eprintln!("part {}: ganbench {}", part.name, part.command);
+/// Trains what a part asks for, then measures it again where it asks for that; what is done is passed over.
+fn work(folder: &Folder, part: &Part, at: &MachineArgs, signals: &Signals) -> Result<u8> {
+    let out = folder.part(part);
+    let runs = out.join("runs");
+    let mut trained = command(&part.command, at)?;
+    trained.arg("--out").arg(&out);
+    let mut code = run_part(folder, part, trained, signals)?;
+    for words in &part.also {
+        if code == 0 {
+            let mut again = command(words, at)?;
+            again.arg("--runs").arg(&runs);
+            code = run_part(folder, part, again, signals)?;
+        }
     }
-    let program = std::env::current_exe().context("cannot tell where this program is")?;
-    let mut command = Command::new(program);
-    command.args(part.words()).arg("--out").arg(folder.part(part)).stdout(Stdio::null());
+    if code == 0 && !part.also.is_empty() {
+        // The tables with the rows that came.
+        let mut report = Command::new(program()?);
+        report.arg("report").arg("--runs").arg(&runs).arg("--out").arg(&out).stdout(Stdio::null());
+        code = code_of(report.status().context("cannot start the report of a part")?);
+    }
+    Ok(code)
+}
+
+fn program() -> Result<PathBuf> {
+    std::env::current_exe().context("cannot tell where this program is")
+}
+
+/// A command of a part as a program of its own: threads and memory are those of a run by hand.
+fn command(words: &str, at: &MachineArgs) -> Result<Command> {
+    if !at.quiet {
+        eprintln!("ganbench {words}");
+    }
+    let mut command = Command::new(program()?);
+    command.args(words.split_whitespace()).stdout(Stdio::null());
     let mut flag = |name: &str, value: Option<String>| {
         command.args(value.into_iter().flat_map(|value| [format!("--{name}"), value]));
     };
     flag("data", at.data.as_ref().map(|path| path.display().to_string()));
-    flag("weights", at.weights.clone());
+    // A command that names weights has an extractor of its own.
+    flag("weights", at.weights.clone().filter(|_| !words.contains("--weights")));
     flag("device", Some(at.device.clone()));
     flag("threads", at.threads.map(|n| n.to_string()));
     flag("memory-limit", at.memory_limit.map(|n| n.to_string()));
@@ -114,6 +141,11 @@ fn train(folder: &Folder, part: &Part, at: &MachineArgs, signals: &Signals) -> R
     // A Ctrl-C at the terminal reaches this program alone, which passes it on once.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    Ok(command)
+}
+
+/// Its exit code; the time is noted as a slice.
+fn run_part(folder: &Folder, part: &Part, mut command: Command, signals: &Signals) -> Result<u8> {
     let (started_unix_s, started) = (machine::unix_s(), Instant::now());
     let child = command.spawn().context("cannot start the training of a part")?;
     let status = signals.wait(child)?;
@@ -121,7 +153,6 @@ fn train(folder: &Folder, part: &Part, at: &MachineArgs, signals: &Signals) -> R
         part: part.name.clone(),
         started_unix_s,
         wall_s: started.elapsed().as_secs_f64(),
-        threads: at.threads,
     })?;
     Ok(code_of(status))
 }

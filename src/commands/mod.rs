@@ -13,6 +13,7 @@ pub mod list;
 pub mod loss;
 pub mod metrics;
 pub mod probe;
+pub mod remeasure;
 pub mod report;
 pub mod reproduce;
 pub mod sample;

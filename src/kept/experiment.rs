@@ -34,6 +34,9 @@ pub struct Part {
     /// `reproduce TABLE ...` as on the command line, split at spaces, without `--out` and what only says where and
     /// how fast.
     pub command: String,
+    /// `remeasure ...` of its finished runs, without `--runs` and what only says where and how fast.
+    #[serde(default)]
+    pub also: Vec<String>,
 }
 
 /// What a paper says of some rows against others.
@@ -74,19 +77,11 @@ impl Claim {
 }
 
 impl Part {
-    /// The words behind the program's name.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
-        self.command.split_whitespace()
-    }
-
     /// # Errors
     /// If the command is none of `reproduce`, or says what it leaves to the experiment.
     pub fn reproduce(&self) -> Result<ReproduceArgs> {
         let place = || format!("part {}: `{}`", self.name, self.command);
-        let cli = Cli::try_parse_from(std::iter::once("ganbench").chain(self.words()))
-            .map_err(|e| anyhow::anyhow!("{}", first_line(&e.to_string())))
-            .with_context(place)?;
-        let Command::Reproduce(args) = cli.command else {
+        let Command::Reproduce(args) = parsed(&self.command).with_context(place)? else {
             bail!("{}: expected the command reproduce", place());
         };
         if args.out.is_some() || args.dry_run || args.json {
@@ -94,6 +89,12 @@ impl Part {
         }
         Ok(args)
     }
+}
+
+fn parsed(command: &str) -> Result<Command> {
+    Cli::try_parse_from(std::iter::once("ganbench").chain(command.split_whitespace()))
+        .map(|cli| cli.command)
+        .map_err(|e| anyhow::anyhow!("{}", first_line(&e.to_string())))
 }
 
 fn first_line(text: &str) -> &str {
@@ -130,6 +131,17 @@ impl Experiment {
                 bail!("two parts are called {}", part.name);
             }
             part.reproduce()?;
+            for command in &part.also {
+                let place = || format!("part {}: `{command}`", part.name);
+                let words = format!("{command} --runs {}", part.name);
+                let Command::Remeasure(_) = parsed(&words).with_context(place)? else {
+                    bail!("{}: expected the command remeasure", place());
+                };
+            }
+        }
+        let mut texts = self.claims.iter().flat_map(|c| [&c.text, &c.source]);
+        if let Some(text) = texts.find(|text| text.contains(['|', '\n'])) {
+            bail!("\"{text}\" becomes a cell of a table; write it without | and in one line");
         }
         for claim in &self.claims {
             let place = || format!("the claim \"{}\"", claim.text);
@@ -221,6 +233,8 @@ mod tests {
             ("table1 --methods", "table1 --method", "unexpected argument '--method'"),
             ("reproduce table1 --methods gan,kdd", "list tables", "expected the command reproduce"),
             ("gan,kdd\"", "gan --json\"", "--json are not for an experiment"),
+            ("source = \"us\"", "source = \"us|them\"", "write it without |"),
+            ("title = \"P\"", "title = \"P\"\nalso = [\"eval x\"]", "part p: `eval x`"),
             ("lower = [\"kdd\"]", "", "needs one of lower and higher"),
             ("than = [\"gan\"]", "than = []", "has 1 rows and 0"),
             ("parts = [\"p\"]", "parts = [\"q\"]", "names the part q"),

@@ -37,7 +37,6 @@ pub struct Slice {
     pub part: String,
     pub started_unix_s: u64,
     pub wall_s: f64,
-    pub threads: Option<usize>,
 }
 
 /// An experiment's folder.

@@ -104,3 +104,16 @@ pub fn row(plan: &Plan, spent: &Spent, checkpoint: &str, (v, interval): &Measure
         d_image_forwards_g_step: spent.d_image_forwards_g_step,
     }
 }
+
+/// What a row says was spent up to its checkpoint.
+pub fn spent_up_to(row: &ResultRow) -> Spent {
+    Spent {
+        g_steps: row.g_steps,
+        d_steps: row.d_steps,
+        real_images: row.real_images,
+        d_image_forwards: row.d_image_forwards,
+        d_image_forwards_g_step: row.d_image_forwards_g_step,
+        g_image_forwards: row.g_image_forwards,
+        train_s: row.train_s,
+    }
+}

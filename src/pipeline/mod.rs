@@ -26,8 +26,7 @@ use crate::run_folder::{Provenance, RecordWriter, RunFolder};
 use crate::session::Evaluator;
 use crate::{machine, memory, samples, selection};
 
-use measure::row;
-pub use measure::{Fakes, Measured, measure};
+pub use measure::{Fakes, Measured, measure, row, spent_up_to};
 
 /// What one run needs.
 pub struct RunInput<'a> {
@@ -317,16 +316,7 @@ impl<'a> Run<'a> {
         let points = self.rows.iter().filter(|r| r.metric == fid && r.value.is_some());
         let best = points
             .min_by(|a, b| a.value.partial_cmp(&b.value).unwrap_or(std::cmp::Ordering::Equal))?;
-        let spent = Spent {
-            g_steps: best.g_steps,
-            d_steps: best.d_steps,
-            real_images: best.real_images,
-            d_image_forwards: best.d_image_forwards,
-            d_image_forwards_g_step: best.d_image_forwards_g_step,
-            g_image_forwards: best.g_image_forwards,
-            train_s: best.train_s,
-        };
-        Some((best.checkpoint.clone(), spent))
+        Some((best.checkpoint.clone(), spent_up_to(best)))
     }
 
     fn write_samples(&self) -> Result<()> {
