@@ -163,6 +163,25 @@ impl Plan {
         plan
     }
 
+    /// Whether this is a run that `asked` asks for, which does not know its data and weights yet.
+    pub fn is_asked_for_by(&self, asked: &Self) -> bool {
+        let (mut own, asked) = (self.without_content(), asked.without_content());
+        let d = &mut own.dataset;
+        for (own, asked) in [
+            (&mut d.channels, asked.dataset.channels),
+            (&mut d.image_size, asked.dataset.image_size),
+            (&mut d.classes, asked.dataset.classes),
+        ] {
+            if asked == 0 {
+                *own = 0;
+            }
+        }
+        if asked.evaluation.extractor.is_empty() {
+            own.evaluation.extractor.clear();
+        }
+        own == asked
+    }
+
     /// What changed where this plan and a later one agree in all but hashes: its name, its hash then and
     /// now.
     pub fn changed_content<'a>(

@@ -74,3 +74,24 @@ fn wrong_plans_are_named() {
         "--set x is not KEY=VALUE, such as train.batch=32"
     );
 }
+
+#[test]
+fn a_finished_run_is_told_from_runs_of_plans_that_ask_for_something_else() {
+    let asked = plan("gan");
+    let mut run = asked.clone();
+    (run.dataset.channels, run.dataset.image_size, run.dataset.classes) = (3, 32, 10);
+    run.dataset.sha256 = "ab".into();
+    run.evaluation.extractor = "small-shapes".into();
+    run.evaluation.extractor_sha256 = "cd".into();
+    assert!(run.is_asked_for_by(&asked));
+    assert!(!run.is_asked_for_by(&plan("kdd")));
+    let mut other = asked.clone();
+    other.train.batch += 1;
+    assert!(!run.is_asked_for_by(&other));
+    let mut other = asked.clone();
+    other.evaluation.extractor = "inception".into();
+    assert!(!run.is_asked_for_by(&other));
+    let mut other = asked;
+    other.dataset.channels = 1;
+    assert!(!run.is_asked_for_by(&other));
+}

@@ -124,20 +124,6 @@ impl Run {
         Ok(Self { plan: folder.plan()?, rows: folder.scores()?, records: folder.records()? })
     }
 
-    /// Whether it is the run that a plan asks for, whose data and weights are not known yet.
-    pub fn is_of(&self, plan: &Plan) -> bool {
-        let of = |plan: &Plan| {
-            let network = &plan.train.network;
-            (
-                plan.row_name().to_string(),
-                plan.train.seed,
-                network.architecture.clone(),
-                network.width,
-            )
-        };
-        of(&self.plan) == of(plan) && self.plan.train.budget == plan.train.budget
-    }
-
     pub fn diverged(&self) -> bool {
         self.rows.iter().any(|row| row.value.is_none())
     }

@@ -17,7 +17,9 @@ use anyhow::{Context as _, Result};
 use ganbench_reports::write_atomic;
 use serde::{Deserialize, Serialize};
 
+use crate::commands::reproduce;
 use crate::machine;
+use crate::recipe::FIGURE3;
 use crate::results;
 use crate::run_folder::RunFolder;
 
@@ -97,17 +99,26 @@ impl Folder {
         text.lines().map(parse).collect()
     }
 
-    /// The finished runs of a part; none where it has not begun.
+    /// The finished runs that a part asks for, not those of what it asked for before; none where it has not begun.
     ///
     /// # Errors
     /// If a run's file is damaged.
     pub fn runs(&self, part: &Part) -> Result<Vec<Run>> {
-        let runs = self.part(part).join("runs");
-        if !runs.is_dir() {
+        let (runs, args) = (self.part(part).join("runs"), part.reproduce()?);
+        if !runs.is_dir() || args.table == FIGURE3 {
             return Ok(Vec::new());
         }
-        let folders = results::find_runs(&runs)?.into_iter().map(|path| RunFolder::at(&path));
-        folders.filter(RunFolder::is_done).map(|folder| Run::read(&folder)).collect()
+        let plans = reproduce::planned(&args)?;
+        let mut found = Vec::new();
+        for folder in results::find_runs(&runs)?.iter().map(|path| RunFolder::at(path)) {
+            if folder.is_done() {
+                let run = Run::read(&folder)?;
+                if plans.iter().any(|asked| run.plan.is_asked_for_by(asked)) {
+                    found.push(run);
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -131,7 +131,8 @@ fn contrad_without_its_fakes_term_teaches_the_trunk_simclr_alone() {
     };
     let terms: Vec<Term> =
         losses.iter().flat_map(|l| l.discriminator(&batch).unwrap().terms).collect();
-    assert_eq!(terms.iter().map(|t| t.name).collect::<Vec<_>>(), ["d_adv", "d_simclr", "d_fakes"]);
+    let names: Vec<_> = terms.iter().map(|t| t.name).collect();
+    assert_eq!(names, ["d_adv", "d_simclr", "d_fakes", "d_simclr_accuracy", "d_fakes_accuracy"]);
     let total = terms.iter().map(|t| (&t.value * t.weight).unwrap());
     let total = total.reduce(|a, b| (a + b).unwrap()).unwrap().backward().unwrap();
     let simclr = terms[1].value.backward().unwrap();
