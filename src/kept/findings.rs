@@ -81,7 +81,7 @@ pub fn find(folder: &Folder, experiment: &Experiment) -> Result<Findings> {
         let args = part.reproduce()?;
         let runs = folder.runs(part)?;
         let (planned, done) = if args.table == FIGURE3 {
-            (1, usize::from(folder.part(part).join("distances.csv").is_file()))
+            (1, usize::from(folder.has_toy(part)?))
         } else {
             (reproduce::planned(&args)?.len(), runs.len())
         };

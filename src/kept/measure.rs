@@ -189,7 +189,7 @@ impl Measure {
     /// If a row has two runs of one seed, or the toy's file is missing or damaged.
     pub fn values(&self, runs: &[Run], part: &Path) -> Result<Vec<Value>> {
         if let Self::Figure3 { column } = self {
-            return figure3(part, column);
+            return toy(part, column);
         }
         let mut values: Vec<Value> = Vec::new();
         for run in runs {
@@ -257,8 +257,11 @@ impl Statistic {
     }
 }
 
-/// A column of the toy's `distances.csv`; its rows are the losses.
-fn figure3(part: &Path, column: &str) -> Result<Vec<Value>> {
+/// A column of the toy's `distances.csv` in a part's folder; its rows are the losses. None without the file.
+///
+/// # Errors
+/// If the file is damaged or lacks the column.
+pub fn toy(part: &Path, column: &str) -> Result<Vec<Value>> {
     let path = part.join("distances.csv");
     if !path.is_file() {
         return Ok(Vec::new());

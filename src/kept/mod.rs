@@ -21,7 +21,7 @@ use crate::commands::reproduce;
 use crate::machine;
 use crate::recipe::FIGURE3;
 use crate::results;
-use crate::run_folder::RunFolder;
+use crate::run_folder::{Lock, RunFolder};
 
 pub use experiment::{Experiment, Part};
 pub use findings::{Findings, find};
@@ -79,6 +79,7 @@ impl Folder {
     /// If the file cannot be written.
     pub fn add_slice(&self, slice: &Slice) -> Result<()> {
         let path = self.path.join(SLICES_NAME);
+        let _lock = Lock::wait(&self.path)?;
         let mut text = if path.exists() { std::fs::read_to_string(&path)? } else { String::new() };
         text.push_str(&serde_json::to_string(slice)?);
         text.push('\n');
@@ -97,6 +98,20 @@ impl Folder {
             serde_json::from_str(line).with_context(|| format!("{} is damaged", path.display()))
         };
         text.lines().map(parse).collect()
+    }
+
+    /// Whether the toy of a part is made for all its seeds; of a part with runs `reproduce` itself says.
+    ///
+    /// # Errors
+    /// If its file is damaged.
+    pub fn has_toy(&self, part: &Part) -> Result<bool> {
+        let args = part.reproduce()?;
+        if args.table != FIGURE3 {
+            return Ok(false);
+        }
+        let made = measure::toy(&self.part(part), "mean_move")?;
+        let seeds = args.seeds.unwrap_or_else(|| vec![0]);
+        Ok(seeds.iter().all(|seed| made.iter().any(|value| value.seed == *seed)))
     }
 
     /// The finished runs that a part asks for, not those of what it asked for before; none where it has not begun.
