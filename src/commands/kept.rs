@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::cli::MachineArgs;
 use crate::interrupt::exit_code;
-use crate::kept::{self, Experiment, Folder, Part, Slice};
+use crate::kept::{self, Experiment, Folder, Part, PartState, Slice};
 use crate::machine;
 use crate::run_folder::Lock;
 
@@ -61,6 +61,9 @@ pub fn run(args: &KeptArgs) -> Result<u8> {
     // Several experiments may be worked on at once; their pages are made one after the other.
     let _lock = Lock::wait(&args.kept)?;
     let findings = kept::find(&folder, &experiment)?;
+    for (part, state) in experiment.parts.iter().zip(&findings.parts) {
+        report(&folder, part, state)?;
+    }
     kept::page(&folder, &experiment, &findings)?;
     for page in &args.pages {
         kept::renew(&args.kept, page)?;
@@ -109,13 +112,23 @@ fn work(folder: &Folder, part: &Part, at: &MachineArgs, signals: &Signals) -> Re
             code = run_part(folder, part, again, signals)?;
         }
     }
-    if code == 0 && !part.also.is_empty() {
-        // The tables with the rows that came.
-        let mut report = Command::new(program()?);
-        report.arg("report").arg("--runs").arg(&runs).arg("--out").arg(&out).stdout(Stdio::null());
-        code = code_of(report.status().context("cannot start the report of a part")?);
-    }
     Ok(code)
+}
+
+/// Tables and plots of the runs of a part that are done, where it was stopped or measured again: else they are those of
+/// its command.
+fn report(folder: &Folder, part: &Part, state: &PartState) -> Result<()> {
+    if state.runs_done == 0 || (state.runs_done == state.runs_planned && part.also.is_empty()) {
+        return Ok(());
+    }
+    let out = folder.part(part);
+    let mut report = Command::new(program()?);
+    report.arg("report").arg("--runs").arg(out.join("runs")).arg("--out").arg(&out);
+    let status = report.stdout(Stdio::null()).status().context("cannot start a part's report")?;
+    if !status.success() {
+        bail!("the report of part {} failed (code {})", part.name, code_of(status));
+    }
+    Ok(())
 }
 
 fn program() -> Result<PathBuf> {

@@ -24,7 +24,7 @@ use crate::results;
 use crate::run_folder::{Lock, RunFolder};
 
 pub use experiment::{Experiment, Part};
-pub use findings::{Findings, find};
+pub use findings::{Findings, PartState, find};
 pub use index::{check as check_page, renew};
 pub use measure::Run;
 pub use page::page;

@@ -200,7 +200,7 @@ fn section(folder: &Folder, part: &Part) -> Result<String> {
     let place = folder.part(part);
     let mut text = format!("\n## {}\n\n", part.title);
     if !place.join("report.md").is_file() {
-        text.push_str("Not begun.\n");
+        text.push_str("No run is done yet.\n");
         return Ok(text);
     }
     let table = place.join("table.md");
