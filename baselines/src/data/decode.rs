@@ -1,6 +1,6 @@
 //! Encoded image bytes to pixels of the size and channels asked for.
 //!
-//! PNG, JPEG and WebP with 8 bits a channel. Grey becomes RGB by repetition; padding is with zeros,
+//! PNG, JPEG (as libjpeg-turbo decodes it) and WebP with 8 bits a channel. Grey becomes RGB by repetition; padding is with zeros,
 //! centred; where an entry says so, squares of pixels are averaged, or images of any size are cropped and
 //! resized. Nothing else is converted: another size, 16 bits a channel, or a pixel that is not opaque is
 //! an error. Orientation tags are not applied (as torchvision reads a folder).
@@ -9,12 +9,11 @@ use std::io::Cursor;
 
 use ganbench_nn::images::ImageSize;
 use image::imageops::{self, FilterType};
-use image::{
-    ColorType, ImageBuffer, ImageDecoder as _, ImageFormat, ImageReader, Luma, Pixel, Rgb,
-};
+use image::{ColorType, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Luma, Pixel, Rgb};
 use serde::Deserialize;
 
 use super::catalogue::HubEntry;
+use super::jpeg::Jpeg;
 use super::{DataError, DatasetRequest};
 
 /// What the encoded images must be, and what becomes of them.
@@ -101,9 +100,9 @@ pub(super) fn header(bytes: &[u8]) -> Result<(usize, usize), Fault> {
 
 /// Size as the header of the image says, with 1 channel where it is grey.
 pub(super) fn own_size(bytes: &[u8]) -> Result<ImageSize, Fault> {
-    let decoder = open(bytes)?;
-    let (width, height) = decoder.dimensions();
-    let channels = if decoder.color_type().has_color() { 3 } else { 1 };
+    let encoded = open(bytes)?;
+    let (width, height) = encoded.dimensions();
+    let channels = if encoded.color_type().has_color() { 3 } else { 1 };
     Ok(ImageSize::new(height as usize, width as usize, channels))
 }
 
@@ -119,14 +118,14 @@ pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<()
         average(&pixels, target, out);
         return Ok(());
     }
-    let decoder = open(bytes)?;
+    let encoded = open(bytes)?;
     // Before any pixel is decoded, so that a small file cannot claim all memory.
-    let (width, height) = decoder.dimensions();
+    let (width, height) = encoded.dimensions();
     let (width, height) = (width as usize, height as usize);
     if (height, width) != (target.height, target.width) {
         return Err(Fault::Size { height, width });
     }
-    let colour = decoder.color_type();
+    let colour = encoded.color_type();
     let stride = match colour {
         ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => {
             usize::from(colour.bytes_per_pixel())
@@ -138,7 +137,7 @@ pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<()
         }
     };
     let mut pixels = vec![0; height * width * stride];
-    decoder.read_image(&mut pixels).map_err(corrupt)?;
+    encoded.read(&mut pixels)?;
 
     let output = target.output;
     let (top, left) = ((output.height - height) / 2, (output.width - width) / 2);
@@ -220,27 +219,46 @@ fn average(pixels: &[u8], target: &Target, out: &mut [u8]) {
     }
 }
 
-fn open(bytes: &[u8]) -> Result<impl image::ImageDecoder + use<'_>, Fault> {
+/// An image whose header was read.
+enum Encoded<'a> {
+    Jpeg(Jpeg<'a>),
+    Other(Box<dyn ImageDecoder + 'a>),
+}
+
+impl Encoded<'_> {
+    /// Width and height.
+    fn dimensions(&self) -> (u32, u32) {
+        match self {
+            Self::Jpeg(jpeg) => jpeg.dimensions(),
+            Self::Other(decoder) => decoder.dimensions(),
+        }
+    }
+
+    fn color_type(&self) -> ColorType {
+        match self {
+            Self::Jpeg(jpeg) => jpeg.color_type(),
+            Self::Other(decoder) => decoder.color_type(),
+        }
+    }
+
+    fn read(self, pixels: &mut [u8]) -> Result<(), Fault> {
+        match self {
+            Self::Jpeg(jpeg) => jpeg.read(pixels),
+            Self::Other(decoder) => decoder.read_image_boxed(pixels).map_err(corrupt),
+        }
+    }
+}
+
+fn open(bytes: &[u8]) -> Result<Encoded<'_>, Fault> {
     let reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| corrupt(image::ImageError::IoError(error)))?;
     match reader.format() {
-        Some(ImageFormat::Png | ImageFormat::WebP) => {}
-        Some(ImageFormat::Jpeg) if !jpeg_is_whole(bytes) => {
-            return reason("is a JPEG image that was cut off");
+        Some(ImageFormat::Jpeg) => Jpeg::open(bytes).map(Encoded::Jpeg),
+        Some(ImageFormat::Png | ImageFormat::WebP) => {
+            Ok(Encoded::Other(Box::new(reader.into_decoder().map_err(corrupt)?)))
         }
-        Some(ImageFormat::Jpeg) => {}
-        _ => return reason("is no PNG, JPEG or WebP image"),
-    }
-    reader.into_decoder().map_err(corrupt)
-}
-
-/// Whether the end marker follows the last scan. The decoder would fill a missing rest with grey.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    let last = |marker| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
-    match (last(0xd9), last(0xda)) {
-        (Some(end_of_image), Some(start_of_scan)) => end_of_image > start_of_scan,
-        _ => false,
+        _ => reason("is no PNG, JPEG or WebP image"),
     }
 }
 

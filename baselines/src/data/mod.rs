@@ -21,6 +21,7 @@ pub(crate) mod hash;
 mod hub;
 mod hub_hash;
 mod hub_listing;
+mod jpeg;
 mod parquet;
 mod places;
 mod prepared;

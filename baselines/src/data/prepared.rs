@@ -111,7 +111,7 @@ impl Wanted<'_> {
 
     fn made_from(&self) -> Result<String, DataError> {
         let mut hash = Sha256::new();
-        hash.update(format!("ganbench-prepared-1\0{:?}\0{}\0", self.target, self.images));
+        hash.update(format!("ganbench-prepared-2\0{:?}\0{}\0", self.target, self.images));
         for path in self.files {
             let metadata = fs::metadata(path).map_err(DataError::io("read", path))?;
             let modified = metadata.modified().map_err(DataError::io("read", path))?;

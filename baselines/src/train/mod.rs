@@ -12,6 +12,8 @@ mod pace;
 #[cfg(test)]
 mod parts_tests;
 mod plan;
+#[cfg(test)]
+mod pytorch_tests;
 mod record;
 #[cfg(test)]
 mod regulariser_tests;
