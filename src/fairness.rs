@@ -197,19 +197,36 @@ fn variants(runs: &[Compared<'_>], table: &[usize]) -> Vec<Variant> {
     variants
 }
 
+/// A line for all fields that part the variants in one way.
 fn unlike_fields(variants: &[Variant]) -> impl Iterator<Item = String> {
     let shared = differing(variants.iter().map(|v| &v.fields));
-    shared.into_iter().filter(|name| !name.starts_with("train.parts.")).map(move |name| {
-        let mut by_value: Vec<(&str, Vec<String>)> = Vec::new();
-        for variant in variants {
+    // By the variants' groups: the fields with their value in each.
+    let mut ways: Vec<(Vec<Vec<usize>>, Vec<&str>)> = Vec::new();
+    for name in shared.into_iter().filter(|name| !name.starts_with("train.parts.")) {
+        let mut by_value: Vec<(&str, Vec<usize>)> = Vec::new();
+        for (i, variant) in variants.iter().enumerate() {
             let value = value(&variant.fields, name);
             match by_value.iter_mut().find(|(other, _)| *other == value) {
-                Some((_, labels)) => labels.push(variant.label()),
-                None => by_value.push((value, vec![variant.label()])),
+                Some((_, group)) => group.push(i),
+                None => by_value.push((value, vec![i])),
             }
         }
-        let each = by_value.iter().map(|(value, of)| format!("{value} in {}", of.join(", ")));
-        format!("{name} is not the same for all: {}", each.collect::<Vec<_>>().join("; "))
+        let groups: Vec<Vec<usize>> = by_value.into_iter().map(|(_, group)| group).collect();
+        match ways.iter_mut().find(|(other, _)| *other == groups) {
+            Some((_, names)) => names.push(name),
+            None => ways.push((groups, vec![name])),
+        }
+    }
+    ways.into_iter().map(move |(groups, names)| {
+        let each = groups.iter().map(|group| {
+            let values = names.iter().map(|name| value(&variants[group[0]].fields, name));
+            let labels = group.iter().map(|&i| variants[i].label());
+            let (values, labels): (Vec<_>, Vec<_>) = (values.collect(), labels.collect());
+            format!("{} in {}", values.join(", "), labels.join(", "))
+        });
+        let are = if names.len() == 1 { "is" } else { "are" };
+        let each = each.collect::<Vec<_>>().join("; ");
+        format!("{} {are} not the same for all: {each}", names.join(", "))
     })
 }
 

@@ -87,6 +87,20 @@ fn a_shared_field_that_differs_between_methods_is_noted_with_both_values() {
 }
 
 #[test]
+fn fields_that_part_the_methods_in_one_way_share_a_note() {
+    let set = ["train.optimizer_d.lr=1e-4", "train.optimizer_g.lr=3e-4", "train.n_dis=5"];
+    let plans = [plan("gan", 0, &[]), plan("contrad", 0, &set[..2]), plan("kdd", 0, &set)];
+    assert_eq!(
+        texts(&compared(&plans)),
+        [
+            "train.n_dis is not the same for all: 1 in GAN, ContraD; 5 in KDD GAN",
+            "train.optimizer_d.lr, train.optimizer_g.lr are not the same for all: 0.0002, 0.0002 in GAN; 0.0001, \
+             0.0003 in ContraD, KDD GAN",
+        ]
+    );
+}
+
+#[test]
 fn what_no_result_depends_on_is_not_compared() {
     let set = ["train.checkpoint_kimg=1", "train.log_every_steps=1", "evaluation.grid_images=4"];
     assert!(compared(&[plan("gan", 0, &set), plan("kdd", 0, &[])]).notes.is_empty());

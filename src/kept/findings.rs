@@ -70,6 +70,13 @@ pub struct Finding {
     pub picture: String,
 }
 
+impl Finding {
+    /// Whether there are too few seeds to say anything.
+    pub fn is_open(&self) -> bool {
+        self.seeds < 2
+    }
+}
+
 /// Judges every claim of an experiment by its finished runs and writes `verdicts.json`.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! The verdicts of all kept experiments, in a block of any page that has its marks.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -77,14 +78,20 @@ pub fn renew(root: &Path, file: &Path) -> Result<()> {
             "\n| experiment | claim | verdict | effect (95 %) | seeds |\n|:--|:--|:--|:--|--:|\n",
         );
     }
+    let mut open = 0;
     for (folder, experiment) in all(root)? {
         let findings = find(&folder, &experiment)?;
+        open += findings.findings.iter().filter(|f| f.is_open()).count();
         let place = place.join(folder.path().file_name().unwrap_or_default());
         let place = place.display().to_string();
         new.push_str(&match block {
             Block::Whole => whole(&findings, &place),
             Block::Summary => page::summary(&findings, &place),
         });
+    }
+    if matches!(block, Block::Summary) && open > 0 {
+        let claims = if open == 1 { "claim is" } else { "claims are" };
+        let _ = write!(new, "\n{open} more {claims} open: their runs are not all done.\n");
     }
     new.push('\n');
     new.push_str(&text[between.end..]);

@@ -50,7 +50,7 @@ pub fn verdicts(findings: &Findings, place: &str) -> String {
     text.trim_end().to_string()
 }
 
-/// Lines of the table of all experiments, without pictures.
+/// Lines of the table of all experiments, without pictures and without what is open.
 pub fn summary(findings: &Findings, place: &str) -> String {
     let name = &findings.name;
     let line = |f: &Finding| {
@@ -62,7 +62,7 @@ pub fn summary(findings: &Findings, place: &str) -> String {
             f.seeds
         )
     };
-    findings.findings.iter().map(line).collect()
+    findings.findings.iter().filter(|f| !f.is_open()).map(line).collect()
 }
 
 fn line(f: &Finding, place: &str) -> String {
@@ -87,7 +87,7 @@ fn line(f: &Finding, place: &str) -> String {
 
 /// Where it is undecided with which way it leans and what would decide it.
 fn verdict(f: &Finding) -> String {
-    if f.seeds < 2 {
+    if f.is_open() {
         return "open: fewer than two seeds".into();
     }
     let verdict = format!("**{}**", f.verdict);

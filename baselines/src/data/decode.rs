@@ -221,7 +221,7 @@ fn average(pixels: &[u8], target: &Target, out: &mut [u8]) {
 
 /// An image whose header was read.
 enum Encoded<'a> {
-    Jpeg(Jpeg<'a>),
+    Jpeg(Box<Jpeg<'a>>),
     Other(Box<dyn ImageDecoder + 'a>),
 }
 
@@ -254,7 +254,7 @@ fn open(bytes: &[u8]) -> Result<Encoded<'_>, Fault> {
         .with_guessed_format()
         .map_err(|error| corrupt(image::ImageError::IoError(error)))?;
     match reader.format() {
-        Some(ImageFormat::Jpeg) => Jpeg::open(bytes).map(Encoded::Jpeg),
+        Some(ImageFormat::Jpeg) => Ok(Encoded::Jpeg(Box::new(Jpeg::open(bytes)?))),
         Some(ImageFormat::Png | ImageFormat::WebP) => {
             Ok(Encoded::Other(Box::new(reader.into_decoder().map_err(corrupt)?)))
         }

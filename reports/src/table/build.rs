@@ -178,6 +178,8 @@ fn method_row(
     let diverged: Vec<u64> =
         method.runs.iter().filter(|(_, run)| run.diverged).map(|(&seed, _)| seed).collect();
     let finished = method.runs.len() - diverged.len();
+    // By the number of seeds that have a value: the metrics.
+    let mut lacking: BTreeMap<usize, Vec<String>> = BTreeMap::new();
     let cells = metrics
         .iter()
         .map(|metric| {
@@ -195,18 +197,16 @@ fn method_row(
                 })
                 .collect();
             if values.len() < finished && measured.contains(metric) {
-                notes.push(format!(
-                    "{}: {} of the {} checkpoint has a value for {} of {} finished seeds",
-                    method.label,
-                    metric.title(),
-                    checkpoint.name(),
-                    values.len(),
-                    finished
-                ));
+                lacking.entry(values.len()).or_default().push(metric.title());
             }
             Cell { interval: Interval::of(&values), diverged: diverged.len(), best: false }
         })
         .collect();
+    notes.extend(lacking.into_iter().map(|(n, titles)| {
+        let has = if titles.len() == 1 { "has" } else { "have" };
+        let (label, checkpoint, titles) = (&method.label, checkpoint.name(), titles.join(", "));
+        format!("{label}: {titles} of the {checkpoint} checkpoint {has} a value for {n} of {finished} finished seeds")
+    }));
     MethodRow {
         method: method.method.to_string(),
         label: method.label.clone(),
