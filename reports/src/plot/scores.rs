@@ -1,4 +1,4 @@
-//! Score against real images shown, all methods, one panel per metric.
+//! Score against real images shown, or training time where that is the budget; all methods, one panel per metric.
 //!
 //! The line is the mean over seeds and the band reaches from the lowest to the highest seed (with the two
 //! or three seeds that are usual, a Student interval would hide everything else). The mean is drawn only
@@ -17,7 +17,7 @@ use crate::metric::{MetricName, ordered};
 use crate::row::{Checkpoint, ResultRow, Status};
 use crate::table::{MethodLabel, shared_key};
 
-/// The values of one method and metric: seed → points in order of kimg.
+/// The values of one method and metric: seed → points in order of kimg or minutes.
 type Seeds = BTreeMap<u64, Vec<(f64, f64)>>;
 
 struct Line {
@@ -25,6 +25,39 @@ struct Line {
     seeds: Seeds,
     /// Seeds whose run diverged.
     diverged: Vec<u64>,
+}
+
+/// What scores are drawn against.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Along {
+    Images,
+    /// The budget.
+    Minutes(f64),
+}
+
+impl Along {
+    fn of(rows: &[ResultRow]) -> Self {
+        match rows.first() {
+            Some(row) if row.budget_unit == "train_minutes" => Self::Minutes(row.budget_amount),
+            _ => Self::Images,
+        }
+    }
+
+    /// Minutes to a hundredth of the budget: a point is measured at the end of a step, some tenths of a second after
+    /// its time, and seeds are averaged point by point.
+    fn place(self, kimg: f64, train_s: f64) -> f64 {
+        match self {
+            Self::Images => kimg,
+            Self::Minutes(budget) => (100.0 * train_s / 60.0 / budget).round() * budget / 100.0,
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Images => "real images shown (kimg)",
+            Self::Minutes(_) => "training (minutes)",
+        }
+    }
 }
 
 const MARGIN: f64 = 18.0;
@@ -46,11 +79,12 @@ pub fn score_curves(
     labels: &[MethodLabel],
 ) -> Result<Option<Drawing>, ReportError> {
     let key = shared_key(rows)?;
+    let along = Along::of(rows);
     let mut points: Vec<(&ResultRow, f64, f64)> = Vec::new();
     for row in rows {
         row.validate()?;
         if let (Checkpoint::Kimg(kimg), Some(value)) = (row.checkpoint()?, row.value) {
-            points.push((row, kimg, value));
+            points.push((row, along.place(kimg, row.train_s), value));
         }
     }
     let metrics = ordered(points.iter().map(|(row, _, _)| row.metric.as_str()));
@@ -106,7 +140,7 @@ pub fn score_curves(
             .iter()
             .map(|(index, _, method)| line(&points, rows, *index, method, metric))
             .collect();
-        draw_panel(&mut drawing, area, metric, &lines);
+        draw_panel(&mut drawing, area, metric, along, &lines);
     }
     draw_legend(&mut drawing, &entries, MARGIN, height - legend - 8.0, text_room);
     Ok(Some(drawing))
@@ -166,13 +200,13 @@ fn line(
     metric: &MetricName,
 ) -> Line {
     let mut seeds = Seeds::new();
-    for (row, kimg, value) in points {
+    for (row, at, value) in points {
         if row.method == method && row.metric == metric.full() {
             let curve = seeds.entry(row.seed).or_default();
             // The last of repeated rows is the one that counts.
-            match curve.iter_mut().find(|(at, _)| at == kimg) {
+            match curve.iter_mut().find(|(x, _)| x == at) {
                 Some(point) => point.1 = *value,
-                None => curve.push((*kimg, *value)),
+                None => curve.push((*at, *value)),
             }
         }
     }
@@ -209,7 +243,13 @@ fn value_axis(metric: &MetricName, low: f64, high: f64) -> Axis {
     }
 }
 
-fn draw_panel(drawing: &mut Drawing, area: Frame, metric: &MetricName, lines: &[Line]) {
+fn draw_panel(
+    drawing: &mut Drawing,
+    area: Frame,
+    metric: &MetricName,
+    along: Along,
+    lines: &[Line],
+) {
     let values = || lines.iter().flat_map(|line| line.seeds.values().flatten().copied());
     let (Some((low, high)), Some((_, end))) =
         (range(values().map(|(_, v)| v)), range(values().map(|(x, _)| x)))
@@ -222,7 +262,7 @@ fn draw_panel(drawing: &mut Drawing, area: Frame, metric: &MetricName, lines: &[
     let panel = Panel { area, x, y };
     let arrow = metric.direction().arrow();
     let title = format!("{} {arrow}{log}", metric.title());
-    panel.draw(drawing, &title, "real images shown (kimg)");
+    panel.draw(drawing, &title, along.label());
     for line in lines {
         draw_band(drawing, &panel, line);
     }
@@ -231,7 +271,7 @@ fn draw_panel(drawing: &mut Drawing, area: Frame, metric: &MetricName, lines: &[
     }
 }
 
-/// Where every seed has a value: kimg, and the values of all seeds.
+/// Where every seed has a value: the place, and the values of all seeds.
 fn shared_points(line: &Line) -> Vec<(f64, Vec<f64>)> {
     let Some(first) = line.seeds.values().next() else { return Vec::new() };
     first
@@ -284,5 +324,20 @@ fn draw_line(drawing: &mut Drawing, panel: &Panel, line: &Line) {
     drawing.dashed(&means, line.look.dash, line.look.color, 1.6);
     for at in means {
         line.look.draw_marker(drawing, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_of_a_budget_of_minutes_meet_at_their_time_whatever_was_shown_by_then() {
+        let along = Along::Minutes(2.0);
+        assert_eq!(along.place(10.0, 30.02), 0.5);
+        assert_eq!(along.place(14.0, 30.4), 0.5);
+        assert_eq!(along.place(40.0, 120.3), 2.0);
+        assert_eq!(along.place(0.0, 0.0), 0.0);
+        assert_eq!(Along::Images.place(14.0, 30.4), 14.0);
     }
 }
