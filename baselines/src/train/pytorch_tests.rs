@@ -31,10 +31,9 @@ struct Step {
 
 impl Step {
     fn values(&self) -> [f64; 7] {
-        let Self { d_loss, g_loss, d_grad_norm, g_grad_norm, .. } = self;
-        let outputs = [self.d_real, self.d_fake, self.d_feature_norm];
-        let [d_real, d_fake, d_feature_norm] = outputs;
-        [*d_loss, *g_loss, *d_grad_norm, *g_grad_norm, d_real, d_fake, d_feature_norm]
+        let Self { d_loss, g_loss, d_grad_norm, g_grad_norm, d_real, d_fake, d_feature_norm } =
+            *self;
+        [d_loss, g_loss, d_grad_norm, g_grad_norm, d_real, d_fake, d_feature_norm]
     }
 
     fn of(record: &StepRecord) -> Self {
