@@ -271,4 +271,19 @@ mod tests {
         let none = Finding { effect: None, seeds: 0, picture: String::new(), ..finding() };
         assert!(line(&none, "").contains("| open: fewer than two seeds | FID (last) | – | 0"));
     }
+
+    #[test]
+    fn the_summary_leaves_open_claims_out() {
+        let findings = Findings {
+            name: "x".into(),
+            question: String::new(),
+            parts: Vec::new(),
+            train_s: 0.0,
+            wall_s: 0.0,
+            findings: vec![finding(), Finding { seeds: 1, ..finding() }],
+        };
+        let text = summary(&findings, "p");
+        assert_eq!(text.lines().count(), 1);
+        assert!(text.starts_with("| [x](p/README.md) | A beats B | **undecided**"), "{text}");
+    }
 }
