@@ -1,12 +1,14 @@
 //! Whether the runs of a table compare: their plans and machines against one another, their parts against
 //! the methods' presets. Unlike runs are never averaged, and what differs stands in the table's notes.
 
+mod fields;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use ganbench_baselines::methods;
 use ganbench_reports::{MethodLabel, ResultRow, TableKey, TableNote, row_of};
-use serde::Serialize;
 
+use self::fields::{Fields, differing, fields, value};
 use crate::plan::Plan;
 use crate::recipe::place_of;
 use crate::run_folder::RunFolder;
@@ -53,40 +55,6 @@ fn is_compared(field: &str) -> bool {
     ];
     let of_data = field.starts_with("dataset.") && !field.starts_with("dataset.selection.");
     !passed_over.contains(&field) && !of_data
-}
-
-/// The fields of a plan or of parts, by their dotted names, as text.
-type Fields = BTreeMap<String, String>;
-
-fn fields(of: &impl Serialize) -> Fields {
-    fn add(name: &str, value: &serde_json::Value, to: &mut Fields) {
-        let child = |key: &str| if name.is_empty() { key.into() } else { format!("{name}.{key}") };
-        match value {
-            serde_json::Value::Object(map) => {
-                map.iter().for_each(|(key, value)| add(&child(key), value, to));
-            }
-            serde_json::Value::Array(list) => {
-                list.iter().enumerate().for_each(|(i, v)| add(&child(&i.to_string()), v, to));
-            }
-            serde_json::Value::String(text) => drop(to.insert(name.into(), text.clone())),
-            other => drop(to.insert(name.into(), other.to_string())),
-        }
-    }
-    let mut found = Fields::new();
-    // A plan that was read can be written.
-    add("", &serde_json::to_value(of).unwrap_or_default(), &mut found);
-    found
-}
-
-/// Names of the fields in which any two differ.
-fn differing<'a>(all: impl Iterator<Item = &'a Fields> + Clone) -> BTreeSet<&'a str> {
-    let names: BTreeSet<&str> = all.clone().flat_map(|f| f.keys().map(String::as_str)).collect();
-    let values = |name: &str| all.clone().map(|f| f.get(name)).collect::<BTreeSet<_>>().len();
-    names.into_iter().filter(|name| values(name) > 1).collect()
-}
-
-fn value<'a>(fields: &'a Fields, name: &str) -> &'a str {
-    fields.get(name).map_or("none", String::as_str)
 }
 
 /// The runs of one row under one plan, seeds aside.
@@ -197,37 +165,10 @@ fn variants(runs: &[Compared<'_>], table: &[usize]) -> Vec<Variant> {
     variants
 }
 
-/// A line for all fields that part the variants in one way.
 fn unlike_fields(variants: &[Variant]) -> impl Iterator<Item = String> {
-    let shared = differing(variants.iter().map(|v| &v.fields));
-    // By the variants' groups: the fields with their value in each.
-    let mut ways: Vec<(Vec<Vec<usize>>, Vec<&str>)> = Vec::new();
-    for name in shared.into_iter().filter(|name| !name.starts_with("train.parts.")) {
-        let mut by_value: Vec<(&str, Vec<usize>)> = Vec::new();
-        for (i, variant) in variants.iter().enumerate() {
-            let value = value(&variant.fields, name);
-            match by_value.iter_mut().find(|(other, _)| *other == value) {
-                Some((_, group)) => group.push(i),
-                None => by_value.push((value, vec![i])),
-            }
-        }
-        let groups: Vec<Vec<usize>> = by_value.into_iter().map(|(_, group)| group).collect();
-        match ways.iter_mut().find(|(other, _)| *other == groups) {
-            Some((_, names)) => names.push(name),
-            None => ways.push((groups, vec![name])),
-        }
-    }
-    ways.into_iter().map(move |(groups, names)| {
-        let each = groups.iter().map(|group| {
-            let values = names.iter().map(|name| value(&variants[group[0]].fields, name));
-            let labels = group.iter().map(|&i| variants[i].label());
-            let (values, labels): (Vec<_>, Vec<_>) = (values.collect(), labels.collect());
-            format!("{} in {}", values.join(", "), labels.join(", "))
-        });
-        let are = if names.len() == 1 { "is" } else { "are" };
-        let each = each.collect::<Vec<_>>().join("; ");
-        format!("{} {are} not the same for all: {each}", names.join(", "))
-    })
+    let shared = |name: &str| !name.starts_with("train.parts.");
+    let all: Vec<(String, &Fields)> = variants.iter().map(|v| (v.label(), &v.fields)).collect();
+    fields::unlike(&all, shared).into_iter()
 }
 
 fn unlike_presets(variants: &[Variant]) -> impl Iterator<Item = String> {

@@ -101,6 +101,24 @@ fn fields_that_part_the_methods_in_one_way_share_a_note() {
 }
 
 #[test]
+fn several_fields_of_one_part_of_the_plan_are_told_by_the_parts_name() {
+    let rmsprop = |of: &str| {
+        format!(
+            "train.optimizer_{of}={{ rule = \"rmsprop\", lr = 5e-5, alpha = 0.99, eps = 1e-8 }}"
+        )
+    };
+    let (d, g) = (rmsprop("d"), rmsprop("g"));
+    let plans = [plan("gan", 0, &[]), plan("kdd", 0, &[&d, &g])];
+    assert_eq!(
+        texts(&compared(&plans)),
+        [
+            "train.optimizer_d, train.optimizer_g are not the same for all: beta1 0.5, beta2 0.999, lr 0.0002, rule adam in GAN; \
+          alpha 0.99, lr 0.00005, rule rmsprop in KDD GAN"
+        ]
+    );
+}
+
+#[test]
 fn what_no_result_depends_on_is_not_compared() {
     let set = ["train.checkpoint_kimg=1", "train.log_every_steps=1", "evaluation.grid_images=4"];
     assert!(compared(&[plan("gan", 0, &set), plan("kdd", 0, &[])]).notes.is_empty());
