@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use ganbench_baselines::train::StepRecord;
 use ganbench_reports::ResultRow;
 
-/// A run whose last FID is more than so many times its best one has collapsed.
-const COLLAPSED: f64 = 2.0;
+/// A run whose last FID is more than so many times its best one has failed.
+const FALLEN: f64 = 2.0;
 
 /// One run.
 pub struct SteadyRun<'a> {
@@ -21,10 +21,9 @@ pub struct Stability {
     pub label: String,
     pub runs: usize,
     pub diverged: usize,
-    /// Of those that did not diverge.
-    pub collapsed: usize,
-    /// Standard deviation over mean of the FIDs in the second half of the curve, mean over the runs that have two
-    /// such points.
+    /// Of those that did not diverge, as [`failed`] has it.
+    pub failed: usize,
+    /// As [`variation`], mean over the runs that have it.
     pub fid_variation: Option<f64>,
     pub d_grad_norm: Option<Norms>,
     pub g_grad_norm: Option<Norms>,
@@ -63,22 +62,32 @@ fn diverged(run: &SteadyRun<'_>) -> bool {
     run.rows.iter().any(|row| row.value.is_none())
 }
 
-pub fn collapsed(run: &SteadyRun<'_>) -> bool {
+/// Whether the run ended much worse than it had been, or no better than its untrained generator, the curve's first
+/// point.
+pub fn failed(run: &SteadyRun<'_>) -> bool {
     let curve = curve(run);
     let best = curve.iter().copied().fold(f64::INFINITY, f64::min);
-    curve.last().is_some_and(|last| *last > COLLAPSED * best)
+    match curve[..] {
+        [untrained, .., last] => last > FALLEN * best || last >= untrained,
+        _ => false,
+    }
 }
 
+/// Standard deviation of ln FID around its straight line over the points of the curve's second half: a run that goes
+/// on improving is as steady as one that stands still. None for fewer than three points, or a FID that is not above 0.
 pub fn variation(run: &SteadyRun<'_>) -> Option<f64> {
     let curve = curve(run);
-    let half = &curve[curve.len() / 2..];
+    let half: Vec<f64> = curve[curve.len() / 2..].iter().map(|fid| fid.ln()).collect();
     let n = half.len() as f64;
-    if half.len() < 2 {
+    if half.len() < 3 || half.iter().any(|ln_fid| !ln_fid.is_finite()) {
         return None;
     }
-    let mean = half.iter().sum::<f64>() / n;
-    let variance = half.iter().map(|fid| (fid - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    Some(variance.sqrt() / mean)
+    let (middle, mean) = ((n - 1.0) / 2.0, half.iter().sum::<f64>() / n);
+    let from_middle = |i: usize| i as f64 - middle;
+    let sum = |of: &dyn Fn(usize) -> f64| (0..half.len()).map(of).sum::<f64>();
+    let slope = sum(&|i| from_middle(i) * half[i]) / sum(&|i| from_middle(i).powi(2));
+    let squares = sum(&|i| (half[i] - mean - slope * from_middle(i)).powi(2));
+    Some((squares / (n - 2.0)).sqrt())
 }
 
 impl Stability {
@@ -93,7 +102,7 @@ impl Stability {
             label: label.to_string(),
             runs: runs.len(),
             diverged: runs.iter().filter(|run| diverged(run)).count(),
-            collapsed: runs.iter().filter(|run| !diverged(run) && collapsed(run)).count(),
+            failed: runs.iter().filter(|run| !diverged(run) && failed(run)).count(),
             fid_variation: (!variations.is_empty())
                 .then(|| variations.iter().sum::<f64>() / variations.len() as f64),
             d_grad_norm: norms(|r| r.d_grad_norm),
@@ -105,10 +114,10 @@ impl Stability {
 /// A section of the report.
 pub fn markdown(rows: &[Stability]) -> String {
     let mut text = format!(
-        "## Stability\n\nCollapsed: the last FID of the curve is more than {COLLAPSED} times its best. FID variation: standard \
-         deviation over mean of the FIDs in the second half of the curve. Gradient norms of all logged steps: least, \
-         median, largest.\n\n\
-         | Method | runs | diverged | collapsed | FID variation | gradient of D | gradient of G |\n\
+        "## Stability\n\nFailed: the last FID of the curve is more than {FALLEN} times its best, or not below that of the \
+         untrained generator. FID variation: standard deviation of ln FID around its straight line over the second \
+         half of the curve. Gradient norms of all logged steps: least, median, largest.\n\n\
+         | Method | runs | diverged | failed | FID variation | gradient of D | gradient of G |\n\
          |:--|--:|--:|--:|--:|--:|--:|\n"
     );
     let norms = |n: Option<Norms>| {
@@ -125,7 +134,7 @@ pub fn markdown(rows: &[Stability]) -> String {
             row.label,
             row.runs,
             row.diverged,
-            row.collapsed,
+            row.failed,
             row.fid_variation.map_or_else(|| "–".to_string(), |v| format!("{v:.3}")),
             norms(row.d_grad_norm),
             norms(row.g_grad_norm)
@@ -164,22 +173,24 @@ mod tests {
     }
 
     #[test]
-    fn collapse_divergence_and_variation_of_curves_on_paper() {
-        // Second halves (12, 8), with mean 10 and deviation √8, and (10, 30).
-        let (steady, fallen, lost) = (
-            rows(&[40.0, 20.0, 12.0, 8.0]),
-            rows(&[40.0, 12.0, 10.0, 30.0]),
+    fn failure_divergence_and_variation_of_curves_on_paper() {
+        // Second halves: 16, 8, 4, a line of logarithms; and e^(1, 2, 1)·10, off their line by (−1, 2, −1)/3.
+        let e = 1f64.exp();
+        let (steady, fallen, idle, lost) = (
+            rows(&[40.0, 20.0, 16.0, 8.0, 4.0]),
+            rows(&[80.0, 10.0, 10.0 * e, 10.0 * e * e, 10.0 * e]),
+            rows(&[40.0, 40.0]),
             rows(&[40.0, f64::NAN]),
         );
         let records = [record(1.0), record(5.0), record(3.0)];
         let run = |rows| SteadyRun { rows, records: &records };
-        let found = Stability::of("x", &[run(&steady), run(&fallen), run(&lost)]);
-        assert_eq!((found.runs, found.diverged, found.collapsed), (3, 1, 1));
-        let expected = (8f64.sqrt() / 10.0 + 200f64.sqrt() / 20.0) / 2.0;
+        let found = Stability::of("x", &[run(&steady), run(&fallen), run(&idle), run(&lost)]);
+        assert_eq!((found.runs, found.diverged, found.failed), (4, 1, 2));
+        let expected = (6f64 / 9.0).sqrt() / 2.0;
         assert!((found.fid_variation.unwrap() - expected).abs() < 1e-12);
         let norms = found.d_grad_norm.unwrap();
         assert_eq!((norms.least, norms.median, norms.largest), (1.0, 3.0, 5.0));
         let text = markdown(&[found]);
-        assert!(text.contains("| x | 3 | 1 | 1 | 0.4"), "{text}");
+        assert!(text.contains("| x | 4 | 1 | 2 | 0.408"), "{text}");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! kdd-gan, appendix A: a thousand reals of two Gaussian modes, a thousand fakes uniform in a square; the linear
 //! discriminator is trained first; then the fakes themselves move by SGD, 200 iterations at rate 10. The paper gives
-//! neither places nor τ: here modes at (3, ±2) with deviation 0.3, the square [−1, 1]², τ = 1 (ours). Features are
+//! neither places nor τ: here modes at (3, ±2) with deviation 0.3, the square [−1, 1]², τ = 0.25 (ours). Features are
 //! not normalised, so the kernel is the Gaussian that e^{a·b/τ} is on the unit sphere: e^{−‖a−b‖²/2τ}.
 
 use candle_core::{Device, Result, Tensor, Var};

@@ -58,6 +58,11 @@ pub fn student_t_two_sided(alpha: f64, df: u64) -> f64 {
     0.5 * (low + high)
 }
 
+/// P(|T| > t) for Student's T with `df` degrees of freedom; 1 for 0 of them.
+pub fn student_t_exceeds(t: f64, df: u64) -> f64 {
+    if df == 0 { 1.0 } else { (1.0 - central_probability(t.abs(), df)).max(0.0) }
+}
+
 /// Mean of a few values with half the width of its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
@@ -142,6 +147,15 @@ mod tests {
             assert!((student_t_two_sided(alpha, 2) / closed - 1.0).abs() < 1e-9, "{alpha}");
         }
         assert!((student_t_two_sided(0.001, 4) - 8.610_301_58).abs() < 1e-7);
+    }
+
+    #[test]
+    fn what_t_exceeds_undoes_the_quantile() {
+        for (alpha, df) in [(0.05, 1), (0.05, 2), (0.4, 7), (0.001, 30)] {
+            let p = student_t_exceeds(-student_t_two_sided(alpha, df), df);
+            assert!((p / alpha - 1.0).abs() < 1e-9, "{alpha}, {df}: {p}");
+        }
+        assert_eq!(student_t_exceeds(5.0, 0), 1.0);
     }
 
     #[test]

@@ -64,9 +64,10 @@ pub fn run(args: &KeptArgs) -> Result<u8> {
     for (part, state) in experiment.parts.iter().zip(&findings.parts) {
         report(&folder, part, state)?;
     }
-    kept::page(&folder, &experiment, &findings)?;
-    for page in &args.pages {
-        kept::renew(&args.kept, page)?;
+    if args.pages.is_empty() {
+        kept::page(&folder, &experiment, &findings)?;
+    } else {
+        kept::renew(&args.kept, &args.pages)?;
     }
     if args.json {
         println!("{}", serde_json::to_string(&findings)?);

@@ -1,6 +1,7 @@
 //! An experiment as its file asks for it: a question, the runs that are to answer it, and the claims that are
 //! held against them. A new experiment is one TOML in `reports/experiments`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,6 +11,8 @@ use serde::Deserialize;
 
 use super::measure::Measure;
 use crate::cli::{Cli, Command, ReproduceArgs};
+use crate::commands::reproduce;
+use crate::recipe::FIGURE3;
 
 /// A question with the runs and claims that belong to it.
 #[derive(Clone, Debug, Deserialize)]
@@ -89,6 +92,16 @@ impl Part {
         }
         Ok(args)
     }
+
+    /// The rows that its command trains; none of the toy, whose rows are losses.
+    fn rows(&self) -> Result<Option<BTreeSet<String>>> {
+        let args = self.reproduce()?;
+        if args.table == FIGURE3 {
+            return Ok(None);
+        }
+        let plans = reproduce::planned(&args).with_context(|| format!("part {}", self.name))?;
+        Ok(Some(plans.iter().map(|plan| plan.row_name().to_string()).collect()))
+    }
 }
 
 fn parsed(command: &str) -> Result<Command> {
@@ -164,6 +177,18 @@ impl Experiment {
             if claim.parts.is_empty() {
                 bail!("{} names no part", place());
             }
+            for part in self.parts.iter().filter(|part| claim.parts.contains(&part.name)) {
+                let Some(rows) = part.rows()? else { continue };
+                let named = claim.pairs().flat_map(|(row, other)| [row, other]);
+                if let Some(row) = named.into_iter().find(|row| !rows.contains(*row)) {
+                    bail!(
+                        "{} names the row {row}, which part {} does not train; it trains {}",
+                        place(),
+                        part.name,
+                        rows.into_iter().collect::<Vec<_>>().join(", ")
+                    );
+                }
+            }
         }
         Ok(())
     }
@@ -210,10 +235,10 @@ mod tests {
                 for part in experiment.parts.iter().filter(|part| claim.parts.contains(&part.name))
                 {
                     let args = part.reproduce().unwrap();
-                    if args.table == crate::recipe::FIGURE3 {
+                    if args.table == FIGURE3 {
                         continue;
                     }
-                    let plans = crate::commands::reproduce::planned(&args).unwrap();
+                    let plans = reproduce::planned(&args).unwrap();
                     for row in claim.pairs().flat_map(|(a, b)| [a, b]) {
                         let runs = plans.iter().filter(|plan| plan.row_name() == row).count();
                         assert!(runs >= 3, "{}: {row} has {runs} runs", part.command);
@@ -238,6 +263,11 @@ mod tests {
             ("lower = [\"kdd\"]", "", "needs one of lower and higher"),
             ("than = [\"gan\"]", "than = []", "has 1 rows and 0"),
             ("parts = [\"p\"]", "parts = [\"q\"]", "names the part q"),
+            (
+                "lower = [\"kdd\"]",
+                "lower = [\"supcon\"]",
+                "names the row supcon, which part p does not train; it trains gan, kdd",
+            ),
             (
                 "measure = \"fid\"",
                 "measure = \"g_grad_norm.odd\"",

@@ -1,6 +1,6 @@
 //! From the runs of an experiment to a verdict on each of its claims.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 use ganbench_reports::claim::{Judged, Pair, Verdict};
@@ -21,15 +21,16 @@ pub struct Findings {
     pub parts: Vec<PartState>,
     /// Of all finished runs, evaluation not counted.
     pub train_s: f64,
-    /// Of all invocations, evaluation and what was stopped included.
-    pub wall_s: f64,
+    /// Of all invocations, evaluation and what was stopped included; a part whose runs were made otherwise counts by
+    /// their training.
+    pub machine_s: f64,
     pub findings: Vec<Finding>,
 }
 
 impl Findings {
-    /// Machine time. Work of other programs on the same runs has training alone.
+    /// Machine time.
     pub fn hours(&self) -> f64 {
-        self.wall_s.max(self.train_s) / 3600.0
+        self.machine_s / 3600.0
     }
 }
 
@@ -41,6 +42,8 @@ pub struct PartState {
     pub runs_done: usize,
     pub runs_diverged: usize,
     pub train_s: f64,
+    /// Of the invocations on it.
+    pub wall_s: f64,
 }
 
 /// A claim with its verdict.
@@ -57,10 +60,13 @@ pub struct Finding {
     /// Ends of its 95 % interval over seeds.
     pub effect_low: Option<f64>,
     pub effect_high: Option<f64>,
-    /// Means over seeds and rows.
+    /// Student's two-sided p of no difference.
+    pub p: Option<f64>,
+    /// Means over seeds and rows: geometric ones of ratios, so that theirs is the effect.
     pub claimed_mean: Option<f64>,
     pub other_mean: Option<f64>,
     pub seeds: usize,
+    pub seeds_planned: usize,
     /// Seeds whose runs are done and where one of them has no value.
     pub seeds_without_value: Vec<u64>,
     /// Where it is undecided.
@@ -71,9 +77,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether there are too few seeds to say anything.
+    /// Whether too few seeds are trained to say anything.
     pub fn is_open(&self) -> bool {
-        self.seeds < 2
+        self.seeds + self.seeds_without_value.len() < 2
     }
 }
 
@@ -82,39 +88,48 @@ impl Finding {
 /// # Errors
 /// If a run is damaged or the file cannot be written.
 pub fn find(folder: &Folder, experiment: &Experiment) -> Result<Findings> {
-    let mut parts = Vec::new();
-    let mut runs_of = BTreeMap::new();
+    let (mut parts, slices) = (Vec::new(), folder.slices()?);
+    let (mut runs_of, mut seeds_of) = (BTreeMap::new(), BTreeMap::new());
     for part in &experiment.parts {
         let args = part.reproduce()?;
         let runs = folder.runs(part)?;
-        let (planned, done) = if args.table == FIGURE3 {
-            (1, usize::from(folder.has_toy(part)?))
+        let (planned, done, seeds) = if args.table == FIGURE3 {
+            (1, usize::from(folder.has_toy(part)?), args.seeds.map_or(1, |seeds| seeds.len()))
         } else {
-            (reproduce::planned(&args)?.len(), runs.len())
+            let plans = reproduce::planned(&args)?;
+            let seeds: BTreeSet<u64> = plans.iter().map(|plan| plan.train.seed).collect();
+            (plans.len(), runs.len(), seeds.len())
         };
+        seeds_of.insert(part.name.as_str(), seeds);
         parts.push(PartState {
             name: part.name.clone(),
             runs_planned: planned,
             runs_done: done,
             runs_diverged: runs.iter().filter(|run| run.diverged()).count(),
             train_s: runs.iter().map(Run::train_s).fold(0.0, |sum, s| sum + s),
+            wall_s: slices
+                .iter()
+                .filter(|slice| slice.part == part.name)
+                .fold(0.0, |sum, slice| sum + slice.wall_s),
         });
         runs_of.insert(part.name.as_str(), runs);
     }
     let judge = |claim: &Claim| -> Result<Finding> {
-        let mut values = Vec::new();
+        let (mut values, mut label, mut planned) = (Vec::new(), String::new(), usize::MAX);
         for part in experiment.parts.iter().filter(|part| claim.parts.contains(&part.name)) {
-            let runs = runs_of.get(part.name.as_str()).map_or(&[][..], Vec::as_slice);
+            let runs: &[Run] = runs_of.get(part.name.as_str()).map_or(&[], Vec::as_slice);
             values.push(claim.measure.values(runs, &folder.part(part))?);
+            label = claim.measure.label(runs);
+            planned = planned.min(seeds_of[part.name.as_str()]);
         }
-        Ok(judged(claim, &values))
+        Ok(Finding { measure: label, seeds_planned: planned, ..judged(claim, &values) })
     };
     let findings = Findings {
         name: experiment.name.clone(),
         question: experiment.question.clone(),
         train_s: parts.iter().fold(0.0, |sum, part| sum + part.train_s),
+        machine_s: parts.iter().fold(0.0, |sum, part| sum + part.wall_s.max(part.train_s)),
         parts,
-        wall_s: folder.slices()?.iter().fold(0.0, |sum, slice| sum + slice.wall_s),
         findings: experiment.claims.iter().map(judge).collect::<Result<_>>()?,
     };
     let text = serde_json::to_string_pretty(&findings)? + "\n";
@@ -153,7 +168,8 @@ fn judged(claim: &Claim, parts: &[Vec<Value>]) -> Finding {
     }
     let judged = Judged::of(&effects, claim.side());
     let mean = |of: fn(&Pair) -> f64| {
-        (!pairs.is_empty()).then(|| pairs.iter().map(of).sum::<f64>() / pairs.len() as f64)
+        let each = pairs.iter().map(|pair| scale.taken(of(pair)));
+        (!pairs.is_empty()).then(|| scale.shown(each.sum::<f64>() / pairs.len() as f64))
     };
     let end =
         |sign: f64| judged.effect.and_then(|e| Some(scale.shown(e.mean + sign * e.half_width?)));
@@ -165,15 +181,17 @@ fn judged(claim: &Claim, parts: &[Vec<Value>]) -> Finding {
     Finding {
         claim: claim.text.clone(),
         source: claim.source.clone(),
-        measure: claim.measure.label(),
+        measure: String::new(),
         verdict: verdict.name().to_string(),
         scale: scale.name().to_string(),
         effect: judged.effect.map(|e| scale.shown(e.mean)),
         effect_low: end(-1.0),
         effect_high: end(1.0),
+        p: judged.p.filter(|_| without.is_empty()),
         claimed_mean: mean(|pair| pair.claimed),
         other_mean: mean(|pair| pair.other),
         seeds: effects.len(),
+        seeds_planned: 0,
         seeds_without_value: without,
         leans_to_claim: judged.leans_to_claim,
         seeds_to_decide: judged.seeds_to_decide,
@@ -220,6 +238,18 @@ mod tests {
         // Differences 4, 5, 6: half width 2.484.
         assert!((found.effect_low.unwrap() - (5.0 - 2.4841377118)).abs() < 1e-9);
         assert_eq!((found.claimed_mean, found.other_mean), (Some(20.0), Some(15.0)));
+    }
+
+    #[test]
+    fn means_of_ratios_are_geometric_and_theirs_is_the_effect() {
+        let mut claim = claim(["a", "a"], ["x", "x"]);
+        claim.measure = "fid".to_string().try_into().unwrap();
+        let values = [(0, 1.0, 4.0), (1, 4.0, 4.0), (2, 2.0, 32.0)];
+        let of = |(seed, a, x)| [value("a", seed, a), value("x", seed, x)];
+        let found = judged(&claim, &[values.into_iter().flat_map(of).collect()]);
+        let (a, x) = (found.claimed_mean.unwrap(), found.other_mean.unwrap());
+        assert!((a - 2.0).abs() < 1e-12 && (x - 8.0).abs() < 1e-12, "{a} {x}");
+        assert!((found.effect.unwrap() - a / x).abs() < 1e-12);
     }
 
     #[test]

@@ -1,12 +1,14 @@
-//! The verdicts of all kept experiments, in a block of any page that has its marks.
+//! The verdicts of all kept experiments: their own pages, and a block of any page that has its marks.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use ganbench_reports::claim::{Verdict, holm};
 use ganbench_reports::write_atomic;
 
-use super::{Findings, all, find, page};
+use super::findings::Finding;
+use super::{Findings, Folder, all, find, page};
 
 const END: &str = "<!-- /kept -->";
 
@@ -63,11 +65,21 @@ pub fn check(file: &Path) -> Result<()> {
     Page::read(file).map(|_| ())
 }
 
-/// Renews the block between the marks of `file` with the experiments below `root`.
+/// Renews the page of each experiment below `root`, and the block between the marks of each of `files`.
 ///
 /// # Errors
-/// If a file cannot be read or written, or `file` lacks the marks.
-pub fn renew(root: &Path, file: &Path) -> Result<()> {
+/// If a file cannot be read or written, or one of `files` lacks the marks.
+pub fn renew(root: &Path, files: &[PathBuf]) -> Result<()> {
+    let mut experiments = Vec::new();
+    for (folder, experiment) in all(root)? {
+        let findings = find(&folder, &experiment)?;
+        page::page(&folder, &experiment, &findings)?;
+        experiments.push((folder, findings));
+    }
+    files.iter().try_for_each(|file| renew_block(root, &experiments, file))
+}
+
+fn renew_block(root: &Path, experiments: &[(Folder, Findings)], file: &Path) -> Result<()> {
     let Page { text, block, between } = Page::read(file)?;
     let from = file.parent().unwrap_or(Path::new(""));
     let place = root.strip_prefix(from).unwrap_or(root);
@@ -75,30 +87,57 @@ pub fn renew(root: &Path, file: &Path) -> Result<()> {
     new.push('\n');
     if matches!(block, Block::Summary) {
         new.push_str(
-            "\n| experiment | claim | verdict | effect (95 %) | seeds |\n|:--|:--|:--|:--|--:|\n",
+            "\n| experiment | claim | verdict | measure | effect (95 %) | seeds |\n|:--|:--|:--|:--|:--|--:|\n",
         );
     }
     let mut open = 0;
-    for (folder, experiment) in all(root)? {
-        let findings = find(&folder, &experiment)?;
+    for (folder, findings) in experiments {
         open += findings.findings.iter().filter(|f| f.is_open()).count();
         let place = place.join(folder.path().file_name().unwrap_or_default());
         let place = place.display().to_string();
         new.push_str(&match block {
-            Block::Whole => whole(&findings, &place),
-            Block::Summary => page::summary(&findings, &place),
+            Block::Whole => whole(folder, findings, &place),
+            Block::Summary => page::summary(findings, &place),
         });
     }
     if matches!(block, Block::Summary) && open > 0 {
         let claims = if open == 1 { "claim is" } else { "claims are" };
-        let _ = write!(new, "\n{open} more {claims} open: their runs are not all done.\n");
+        let _ = write!(new, "\n{open} more {claims} open: fewer than two seeds are trained.\n");
     }
+    let all = experiments.iter().flat_map(|(_, findings)| &findings.findings);
+    new.push_str(&together(&all.collect::<Vec<_>>()));
     new.push('\n');
     new.push_str(&text[between.end..]);
     Ok(write_atomic(file, new.as_bytes())?)
 }
 
-fn whole(findings: &Findings, place: &str) -> String {
+/// What is left of the verdicts when all are taken together.
+fn together(all: &[&Finding]) -> String {
+    let judged: Vec<&Finding> = all.iter().copied().filter(|f| !f.is_open()).collect();
+    let p: Vec<f64> = judged.iter().map(|f| f.p.unwrap_or(1.0)).collect();
+    let decided = judged.iter().filter(|f| f.verdict != Verdict::Undecided.name()).count();
+    if decided == 0 {
+        return String::new();
+    }
+    let hold: Vec<&str> = judged
+        .iter()
+        .zip(holm(&p))
+        .filter(|(_, holds)| *holds)
+        .map(|(f, _)| f.claim.as_str())
+        .collect();
+    format!(
+        "\nEach interval is for itself alone. Of the {decided} verdicts out of {} claims that are not undecided, {} if \
+         all are taken together (Holm's correction, 5 %).\n",
+        judged.len(),
+        match hold.len() {
+            0 => "none is left".to_string(),
+            n if n == decided => "all are left".to_string(),
+            n => format!("{n} {} left: {}", if n == 1 { "is" } else { "are" }, hold.join("; ")),
+        }
+    )
+}
+
+fn whole(folder: &Folder, findings: &Findings, place: &str) -> String {
     let (done, planned) = findings
         .parts
         .iter()
@@ -108,13 +147,39 @@ fn whole(findings: &Findings, place: &str) -> String {
         findings.name,
         findings.question,
         findings.hours(),
-        page::verdicts(findings, &format!("{place}/"))
+        page::verdicts(folder, findings, &format!("{place}/"))
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn finding(claim: &str, verdict: Verdict, p: f64) -> Finding {
+        serde_json::from_value(serde_json::json!({
+            "claim": claim, "source": "", "measure": "", "verdict": verdict.name(), "scale": "ratio", "p": p,
+            "seeds": 3, "seeds_planned": 3, "seeds_without_value": [], "leans_to_claim": true, "picture": ""
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_left_of_all_verdicts_together_is_named() {
+        let (confirmed, undecided) = (Verdict::Confirmed, Verdict::Undecided);
+        let (a, b, c) = (
+            finding("A", confirmed, 0.001),
+            finding("B", confirmed, 0.04),
+            finding("C", undecided, 0.3),
+        );
+        let text = together(&[&a, &b, &c]);
+        assert!(
+            text.contains("Of the 2 verdicts out of 3 claims") && text.contains("1 is left: A "),
+            "{text}"
+        );
+        assert!(together(&[&b, &c]).contains("none is left"));
+        assert!(together(&[&a]).contains("all are left"));
+        assert_eq!(together(&[&c]), "");
+    }
 
     #[test]
     fn only_what_stands_between_the_marks_is_renewed() {
@@ -123,7 +188,7 @@ mod tests {
         for (block, inside) in [(Block::Whole, ""), (Block::Summary, "\n| experiment |")] {
             let begin = block.begin();
             std::fs::write(&file, format!("before\n{begin}\nold\n{END}\nafter\n")).unwrap();
-            renew(&folder.path().join("kept"), &file).unwrap();
+            renew(&folder.path().join("kept"), std::slice::from_ref(&file)).unwrap();
             let text = std::fs::read_to_string(&file).unwrap();
             assert!(text.starts_with(&format!("before\n{begin}\n{inside}")), "{text}");
             assert!(
@@ -139,7 +204,7 @@ mod tests {
         let file = folder.path().join("README.md");
         for text in ["no marks".to_string(), format!("{END}{}", Block::Whole.begin())] {
             std::fs::write(&file, &text).unwrap();
-            let error = renew(folder.path(), &file).unwrap_err().to_string();
+            let error = renew(folder.path(), std::slice::from_ref(&file)).unwrap_err().to_string();
             assert!(error.contains("marks"), "{error}");
             assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
         }

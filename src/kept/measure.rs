@@ -14,9 +14,10 @@ use crate::stability::{self, SteadyRun};
 
 /// One number of a run. As text: the name of a metric at the last checkpoint, or at the best one behind `/best`
 /// (`fid`, `fid/best`, `linear_accuracy_percent`); `fid_variation` and `failed` as in the report's section on
-/// stability (`failed`: 1 where the run collapsed or diverged, else 0); a norm of `train.jsonl` with a statistic of
-/// its logged values (`g_grad_norm.median`, `.largest`, `.last`, and `.decades`, between the 5th and the 95th
-/// percentile); or `figure3.COLUMN` of the toy's `distances.csv`.
+/// stability (`failed`: 1 where the run failed or diverged, else 0); a norm of `train.jsonl` with a statistic of its
+/// logged values (`g_grad_norm.median`, `.largest`, `.last`, the median of the last tenth, `.growth`, the largest over
+/// the first, and `.decades`, between the 5th and the 95th percentile); or `figure3.COLUMN` of the toy's
+/// `distances.csv`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Measure {
@@ -40,6 +41,7 @@ pub enum Statistic {
     Median,
     Largest,
     Last,
+    Growth,
     Decades,
 }
 
@@ -50,10 +52,11 @@ const NORMS: [(&str, Norm); 4] = [
     ("d_feature_norm", Norm::DFeature),
 ];
 
-const STATISTICS: [(&str, Statistic); 4] = [
+const STATISTICS: [(&str, Statistic); 5] = [
     ("median", Statistic::Median),
     ("largest", Statistic::Largest),
     ("last", Statistic::Last),
+    ("growth", Statistic::Growth),
     ("decades", Statistic::Decades),
 ];
 
@@ -153,15 +156,24 @@ impl Measure {
         }
     }
 
-    /// As pages print it.
-    pub fn label(&self) -> String {
+    /// As pages print it: a score with its extractor, where a run has told it.
+    pub fn label(&self, runs: &[Run]) -> String {
         match self {
             Self::Score { metric, checkpoint } => match metric.as_str() {
-                "fid" | "kid" | "is" => format!("{} ({checkpoint})", metric.to_uppercase()),
-                "linear_accuracy_percent" | "linear_accuracy_cached4_percent" => {
-                    "linear accuracy, %".into()
+                "linear_accuracy_percent" => "linear accuracy, %".into(),
+                "linear_accuracy_cached4_percent" => "linear accuracy (4 cached epochs), %".into(),
+                metric => {
+                    let score = runs.iter().find_map(|run| self.score(run));
+                    let full = score.map_or(metric, |row| row.metric.as_str());
+                    let name = match metric {
+                        "fid" | "kid" | "is" => metric.to_uppercase(),
+                        metric => metric.to_string(),
+                    };
+                    format!(
+                        "{name}{} ({checkpoint})",
+                        full.strip_prefix(metric).unwrap_or_default()
+                    )
                 }
-                metric => format!("{metric} ({checkpoint})"),
             },
             Self::FidVariation => "variation of FID".into(),
             Self::Failed => "share of failed runs".into(),
@@ -175,7 +187,8 @@ impl Measure {
                 match statistic {
                     Statistic::Median => format!("{of}, median"),
                     Statistic::Largest => format!("{of}, largest"),
-                    Statistic::Last => format!("{of}, at the end"),
+                    Statistic::Last => format!("{of}, median of the last tenth"),
+                    Statistic::Growth => format!("{of}, largest over first"),
                     Statistic::Decades => format!("{of}, decades between percentiles 5 and 95"),
                 }
             }
@@ -211,22 +224,25 @@ impl Measure {
         Ok(values)
     }
 
+    /// The row of a score, under the plan's own extractor.
+    fn score<'a>(&self, run: &'a Run) -> Option<&'a ResultRow> {
+        let Self::Score { metric, checkpoint } = self else { return None };
+        let extractor = &run.plan.evaluation.extractor_sha256;
+        run.rows.iter().find(|row| {
+            row.checkpoint == *checkpoint
+                && row.metric.split('@').next() == Some(metric)
+                && row.extractor_sha256 == *extractor
+        })
+    }
+
     fn of(&self, run: &Run) -> Option<f64> {
         let steady = SteadyRun { rows: &run.rows, records: &run.records };
         let diverged = run.diverged();
         match self {
-            Self::Score { metric, checkpoint } => {
-                let extractor = &run.plan.evaluation.extractor_sha256;
-                let row = run.rows.iter().find(|row| {
-                    row.checkpoint == *checkpoint
-                        && row.metric.split('@').next() == Some(metric)
-                        && row.extractor_sha256 == *extractor
-                });
-                row.and_then(|row| row.value)
-            }
+            Self::Score { .. } => self.score(run).and_then(|row| row.value),
             Self::FidVariation if diverged => None,
             Self::FidVariation => stability::variation(&steady),
-            Self::Failed => Some(f64::from(u8::from(diverged || stability::collapsed(&steady)))),
+            Self::Failed => Some(f64::from(u8::from(diverged || stability::failed(&steady)))),
             Self::Norm { of, statistic } => {
                 let value = |r: &StepRecord| match of {
                     Norm::DGrad => Some(r.d_grad_norm),
@@ -234,7 +250,7 @@ impl Measure {
                     Norm::DClassGrad => r.d_class_grad_norm,
                     Norm::DFeature => r.d_feature_norm,
                 };
-                statistic.of(run.records.iter().filter_map(value).collect())
+                statistic.of(&run.records.iter().filter_map(value).collect::<Vec<_>>())
             }
             Self::Figure3 { .. } => None,
         }
@@ -242,18 +258,20 @@ impl Measure {
 }
 
 impl Statistic {
-    /// `None` for no values, and for decades where the low end is 0.
-    fn of(self, values: Vec<f64>) -> Option<f64> {
-        let last = *values.last()?;
-        let mut sorted = values;
+    /// Of the values in their order. `None` for no values, and where it would divide by 0.
+    fn of(self, values: &[f64]) -> Option<f64> {
+        let (first, from) = (*values.first()?, values.len() - values.len().div_ceil(10));
+        let of = if self == Self::Last { &values[from..] } else { values };
+        let mut sorted = of.to_vec();
         sorted.sort_by(f64::total_cmp);
         let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share).round() as usize];
-        match self {
-            Self::Last => Some(last),
-            Self::Median => Some(at(0.5)),
-            Self::Largest => Some(at(1.0)),
-            Self::Decades => Some((at(0.95) / at(0.05)).log10()).filter(|d| d.is_finite()),
-        }
+        let value = match self {
+            Self::Last | Self::Median => at(0.5),
+            Self::Largest => at(1.0),
+            Self::Growth => at(1.0) / first,
+            Self::Decades => (at(0.95) / at(0.05)).log10(),
+        };
+        value.is_finite().then_some(value)
     }
 }
 
@@ -298,14 +316,16 @@ mod tests {
     fn statistics_of_a_norm_on_paper() {
         let values: Vec<f64> =
             (0..=20).map(|i| 10f64.powf(f64::from((i * 8) % 21) / 10.0)).collect();
-        let of = |s: Statistic| s.of(values.clone()).unwrap();
+        let of = |s: Statistic| s.of(&values).unwrap();
         assert!((of(Statistic::Median) - 10.0).abs() < 1e-12);
         assert!((of(Statistic::Largest) - 100.0).abs() < 1e-12);
-        // The last of the shuffled order: (20·8) mod 21 = 13.
+        // The last three of the shuffled order: (18, 19, 20)·8 mod 21 = 18, 5, 13; the first is 10⁰.
         assert!((of(Statistic::Last) - 10f64.powf(1.3)).abs() < 1e-12);
+        assert!((of(Statistic::Growth) - 100.0).abs() < 1e-12);
         assert!((of(Statistic::Decades) - 1.8).abs() < 1e-12);
-        assert_eq!(Statistic::Median.of(Vec::new()), None);
-        assert_eq!(Statistic::Decades.of(vec![0.0, 1.0]), None);
+        assert_eq!(Statistic::Median.of(&[]), None);
+        assert_eq!(Statistic::Decades.of(&[0.0, 1.0]), None);
+        assert_eq!(Statistic::Growth.of(&[0.0, 1.0]), None);
     }
 
     #[test]

@@ -22,7 +22,7 @@ const NOTES_NAME: &str = "notes.md";
 pub fn page(folder: &Folder, experiment: &Experiment, findings: &Findings) -> Result<()> {
     let mut text = format!("# {}\n\n**{}**\n\n", experiment.name, experiment.question);
     // Writing to a string cannot fail.
-    let _ = write!(text, "{}\n\n{}\n", verdicts(findings, ""), reading(findings));
+    let _ = write!(text, "{}\n\n{}\n", verdicts(folder, findings, ""), reading(findings));
     let notes = folder.path().join(NOTES_NAME);
     if notes.is_file() {
         let _ = write!(text, "\n## In words\n\n{}\n", std::fs::read_to_string(&notes)?.trim());
@@ -40,12 +40,14 @@ pub fn page(folder: &Folder, experiment: &Experiment, findings: &Findings) -> Re
 }
 
 /// The claims as a table, links to pictures beginning with `place`.
-pub fn verdicts(findings: &Findings, place: &str) -> String {
+pub fn verdicts(folder: &Folder, findings: &Findings, place: &str) -> String {
     let mut text =
         "| claim | verdict | measure | effect (95 %) | seeds | |\n|:--|:--|:--|:--|--:|:--|\n"
             .to_string();
     for finding in &findings.findings {
-        let _ = writeln!(text, "{}", line(finding, place));
+        let picture = Some(finding.picture.as_str())
+            .filter(|picture| !picture.is_empty() && folder.path().join(picture).is_file());
+        let _ = writeln!(text, "{}", line(finding, picture, place));
     }
     text.trim_end().to_string()
 }
@@ -55,34 +57,42 @@ pub fn summary(findings: &Findings, place: &str) -> String {
     let name = &findings.name;
     let line = |f: &Finding| {
         format!(
-            "| [{name}]({place}/README.md) | {} | {} | {} | {} |\n",
+            "| [{name}]({place}/README.md) | {} | {} | {} | {} | {} |\n",
             f.claim,
             verdict(f),
+            f.measure,
             effect(f),
-            f.seeds
+            seeds(f)
         )
     };
     findings.findings.iter().filter(|f| !f.is_open()).map(line).collect()
 }
 
-fn line(f: &Finding, place: &str) -> String {
-    let picture = match f.picture.as_str() {
-        "" => String::new(),
-        picture => format!("[<img src=\"{place}{picture}\" width=\"160\">]({place}{picture})"),
-    };
+fn line(f: &Finding, picture: Option<&str>, place: &str) -> String {
+    let picture = picture.map_or_else(String::new, |picture| {
+        format!("[<img src=\"{place}{picture}\" width=\"160\">]({place}{picture})")
+    });
     format!(
-        "| {} ({}) | {} | {} | {} | {}{} | {picture} |",
+        "| {} ({}) | {} | {} | {} | {} | {picture} |",
         f.claim,
         f.source,
         verdict(f),
         f.measure,
         effect(f),
-        f.seeds,
-        match f.seeds_without_value.len() {
-            0 => String::new(),
-            n => format!(" ({n} more without a value)"),
-        }
+        seeds(f)
     )
+}
+
+fn seeds(f: &Finding) -> String {
+    let without = f.seeds_without_value.len();
+    let mut text = f.seeds.to_string();
+    if f.seeds + without < f.seeds_planned {
+        let _ = write!(text, " of {}", f.seeds_planned);
+    }
+    if without > 0 {
+        let _ = write!(text, " ({without} more without a value)");
+    }
+    text
 }
 
 /// Where it is undecided with which way it leans and what would decide it.
@@ -98,15 +108,16 @@ fn verdict(f: &Finding) -> String {
 }
 
 fn aside(f: &Finding) -> String {
-    let leans = match f.effect {
-        Some(0.0) => return "no difference at all".into(),
-        _ if f.leans_to_claim => "leans to it",
-        _ => "leans against it",
-    };
+    if !f.seeds_without_value.is_empty() {
+        return "runs without a value leave it open".into();
+    }
+    if f.p.is_none() {
+        return "the same in every seed, so without an interval".into();
+    }
+    let leans = if f.leans_to_claim { "leans to it" } else { "leans against it" };
     match f.seeds_to_decide {
-        Some(n) if n as usize > f.seeds => format!("{leans}, about {n} seeds would decide"),
-        Some(_) => format!("{leans}, runs without a value leave it open"),
-        None => format!("{leans}, more than {MOST_SEEDS} seeds would be needed"),
+        Some(n) => format!("{leans}, roughly {n} seeds would decide"),
+        None => format!("no sign of a difference (over {MOST_SEEDS} seeds)"),
     }
 }
 
@@ -140,10 +151,11 @@ fn number(value: f64) -> String {
 fn reading(findings: &Findings) -> String {
     let n = findings.findings.len();
     format!(
-        "An effect is the mean over seeds of the row claimed of against the other, seed by seed (× a ratio, else a \
-         difference), with Student's 95 % interval. Confirmed: the whole interval lies on the side claimed; \
-         contradicted: on the other; undecided: neither. Each of the {n} intervals is for itself alone: of {n} true \
-         zeros about {:.1} would be called something else.",
+        "An effect is the mean over seeds of the row claimed of against the other, seed by seed (× a ratio, of \
+         geometric means; else a difference), with Student's 95 % interval. Confirmed: the whole interval lies on the \
+         side claimed; contradicted: on the other; undecided: neither. So many seeds would decide in four of five \
+         repeats, if mean and spread stayed as these few seeds have them: a rough number. Each of the {n} intervals is \
+         for itself alone: of {n} true zeros about {:.1} would be called something else.",
         0.05 * n as f64
     )
 }
@@ -152,6 +164,9 @@ fn how(folder: &Folder, experiment: &Experiment, findings: &Findings) -> Result<
     let mut text = String::from("which is\n\n");
     for part in &experiment.parts {
         let _ = writeln!(text, "    ganbench {}", part.command);
+        for command in &part.also {
+            let _ = writeln!(text, "    ganbench {command} --runs .../{}/runs", part.name);
+        }
     }
     let mut machines = BTreeSet::new();
     for provenance in provenances(folder, experiment)? {
@@ -170,10 +185,14 @@ fn how(folder: &Folder, experiment: &Experiment, findings: &Findings) -> Result<
             part.train_s / 3600.0
         );
     }
+    // Work done otherwise, by `reproduce` or in an invocation that was killed, left no time of its own.
+    let whole = findings.parts.iter().all(|part| part.wall_s >= part.train_s);
     let _ = write!(
         text,
-        "\nMachine time {:.2} h, evaluation, pictures and stopped runs included.\n",
-        findings.hours()
+        "\nMachine time {}{:.2} h, evaluation, pictures and stopped runs included{}.\n",
+        if whole { "" } else { "at least " },
+        findings.hours(),
+        if whole { "" } else { " where they are known" }
     );
     for machine in machines {
         let _ = write!(text, "\n- {machine}");
@@ -199,15 +218,16 @@ fn provenances(folder: &Folder, experiment: &Experiment) -> Result<Vec<Provenanc
 fn section(folder: &Folder, part: &Part) -> Result<String> {
     let place = folder.part(part);
     let mut text = format!("\n## {}\n\n", part.title);
-    if !place.join("report.md").is_file() {
-        text.push_str("No run is done yet.\n");
+    let runs = folder.runs(part)?;
+    if (runs.is_empty() && !folder.has_toy(part)?) || !place.join("report.md").is_file() {
+        text.push_str("No run is done yet, or no report of them made.\n");
         return Ok(text);
     }
     let table = place.join("table.md");
     if table.is_file() {
         let _ = write!(text, "{}\n\n", std::fs::read_to_string(&table)?.trim());
     }
-    if let Some(sizes) = unreported::markdown(&folder.runs(part)?) {
+    if let Some(sizes) = unreported::markdown(&runs) {
         let _ = writeln!(text, "{sizes}");
     }
     let name = &part.name;
@@ -249,10 +269,12 @@ mod tests {
             effect: Some(0.8),
             effect_low: Some(0.5),
             effect_high: Some(1.25),
+            p: Some(0.2),
             claimed_mean: Some(8.0),
             other_mean: Some(10.0),
             seeds: 3,
-            seeds_without_value: vec![3],
+            seeds_planned: 4,
+            seeds_without_value: Vec::new(),
             leans_to_claim: true,
             seeds_to_decide: Some(7),
             picture: "p/a.png".into(),
@@ -261,15 +283,37 @@ mod tests {
 
     #[test]
     fn a_line_says_what_was_found_and_what_would_decide() {
-        let text = line(&finding(), "x/");
+        let text = line(&finding(), Some("p/a.png"), "x/");
         assert_eq!(
             text,
-            "| A beats B (us) | **undecided**; leans to it, about 7 seeds would decide | FID (last) | 8.00 against \
-             10.0: × 0.800 (0.500 … 1.25) | 3 (1 more without a value) | [<img src=\"x/p/a.png\" \
-             width=\"160\">](x/p/a.png) |"
+            "| A beats B (us) | **undecided**; leans to it, roughly 7 seeds would decide | FID (last) | 8.00 against \
+             10.0: × 0.800 (0.500 … 1.25) | 3 of 4 | [<img src=\"x/p/a.png\" width=\"160\">](x/p/a.png) |"
         );
-        let none = Finding { effect: None, seeds: 0, picture: String::new(), ..finding() };
-        assert!(line(&none, "").contains("| open: fewer than two seeds | FID (last) | – | 0"));
+        let none = Finding { effect: None, seeds: 0, ..finding() };
+        assert!(
+            line(&none, None, "").contains("| open: fewer than two seeds | FID (last) | – | 0")
+        );
+    }
+
+    #[test]
+    fn what_leaves_a_claim_undecided_is_told() {
+        let lost =
+            Finding { effect: None, seeds: 0, seeds_without_value: vec![0, 1, 2, 3], ..finding() };
+        for (finding, why) in [
+            (
+                lost,
+                "runs without a value leave it open | FID (last) | – | 0 (4 more without a value)",
+            ),
+            (Finding { p: None, ..finding() }, "the same in every seed, so without an interval"),
+            (
+                Finding { seeds_to_decide: None, ..finding() },
+                "no sign of a difference (over 100 seeds)",
+            ),
+            (Finding { leans_to_claim: false, ..finding() }, "leans against it, roughly 7 seeds"),
+        ] {
+            let text = line(&finding, None, "");
+            assert!(text.contains(&format!("**undecided**; {why}")), "{text}");
+        }
     }
 
     #[test]
@@ -279,7 +323,7 @@ mod tests {
             question: String::new(),
             parts: Vec::new(),
             train_s: 0.0,
-            wall_s: 0.0,
+            machine_s: 0.0,
             findings: vec![finding(), Finding { seeds: 1, ..finding() }],
         };
         let text = summary(&findings, "p");

@@ -1,7 +1,7 @@
 //! How large that is which papers seldom report: the spread over seeds, best against last checkpoint, few against
 //! many samples, one extractor against another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use ganbench_reports::{ResultRow, rank_correlation};
@@ -12,6 +12,7 @@ use super::measure::Run;
 struct Score<'a> {
     row: &'a str,
     extractor: &'a str,
+    protocol: &'a str,
     checkpoint: &'a str,
     real_images: u64,
     n_fake: u64,
@@ -24,6 +25,7 @@ impl<'a> Score<'a> {
         Some(Self {
             row: run.plan.row_name(),
             extractor: &row.extractor,
+            protocol: &row.protocol,
             checkpoint: &row.checkpoint,
             real_images: row.real_images,
             n_fake: row.n_fake,
@@ -160,17 +162,17 @@ fn samples(runs: &[Vec<Score<'_>>]) -> Option<String> {
 
 fn extractors(runs: &[Vec<Score<'_>>]) -> Option<String> {
     let own = at(runs.iter().find(|run| !run.is_empty())?, "last")?.extractor;
-    let mut others: Vec<&str> = runs.iter().flatten().map(|s| s.extractor).collect();
-    others.sort_unstable();
-    others.dedup();
-    others.retain(|name| *name != own);
-    let of = |name: &str| {
-        by_row(runs, |run| run.iter().find(|s| s.checkpoint == "last" && s.extractor == name))
+    let scores = runs.iter().flatten().filter(|s| s.extractor != own);
+    let others: BTreeSet<(&str, &str)> = scores.map(|s| (s.extractor, s.protocol)).collect();
+    let own_rows = by_row(runs, |run| at(run, "last"));
+    let line = |(extractor, protocol): &(&str, &str)| {
+        let of = |s: &&Score<'_>| {
+            s.checkpoint == "last" && (s.extractor, s.protocol) == (*extractor, *protocol)
+        };
+        let rows = by_row(runs, |run| run.iter().find(of));
+        format!("{own} against {extractor} (protocol {protocol}): {}", ranks(&own_rows, &rows))
     };
-    let lines: Vec<String> = others
-        .iter()
-        .map(|name| format!("{own} against {name}: {}", ranks(&of(own), &of(name))))
-        .collect();
+    let lines: Vec<String> = others.iter().map(line).collect();
     (!lines.is_empty()).then(|| format!("Extractors: {}.", lines.join("; ")))
 }
 
@@ -182,6 +184,7 @@ mod tests {
         let score = |checkpoint, extractor, n_fake, value| Score {
             row,
             extractor,
+            protocol: "p",
             checkpoint,
             real_images: if ["best", "0.02"].contains(&checkpoint) { 20 } else { 40 },
             n_fake,
@@ -223,7 +226,7 @@ mod tests {
         assert!(line.ends_with("rows' means 1.00."), "{line}");
         assert_eq!(
             extractors(&runs).unwrap(),
-            "Extractors: small against inception: rank correlation of the 3 rows' means -1.00."
+            "Extractors: small against inception (protocol p): rank correlation of the 3 rows' means -1.00."
         );
     }
 
