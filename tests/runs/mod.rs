@@ -68,7 +68,7 @@ fn start_with_log(args: &[String], log: &Path) -> Child {
 
 /// Waits for something that another process does.
 fn until(what: &str, mut there: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_secs(600);
     while !there() {
         assert!(Instant::now() < deadline, "{what} did not come");
         std::thread::sleep(Duration::from_millis(1));
