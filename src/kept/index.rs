@@ -126,13 +126,13 @@ fn together(all: &[&Finding]) -> String {
         .map(|(f, _)| f.claim.as_str())
         .collect();
     format!(
-        "\nEach interval is for itself alone. Of the {decided} verdicts out of {} claims that are not undecided, {} if \
-         all are taken together (Holm's correction, 5 %).\n",
+        "\nEach interval is for itself alone. Of {} claims {decided} are confirmed or contradicted; all taken together \
+         (Holm's correction, 5 %), {}.\n",
         judged.len(),
         match hold.len() {
-            0 => "none is left".to_string(),
-            n if n == decided => "all are left".to_string(),
-            n => format!("{n} {} left: {}", if n == 1 { "is" } else { "are" }, hold.join("; ")),
+            0 => "none of these is".to_string(),
+            n if n == decided => "all of these are".to_string(),
+            _ => format!("these are: {}", hold.join("; ")),
         }
     )
 }
@@ -172,12 +172,10 @@ mod tests {
             finding("C", undecided, 0.3),
         );
         let text = together(&[&a, &b, &c]);
-        assert!(
-            text.contains("Of the 2 verdicts out of 3 claims") && text.contains("1 is left: A "),
-            "{text}"
-        );
-        assert!(together(&[&b, &c]).contains("none is left"));
-        assert!(together(&[&a]).contains("all are left"));
+        assert!(text.contains("Of 3 claims 2 are confirmed"), "{text}");
+        assert!(text.contains("5 %), these are: A."), "{text}");
+        assert!(together(&[&b, &c]).contains("none of these is."));
+        assert!(together(&[&a]).contains("all of these are."));
         assert_eq!(together(&[&c]), "");
     }
 
