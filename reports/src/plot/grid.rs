@@ -92,7 +92,7 @@ fn enlargement(side: usize) -> u32 {
 const MARGIN: f64 = 14.0;
 const GAP: f64 = 14.0;
 const LABEL_SIZE: f64 = 12.0;
-/// Blocks side by side.
+/// Blocks side by side, at most.
 const ACROSS: usize = 7;
 
 impl SampleGrid {
@@ -131,7 +131,8 @@ impl SampleGrid {
         // A block is at least as wide as its label, so that labels never touch.
         let widest = self.blocks.iter().map(|b| text_width(&b.label, LABEL_SIZE));
         let pitch = widest.fold(block_width, f64::max).ceil() + GAP;
-        let across = tiles.len().min(ACROSS);
+        let lines = tiles.len().div_ceil(ACROSS);
+        let across = tiles.len().div_ceil(lines);
         let width = (2.0 * MARGIN - GAP + pitch * across as f64).max(240.0);
         let note =
             "Image k of every block comes from the same noise (and class, where there is one).";
@@ -140,15 +141,14 @@ impl SampleGrid {
         let note_lines = wrapped(note, 10.0, room).len() as f64;
         let top = 12.0 + 19.0 * title_lines + 14.0 * note_lines + 26.0;
 
-        let lines = tiles.len().div_ceil(ACROSS) as f64;
         let line_height = block_height + 26.0;
-        let height = top + block_height + MARGIN + (lines - 1.0) * line_height;
+        let height = top + block_height + MARGIN + (lines - 1) as f64 * line_height;
         let mut drawing = Drawing::new(width, height);
         let y = drawing.paragraph(&self.title, point(MARGIN, 26.0), 14.0, room, BLACK);
         drawing.paragraph(note, point(MARGIN, y - 1.0), 10.0, room, TEXT_GREY);
         for (i, (block, image)) in self.blocks.iter().zip(tiles).enumerate() {
-            let x = (MARGIN + pitch * (i % ACROSS) as f64).round();
-            let top = top + (i / ACROSS) as f64 * line_height;
+            let x = (MARGIN + pitch * (i % across) as f64).round();
+            let top = top + (i / across) as f64 * line_height;
             let label = point(x, top - 6.0);
             drawing.text(&block.label, label, LABEL_SIZE, Align::Left, BLACK);
             let frame = Frame { x, y: top.round(), width: block_width, height: block_height };
