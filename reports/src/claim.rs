@@ -1,8 +1,10 @@
 //! Whether what a paper claims of two rows holds over seeds that both rows share.
 //!
 //! Runs of one seed share the initial networks and the order of the images, so rows are compared seed by seed:
-//! the interval is Student's, of the mean of the paired differences (or of the logarithms of the paired ratios).
+//! the interval is Student's, of the mean of the paired differences (or of the logarithms of the paired ratios). What
+//! a run did or did not do is compared run by run (McNemar's exact test).
 
+use crate::shares::Shares;
 use crate::statistics::{Interval, student_t_975, student_t_exceeds, student_t_two_sided};
 
 /// Beyond so many seeds the number that would decide is not looked for: there is no sign of a difference.
@@ -25,6 +27,8 @@ pub enum Scale {
     Difference,
     /// By the row's value over the other's; both must be above 0.
     Ratio,
+    /// By the difference of the shares of runs that have the outcome: values are 1 with it and 0 without.
+    Share,
 }
 
 /// The values of one seed.
@@ -41,13 +45,14 @@ impl Scale {
         match self {
             Self::Difference => "difference",
             Self::Ratio => "ratio",
+            Self::Share => "share",
         }
     }
 
     /// What is averaged over seeds: the difference, or the logarithm of the ratio. `None` where that is not finite.
     pub fn effect(self, pair: Pair) -> Option<f64> {
         let effect = match self {
-            Self::Difference => pair.claimed - pair.other,
+            Self::Difference | Self::Share => pair.claimed - pair.other,
             Self::Ratio if pair.claimed > 0.0 && pair.other > 0.0 => {
                 (pair.claimed / pair.other).ln()
             }
@@ -59,7 +64,7 @@ impl Scale {
     /// What is averaged of a value: itself, or its logarithm.
     pub fn taken(self, value: f64) -> f64 {
         match self {
-            Self::Difference => value,
+            Self::Difference | Self::Share => value,
             Self::Ratio => value.ln(),
         }
     }
@@ -67,7 +72,7 @@ impl Scale {
     /// The way back: a mean value or effect in the unit that is printed.
     pub fn shown(self, effect: f64) -> f64 {
         match self {
-            Self::Difference => effect,
+            Self::Difference | Self::Share => effect,
             Self::Ratio => effect.exp(),
         }
     }
@@ -99,11 +104,13 @@ impl Verdict {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judged {
     pub verdict: Verdict,
-    /// Of the effects; `None` where there are none.
-    pub effect: Option<Interval>,
+    /// Mean of the effects; `None` where there are none.
+    pub effect: Option<f64>,
+    /// Ends of its 95 % interval; `None` without a spread to judge by.
+    pub interval: Option<[f64; 2]>,
     /// Whether the mean lies on the side that was claimed.
     pub leans_to_claim: bool,
-    /// Student's two-sided p of "no difference"; `None` without a spread.
+    /// Two-sided p of "no difference"; `None` without a spread.
     pub p: Option<f64>,
     /// How many seeds would decide, either way, in four of five repeats, if mean and spread stayed as they are; `None` where that is more
     /// than [`MOST_SEEDS`], or there is no spread to judge by.
@@ -111,40 +118,61 @@ pub struct Judged {
 }
 
 impl Judged {
-    /// Of the effects of the seeds (see [`Scale::effect`]).
+    /// Of the effects of the seeds (see [`Scale::effect`]), by Student's test.
     pub fn of(effects: &[f64], side: Side) -> Self {
-        let Some(effect) = Interval::of(effects) else {
-            let verdict = Verdict::Undecided;
-            return Self {
-                verdict,
-                effect: None,
-                leans_to_claim: false,
-                p: None,
-                seeds_to_decide: None,
-            };
+        let Some(Interval { mean, half_width, n }) = Interval::of(effects) else {
+            return Self::new(None, None, side);
         };
-        let towards = match side {
-            Side::Lower => -effect.mean,
-            Side::Higher => effect.mean,
-        };
-        let half_width = effect.half_width.filter(|half| *half > 1e-12 * effect.mean.abs());
-        let decided = half_width.is_some_and(|half| towards.abs() > half);
-        let verdict = match decided {
-            true if towards > 0.0 => Verdict::Confirmed,
-            true => Verdict::Contradicted,
-            false => Verdict::Undecided,
-        };
-        let n = effect.n as u64;
+        let n = n as u64;
+        let spread = half_width.filter(|half| *half > 1e-12 * mean.abs());
         // Of the mean.
-        let error = half_width.map(|half| half / student_t_975(n - 1));
+        let error = spread.map(|half| half / student_t_975(n - 1));
         Self {
-            verdict,
-            effect: Some(effect),
-            leans_to_claim: towards > 0.0,
-            p: error.map(|error| student_t_exceeds(towards / error, n - 1)),
+            p: error.map(|error| student_t_exceeds(mean / error, n - 1)),
             seeds_to_decide: error
-                .and_then(|error| seeds_to_decide(towards.abs(), error * (n as f64).sqrt())),
+                .and_then(|error| seeds_to_decide(mean.abs(), error * (n as f64).sqrt())),
+            ..Self::new(Some(mean), spread.map(|half| [mean - half, mean + half]), side)
         }
+    }
+
+    /// Of the runs' outcomes (see [`Scale::Share`]) over `seeds` seeds, by McNemar's exact test.
+    pub fn of_outcomes(pairs: &[Pair], seeds: u64, side: Side) -> Self {
+        let only = |claimed: f64, other: f64| {
+            pairs.iter().filter(|pair| **pair == Pair { claimed, other }).count() as u64
+        };
+        let n = pairs.len() as u64;
+        if n == 0 {
+            return Self::new(None, None, side);
+        }
+        let shares = Shares { pairs: n, first_only: only(1.0, 0.0), second_only: only(0.0, 1.0) };
+        if seeds < 2 {
+            return Self::new(Some(shares.difference()), None, side);
+        }
+        let most = MOST_SEEDS * n / seeds;
+        Self {
+            p: shares.p(),
+            seeds_to_decide: shares
+                .pairs_to_decide(POWER, most)
+                .map(|pairs| (pairs * seeds).div_ceil(n)),
+            ..Self::new(Some(shares.difference()), shares.interval(), side)
+        }
+    }
+
+    fn new(effect: Option<f64>, interval: Option<[f64; 2]>, side: Side) -> Self {
+        let (lower, higher) = match interval {
+            Some([low, high]) => (high < 0.0, low > 0.0),
+            None => (false, false),
+        };
+        let verdict = match (side, lower, higher) {
+            (Side::Lower, true, _) | (Side::Higher, _, true) => Verdict::Confirmed,
+            (_, false, false) => Verdict::Undecided,
+            _ => Verdict::Contradicted,
+        };
+        let leans_to_claim = effect.is_some_and(|effect| match side {
+            Side::Lower => effect < 0.0,
+            Side::Higher => effect > 0.0,
+        });
+        Self { verdict, effect, interval, leans_to_claim, p: None, seeds_to_decide: None }
     }
 }
 
@@ -221,6 +249,24 @@ mod tests {
         // t = 2·√3 with 2 degrees of freedom: p = 1 − t/√(2 + t²) = 1 − √12/√14.
         let p = Judged::of(&[1.0, 2.0, 3.0], Side::Lower).p.unwrap();
         assert!((p - (1.0 - (12.0f64 / 14.0).sqrt())).abs() < 1e-12, "{p}");
+    }
+
+    #[test]
+    fn outcomes_are_judged_run_by_run() {
+        let pair = |claimed: u8, other: u8| Pair { claimed: claimed.into(), other: other.into() };
+        let mut pairs = vec![pair(0, 1); 5];
+        pairs.extend([pair(1, 1), pair(0, 0)].repeat(2));
+        // Three differing pairs a seed; the fifth would be at p = 0.0625, and six differ in four seeds of 9/3.
+        let five = Judged::of_outcomes(&pairs, 3, Side::Lower);
+        assert_eq!((five.verdict, five.leans_to_claim), (Verdict::Undecided, true));
+        assert_eq!((five.p, five.seeds_to_decide), (Some(0.0625), Some(4)));
+        assert!((five.effect.unwrap() + 5.0 / 9.0).abs() < 1e-15);
+        pairs.push(pair(0, 1));
+        assert_eq!(Judged::of_outcomes(&pairs, 3, Side::Lower).verdict, Verdict::Confirmed);
+        assert_eq!(Judged::of_outcomes(&pairs, 3, Side::Higher).verdict, Verdict::Contradicted);
+        let none = Judged::of_outcomes(&[pair(0, 0); 6], 3, Side::Lower);
+        assert_eq!((none.verdict, none.effect, none.p), (Verdict::Undecided, Some(0.0), None));
+        assert_eq!(Judged::of_outcomes(&[], 0, Side::Lower).effect, None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod plot;
 mod report;
 pub mod reported;
 mod row;
+mod shares;
 mod statistics;
 pub mod table;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use ganbench_reports::claim::{Judged, Pair, Verdict};
+use ganbench_reports::claim::{Judged, Pair, Scale, Verdict};
 use ganbench_reports::write_atomic;
 use serde::{Deserialize, Serialize};
 
@@ -54,13 +54,13 @@ pub struct Finding {
     pub measure: String,
     /// `confirmed`, `contradicted` or `undecided`.
     pub verdict: String,
-    /// `ratio` or `difference`, of the row claimed of to the other.
+    /// `ratio` or `difference`, of the row claimed of to the other, or `share`, the difference of shares of runs.
     pub scale: String,
     pub effect: Option<f64>,
     /// Ends of its 95 % interval over seeds.
     pub effect_low: Option<f64>,
     pub effect_high: Option<f64>,
-    /// Student's two-sided p of no difference.
+    /// Two-sided p of no difference: Student's, of shares McNemar's exact one.
     pub p: Option<f64>,
     /// Means over seeds and rows: geometric ones of ratios, so that theirs is the effect.
     pub claimed_mean: Option<f64>,
@@ -166,13 +166,15 @@ fn judged(claim: &Claim, parts: &[Vec<Value>]) -> Finding {
             _ => without.push(seed),
         }
     }
-    let judged = Judged::of(&effects, claim.side());
+    let judged = match scale {
+        Scale::Share => Judged::of_outcomes(&pairs, effects.len() as u64, claim.side()),
+        Scale::Difference | Scale::Ratio => Judged::of(&effects, claim.side()),
+    };
     let mean = |of: fn(&Pair) -> f64| {
         let each = pairs.iter().map(|pair| scale.taken(of(pair)));
         (!pairs.is_empty()).then(|| scale.shown(each.sum::<f64>() / pairs.len() as f64))
     };
-    let end =
-        |sign: f64| judged.effect.and_then(|e| Some(scale.shown(e.mean + sign * e.half_width?)));
+    let [low, high] = judged.interval.map_or([None; 2], |ends| ends.map(|e| Some(scale.shown(e))));
     // Seeds that have no value because a run diverged are not evidence for anything, and not nothing either.
     let verdict = match judged.verdict {
         Verdict::Confirmed | Verdict::Contradicted if !without.is_empty() => Verdict::Undecided,
@@ -184,9 +186,9 @@ fn judged(claim: &Claim, parts: &[Vec<Value>]) -> Finding {
         measure: String::new(),
         verdict: verdict.name().to_string(),
         scale: scale.name().to_string(),
-        effect: judged.effect.map(|e| scale.shown(e.mean)),
-        effect_low: end(-1.0),
-        effect_high: end(1.0),
+        effect: judged.effect.map(|e| scale.shown(e)),
+        effect_low: low,
+        effect_high: high,
         p: judged.p.filter(|_| without.is_empty()),
         claimed_mean: mean(|pair| pair.claimed),
         other_mean: mean(|pair| pair.other),

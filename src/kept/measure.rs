@@ -152,7 +152,8 @@ impl Measure {
             Self::Score { metric, .. } if ["fid", "kid"].contains(&metric.as_str()) => Scale::Ratio,
             Self::Norm { statistic: Statistic::Decades, .. } => Scale::Difference,
             Self::Norm { .. } | Self::FidVariation => Scale::Ratio,
-            Self::Score { .. } | Self::Failed | Self::Figure3 { .. } => Scale::Difference,
+            Self::Failed => Scale::Share,
+            Self::Score { .. } | Self::Figure3 { .. } => Scale::Difference,
         }
     }
 
@@ -336,7 +337,7 @@ mod tests {
         assert_eq!(measure("d_class_grad_norm.largest"), norm);
         assert_eq!(
             (measure("failed").scale(), measure("fid").scale()),
-            (Scale::Difference, Scale::Ratio)
+            (Scale::Share, Scale::Ratio)
         );
         for wrong in ["fid/worst", "g_grad_norm.mean", "loss"] {
             let error = Measure::try_from(wrong.to_string()).unwrap_err();

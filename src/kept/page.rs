@@ -152,10 +152,11 @@ fn reading(findings: &Findings) -> String {
     let n = findings.findings.len();
     format!(
         "An effect is the mean over seeds of the row claimed of against the other, seed by seed (× a ratio, of \
-         geometric means; else a difference), with Student's 95 % interval. Confirmed: the whole interval lies on the \
-         side claimed; contradicted: on the other; undecided: neither. So many seeds would decide in four of five \
-         repeats, if mean and spread stayed as these few seeds have them: a rough number. Each of the {n} intervals is \
-         for itself alone: of {n} true zeros about {:.1} would be called something else.",
+         geometric means; else a difference), with Student's 95 % interval; of shares of runs it is McNemar's exact one \
+         of the pairs of runs that differ. Confirmed: the whole interval lies on the side claimed; contradicted: on the \
+         other; undecided: neither. So many seeds would decide in four of five repeats, if mean and spread stayed as \
+         these few seeds have them: a rough number. Each of the {n} intervals is for itself alone: of {n} true zeros \
+         about {:.1} would be called something else.",
         0.05 * n as f64
     )
 }
