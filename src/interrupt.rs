@@ -70,12 +70,12 @@ impl Interrupt {
         let before =
             self.shared.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst);
         if before.is_err() {
-            eprintln!("left; the last checkpoint stands, and the same command goes on from there");
+            tell!("left; the last checkpoint stands, and the same command goes on from there");
         } else if self.shared.held.load(Ordering::SeqCst) {
-            eprintln!("stopping after the step under way; once more leaves at once");
+            tell!("stopping after the step under way; once more leaves at once");
             return;
         } else {
-            eprintln!("stopped; everything done so far is kept, and the same command goes on");
+            tell!("stopped; everything done so far is kept, and the same command goes on");
         }
         // Not by way of destructors, which would pull memory from under the threads at work.
         signal_hook::low_level::exit(exit_code(signal).into());

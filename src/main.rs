@@ -1,5 +1,10 @@
 //! `ganbench`: GAN methods under equal budgets, exact metrics, tables and plots.
 
+#![deny(clippy::print_stderr)]
+
+#[macro_use]
+mod tell;
+
 mod bench;
 mod cli;
 mod commands;
@@ -39,7 +44,7 @@ const DIFFERS: u8 = 3;
 
 fn main() -> ExitCode {
     machine::keep_freed_memory();
-    quieten_readers();
+    tell::quieten_panics();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -84,29 +89,15 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => match error.downcast_ref::<Interrupted>() {
             Some(interrupted) => {
-                eprintln!("{interrupted}");
+                tell!("{interrupted}");
                 ExitCode::from(interrupt::exit_code(interrupted.signal))
             }
             None => {
-                eprintln!("error: {}", message(&error));
+                tell!("error: {}", message(&error));
                 ExitCode::from(if commands::is_usage(&error) { USAGE } else { 1 })
             }
         },
     }
-}
-
-/// polars panics on some damaged files. Where it reads files its panics are caught and become errors; its own
-/// report of them would stand before the error. Some are located in the standard library ("capacity
-/// overflow"), hence also its threads, which do nothing else.
-fn quieten_readers() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
-        let thread = std::thread::current();
-        if !in_polars && !thread.name().is_some_and(|name| name.starts_with("polars-")) {
-            report(panic);
-        }
-    }));
 }
 
 /// The error with its causes, each said once: some errors already quote theirs.

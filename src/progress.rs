@@ -71,7 +71,7 @@ impl Progress {
             bar.set_message(message);
         } else if self.lines && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
-            eprintln!("{}: {:.0} % {message}", self.label, share * 100.0);
+            tell!("{}: {:.0} % {message}", self.label, share * 100.0);
         }
     }
 
@@ -82,7 +82,7 @@ impl Progress {
             bar.finish_and_clear();
         }
         if self.bar.is_some() || self.lines {
-            eprintln!("{}: {outcome} in {took}", self.label);
+            tell!("{}: {outcome} in {took}", self.label);
         }
     }
 }

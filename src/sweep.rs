@@ -68,7 +68,7 @@ impl Sweep<'_> {
                 let Some(evaluator) = &evaluator else { continue };
                 match self.one(plan, folder, evaluator) {
                     Err(error) if error.is::<Panicked>() => {
-                        eprintln!("error: {error:#}");
+                        tell!("error: {error:#}");
                         failed = Some(error);
                     }
                     done => done?,
@@ -83,7 +83,7 @@ impl Sweep<'_> {
                     .iter()
                     .map(|(p, _)| format!("{} seed {}", p.row_name(), p.train.seed))
                     .collect();
-                eprintln!("waiting for what other processes work on: {}", names.join(", "));
+                tell!("waiting for what other processes work on: {}", names.join(", "));
             }
             std::thread::sleep(LOOK_EVERY);
             left = held;

@@ -64,7 +64,8 @@ fn at_most(k: u64, n: u64, share: f64) -> f64 {
             ways_ln += ((n - i + 1) as f64 / i as f64).ln();
         }
         // 0·ln 0 is 0 here.
-        let times = |count: u64, share: f64| if count == 0 { 0.0 } else { count as f64 * share.ln() };
+        let times =
+            |count: u64, share: f64| if count == 0 { 0.0 } else { count as f64 * share.ln() };
         sum += (ways_ln + times(i, share) + times(n - i, 1.0 - share)).exp();
     }
     sum

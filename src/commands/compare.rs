@@ -92,7 +92,7 @@ pub fn run(args: &CompareArgs) -> Result<()> {
         }
     }
     for text in &refused {
-        eprintln!("not compared: {text}");
+        tell!("not compared: {text}");
     }
     if lines.is_empty() {
         bail!(

@@ -72,6 +72,6 @@ pub fn run(args: &DriftArgs) -> Result<u8> {
         updated(Update { baseline: (!first).then_some(&baseline), candidate: &candidate, reason });
     write(&args.baseline, &next)
         .with_context(|| format!("the baseline {} is as it was", args.baseline.display()))?;
-    eprintln!("{}: {} values, {reason}", args.baseline.display(), next.len());
+    tell!("{}: {} values, {reason}", args.baseline.display(), next.len());
     Ok(0)
 }

@@ -208,7 +208,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let (mut real, real_sha256) = features_of(real.as_mut(), keep, &ready, cached)?;
     let (mut fake, fake_sha256) = features_of(fake.as_mut(), keep, &ready, cached)?;
     if args.real == args.fake || real_sha256 == fake_sha256 {
-        eprintln!("warning: --real and --fake are the same images; every distance will be about 0");
+        tell!("warning: --real and --fake are the same images; every distance will be about 0");
     }
     let is_bias = protocol.is_bias && ready.extractor.logit_bias().is_some();
     if let (true, Some(bias)) = (is_bias, ready.extractor.logit_bias()) {
@@ -313,7 +313,7 @@ pub fn features_of(
     let load_s = started.elapsed().as_secs_f64();
     if let Some(side) = hit {
         if !ready.quiet {
-            eprintln!(
+            tell!(
                 "{} of {}: {} images, kept from before",
                 extractor.name(),
                 source.name(),
@@ -325,7 +325,7 @@ pub fn features_of(
     let mut side = collect(source, how)?;
     side.load_s += load_s;
     if let Err(error) = cache.put(&key, &side) {
-        eprintln!("note: {error:#}; the features are not kept");
+        tell!("note: {error:#}; the features are not kept");
     }
     Ok((side, content_sha256))
 }
@@ -335,7 +335,7 @@ pub fn warn_of_few(real: &Side, fake: &Side, dim: usize, names: &[&str]) {
     let few = |side: &Side| side.n.is_some_and(|n| n < dim);
     if names.contains(&"fid") && (few(real) || few(fake)) {
         let n = |side: &Side| side.n.map_or("?".into(), |n: usize| n.to_string());
-        eprintln!(
+        tell!(
             "warning: FID of {} against {} images with {dim} features is far above what more images would \
              give; compare it only with FIDs of the same counts, or use kid or \
              fid_inf",

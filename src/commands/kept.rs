@@ -139,7 +139,7 @@ fn program() -> Result<PathBuf> {
 /// A command of a part as a program of its own: threads and memory are those of a run by hand.
 fn command(words: &str, at: &MachineArgs) -> Result<Command> {
     if !at.quiet {
-        eprintln!("ganbench {words}");
+        tell!("ganbench {words}");
     }
     let mut command = Command::new(program()?);
     command.args(words.split_whitespace()).stdout(Stdio::null());

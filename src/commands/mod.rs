@@ -125,7 +125,7 @@ fn command_line() -> String {
 /// Says which half-written lines were left out of the results.
 fn note_torn_lines(rebuilt: &crate::results::Rebuilt) {
     for torn in &rebuilt.torn {
-        eprintln!(
+        tell!(
             "note: {} line {} was cut off after {} bytes and is left out; its run measures it again",
             torn.path.display(),
             torn.line,

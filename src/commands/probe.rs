@@ -48,7 +48,7 @@ pub fn run(args: &ProbeArgs) -> Result<()> {
     if cifar10_is_there(args.data.as_deref()) {
         sets.push(FixedImages::of("cifar10", &at)?);
     } else if !args.quiet {
-        eprintln!("note: no cifar10/ in --data or $GANBENCH_DATA; shapes alone");
+        tell!("note: no cifar10/ in --data or $GANBENCH_DATA; shapes alone");
     }
     let mut values = probe(&Pieces::default(), &sets, &at)?;
     let here = Provenance::here();

@@ -85,13 +85,13 @@ pub fn run(args: &RemeasureArgs) -> Result<()> {
             continue;
         }
         let Some(last) = rows.iter().find(|r| r.checkpoint == "last" && r.value.is_some()) else {
-            eprintln!("note: {} diverged and is left out", folder.path().display());
+            tell!("note: {} diverged and is left out", folder.path().display());
             continue;
         };
         let path = match generator_file(folder, plan, "last", "ema") {
             Ok(path) => path,
             Err(error) => {
-                eprintln!("note: {error:#}; {} is left out", folder.path().display());
+                tell!("note: {error:#}; {} is left out", folder.path().display());
                 continue;
             }
         };

@@ -76,7 +76,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         interrupt: &interrupt,
     };
     if folders.iter().all(RunFolder::is_done) {
-        eprintln!("all {} runs are done: {}", folders.len(), runs.display());
+        tell!("all {} runs are done: {}", folders.len(), runs.display());
     } else {
         let open = plans.iter().zip(&folders).filter(|(_, folder)| !folder.is_done());
         check_memory(&open.map(|(plan, _)| plan).collect::<Vec<_>>())?;

@@ -132,19 +132,19 @@ pub fn possible<'a>(
 ) -> Vec<&'a str> {
     let (Some(real), Some(fake)) = (&real.features, &fake.features) else {
         if names != ["fid"] {
-            eprintln!("note: mean and covariance suffice for fid alone");
+            tell!("note: mean and covariance suffice for fid alone");
         }
         return vec!["fid"];
     };
     let n = Counts { real: real.len(), fake: fake.len() };
     let can = |name: &&str| {
         if *name == "is" && fake.logits().is_none() {
-            eprintln!("note: is needs class logits, which these features do not have");
+            tell!("note: is needs class logits, which these features do not have");
             return false;
         }
         let lacking = lacking(name, n, settings);
         if let Some(lacking) = &lacking {
-            eprintln!("note: {lacking}");
+            tell!("note: {lacking}");
         }
         lacking.is_none()
     };

@@ -44,7 +44,7 @@ pub fn open_images(images: Images<'_>) -> Result<Box<dyn ImageSource>> {
         bar.finish(&format!("{} images", source.len()));
     }
     if source.passed_over() > 0 && !images.quiet {
-        eprintln!(
+        tell!(
             "note: {} other files in {text} were passed over; images are .png, .jpg, .jpeg and .webp",
             source.passed_over()
         );

@@ -105,7 +105,7 @@ impl<'a> Run<'a> {
         };
         let steps = trainer.spent().g_steps;
         for error in &loaded.passed_over {
-            eprintln!("warning: {error}; going on from the one of step {steps}");
+            tell!("warning: {error}; going on from the one of step {steps}");
         }
         let mut rows = input.folder.scores()?;
         // Later points are reached and measured again.

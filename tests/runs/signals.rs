@@ -1,10 +1,10 @@
 use std::fs;
-use std::process::Child;
+use std::process::{Child, Stdio};
 
 use super::{
     assert_same, has_lines, long_steps, run_of, sixty_steps, start_with_log, states, until,
 };
-use crate::program::{ok, strs};
+use crate::program::{command, ok, strs};
 
 fn send(child: &Child, signal: i32) {
     // SAFETY: kill only sends; the child was not waited for, so its number is its own.
@@ -60,4 +60,33 @@ fn the_step_under_way_is_kept_and_a_second_signal_leaves_on_the_last_checkpoint(
     let step = said.split("stopped after step ").nth(1).expect(&said);
     let step = step.split(',').next().unwrap().parse().unwrap();
     assert!(step > 0 && of_step(&out, step), "{said}: {:?}", states(&run_of(&out)));
+}
+
+#[test]
+fn a_signal_is_answered_when_the_reader_of_the_log_went_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (whole, out) = (dir.path().join("whole"), dir.path().join("out"));
+    ok(&strs(&sixty_steps("gan", &whole)));
+    let args = sixty_steps("gan", &out);
+    let mut child = command(&strs(&args)).stderr(Stdio::piped()).spawn().unwrap();
+    until("training", || has_lines(&out, "train.jsonl", 2));
+    drop(child.stderr.take());
+    send(&child, libc::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!run_of(&out).join("done").exists());
+    ok(&strs(&args));
+    assert_same(&whole, &out, "after a signal without a reader");
+}
+
+#[test]
+fn output_that_nobody_reads_ends_the_program_without_a_word() {
+    let mut child = command(&["list", "protocols"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), said.as_str()), (Some(141), ""));
 }

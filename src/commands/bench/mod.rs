@@ -275,14 +275,14 @@ fn compare(args: &CompareArgs) -> Result<()> {
         print!("{}", record.text());
     }
     if let Some(others) = record.others_cores.filter(|&cores| cores > BUSY) {
-        eprintln!(
+        tell!(
             "note: other programs used up to {others:.1} cores meanwhile; a framework whose threads spin while \
              they wait suffers most from that, so the ratios are not to be trusted: measure on an idle machine"
         );
     }
     if let Some(dir) = &args.out {
         for path in record.write(dir, &name)? {
-            eprintln!("{}", path.display());
+            tell!("{}", path.display());
         }
     }
     Ok(())

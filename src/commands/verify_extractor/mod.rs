@@ -94,7 +94,7 @@ pub fn run(args: &VerifyExtractorArgs) -> Result<()> {
     let extractor = ready.extractor.as_ref();
     let cifar10 = Cifar10::load(args.extractor.data.clone())?;
     let targets = targets(&cifar10, extractor.weights_sha256()).unwrap_or_else(|why| {
-        eprintln!("note: {why}; there are no targets");
+        tell!("note: {why}; there are no targets");
         &[]
     });
     let (mut missed, mut done) = (0, 0);

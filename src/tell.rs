@@ -1,0 +1,36 @@
+//! Lines on stderr, and output whose reader has gone.
+
+/// A line on stderr, as of `eprintln!`, which panics where nobody reads any more: of `ganbench train … 2>&1 | tee log`
+/// Ctrl-C ends `tee` at once, and the step under way is still to be kept.
+macro_rules! tell {
+    ($($line:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), $($line)*);
+    }};
+}
+
+/// As of a program that SIGPIPE ended.
+const UNREAD: i32 = 141;
+
+/// Whether a panic is that of `println!` with nobody to read it.
+fn is_unread(message: &str) -> bool {
+    message.starts_with("failed printing to stdout") && message.contains("Broken pipe")
+}
+
+/// Ends the program without a word where the reader of its output has seen enough (`| head`), and leaves out polars'
+/// panics: it panics on some damaged files, which is caught where it reads files and becomes an error, and its own
+/// report would stand before that. Some are located in the standard library ("capacity overflow"), hence also its
+/// threads, which do nothing else.
+pub fn quieten_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str().is_some_and(is_unread) {
+            std::process::exit(UNREAD);
+        }
+        let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
+        let thread = std::thread::current();
+        if !in_polars && !thread.name().is_some_and(|name| name.starts_with("polars-")) {
+            report(panic);
+        }
+    }));
+}
