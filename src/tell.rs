@@ -24,7 +24,7 @@ fn is_unread(message: &str) -> bool {
 pub fn quieten_panics() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload_as_str().is_some_and(is_unread) {
+        if panic.payload().downcast_ref::<String>().is_some_and(|message| is_unread(message)) {
             std::process::exit(UNREAD);
         }
         let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
