@@ -66,6 +66,14 @@ impl MetricName {
         Self { full: full.to_string() }
     }
 
+    /// Of an extractor whose weights are made, not trained: no such number may look like the one that papers print.
+    pub(crate) fn of_made_weights(self) -> Self {
+        match self.extractor_suffix() {
+            "" => Self { full: format!("{}@made-weights", self.full) },
+            _ => self,
+        }
+    }
+
     /// As in the result files.
     pub fn full(&self) -> &str {
         &self.full

@@ -27,6 +27,9 @@ struct Method<'a> {
     runs: BTreeMap<u64, Run<'a>>,
 }
 
+/// How the hash of an extractor begins whose weights are made from a seed.
+pub(super) const MADE: &str = "made:";
+
 impl Table {
     /// Compares the methods of `rows`, which may hold curve points besides the final checkpoints.
     ///
@@ -87,6 +90,8 @@ impl Table {
                     .flat_map(|block| &block.rows)
                     .filter_map(|row| row.cells[i].interval.map(|interval| interval.mean));
                 let decimals = metric.decimals_for(means);
+                let made = key.extractor_sha256.starts_with(MADE);
+                let metric = if made { metric.of_made_weights() } else { metric };
                 MetricColumn { metric, decimals }
             })
             .collect();

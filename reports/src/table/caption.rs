@@ -1,6 +1,6 @@
 //! What a reader must know to judge a table, as sentences.
 
-use super::build::short_hash;
+use super::build::{MADE, short_hash};
 use super::{SampleCounts, Table, row_of};
 
 /// Sentences in reading order, as plain text.
@@ -21,6 +21,7 @@ pub(super) fn sentences(table: &Table) -> Vec<String> {
     ));
     let hash = match short_hash(&key.extractor_sha256) {
         hash if hash.is_empty() => "no weights".to_string(),
+        hash if hash.starts_with(MADE) => format!("weights made, not trained: {hash}"),
         hash => format!("weights sha256 {hash}"),
     };
     out.push(format!(

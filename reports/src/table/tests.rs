@@ -174,6 +174,20 @@ fn a_diverged_run_has_no_value_and_is_never_best() {
 }
 
 #[test]
+fn a_column_of_made_weights_says_so_and_looks_like_no_published_one() {
+    let mut rows =
+        vec![of("gan", 0, "last", "fid", 1.0), of("gan", 0, "last", "fid@small-shapes", 2.0)];
+    for row in &mut rows {
+        row.metric = if row.value == Some(1.0) { "fid" } else { "fid@small-shapes" }.into();
+        row.extractor_sha256 = "made:0".into();
+    }
+    let table = Table::new(&rows, &labels()).unwrap();
+    let titles: Vec<String> = table.columns.iter().map(|c| c.metric.title()).collect();
+    assert_eq!(titles, ["FID@made-weights", "FID@small-shapes"]);
+    assert!(table.markdown().contains("weights made, not trained: made:0"), "{}", table.markdown());
+}
+
+#[test]
 fn rows_that_do_not_compare_are_refused_by_field_and_run() {
     let rows_with = |change: fn(&mut ResultRow)| {
         let mut other = of("contrad", 0, "last", "fid", 2.0);
