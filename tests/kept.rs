@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::program::{command, ok, refused, text};
+use crate::program::{Started, command, ok, refused, send, text};
 
 const MARKS: &str = "# Kept\n\n<!-- kept: written by `make kept` -->\n<!-- /kept -->\n\nbehind\n";
 
@@ -147,7 +147,7 @@ fn a_signal_ends_an_experiment_after_the_step_under_way_and_its_page_is_written(
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("kept");
     let (file, root_text) = (text(&experiment(dir.path(), "0", "100000")), text(&root));
-    let mut child = command(&args(&file, &root_text, &[])).spawn().unwrap();
+    let mut child = Started::of(&mut command(&args(&file, &root_text, &[])));
     let started = || {
         let runs = fs::read_dir(&root)
             .ok()?
@@ -163,8 +163,7 @@ fn a_signal_ends_an_experiment_after_the_step_under_way_and_its_page_is_written(
         assert!(begin.elapsed().as_secs() < 120, "the run has not begun");
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
-    // SAFETY: the child has not been waited for, so its number is still its own.
-    unsafe { libc::kill(i32::try_from(child.id()).unwrap(), libc::SIGTERM) };
+    send(&child, libc::SIGTERM);
     assert_eq!(child.wait().unwrap().code(), Some(143));
     let readme = fs::read_to_string(folder(&root).join("README.md")).unwrap();
     assert!(

@@ -1,5 +1,6 @@
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 /// The built program without the caller's data, weights and caches.
 pub fn command(args: &[&str]) -> Command {
@@ -133,4 +134,41 @@ pub fn in_own_mounts(script: &str, words: &[String]) -> Option<Output> {
         };
     }
     Some(inside.args(words).output().unwrap_or_else(|e| panic!("no shell could be started: {e}")))
+}
+
+/// A process that does not outlive its test, which may fail before it ends.
+pub struct Started(Child);
+
+impl Started {
+    pub fn of(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|e| panic!("{command:?} could not be started: {e}")))
+    }
+}
+
+impl Deref for Started {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Started {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // Nothing to kill or wait for is what most tests leave.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(unix)]
+pub fn send(child: &Child, signal: i32) {
+    // SAFETY: kill only sends; the child was not waited for, so its number is its own.
+    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
 }

@@ -112,8 +112,8 @@ pub struct Judged {
     pub leans_to_claim: bool,
     /// Two-sided p of "no difference"; `None` without a spread.
     pub p: Option<f64>,
-    /// How many seeds would decide, either way, in four of five repeats, if mean and spread stayed as they are; `None` where that is more
-    /// than [`MOST_SEEDS`], or there is no spread to judge by.
+    /// How many seeds would decide, either way, in four of five repeats, if mean and spread stayed as they are; `None`
+    /// where that is more than [`MOST_SEEDS`], or there is no spread to judge by.
     pub seeds_to_decide: Option<u64>,
 }
 
@@ -256,7 +256,7 @@ mod tests {
         let pair = |claimed: u8, other: u8| Pair { claimed: claimed.into(), other: other.into() };
         let mut pairs = vec![pair(0, 1); 5];
         pairs.extend([pair(1, 1), pair(0, 0)].repeat(2));
-        // Three differing pairs a seed; the fifth would be at p = 0.0625, and six differ in four seeds of 9/3.
+        // Five of nine pairs differ: p = 2/2⁵. Six do, which decide, of 6·9/5 = 10.8 pairs, at three a seed in four.
         let five = Judged::of_outcomes(&pairs, 3, Side::Lower);
         assert_eq!((five.verdict, five.leans_to_claim), (Verdict::Undecided, true));
         assert_eq!((five.p, five.seeds_to_decide), (Some(0.0625), Some(4)));

@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::program::{command, strs, tiny};
+use crate::program::{Started, command, strs, tiny};
 
 mod faults;
 mod kill;
@@ -60,36 +59,11 @@ fn states(run: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A process that does not outlive its test, which may fail before it ends.
-struct Started(Child);
-
-impl Deref for Started {
-    type Target = Child;
-
-    fn deref(&self) -> &Child {
-        &self.0
-    }
-}
-
-impl DerefMut for Started {
-    fn deref_mut(&mut self) -> &mut Child {
-        &mut self.0
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        // Nothing to kill or wait for is what most tests leave.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// Standard error goes to a file: nobody has to read a pipe.
 fn start_with_log(args: &[String], log: &Path) -> Started {
     let log = fs::File::create(log).unwrap();
     let mut command = command(&strs(args));
-    Started(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    Started::of(command.stdout(Stdio::null()).stderr(log))
 }
 
 /// Waits for something that another process does.

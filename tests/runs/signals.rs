@@ -1,15 +1,10 @@
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use super::{
     assert_same, has_lines, long_steps, run_of, sixty_steps, start_with_log, states, until,
 };
-use crate::program::{command, ok, strs};
-
-fn send(child: &Child, signal: i32) {
-    // SAFETY: kill only sends; the child was not waited for, so its number is its own.
-    assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
-}
+use crate::program::{Started, command, ok, send, strs};
 
 #[test]
 fn a_signal_stops_a_run_after_the_step_under_way_and_the_same_command_goes_on() {
@@ -68,7 +63,8 @@ fn a_signal_is_answered_when_the_reader_of_the_log_went_first() {
     let (whole, out) = (dir.path().join("whole"), dir.path().join("out"));
     ok(&strs(&sixty_steps("gan", &whole)));
     let args = sixty_steps("gan", &out);
-    let mut child = command(&strs(&args)).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command = command(&strs(&args));
+    let mut child = Started::of(command.stdout(Stdio::null()).stderr(Stdio::piped()));
     until("training", || has_lines(&out, "train.jsonl", 2));
     drop(child.stderr.take());
     send(&child, libc::SIGINT);
