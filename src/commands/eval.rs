@@ -60,7 +60,7 @@ pub struct ExtractorArgs {
     /// Images that go through the network together; changes no result [default: by threads]
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
-    /// Inception without Winograd's convolution: features differ by about 1e-5, and take a tenth longer
+    /// Inception without Winograd's convolution: features differ by about 1e-5, and take half as long again
     #[arg(long)]
     pub exact: bool,
     /// cpu, cuda:N or metal

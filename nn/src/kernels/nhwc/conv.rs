@@ -23,9 +23,9 @@ pub struct Spec {
 
 impl Spec {
     fn suits_winograd(&self) -> bool {
-        let fits = self.kernel == [3, 3] && self.geometry.stride == [1, 1];
-        let filters = MapFilters::bytes(self.cin, self.cout);
-        !self.exact && fits && self.cin.is_multiple_of(LANES) && filters <= LARGEST_FILTERS
+        let fits = MapFilters::exist(self.kernel) && self.geometry.stride == [1, 1];
+        let small = || MapFilters::bytes(self.kernel, self.cin, self.cout) <= LARGEST_FILTERS;
+        !self.exact && fits && self.cin.is_multiple_of(LANES) && small()
     }
 }
 
@@ -71,7 +71,7 @@ impl Conv {
             .flat_map(|(w, s)| w.iter().map(move |w| w * s))
             .collect();
         let weights = if spec.suits_winograd() {
-            Weights::Winograd(MapFilters::new(&scaled, cin, cout))
+            Weights::Winograd(MapFilters::new(&scaled, spec.kernel, cin, cout))
         } else {
             let mut packed = Scratch::new(scaled.len());
             let mut to = packed.iter_mut();
@@ -92,9 +92,7 @@ impl Conv {
         let padding = self.spec.geometry.padding;
         match self.weights {
             Weights::Direct(_) => padding,
-            Weights::Winograd(_) => {
-                [0, 1].map(|axis| MapFilters::border(size[axis], padding[axis]))
-            }
+            Weights::Winograd(_) => MapFilters::border(self.spec.kernel, size, padding),
         }
     }
 

@@ -73,6 +73,10 @@ fn convolutions_of_every_form_agree_with_f64_beside_what_stood_in_the_output() {
         ([7, 1], Geometry { stride: [1, 1], padding: [3, 0] }, 4, 64),
         ([3, 3], Geometry::square(1, 1), 16, 48),
         ([3, 3], Geometry { stride: [1, 1], padding: [0, 1] }, 32, 32),
+        ([5, 5], Geometry::square(1, 2), 16, 48),
+        ([7, 1], Geometry { stride: [1, 1], padding: [3, 0] }, 32, 80),
+        ([1, 3], Geometry { stride: [1, 1], padding: [0, 1] }, 16, 32),
+        ([3, 1], Geometry { stride: [1, 1], padding: [1, 0] }, 48, 16),
     ];
     for ((kernel, geometry, cin, cout), exact) in
         forms.into_iter().flat_map(|f| [(f, true), (f, false)])
@@ -101,7 +105,7 @@ fn convolutions_of_every_form_agree_with_f64_beside_what_stood_in_the_output() {
                     assert!(before.iter().all(|&v| v == -1.0), "{kernel:?}: written beside");
                     let Some(i) = i.checked_sub(1) else { continue };
                     for (a, b) in got.iter().zip(&exact[i * plane * cout..]) {
-                        // Winograd F(4, 3) has the larger error (cpu-kernels.md §3).
+                        // Winograd's algorithms have the larger error (cpu-kernels.md §3).
                         let bound = if spec.exact { 5e-6 } else { 4e-5 } * rms;
                         let gap = (f64::from(*a) - b).abs();
                         assert!(
