@@ -2,18 +2,18 @@
 //!
 //! Conventions: divisor n − 1 (numpy's `cov`). The sums are taken around the mean of the first block,
 //! so that no digits are lost where the mean is large against the spread. Rows are gathered into
-//! blocks of a fixed size and the products computed in tiles of a fixed size, hence the bits depend
-//! neither on how the rows arrive nor on the number of threads.
+//! blocks of a fixed size, hence the bits depend neither on how the rows arrive nor on the number of threads.
 
 use ganbench_nn::kernels::Real;
-use ganbench_nn::kernels::gemm::{Mat, matmul};
+use ganbench_nn::kernels::gram::Gram;
 use rayon::prelude::*;
 
 use crate::error::MetricError;
 use crate::rows::Rows;
 
 const BLOCK_ROWS: usize = 512;
-const TILE: usize = 256;
+/// Columns that are summed by one piece of parallel work.
+const PIECE: usize = 256;
 
 /// What FID needs to know of a set of images.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,38 +104,16 @@ pub struct Accumulator {
     /// What is subtracted from each row before summing: the mean of the first block.
     shift: Vec<f64>,
     sum: Vec<f64>,
-    /// Row by row: tile (r, c) is number r (r + 1) / 2 + c.
-    tiles: Vec<Tile>,
-}
-
-/// A tile of the lower triangle of Σ (x − shift)(x − shift)ᵀ.
-#[derive(Clone, Debug)]
-struct Tile {
-    row: usize,
-    column: usize,
-    rows: usize,
-    columns: usize,
-    products: Vec<f64>,
+    /// Σ (x − shift)(x − shift)ᵀ
+    products: Gram,
 }
 
 impl Accumulator {
     /// For rows of `dim` numbers.
     pub fn new(dim: usize) -> Self {
-        let mut tiles = Vec::new();
-        for row in (0..dim).step_by(TILE) {
-            for column in (0..=row).step_by(TILE) {
-                let (rows, columns) = (TILE.min(dim - row), TILE.min(dim - column));
-                tiles.push(Tile {
-                    row,
-                    column,
-                    rows,
-                    columns,
-                    products: vec![0.0; rows * columns],
-                });
-            }
-        }
         let pending = Vec::with_capacity(BLOCK_ROWS * dim);
-        Self { dim, n: 0, pending, shift: Vec::new(), sum: vec![0.0; dim], tiles }
+        let products = Gram::new(dim);
+        Self { dim, n: 0, pending, shift: Vec::new(), sum: vec![0.0; dim], products }
     }
 
     /// # Errors
@@ -177,23 +155,12 @@ impl Accumulator {
             row.iter_mut().zip(shift).for_each(|(v, shift)| *v -= shift);
         });
         // By columns, so that each sum is added in the order of the rows.
-        self.sum.par_chunks_mut(TILE).enumerate().for_each(|(part, sums)| {
+        self.sum.par_chunks_mut(PIECE).enumerate().for_each(|(part, sums)| {
             for row in self.pending.chunks_exact(d) {
-                sums.iter_mut().zip(&row[part * TILE..]).for_each(|(sum, v)| *sum += v);
+                sums.iter_mut().zip(&row[part * PIECE..]).for_each(|(sum, v)| *sum += v);
             }
         });
-        let block = &self.pending;
-        self.tiles.par_iter_mut().for_each(|tile| {
-            let side = |first: usize, cols: usize| Mat {
-                data: &block[first..],
-                rows: n,
-                cols,
-                row_stride: d,
-                col_stride: 1,
-            };
-            let (a, b) = (side(tile.row, tile.rows), side(tile.column, tile.columns));
-            matmul(&mut tile.products, a.t(), b, true);
-        });
+        self.products.add(&self.pending);
         self.pending.clear();
     }
 
@@ -204,20 +171,10 @@ impl Accumulator {
         let offset: Vec<f64> = self.sum.iter().map(|s| if n > 0.0 { s / n } else { 0.0 }).collect();
         let mut covariance = vec![0.0; d * d];
         if self.n > 1 {
-            covariance.par_chunks_mut(TILE * d).enumerate().for_each(|(band, out)| {
-                for (i, out) in out.chunks_exact_mut(d).enumerate() {
-                    for (part, out) in out.chunks_mut(TILE).enumerate() {
-                        let (below, left) = (band.max(part), band.min(part));
-                        let tile = &self.tiles[below * (below + 1) / 2 + left];
-                        for (j, value) in out.iter_mut().enumerate() {
-                            let (row, column) = (band * TILE + i, part * TILE + j);
-                            // The entry below the diagonal, which is computed, stands on both sides.
-                            let (row, column) = (row.max(column), row.min(column));
-                            let place = (row - tile.row) * tile.columns + column - tile.column;
-                            let shifted = n * offset[row] * offset[column];
-                            *value = (tile.products[place] - shifted) / (n - 1.0);
-                        }
-                    }
+            covariance.par_chunks_mut(d).enumerate().for_each(|(row, out)| {
+                for (column, value) in out.iter_mut().enumerate() {
+                    let shifted = n * offset[row] * offset[column];
+                    *value = (self.products.get(row, column) - shifted) / (n - 1.0);
                 }
             });
         }

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::collect::{Keep, Side};
 
 /// Goes up whenever the bits of any extractor's features change.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// What decides features.
 #[derive(Clone, Copy)]

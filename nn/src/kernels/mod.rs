@@ -10,6 +10,7 @@ pub mod activation;
 pub mod batch_norm;
 pub mod conv;
 pub mod gemm;
+pub mod gram;
 pub mod modulation;
 pub mod nhwc;
 pub mod orthogonal;

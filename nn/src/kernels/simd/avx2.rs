@@ -67,6 +67,7 @@ unsafe fn transpose8(r: [__m256; 8]) -> [__m256; 8] {
 // SAFETY of every block: an `Avx2` exists only behind `run`, on a machine that has the instructions.
 impl Simd for Avx2 {
     type V = Pair;
+    const FUSED: bool = true;
     const ROWS: usize = 6;
     const PANELS: usize = 1;
     const STRIDED_ROWS: usize = 6;

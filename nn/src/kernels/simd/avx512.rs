@@ -44,6 +44,7 @@ unsafe fn window_of(s: Avx512, pixels: usize, channels: usize, at: Window) {
 // SAFETY of every block: an `Avx512` exists only behind `run`, on a machine that has the instructions.
 impl Simd for Avx512 {
     type V = __m512;
+    const FUSED: bool = true;
     const ROWS: usize = 14;
     const PANELS: usize = 2;
     const STRIDED_ROWS: usize = 12;

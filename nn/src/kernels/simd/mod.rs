@@ -23,6 +23,8 @@ pub const LANES: usize = 16;
 /// machine has the instructions.
 pub trait Simd: Copy + Send + Sync + 'static {
     type V: Copy;
+    /// Whether a product and a sum are one operation that is rounded once, for f64 as for f32.
+    const FUSED: bool;
     /// Rows of the register tile of a matrix product.
     const ROWS: usize;
     /// Vectors that lie side by side in the register tile.

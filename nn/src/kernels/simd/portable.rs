@@ -9,7 +9,7 @@ pub struct Portable;
 /// A fused operation where the target always has one; elsewhere it would be a library call a lane.
 #[inline(always)]
 fn mul_add(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
+    if Portable::FUSED { a.mul_add(b, c) } else { a * b + c }
 }
 
 #[inline(always)]
@@ -22,6 +22,7 @@ fn zip(mut a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f3
 
 impl Simd for Portable {
     type V = [f32; LANES];
+    const FUSED: bool = cfg!(target_arch = "aarch64");
     const ROWS: usize = 3;
     const PANELS: usize = 1;
     const STRIDED_ROWS: usize = 3;
