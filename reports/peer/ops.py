@@ -4,8 +4,8 @@
 
 Protocol: `fwd` is the op alone without a tape; `fwd+bwd` is the op, the sum of its outputs, and the gradients of every
 input and weight; `fwd+bwd, no tape` calls the op and its gradient after one another. Outputs are made anew each time
-and dropped after the clock was read. Prints one JSON line an op and pass; a `variant` names another implementation of
-the same op.
+and dropped after the clock was read. What is no convolution is run SHORT times as often. Prints one JSON line an op and
+pass; a `variant` names another implementation of the same op.
 """
 import argparse
 import json
@@ -31,16 +31,19 @@ CONVOLUTIONS = [
 ]
 CHANNELS, SIDE = 128, 16
 ADAM_PARAMETERS = 4_000_000
+SHORT = 20
 
 
 def measure(options, op, what, run, flops=None, variant=None):
     ms = []
-    for _ in range(options.warmup + options.repeat):
+    often = 1 if flops else SHORT
+    warmup, repeat = options.warmup * often, options.repeat * often
+    for _ in range(warmup + repeat):
         started = time.perf_counter()
         out = run()
         ms.append((time.perf_counter() - started) * 1e3)
         del out
-    ms = ms[options.warmup:]
+    ms = ms[warmup:]
     median = statistics.median(ms)
     line = {
         "peer": f"torch {torch.__version__}",
@@ -51,7 +54,7 @@ def measure(options, op, what, run, flops=None, variant=None):
         "gflops": flops / median / 1e6 if flops else None,
         "batch": options.batch,
         "threads": torch.get_num_threads(),
-        "repeat": options.repeat,
+        "repeat": repeat,
     }
     if variant:
         line["variant"] = variant

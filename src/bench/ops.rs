@@ -3,7 +3,8 @@
 //!
 //! Protocol, the same in `reports/peer/ops.py`: `fwd` is the op alone without a tape; `fwd+bwd` is the op,
 //! the sum of its outputs, and the gradients of every input and weight. Outputs are made anew each time
-//! and dropped after the clock was read.
+//! and dropped after the clock was read. What is no convolution takes a millisecond or a few, too short for
+//! a handful of repetitions to tell from the machine's noise: these are run [`SHORT`] times as often.
 
 use std::time::Instant;
 
@@ -75,6 +76,8 @@ const CONVOLUTIONS: [ConvCase; 10] = [
 const POINTWISE: (usize, usize) = (128, 16);
 const SLOPE: f64 = 0.1;
 const ADAM_PARAMETERS: usize = 4_000_000;
+/// Repetitions of a short op for each one of a convolution.
+const SHORT: usize = 20;
 const SEED: u64 = 0;
 
 impl ConvCase {
@@ -129,12 +132,14 @@ impl Settings {
         found: &mut dyn FnMut(OpLine) -> Result<()>,
     ) -> Result<()> {
         let mut times = Times::default();
-        for i in 0..self.repeats.warmup + self.repeats.timed {
+        let often = if flops.is_some() { 1 } else { SHORT };
+        let (warmup, timed) = (self.repeats.warmup * often, self.repeats.timed * often);
+        for i in 0..warmup + timed {
             let started = Instant::now();
             let out = run().with_context(|| format!("{op} failed"))?;
             let ms = started.elapsed().as_secs_f64() * 1e3;
             drop(out);
-            if i >= self.repeats.warmup {
+            if i >= warmup {
                 times.0.push(ms);
             }
         }
@@ -147,7 +152,7 @@ impl Settings {
             gflops: flops.map(|flops| flops / median_ms / 1e6),
             batch: self.batch,
             threads: self.threads,
-            repeat: self.repeats.timed,
+            repeat: timed,
         })
     }
 
