@@ -8,6 +8,10 @@ use super::Dims;
 use super::finish::Finish;
 use super::im2col::{fold, unfold};
 
+/// Most numbers of an unfolded chunk of a weight gradient, and of all of its partial sums.
+const UNFOLDED: usize = 1 << 17;
+const PARTIAL: usize = 1 << 21;
+
 /// Copies `[image][channel][position]` to `[channel][image][position]` or back.
 fn regroup<T: Copy>(from: &[T], to: &mut [T], channels: usize, positions: usize, to_images: bool) {
     let images = from.len() / (channels * positions);
@@ -22,6 +26,9 @@ fn regroup<T: Copy>(from: &[T], to: &mut [T], channels: usize, positions: usize,
 }
 
 pub fn forward<T: Real>(x: &[T], w: &[T], d: &Dims, finish: Finish<'_, T>) -> Vec<T> {
+    if let Some(mirrored) = d.mirrored() {
+        return input_grad(x, &d.turned(w), &mirrored, finish);
+    }
     let (k, p) = (d.k(), d.plane.positions());
     let mut y = vec![T::default(); d.n * d.image_out()];
     let chunk = d.chunk();
@@ -54,6 +61,9 @@ pub fn forward<T: Real>(x: &[T], w: &[T], d: &Dims, finish: Finish<'_, T>) -> Ve
 }
 
 pub fn input_grad<T: Real>(dy: &[T], w: &[T], d: &Dims, finish: Finish<'_, T>) -> Vec<T> {
+    if let Some(mirrored) = d.mirrored() {
+        return forward(dy, &d.turned(w), &mirrored, finish);
+    }
     let (k, p) = (d.k(), d.plane.positions());
     let plane = d.plane.height * d.plane.width;
     let mut dx = vec![T::default(); d.n * d.image_in()];
@@ -87,6 +97,9 @@ pub fn input_grad<T: Real>(dy: &[T], w: &[T], d: &Dims, finish: Finish<'_, T>) -
 }
 
 pub fn weight_grad<T: Real>(x: &[T], dy: &[T], d: &Dims) -> Vec<T> {
+    if let Some(mirrored) = d.mirrored() {
+        return mirrored.turned(&weight_grad(dy, x, &mirrored));
+    }
     let (k, p, chunk) = (d.k(), d.plane.positions(), d.chunk());
     let mut grouped = Vec::new();
     let dy = if chunk == 1 {
@@ -98,13 +111,14 @@ pub fn weight_grad<T: Real>(x: &[T], dy: &[T], d: &Dims) -> Vec<T> {
         work.for_each(|(to, from)| regroup(from, to, d.cout, p, false));
         &grouped
     };
-    // One task an input-channel block sums over all images, so nothing has to be reduced; where there
-    // are too few channels for that, the images are cut into groups and the groups added in order.
-    // A handful of columns would leave most of a register tile empty: then the images alone are cut.
-    let block = if k <= 64 { d.cin } else { d.cin.div_ceil(8) };
-    let blocks = d.cin.div_ceil(block);
+    // A task takes as many input channels as leave their unfolded chunk in the second-level cache, and one
+    // of up to 8 groups of the images, which are added in order: as many as the weight's size allows.
     let chunks = d.n.div_ceil(chunk);
-    let groups = if blocks < 4 { 8usize.min(chunks).max(1) } else { 1 };
+    let most = (UNFOLDED / (d.plane.taps() * chunk * p)).clamp(1, d.cin);
+    let groups = (PARTIAL / (d.cout * k)).clamp(1, 8).min(chunks.max(1));
+    let blocks = d.cin.div_ceil(most).max((8 / groups).min(d.cin));
+    let block = d.cin.div_ceil(blocks);
+    let blocks = d.cin.div_ceil(block);
     let per_group = chunks.div_ceil(groups);
     let plane_in = d.plane.height * d.plane.width;
 
@@ -120,13 +134,21 @@ pub fn weight_grad<T: Real>(x: &[T], dy: &[T], d: &Dims) -> Vec<T> {
             for c in group * per_group..((group + 1) * per_group).min(chunks) {
                 let images = (c * chunk)..((c + 1) * chunk).min(d.n);
                 let len = images.len() * p;
-                col.resize(rows * len, T::default());
-                for (i, image) in images.clone().enumerate() {
-                    let start = image * d.image_in() + first * plane_in;
-                    unfold(&x[start..start + channels * plane_in], &d.plane, &mut col, len, i * p);
-                }
                 let dy = &dy[images.start * d.image_out()..images.end * d.image_out()];
-                let col = Mat::new(&col, rows, len);
+                let of = |image: usize| {
+                    let start = image * d.image_in() + first * plane_in;
+                    &x[start..start + channels * plane_in]
+                };
+                let col = if images.len() == 1 && d.is_pointwise() {
+                    of(images.start)
+                } else {
+                    col.resize(rows * len, T::default());
+                    for (i, image) in images.enumerate() {
+                        unfold(of(image), &d.plane, &mut col, len, i * p);
+                    }
+                    &col
+                };
+                let col = Mat::new(col, rows, len);
                 matmul(&mut dw, Mat::new(dy, d.cout, len), col.t(), true);
             }
             dw

@@ -9,6 +9,7 @@ mod direct;
 mod finish;
 mod fused;
 mod im2col;
+mod mirrored;
 mod ops;
 mod passes;
 mod per_sample;

@@ -5,7 +5,7 @@ use super::super::finite_difference::{check, normal};
 use super::*;
 
 /// Odd sizes, one channel, three channels, uneven padding, kernels larger than the image.
-const SHAPES: [([usize; 4], [usize; 4], Geometry); 7] = [
+const SHAPES: [([usize; 4], [usize; 4], Geometry); 10] = [
     ([2, 3, 7, 5], [4, 3, 3, 3], Geometry { stride: [1, 1], padding: [1, 1] }),
     ([3, 2, 8, 8], [5, 2, 4, 4], Geometry { stride: [2, 2], padding: [1, 1] }),
     ([2, 9, 6, 6], [3, 9, 1, 7], Geometry { stride: [1, 1], padding: [0, 3] }),
@@ -13,6 +13,10 @@ const SHAPES: [([usize; 4], [usize; 4], Geometry); 7] = [
     ([2, 2, 2, 3], [2, 2, 5, 5], Geometry { stride: [2, 1], padding: [2, 3] }),
     ([5, 6, 4, 4], [7, 6, 1, 1], Geometry { stride: [1, 1], padding: [0, 0] }),
     ([2, 3, 9, 9], [2, 3, 3, 3], Geometry { stride: [2, 2], padding: [0, 0] }),
+    // To few channels: computed from the output's side, unless the padding is wider than the kernel.
+    ([2, 8, 5, 7], [2, 8, 3, 3], Geometry { stride: [1, 1], padding: [1, 1] }),
+    ([3, 5, 6, 4], [1, 5, 3, 2], Geometry { stride: [1, 1], padding: [0, 1] }),
+    ([1, 4, 3, 3], [1, 4, 2, 2], Geometry { stride: [1, 1], padding: [2, 1] }),
 ];
 
 /// The definition, four loops deep.
@@ -78,6 +82,43 @@ fn the_weight_gradient_has_the_gradients_of_finite_differences() {
     check(&[normal(1, &[2, 3, 6, 6]), normal(2, &[2, 4, 3, 3])], |v| {
         conv_weight_grad(&v[0], &v[1], g.into(), [4, 4])
     });
+}
+
+#[test]
+fn a_convolution_to_few_channels_is_computed_from_its_outputs_side() {
+    let mirrored: Vec<bool> =
+        SHAPES.iter().map(|&(x, w, g)| Dims::new(x, w, g).unwrap().mirrored().is_some()).collect();
+    assert_eq!(mirrored[7..], [true, true, false]);
+    assert!(!mirrored[..7].contains(&true), "{mirrored:?}");
+    // Mirrored sizes are those of a convolution.
+    let (x, w, g) = SHAPES[8];
+    let d = Dims::new(x, w, g).unwrap();
+    let m = d.mirrored().unwrap();
+    let again = Dims::new(d.shape_out(), [5, 1, 3, 2], m.plane.geometry).unwrap();
+    assert_eq!(m.shape_out(), d.shape_in());
+    assert_eq!(m.plane, again.plane);
+}
+
+#[test]
+fn the_weight_gradient_of_a_batch_is_the_sum_of_its_images() {
+    // Groups of images, channel blocks of one group, both; one image a chunk and several.
+    for (xs, cout, kernel) in [
+        ([19, 3, 17, 16], 2, 3),
+        ([5, 70, 16, 17], 9, 5),
+        ([3, 300, 4, 4], 800, 3),
+        ([9, 5, 16, 16], 4, 1),
+    ] {
+        let g = Geometry::square(1, kernel / 2);
+        let x = normal(1, &xs);
+        let dy = normal(2, &[xs[0], cout, xs[2], xs[3]]);
+        let grad = |x: &Tensor, dy: &Tensor| {
+            conv_weight_grad(x, dy, Convolution::direct(g), [kernel; 2]).unwrap()
+        };
+        let one = |i: usize| grad(&x.narrow(0, i, 1).unwrap(), &dy.narrow(0, i, 1).unwrap());
+        let sum = (1..xs[0]).fold(one(0), |sum, i| (sum + one(i)).unwrap());
+        let error = (grad(&x, &dy) - sum).unwrap().abs().unwrap().max_all().unwrap();
+        assert!(error.to_scalar::<f64>().unwrap() < 1e-10, "{xs:?}: {error}");
+    }
 }
 
 #[test]
@@ -148,11 +189,12 @@ fn the_fused_op_equals_its_composed_twin_and_has_its_gradients() {
 
 #[test]
 fn a_fused_bias_is_added_on_every_path() {
-    // Direct with one image a chunk and with several, pointwise, and both ways of Winograd.
+    // Direct with one image a chunk and with several, mirrored, pointwise, and both ways of Winograd.
     let single = |t: Tensor| t.to_dtype(DType::F32).unwrap();
     for (xs, ws, stride, padding) in [
         ([2, 3, 17, 17], [4, 3, 3, 3], 1, 1),
         ([5, 3, 4, 4], [4, 3, 3, 3], 1, 1),
+        ([3, 9, 6, 8], [2, 9, 3, 3], 1, 1),
         ([3, 6, 20, 20], [7, 6, 1, 1], 1, 0),
         ([3, 20, 9, 8], [18, 20, 3, 3], 1, 1),
         ([2, 250, 5, 5], [280, 250, 3, 3], 1, 1),
