@@ -77,7 +77,7 @@ const POINTWISE: (usize, usize) = (128, 16);
 const SLOPE: f64 = 0.1;
 const ADAM_PARAMETERS: usize = 4_000_000;
 /// Repetitions of a short op for each one of a convolution.
-const SHORT: usize = 20;
+pub const SHORT: usize = 20;
 const SEED: u64 = 0;
 
 impl ConvCase {

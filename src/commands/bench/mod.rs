@@ -178,7 +178,12 @@ fn ops(args: &OpsArgs) -> Result<()> {
     let repeats = Repeats { warmup: 2, timed: args.repeat };
     let settings = ops::Settings { batch: args.batch, threads, repeats };
     if !args.json {
-        println!("batch {}, {threads} threads, {} repetitions", args.batch, args.repeat);
+        println!(
+            "batch {}, {threads} threads, {} repetitions, of short ops {}",
+            args.batch,
+            args.repeat,
+            args.repeat * ops::SHORT
+        );
         println!(
             "{:<36} {:<8} {:>10} {:>10} {:>8}",
             "op", "pass", "median ms", "min ms", "GFLOP/s"

@@ -11,6 +11,9 @@ use super::im2col::{fold, unfold};
 /// Most numbers of an unfolded chunk of a weight gradient, and of all of its partial sums.
 const UNFOLDED: usize = 1 << 17;
 const PARTIAL: usize = 1 << 21;
+/// Pieces of parallel work that a weight gradient makes at least, where it can. Not a function of the threads:
+/// the sums would depend on them.
+const TASKS: usize = 8;
 
 /// Copies `[image][channel][position]` to `[channel][image][position]` or back.
 fn regroup<T: Copy>(from: &[T], to: &mut [T], channels: usize, positions: usize, to_images: bool) {
@@ -112,12 +115,12 @@ pub fn weight_grad<T: Real>(x: &[T], dy: &[T], d: &Dims) -> Vec<T> {
         &grouped
     };
     // A task takes as many input channels as leave their unfolded chunk in the second-level cache, and one
-    // of up to 8 groups of the images, which are added in order: as many as the weight's size allows.
+    // group of the images. The groups are added in order: as many as the weight's size allows.
     let chunks = d.n.div_ceil(chunk);
-    let most = (UNFOLDED / (d.plane.taps() * chunk * p)).clamp(1, d.cin);
-    let groups = (PARTIAL / (d.cout * k)).clamp(1, 8).min(chunks.max(1));
-    let blocks = d.cin.div_ceil(most).max((8 / groups).min(d.cin));
-    let block = d.cin.div_ceil(blocks);
+    let groups = (PARTIAL / (d.cout * k)).clamp(1, TASKS).min(chunks.max(1));
+    let most = (UNFOLDED / (d.plane.taps() * chunk * p)).max(1);
+    let wanted = d.cin.div_ceil(most).max(TASKS / groups).min(d.cin);
+    let block = d.cin.div_ceil(wanted);
     let blocks = d.cin.div_ceil(block);
     let per_group = chunks.div_ceil(groups);
     let plane_in = d.plane.height * d.plane.width;
