@@ -30,11 +30,11 @@ pub const FAMILY: MetricFamily = MetricFamily {
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
-    let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
+    let (chosen_real, chosen_fake) = input.nearest()?;
+    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
     let both = AuthenticityInput { real, fake };
     check(both)?;
-    let value = decide(both, &input.real.squared_radii(real, 1));
+    let value = decide(both, &input.real.squared_radii(&chosen_real, 1));
     Ok(vec![Score { value, std: None, n_real: real.len(), n_fake: fake.len() }])
 }
 

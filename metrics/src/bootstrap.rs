@@ -33,7 +33,7 @@ use crate::fid::{FewSamples, fid_of_rows};
 use crate::inception_score::{self, Distributions};
 use crate::kid::KidInput;
 use crate::kid_influence::influence;
-use crate::metric::{EvaluationInput, MetricValue, NearestReal, reported_name};
+use crate::metric::{EvaluationInput, MetricValue};
 use crate::prdc::{PrdcInput, decide_each};
 use crate::rows::Rows;
 
@@ -81,7 +81,7 @@ pub fn intervals(
         return Err(MetricError::FewReplicates { needed: FEWEST, got: request.replicates });
     }
     let value = |name: &str| {
-        let name = reported_name(name, input.extractor);
+        let name = input.extractor.reported_name(name);
         values.iter().find(|v| v.metric == name).map(|v| v.value)
     };
     let mut found: Vec<(&str, Interval)> = Vec::new();
@@ -105,7 +105,7 @@ pub fn intervals(
     }
     let found: Vec<(String, Interval)> = found
         .into_iter()
-        .map(|(name, i)| (reported_name(name, input.extractor), i.within(range(name))))
+        .map(|(name, i)| (input.extractor.reported_name(name), i.within(range(name))))
         .collect();
     let of = |v: &MetricValue| found.iter().find(|(name, _)| *name == v.metric).cloned();
     Ok(values.iter().filter_map(of).collect())
@@ -159,7 +159,7 @@ fn redrawn(numbers: &[f64], n: usize, stream: &mut Stream) -> f64 {
 
 fn fid(input: &EvaluationInput<'_>, request: Bootstrap) -> Result<Vec<f64>, MetricError> {
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(NearestReal::All, fake.len())?;
+    let real = input.real.require_all_rows()?;
     // One after another: each takes all threads, and a copy of both sets.
     let one = |index| {
         let stream = &mut stream("fid", request, index);
@@ -181,18 +181,18 @@ fn inception_score(
     let logits = input.fake.logit_rows().ok_or(MetricError::NoLogits { metric: "is" })?;
     inception_score::check(logits, input.settings.inception_score)?;
     let p = Distributions::of(logits);
-    let splits = input.settings.inception_score.splits;
+    let parts = input.settings.inception_score.parts(p.len());
     Ok(replicates("is", request, |stream| {
         let order: Vec<usize> =
             (0..p.len()).map(|_| stream.below(p.len() as u64) as usize).collect();
-        let scores = inception_score::splits(p.len(), splits).map(|split| p.score(&order[split]));
-        scores.sum::<f64>() / splits as f64
+        let scores = parts.iter().map(|part| p.score(&order[part.clone()]));
+        scores.sum::<f64>() / parts.len() as f64
     }))
 }
 
 fn kid(input: &EvaluationInput<'_>, request: Bootstrap) -> Result<Vec<f64>, MetricError> {
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(NearestReal::All, fake.len())?;
+    let real = input.real.require_all_rows()?;
     let found = influence(KidInput { real: real.take(MOST_KID), fake: fake.take(MOST_KID) });
     let (n_real, n_fake) = (real.len(), fake.len());
     let terms = Terms { real: found.real, fake: found.fake, n_real, n_fake };
@@ -232,9 +232,9 @@ fn terms(
         Inside::Strictly => input.settings.nearest_k,
         Inside::OrOn => input.settings.ipr_nearest_k,
     };
-    let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
-    let radii_real = input.real.squared_radii(real, k);
+    let (chosen_real, chosen_fake) = input.nearest()?;
+    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
+    let radii_real = input.real.squared_radii(&chosen_real, k);
     let found = decide_each(PrdcInput { real, fake, k }, &radii_real, balls.inside)?;
     let (n_real, n_fake) = (real.len(), fake.len());
     let terms = |real, fake| Terms { real, fake, n_real, n_fake };

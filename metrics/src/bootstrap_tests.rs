@@ -1,8 +1,10 @@
 use super::*;
+use crate::extractor::ExtractorId;
 use crate::features::{Features, Logits};
 use crate::kid;
-use crate::metric::{Settings, evaluate};
+use crate::metric::evaluate;
 use crate::reference::RealReference;
+use crate::settings::Settings;
 
 const NAMES: [&str; 9] = [
     "fid",
@@ -36,11 +38,14 @@ fn input<'a>(case: &'a Case, metrics: &'a [&'a str]) -> EvaluationInput<'a> {
     let settings = Settings {
         // One subset of all images, so that no draw of subsets is in the value.
         kid: kid::Options { subset: case.fake.len(), subsets: 1, seed: 2020 },
-        inception_score: inception_score::Options { splits: 2, shuffle_seed: None },
+        inception_score: inception_score::Options {
+            splits: inception_score::Splits::Equal(2),
+            shuffle_seed: None,
+        },
         ..Settings::default()
     };
     let (real, fake) = (&case.real, &case.fake);
-    let extractor = "small-shapes";
+    let extractor = ExtractorId { name: "pixels", weights_sha256: "none" };
     EvaluationInput { real, fake, extractor, metrics: Some(metrics), settings, labels: None }
 }
 
@@ -114,10 +119,7 @@ fn only_what_was_evaluated_has_intervals() {
     let input = input(&case, &["coverage", "vendi"]);
     let values = evaluate(input).unwrap();
     let got = intervals(&input, &values, request).unwrap();
-    assert_eq!(
-        got.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        ["coverage@small-shapes"]
-    );
+    assert_eq!(got.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["coverage@pixels"]);
     assert_eq!(
         intervals(&input, &values, Bootstrap { replicates: 39, seed: 0 }).unwrap_err().to_string(),
         "a 95 % interval needs at least 40 bootstrap replicates, got 39"

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use crate::error::{MetricError, Side};
 use crate::fid::{FewSamples, fid_of_rows};
-use crate::metric::{EvaluationInput, Labels, Metric, MetricFamily, NearestReal, Needs, Score};
+use crate::metric::{EvaluationInput, Labels, Metric, MetricFamily, Needs, Score};
 use crate::rows::Rows;
 
 const METRIC: &str = "intra_fid";
@@ -32,7 +32,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let labels = input.labels.ok_or(MetricError::NoLabels { metric: METRIC })?;
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(NearestReal::All, fake.len())?;
+    let real = input.real.require_all_rows()?;
     let classes = class_fids(ClassFidInput { real, fake, labels })?;
     let value = classes.iter().map(|class| class.fid).sum::<f64>() / classes.len() as f64;
     Ok(vec![Score { value, std: None, n_real: real.len(), n_fake: fake.len() }])

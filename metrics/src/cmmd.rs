@@ -13,7 +13,7 @@ use ganbench_nn::kernels::gemm::{Mat, matmul};
 use rayon::prelude::*;
 
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, NearestReal, Needs, Score};
+use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
 use crate::rows::Rows;
 
 const METRIC: &str = "cmmd";
@@ -35,7 +35,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
-    let real = input.real.nearest_rows(NearestReal::All, 0)?;
+    let real = input.real.require_all_rows()?;
     let fake = input.fake.pool_rows();
     let value = cmmd(CmmdInput { real, fake })?;
     Ok(vec![Score { value, std: None, n_real: real.len(), n_fake: fake.len() }])

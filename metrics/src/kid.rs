@@ -25,7 +25,7 @@ use rayon::prelude::*;
 use crate::error::{MetricError, Side};
 use crate::kid_stacked::Stack;
 use crate::kid_whole;
-use crate::metric::{EvaluationInput, Metric, MetricFamily, NearestReal, Needs, Score};
+use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
 use crate::numpy_random::RandomState;
 use crate::rows::Rows;
 
@@ -50,7 +50,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(NearestReal::All, fake.len())?;
+    let real = input.real.require_all_rows()?;
     let got = kid(KidInput { real, fake }, input.settings.kid)?;
     let (n_real, n_fake) = (real.len(), fake.len());
     Ok(vec![Score { value: got.mean, std: Some(got.std), n_real, n_fake }])

@@ -5,8 +5,10 @@
 use std::time::Instant;
 
 use crate::error::MetricError;
+use crate::extractor::ExtractorId;
 use crate::features::Features;
-use crate::reference::RealReference;
+use crate::reference::{Chosen, RealReference, choose};
+use crate::settings::Settings;
 use crate::{
     authenticity, class_fid, cmmd, fid, fid_infinity, inception_score, kid, prdc, precision_recall,
     vendi,
@@ -103,74 +105,33 @@ pub fn metric(name: &str) -> Result<&'static Metric, MetricError> {
     })
 }
 
-/// The name under which a metric is reported: bare with the Inception network of the literature, with
-/// the extractor's name behind an `@` with any other, so that the two are never mistaken for another.
-pub fn reported_name(metric: &str, extractor: &str) -> String {
-    if extractor == crate::extractor::PUBLISHED {
-        metric.to_owned()
-    } else {
-        format!("{metric}@{extractor}")
-    }
-}
-
-/// The conventions of the metrics. The default is protocol `table1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    pub inception_score: inception_score::Options,
-    /// Neighbours that set a ball's radius in precision, recall, density and coverage.
-    pub nearest_k: usize,
-    pub nearest_real: NearestReal,
-    pub fid_divisor: fid::Divisor,
-    /// The same of improved precision and recall.
-    pub ipr_nearest_k: usize,
-    pub kid: kid::Options,
-    pub fid_infinity: fid_infinity::Options,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            inception_score: inception_score::Options::default(),
-            nearest_k: 5,
-            nearest_real: NearestReal::AsManyAsFakes,
-            fid_divisor: fid::Divisor::default(),
-            ipr_nearest_k: 3,
-            kid: kid::Options::default(),
-            fid_infinity: fid_infinity::Options::default(),
-        }
-    }
-}
-
-/// How many real images the metrics of nearest neighbours compare the fakes with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NearestReal {
-    /// As many as there are fakes, the first ones (all where there are fewer).
-    AsManyAsFakes,
-    /// All that are given, as the packages `prdc` and torch-fidelity do.
-    All,
-}
-
-impl std::fmt::Display for NearestReal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::AsManyAsFakes => "n_fake",
-            Self::All => "all",
-        })
-    }
-}
-
 /// What to compare.
 #[derive(Clone, Copy)]
 pub struct EvaluationInput<'a> {
     pub real: &'a RealReference,
     pub fake: &'a Features,
-    /// Name of the extractor that both features come from.
-    pub extractor: &'a str,
+    /// The extractor that both features come from.
+    pub extractor: ExtractorId<'a>,
     /// Bare names of the metrics wanted; `None` for [`default_metrics`].
     pub metrics: Option<&'a [&'a str]>,
     pub settings: Settings,
     /// Classes of the images, for the metrics that look at each class alone.
     pub labels: Option<Labels<'a>>,
+}
+
+impl EvaluationInput<'_> {
+    /// The real images and the fakes that the metrics of nearest neighbours look at.
+    ///
+    /// # Errors
+    /// If the reference does not keep the rows.
+    pub(crate) fn nearest(&self) -> Result<(Chosen<'_>, Chosen<'_>), MetricError> {
+        let fake = self.fake.pool_rows();
+        let labels = self.labels.map(|labels| labels.fake);
+        let n_fake = self.settings.n_nearest_fake(fake.len());
+        let fake = choose(fake, labels, n_fake, self.settings.subset);
+        let real = self.real.nearest_rows(&self.settings, n_fake)?;
+        Ok((real, fake))
+    }
 }
 
 /// The class of each image, in the order of the features.
@@ -183,7 +144,7 @@ pub struct Labels<'a> {
 /// A metric's value with what it was computed from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricValue {
-    /// As reported: see [`reported_name`].
+    /// As reported: see [`ExtractorId::reported_name`].
     pub metric: String,
     pub value: f64,
     /// Where the metric has one of its own (the splits of the Inception score).
@@ -240,7 +201,7 @@ pub fn evaluate_timed(input: EvaluationInput<'_>) -> Result<Evaluation, MetricEr
         seconds.push((family.name, start.elapsed().as_secs_f64()));
         let wanted = family.metrics.iter().zip(scores).filter(|(m, _)| wanted(m));
         values.extend(wanted.map(|(m, score)| MetricValue {
-            metric: reported_name(m.name, input.extractor),
+            metric: input.extractor.reported_name(m.name),
             value: score.value,
             std: score.std,
             n_real: score.n_real,

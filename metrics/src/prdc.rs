@@ -57,10 +57,10 @@ pub const FAMILY: MetricFamily = MetricFamily {
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let k = input.settings.nearest_k;
-    let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
+    let (chosen_real, chosen_fake) = input.nearest()?;
+    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
     check_sizes(real.len(), fake.len(), k)?;
-    let radii_real = input.real.squared_radii(real, k);
+    let radii_real = input.real.squared_radii(&chosen_real, k);
     let got = decide(PrdcInput { real, fake, k }, &radii_real)?;
     let score = |value| Score { value, std: None, n_real: real.len(), n_fake: fake.len() };
     Ok([got.precision, got.recall, got.density, got.coverage].map(score).to_vec())

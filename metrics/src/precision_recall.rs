@@ -41,10 +41,10 @@ pub const FAMILY: MetricFamily = MetricFamily {
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let k = input.settings.ipr_nearest_k;
-    let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
+    let (chosen_real, chosen_fake) = input.nearest()?;
+    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
     check_more_than_k(METRIC, real.len(), fake.len(), k)?;
-    let radii_real = input.real.squared_radii(real, k);
+    let radii_real = input.real.squared_radii(&chosen_real, k);
     let found = decide_each(PrdcInput { real, fake, k }, &radii_real, Inside::OrOn)?;
     let score = |value| Score { value, std: None, n_real: real.len(), n_fake: fake.len() };
     Ok(vec![score(found.precision()), score(found.recall())])

@@ -27,7 +27,6 @@ mod places;
 mod prepared;
 pub mod shapes;
 pub mod sources;
-mod subset;
 
 #[cfg(test)]
 mod fixtures;
@@ -45,10 +44,10 @@ use serde::{Deserialize, Serialize};
 
 pub use catalogue::{DatasetInfo, datasets, default_extractor};
 pub use error::DataError;
+pub use ganbench_nn::subset::draw_subset;
 pub use hash::hex;
 use places::Found;
 pub use places::Places;
-pub use subset::draw_subset;
 
 /// Which part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

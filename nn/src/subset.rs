@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use ganbench_nn::rng::Stream;
+use crate::rng::Stream;
 
 /// Draws `n` of `n_images` images: their indices, distinct, in the order in which they are drawn. All of
 /// them come, in that order, where `n` is `n_images` or more.
