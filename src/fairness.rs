@@ -6,7 +6,7 @@ mod fields;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ganbench_baselines::methods;
-use ganbench_reports::{MethodLabel, ResultRow, TableKey, TableNote, row_of};
+use ganbench_reports::{Keys, MethodLabel, ResultRow, TableKey, TableNote, row_of};
 
 use self::fields::{Fields, differing, fields, value};
 use crate::plan::Plan;
@@ -84,7 +84,8 @@ impl Variant {
 pub fn compare(runs: &[Compared<'_>]) -> Comparison {
     let mut tables: Vec<(TableKey, Vec<usize>)> = Vec::new();
     for (i, run) in runs.iter().enumerate() {
-        let Some(key) = run.rows.first().map(TableKey::of) else { continue };
+        let first = run.rows.first().map(|row| Keys::new(run.rows).key(row));
+        let Some(key) = first else { continue };
         match tables.iter_mut().find(|(other, _)| *other == key) {
             Some((_, table)) => table.push(i),
             None => tables.push((key, vec![i])),

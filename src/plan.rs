@@ -4,6 +4,7 @@ use ganbench_baselines::data::{Split, hex};
 use ganbench_baselines::linear_evaluation::LinearEvaluation;
 use ganbench_baselines::methods::{self, METHODS};
 use ganbench_baselines::train::{Statistics, TrainPlan, Unit};
+use ganbench_metrics::{Deviations, Measurement, MetricError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -54,16 +55,21 @@ pub struct EvaluationPlan {
     pub extractor: String,
     #[serde(default)]
     pub extractor_sha256: String,
-    /// Real images behind the statistics, at most.
-    pub max_real: usize,
+    /// Real images behind the moments, at most; left out: all of the reference split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_real: Option<usize>,
     /// Fakes of the last and best checkpoint.
     pub n_fake: usize,
     /// Fakes of a point of the curve.
     pub n_fake_curve: usize,
     /// Points of the curve after the untrained generator, at equal shares of the budget.
     pub curve_points: usize,
-    pub nearest_k: usize,
-    pub is_splits: usize,
+    /// In the place of the protocol's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nearest_k: Option<usize>,
+    /// In the place of the protocol's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_splits: Option<usize>,
     /// Images of the sample grid.
     pub grid_images: usize,
     /// Resamplings behind the intervals of the last and best checkpoint's rows; 0 for none.
@@ -75,6 +81,57 @@ pub struct EvaluationPlan {
     /// Linear evaluation of the last checkpoint's discriminator on the test split; left out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linear: Option<LinearEvaluation>,
+    /// Names of the metrics, FID among them, in the place of the protocol's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Vec<String>>,
+    /// Images of a subset of KID, in the place of the protocol's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid_subset: Option<usize>,
+    /// The real images that samples are compared with; left out: the protocol's split, or else that of
+    /// training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_split: Option<ReferenceSplit>,
+    /// Of the reference images, where they are another split; an empty one is filled in, another one must
+    /// agree.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reference_sha256: String,
+}
+
+/// The real images that samples are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ReferenceSplit {
+    /// `"train"` or `"test"`.
+    Of(Split),
+    /// `{ held_out = 0.1 }`: a share of the training split, drawn by class, that is not trained on.
+    HeldOut { held_out: f64 },
+}
+
+impl std::fmt::Display for ReferenceSplit {
+    /// As in the column `split` of the results.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Of(split) => split.fmt(f),
+            Self::HeldOut { held_out } => write!(f, "held-out {held_out} of train"),
+        }
+    }
+}
+
+impl EvaluationPlan {
+    /// The protocol with this plan's deviations.
+    ///
+    /// # Errors
+    /// If the protocol or a metric is unknown: lists the known ones.
+    pub fn measurement(&self) -> Result<Measurement, MetricError> {
+        let deviations = Deviations {
+            metrics: self.metrics.clone(),
+            nearest_k: self.nearest_k,
+            is_splits: self.is_splits,
+            kid_subset: self.kid_subset,
+            kid_subsets: None,
+        };
+        Measurement::new(&self.protocol, &deviations)
+    }
 }
 
 /// Hash of the weights that selected the images; empty without a selection.
@@ -130,6 +187,8 @@ pub enum PlanError {
     Format { got: u32 },
     #[error("{field} is {got}, expected {expected}")]
     Value { field: &'static str, got: String, expected: String },
+    #[error("evaluation: {0}")]
+    Measurement(#[from] MetricError),
 }
 
 impl Plan {
@@ -157,6 +216,7 @@ impl Plan {
         plan.dataset.name = plan.dataset.label().to_string();
         plan.dataset.sha256.clear();
         plan.evaluation.extractor_sha256.clear();
+        plan.evaluation.reference_sha256.clear();
         if let Some(selection) = &mut plan.dataset.selection {
             selection.extractor_sha256.clear();
         }
@@ -196,6 +256,11 @@ impl Plan {
                 now.evaluation.extractor_sha256.as_str(),
             ),
             ("the extractor of dataset.selection", selecting(self), selecting(now)),
+            (
+                "the reference images",
+                self.evaluation.reference_sha256.as_str(),
+                now.evaluation.reference_sha256.as_str(),
+            ),
         ];
         let changed = hashes.into_iter().find(|(_, then, now)| then != now)?;
         (self.without_content() == now.without_content())
@@ -209,6 +274,37 @@ impl Plan {
         plan.dataset.name = plan.dataset.label().to_string();
         let json = serde_json::to_vec(&plan).unwrap_or_default();
         hex(Sha256::new_with_prefix(json))[..16].to_string()
+    }
+
+    /// The real images that samples are compared with: the plan's own choice, else the split that the
+    /// protocol names, else the split of training.
+    pub fn reference_split(&self) -> ReferenceSplit {
+        let named = || {
+            let measurement = self.evaluation.measurement().ok()?;
+            measurement.protocol.split.as_ref()?.parse().ok().map(ReferenceSplit::Of)
+        };
+        let own = self.evaluation.reference_split.or_else(named);
+        own.unwrap_or(ReferenceSplit::Of(self.dataset.split))
+    }
+
+    fn check_reference(&self) -> Result<(), PlanError> {
+        let Some(ReferenceSplit::HeldOut { held_out }) = self.evaluation.reference_split else {
+            return Ok(());
+        };
+        let wrong = |got: String, expected: &str| {
+            let (field, expected) = ("evaluation.reference_split", expected.into());
+            Err(PlanError::Value { field, got, expected })
+        };
+        if !(held_out > 0.0 && held_out < 1.0) {
+            return wrong(format!("held_out = {held_out}"), "a share above 0 and below 1");
+        }
+        if self.dataset.split != Split::Train {
+            return wrong("held_out".into(), "a share of the training split: dataset.split = train");
+        }
+        if self.dataset.selection.is_some() {
+            return wrong("held_out".into(), "train or test beside dataset.selection");
+        }
+        Ok(())
     }
 
     /// As `plan.toml` holds it.
@@ -227,8 +323,8 @@ impl Plan {
         let wrong = |field, got: usize, expected: String| {
             Err(PlanError::Value { field, got: got.to_string(), expected })
         };
-        // A ball needs its k neighbours beside the point itself, and each split of IS an image.
-        let least = (e.nearest_k + 2).max(e.is_splits);
+        let measurement = e.measurement()?;
+        let least = least_fakes(&measurement);
         for (field, n) in
             [("evaluation.n_fake", e.n_fake), ("evaluation.n_fake_curve", e.n_fake_curve)]
         {
@@ -248,30 +344,22 @@ impl Plan {
         if e.curve_points < 3 {
             return wrong("evaluation.curve_points", e.curve_points, "at least 3".into());
         }
-        if e.protocol == "table1" {
-            let change = "; for another value name another evaluation.protocol, such as custom";
-            if e.nearest_k != 5 {
-                return wrong(
-                    "evaluation.nearest_k",
-                    e.nearest_k,
-                    format!("5 in protocol table1{change}"),
-                );
-            }
-            if !e.statistics.is_running() {
-                return Err(PlanError::Value {
-                    field: "evaluation.statistics",
-                    got: "others".into(),
-                    expected: format!("the running ones in protocol table1{change}"),
-                });
-            }
-            if e.is_splits != 10 {
-                return wrong(
-                    "evaluation.is_splits",
-                    e.is_splits,
-                    format!("10 in protocol table1{change}"),
-                );
-            }
+        if !measurement.metric_names().contains(&"fid") {
+            return Err(PlanError::Value {
+                field: "evaluation.metrics",
+                got: measurement.metric_names().join(", "),
+                expected: "fid among them, which chooses the best checkpoint".into(),
+            });
         }
+        if measurement.protocol.repeats > 1 && e.bootstrap > 0 {
+            let (protocol, n) = (&measurement.protocol.name, measurement.protocol.repeats);
+            let expected = format!("0, since protocol {protocol} reports the mean of {n} sets");
+            return wrong("evaluation.bootstrap", e.bootstrap, expected);
+        }
+        if let Some(few @ ..=1) = e.kid_subset {
+            return wrong("evaluation.kid_subset", few, "at least 2".into());
+        }
+        self.check_reference()?;
         let images = (self.train.batch * self.train.n_dis) as f64;
         let steps = match self.train.budget.unit {
             Unit::GSteps => self.train.budget.amount,
@@ -286,9 +374,9 @@ impl Plan {
             });
         }
         for (field, n) in [
-            ("evaluation.nearest_k", e.nearest_k),
-            ("evaluation.is_splits", e.is_splits),
-            ("evaluation.max_real", e.max_real),
+            ("evaluation.nearest_k", e.nearest_k.unwrap_or(1)),
+            ("evaluation.is_splits", e.is_splits.unwrap_or(1)),
+            ("evaluation.max_real", e.max_real.unwrap_or(1)),
             ("evaluation.grid_images", e.grid_images),
         ] {
             if n == 0 {
@@ -325,6 +413,20 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Fewest fakes that every metric of a run can be computed from.
+fn least_fakes(measurement: &Measurement) -> usize {
+    let settings = measurement.settings;
+    let of_metric = |name: &&str| match *name {
+        // A ball needs its k neighbours beside the point itself.
+        "precision" | "recall" | "density" | "coverage" => settings.nearest_k.saturating_add(2),
+        "ipr_precision" | "ipr_recall" => settings.ipr_nearest_k.saturating_add(2),
+        "is" => settings.inception_score.splits.least_images(),
+        "kid" => settings.kid.subset,
+        _ => 2,
+    };
+    measurement.metric_names().iter().map(of_metric).max().unwrap_or(1)
 }
 
 /// Puts `changes` over `base`, table by table.

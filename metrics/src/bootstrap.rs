@@ -111,6 +111,30 @@ pub fn intervals(
     Ok(values.iter().filter_map(of).collect())
 }
 
+/// A value with its interval, where it has one.
+pub type WithInterval = (MetricValue, Option<Interval>);
+
+/// [`intervals`] beside the values that they are of; none for 0 replicates.
+///
+/// # Errors
+/// As [`intervals`].
+pub fn with_intervals(
+    input: &EvaluationInput<'_>,
+    values: Vec<MetricValue>,
+    request: Bootstrap,
+) -> Result<Vec<WithInterval>, MetricError> {
+    let found = match request.replicates {
+        0 => Vec::new(),
+        _ => intervals(input, &values, request)?,
+    };
+    let interval = |v: &MetricValue| found.iter().find(|(name, _)| *name == v.metric);
+    let pair = |v: MetricValue| {
+        let interval = interval(&v).map(|(_, interval)| *interval);
+        (v, interval)
+    };
+    Ok(values.into_iter().map(pair).collect())
+}
+
 /// Values that a metric can take: an interval says nothing beyond them.
 fn range(name: &str) -> std::ops::RangeInclusive<f64> {
     match name {

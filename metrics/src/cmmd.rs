@@ -30,7 +30,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         description: "maximum mean discrepancy with a Gaussian kernel, for clip-vitl14-336",
     }],
     by_default: false,
-    needs: Needs::POOL,
+    needs: Needs::ALL_ROWS,
     compute,
 };
 

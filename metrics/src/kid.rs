@@ -44,7 +44,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         description: "kernel distance, unbiased by the number of samples; mean of 100 subsets",
     }],
     by_default: false,
-    needs: Needs::POOL,
+    needs: Needs::ALL_ROWS,
     compute,
 };
 

@@ -48,7 +48,7 @@ mod golden;
 #[cfg(test)]
 mod tiny_fixture;
 
-pub use bootstrap::Interval;
+pub use bootstrap::{Bootstrap, Interval, WithInterval, with_intervals};
 pub use error::{MetricError, Side};
 pub use extractor::{
     EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorId, ExtractorOptions, load,
@@ -59,7 +59,7 @@ pub use features::{Features, Logits};
 pub use measurement::{Deviations, Done, Label, Measurement, Sampling};
 pub use metric::{
     Evaluation, EvaluationInput, FAMILIES, Labels, Metric, MetricFamily, MetricValue, Needs,
-    default_metrics, evaluate, evaluate_timed, metric, metrics,
+    default_metrics, evaluate, evaluate_timed, metric, metrics, needs,
 };
 pub use reference::{Keep, RealReference, ReferenceBuilder};
 pub use resize::{RESIZES, Resize};

@@ -79,15 +79,11 @@ pub struct Label {
 }
 
 impl Label {
-    /// `kdd`, or `custom: differs from kdd in: n_fake 500 (expected 50000)`.
-    pub fn sentence(&self) -> String {
-        match &self.nearest {
-            None => self.protocol.clone(),
-            Some(nearest) => {
-                let differences = self.differences.join("; ");
-                format!("{}: differs from {nearest} in: {differences}", self.protocol)
-            }
-        }
+    /// Empty where a protocol was followed, else `differs from kdd in: n_fake 500 (expected 50000)`.
+    pub fn differences_text(&self) -> String {
+        self.nearest.as_ref().map_or_else(String::new, |nearest| {
+            format!("differs from {nearest} in: {}", self.differences.join("; "))
+        })
     }
 }
 

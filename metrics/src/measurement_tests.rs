@@ -118,8 +118,8 @@ fn only_what_a_computed_metric_reads_is_a_difference() {
     assert_eq!(measurement.label(&done).differences, ["k 3 (expected 5)"]);
     done.metrics = &["is", "kid"];
     assert_eq!(
-        measurement.label(&done).sentence(),
-        "custom: differs from tables in: is_splits 1 (expected 10); kid_subset 50 (expected 1000)"
+        measurement.label(&done).differences_text(),
+        "differs from tables in: is_splits 1 (expected 10); kid_subset 50 (expected 1000)"
     );
 }
 

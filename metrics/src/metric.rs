@@ -62,12 +62,15 @@ impl Metric {
 pub struct Needs {
     pub logits: bool,
     pub labels: bool,
+    /// The features of all real images, not of a part.
+    pub all_real_rows: bool,
 }
 
 impl Needs {
-    pub(crate) const POOL: Self = Self { logits: false, labels: false };
-    pub(crate) const LOGITS: Self = Self { logits: true, labels: false };
-    pub(crate) const LABELS: Self = Self { logits: false, labels: true };
+    pub(crate) const POOL: Self = Self { logits: false, labels: false, all_real_rows: false };
+    pub(crate) const ALL_ROWS: Self = Self { all_real_rows: true, ..Self::POOL };
+    pub(crate) const LOGITS: Self = Self { logits: true, ..Self::POOL };
+    pub(crate) const LABELS: Self = Self { labels: true, ..Self::ALL_ROWS };
 
     fn are_met(self, input: &EvaluationInput<'_>) -> bool {
         (!self.logits || input.fake.logits().is_some()) && (!self.labels || input.labels.is_some())
@@ -91,6 +94,12 @@ pub fn metrics() -> impl Iterator<Item = &'static Metric> {
 /// Those that [`evaluate`] computes where nobody says which are wanted (IS only where there are logits).
 pub fn default_metrics() -> impl Iterator<Item = &'static Metric> {
     FAMILIES.iter().filter(|family| family.by_default).flat_map(|family| family.metrics)
+}
+
+/// What a metric needs, by its bare name; nothing for an unknown one.
+pub fn needs(name: &str) -> Needs {
+    let family = FAMILIES.iter().find(|family| family.metrics.iter().any(|m| m.name == name));
+    family.map_or(Needs::POOL, |family| family.needs)
 }
 
 /// The metric of a name, bare or with an extractor (`fid`, `fid@small-cifar10`).

@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::MetricError;
 use crate::fid::Divisor;
@@ -12,7 +12,7 @@ use crate::inception_score::{self, Splits};
 use crate::settings::{NearestReal, Settings, Subset};
 
 /// How numbers are measured: what makes two of them comparable.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
     pub name: String,
@@ -71,7 +71,7 @@ pub struct Protocol {
 }
 
 /// How many real images stand behind the moments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum RealCount {
     Exactly(usize),
@@ -79,14 +79,14 @@ pub enum RealCount {
 }
 
 /// All images of the split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WholeSplit {
     #[serde(rename = "split")]
     Split,
 }
 
 /// How many fakes are measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FakeCount {
     Exactly(usize),
@@ -94,7 +94,7 @@ pub enum FakeCount {
 }
 
 /// As many fakes as reals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AsManyAsReals {
     #[serde(rename = "n_real")]
     NReal,
@@ -110,14 +110,14 @@ impl FakeCount {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 enum NearestCount {
     Number(usize),
     Named(NamedCount),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum NamedCount {
     All,
@@ -125,7 +125,7 @@ enum NamedCount {
 }
 
 /// Which images make up a part of a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum SubsetRule {
     /// Drawn with seed 0.
@@ -135,7 +135,7 @@ enum SubsetRule {
 }
 
 /// Which classes a conditional generator is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelRule {
     /// Each class equally often.
@@ -155,7 +155,7 @@ impl std::fmt::Display for LabelRule {
 }
 
 /// What the fakes' values go through before the extractor sees them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Samples {
     /// They are rounded to 8 bits.
@@ -168,7 +168,7 @@ pub enum Samples {
 }
 
 /// A part of a protocol that ganbench cannot follow.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lack {
     /// The metrics whose values it changes; none where only something else is missing.

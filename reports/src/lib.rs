@@ -23,4 +23,4 @@ pub use output::{remove_unfinished, write_atomic, write_unsynced};
 pub use report::{ReportInput, TableNote, tables, write_report};
 pub use row::{COLUMNS, Checkpoint, Column, ColumnKind, ResultRow, RowError, Status, kimg_name};
 pub use statistics::{Interval, rank_correlation, student_t_975, student_t_two_sided};
-pub use table::{MethodLabel, Table, TableKey, row_of, short_hash, split_by_table};
+pub use table::{Keys, MethodLabel, Table, TableKey, row_of, short_hash, split_by_table};

@@ -163,6 +163,7 @@ fn read(path: &Path, args: &CompareArgs) -> Result<Samples> {
 fn measure_of(row: &ResultRow) -> Measure {
     BTreeMap::from([
         ("protocol", row.protocol.clone()),
+        ("differences", row.protocol_differences.clone()),
         ("extractor", row.extractor.clone()),
         ("weights", row.extractor_sha256.clone()),
         ("data", format!("{} {}", row.dataset_sha256, row.split)),

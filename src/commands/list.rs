@@ -102,13 +102,8 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
             .collect(),
         Listed::Protocols => protocols()
             .iter()
-            .map(|p| {
-                json!({"name": p.name, "summary": p.summary, "source": p.source, "extractor": p.extractor,
-                       "metrics": p.metrics, "split": p.split, "n_real": p.n_real, "n_fake": p.n_fake,
-                       "repeats": p.repeats, "is_bias": p.is_bias, "quantise": p.quantise,
-                       "checkpoint": p.checkpoint})
-            })
-            .collect(),
+            .map(|p| Ok(serde_json::to_value(p)?))
+            .collect::<Result<_>>()?,
         Listed::Tables => RECIPES
             .iter()
             .map(|(name, _)| {

@@ -11,7 +11,7 @@ use crate::plan::{assignment, merge, resolve};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
 use crate::selection::select;
-use crate::session::{load_dataset, load_extractor, load_test_split, real_reference};
+use crate::session::{RealImages, load_dataset, load_extractor, load_reference, load_test_split, real_reference};
 
 /// # Errors
 /// If anything but a diverging run goes wrong.
@@ -37,6 +37,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
     let name = &plan.evaluation.extractor;
     dataset.trained_on = select(&mut plan.dataset, &dataset, name, &at, folder.path())?;
+    let reference = load_reference(&mut plan, &mut dataset, &at)?;
     check(&plan.train, &dataset.images, plan.dataset.classes)?;
     if folder.path().join(PLAN_NAME).is_file() {
         let there = folder.plan_of_same_content(std::slice::from_ref(&plan))?;
@@ -47,8 +48,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     }
     if !folder.is_done() {
         let limit = args.machine.memory_limit;
-        memory::check(&[&plan], &dataset, extractor.as_ref(), &at, limit)?;
-        let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
+        let real = RealImages::new(&plan, &dataset, reference.as_ref())?;
+        memory::check(&[&plan], &dataset, real.len(), extractor.as_ref(), &at, limit)?;
+        let evaluator = real_reference(&plan, extractor, &real, at.quiet)?;
         let test = load_test_split(&plan, &at)?;
         let provenance = super::provenance(&args.machine, threads);
         let input = RunInput {

@@ -7,7 +7,7 @@ use ganbench_nn::images::ImageView;
 use super::*;
 use crate::plan::{assignment, merge};
 use crate::recipe::Recipe;
-use crate::session::{Surroundings, load_dataset, load_extractor, real_reference};
+use crate::session::{Surroundings, load_dataset, RealImages, load_extractor, real_reference};
 
 /// An extractor whose work ends in a panic of one of its threads after so many images.
 struct Panics {
@@ -73,8 +73,9 @@ fn a_panic_of_a_worker_is_an_error_and_the_run_goes_on_from_its_checkpoint() {
     let (sound, planted) = (extractor(), extractor());
     // The reals and two points of the curve go well.
     let planted = Panics { sound: planted, images: 0.into(), sound_images: 260 };
-    let sound = real_reference(&plan, sound, &dataset.images, true).unwrap();
-    let planted = real_reference(&plan, Box::new(planted), &dataset.images, true).unwrap();
+    let real = RealImages::new(&plan, &dataset, None).unwrap();
+    let sound = real_reference(&plan, sound, &real, true).unwrap();
+    let planted = real_reference(&plan, Box::new(planted), &real, true).unwrap();
 
     let dir = tempfile::tempdir().unwrap();
     let provenance = Provenance {
