@@ -9,6 +9,7 @@
 pub mod authenticity;
 mod balls;
 pub mod bootstrap;
+pub mod card;
 pub mod class_fid;
 pub mod cmmd;
 mod error;
@@ -46,6 +47,7 @@ mod golden;
 mod tiny_fixture;
 
 pub use bootstrap::Interval;
+pub use card::{ImageCounts, Metric};
 pub use error::{MetricError, Side};
 pub use extractor::{
     EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorOptions, load, load_with,
@@ -53,8 +55,8 @@ pub use extractor::{
 pub use extractors::{inception, pixels, small, vit};
 pub use features::{Features, Logits};
 pub use metric::{
-    Evaluation, EvaluationInput, FAMILIES, Labels, Metric, MetricFamily, MetricValue, NearestReal,
-    Needs, Settings, default_metrics, evaluate, evaluate_timed, metric, metrics, reported_name,
+    Evaluation, EvaluationInput, FAMILIES, Labels, MetricFamily, MetricValue, NearestReal, Needs,
+    Settings, bare_name, default_metrics, evaluate, evaluate_timed, metric, metrics, reported_name,
 };
 pub use reference::RealReference;
 pub use resize::{RESIZES, Resize};

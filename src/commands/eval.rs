@@ -9,11 +9,13 @@ use clap::Args;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::protocol::{self, CUSTOM, Measured as Done, Protocol};
-use ganbench_metrics::{Extractor, ExtractorOptions, Settings, extractor, load_with, metric};
+use ganbench_metrics::{
+    Extractor, ExtractorOptions, ImageCounts, Settings, extractor, load_with, metric,
+};
 
 use crate::evaluation::{
-    Cache, Collect, Counts, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect,
-    lacking, measure, open_images, possible,
+    Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect, measure,
+    open_images, possible,
 };
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
@@ -194,15 +196,15 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let mut real = open(args, &args.real, protocol.n_real, &ready)?;
     let mut fake = open(args, &args.fake, protocol.n_fake, &ready)?;
     if args.metrics.metrics.is_some() {
-        let n = Counts { real: real.len(), fake: fake.len() };
+        let n = ImageCounts { real: real.len(), fake: fake.len() };
         if names.contains(&"is") && ready.extractor.classes() == 0 {
             bail!(
                 "is needs class logits, which {} does not have; choose another extractor",
                 ready.extractor.name()
             );
         }
-        if let Some(lacking) = names.iter().find_map(|name| lacking(name, n, settings)) {
-            bail!("{lacking}");
+        for name in &names {
+            metric(name)?.check_counts(n, &settings)?;
         }
     }
     let (mut real, real_sha256) = features_of(real.as_mut(), keep, &ready, cached)?;

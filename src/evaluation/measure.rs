@@ -5,8 +5,8 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use ganbench_metrics::fid::{FewSamples, FidInput, fid_divided, fid_of_few_divided};
 use ganbench_metrics::{
-    EvaluationInput, Features, Interval, Labels, MetricValue, RealReference, Settings,
-    Side as Which, Statistics, bootstrap, evaluate_timed,
+    EvaluationInput, Features, ImageCounts, Interval, Labels, MetricValue, RealReference, Settings,
+    Side as Which, Statistics, bootstrap, evaluate_timed, metric,
 };
 
 use super::collect::Side;
@@ -136,37 +136,21 @@ pub fn possible<'a>(
         }
         return vec!["fid"];
     };
-    let n = Counts { real: real.len(), fake: fake.len() };
+    let n = ImageCounts { real: real.len(), fake: fake.len() };
     let can = |name: &&str| {
         if *name == "is" && fake.logits().is_none() {
             tell!("note: is needs class logits, which these features do not have");
             return false;
         }
-        let lacking = lacking(name, n, settings);
-        if let Some(lacking) = &lacking {
-            tell!("note: {lacking}");
+        // FID is never left out: its own error says what is missing.
+        if *name == "fid" {
+            return true;
         }
-        lacking.is_none()
+        let enough = metric(name).and_then(|metric| metric.check_counts(n, &settings));
+        if let Err(error) = &enough {
+            tell!("note: {error}");
+        }
+        enough.is_ok()
     };
     names.into_iter().filter(can).collect()
-}
-
-/// Images of each side.
-#[derive(Clone, Copy, Debug)]
-pub struct Counts {
-    pub real: usize,
-    pub fake: usize,
-}
-
-/// Why these are too few images for a metric.
-pub fn lacking(name: &str, n: Counts, settings: Settings) -> Option<String> {
-    let (fewest, k) = (n.real.min(n.fake), settings.nearest_k);
-    let (needed, got) = match name {
-        "is" => (settings.inception_score.splits, n.fake),
-        "kid" => (settings.kid.subset, fewest),
-        "precision" | "recall" | "density" | "coverage" => (k + 1, fewest),
-        _ => return None,
-    };
-    let way = if name == "kid" { "; --kid-subset N takes fewer" } else { "" };
-    (got < needed).then(|| format!("{name} needs {needed} images, got {got}{way}"))
 }

@@ -8,6 +8,6 @@ mod source;
 
 pub use cache::{Cache, Key, side};
 pub use collect::{Collect, Keep, Side, collect};
-pub use measure::{Counts, Request, lacking, measure, possible};
+pub use measure::{Request, measure, possible};
 pub use outcome::{ExtractorUsed, Outcome};
 pub use source::{Images, open_images};

@@ -1,6 +1,6 @@
 //! What `eval` and `metrics` print: one flat JSON object, or lines for people.
 
-use ganbench_metrics::{Interval, MetricValue};
+use ganbench_metrics::{Interval, MetricValue, bare_name};
 use ganbench_reports::short_hash;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
@@ -65,17 +65,13 @@ pub struct Outcome {
     pub peak_rss_mb: f64,
 }
 
-/// The name without an extractor: that stands beside it.
-fn bare(metric: &str) -> &str {
-    metric.split_once('@').map_or(metric, |(bare, _)| bare)
-}
-
 impl Serialize for Outcome {
     /// `fid`, `is`, `is_std`, `fid_ci_low`, …, flat.
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let mut map = s.serialize_map(None)?;
         for (value, interval) in &self.values {
-            let name = bare(&value.metric);
+            // The extractor stands beside it.
+            let name = bare_name(&value.metric);
             map.serialize_entry(name, &value.value)?;
             if let Some(std) = value.std {
                 map.serialize_entry(&format!("{name}_std"), &std)?;
@@ -117,7 +113,7 @@ impl Outcome {
             let interval = interval.map_or(String::new(), |i| {
                 format!("   95 % interval {} to {}", short(i.low), short(i.high))
             });
-            println!("{:<14} {}{std}{interval}", bare(&value.metric), short(value.value));
+            println!("{:<14} {}{std}{interval}", bare_name(&value.metric), short(value.value));
         }
         let count = |n: Option<usize>| n.map_or("?".to_string(), |n| n.to_string());
         println!("{:<14} {} real, {} fake", "images", count(self.n_real), count(self.n_fake));
