@@ -6,6 +6,7 @@
 mod tell;
 
 mod bench;
+mod cards;
 mod cli;
 mod commands;
 mod drift;

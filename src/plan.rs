@@ -4,7 +4,7 @@ use ganbench_baselines::data::{Split, hex};
 use ganbench_baselines::linear_evaluation::LinearEvaluation;
 use ganbench_baselines::methods::{self, METHODS};
 use ganbench_baselines::train::{Statistics, TrainPlan, Unit};
-use ganbench_metrics::{Deviations, Measurement, MetricError};
+use ganbench_metrics::{Deviations, Measurement, Metric, MetricError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -417,16 +417,8 @@ impl Plan {
 
 /// Fewest fakes that every metric of a run can be computed from.
 fn least_fakes(measurement: &Measurement) -> usize {
-    let settings = measurement.settings;
-    let of_metric = |name: &&str| match *name {
-        // A ball needs its k neighbours beside the point itself.
-        "precision" | "recall" | "density" | "coverage" => settings.nearest_k.saturating_add(2),
-        "ipr_precision" | "ipr_recall" => settings.ipr_nearest_k.saturating_add(2),
-        "is" => settings.inception_score.splits.least_images(),
-        "kid" => settings.kid.subset,
-        _ => 2,
-    };
-    measurement.metric_names().iter().map(of_metric).max().unwrap_or(1)
+    let least = |metric: &Metric| metric.least_images.counts(&measurement.settings).fake;
+    measurement.metrics().iter().map(|metric| least(metric)).max().unwrap_or(1)
 }
 
 /// Puts `changes` over `base`, table by table.

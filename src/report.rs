@@ -10,6 +10,7 @@ use ganbench_baselines::train::{SampleRequest, StepRecord};
 use ganbench_reports::plot::{CurvePoint, Curves, SampleBlock, SampleGrid, Term};
 use ganbench_reports::{MethodLabel, ReportInput, ResultRow, tables, write_report};
 
+use crate::cards;
 use crate::fairness::{self, Compared, Comparison};
 use crate::generators::load_generator;
 use crate::plan::Plan;
@@ -90,6 +91,7 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         title,
         rows: &rows,
         methods: &comparison.labels,
+        cards: cards::for_reports(),
         notes: &comparison.notes,
         losses: &losses,
         gradient_norms: &gradient_norms,
@@ -116,6 +118,7 @@ pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
         title,
         rows,
         methods: &labels,
+        cards: cards::for_reports(),
         notes: &[],
         losses: &[],
         gradient_norms: &[],
@@ -131,7 +134,7 @@ pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
 /// Writes the report; its tables as text for a terminal.
 fn written(input: &ReportInput<'_>) -> Result<String> {
     write_report(input)?;
-    let tables = tables(input.rows, input.methods, input.notes)?;
+    let tables = tables(input.rows, input.methods, input.notes, input.cards)?;
     Ok(tables.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n"))
 }
 

@@ -137,5 +137,30 @@ fn lists_name_every_method_and_read_as_json() {
             assert!(entry["name"].is_string() && entry["summary"].is_string(), "{entry}");
         }
     }
+    let cards: Vec<serde_json::Value> = ok(&["list", "metrics", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(cards.len(), 14);
+    let card = |name: &str| cards.iter().find(|card| card["name"] == name).unwrap();
+    assert_eq!(
+        *card("density"),
+        serde_json::json!({
+            "name": "density",
+            "summary": "↑ how many real balls hold a fake, on average, in units of k",
+            "title": "Density", "higher_is_better": true, "decimals": 3, "scale": "difference",
+            "range": [0.0, null],
+            "least_images": {"rule": "nearest_k + 1 on each side", "real": 6, "fake": 6},
+            "intervals": true, "needs_logits": false, "needs_labels": false,
+            "protocol_fields": ["extractor", "split", "n_real", "n_fake", "repeats", "nearest_k", "nearest_real"],
+        })
+    );
+    assert_eq!(card("kid")["range"], serde_json::json!([null, null]));
+    assert_eq!(card("is")["needs_logits"], true);
+    assert_eq!(card("intra_fid")["needs_labels"], true);
+    let text = ok(&["list", "metrics"]);
+    let details = "IS in [1, ∞), compared by difference, from is_splits fake images, depends on is_splits, \
+                   is_shuffle, is_bias";
+    assert!(text.lines().any(|line| line.trim() == details), "{text}");
     assert!(ok(&["completions", "bash"]).contains("_ganbench"));
 }

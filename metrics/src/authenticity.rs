@@ -9,8 +9,9 @@
 
 use ganbench_nn::kernels::Real;
 
+use crate::card::{ImageCounts, LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::neighbours::{Search, nearest, squared_radii};
 use crate::rows::Rows;
 
@@ -21,12 +22,21 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "AuthPct",
         higher_is_better: true,
+        decimals: 2,
+        scale: Scale::Difference,
+        range: ValueRange::PERCENT,
+        axis: ValueAxis::Fitted,
+        column: 160,
+        least_images: LeastImages::Fixed(ImageCounts { real: 2, fake: 1 }),
+        fields: &[ProtocolField::NearestReal],
         description: "percentage of fakes that are no near copies of a real image",
     }],
     by_default: false,
     needs: Needs::POOL,
     compute,
+    resample: None,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {

@@ -127,10 +127,38 @@ fn only_what_was_evaluated_has_intervals() {
 }
 
 #[test]
-fn intervals_end_where_the_metrics_do() {
+fn intervals_end_where_the_cards_say_that_the_metrics_do() {
     let wide = Interval { low: -0.5, high: 1.5 };
-    assert_eq!(wide.within(range("precision")), Interval { low: 0.0, high: 1.0 });
-    assert_eq!(wide.within(range("fid")), Interval { low: 0.0, high: 1.5 });
-    assert_eq!(wide.within(range("is")), Interval { low: 1.0, high: 1.5 });
-    assert_eq!(wide.within(range("kid")), wide);
+    let within = |name: &str| wide.within(crate::metric(name).unwrap().range);
+    assert_eq!(within("precision"), Interval { low: 0.0, high: 1.0 });
+    assert_eq!(within("fid"), Interval { low: 0.0, high: 1.5 });
+    assert_eq!(within("is"), Interval { low: 1.0, high: 1.5 });
+    assert_eq!(within("kid"), wide);
+    // Where the fakes are the real images the replicates lie at the end of the range.
+    let real = Features::new(1, (0..60).map(|i| i as f32).collect(), None).unwrap();
+    let fake = real.clone();
+    let real = RealReference::new(&real, 60).unwrap();
+    let case = Case { real, fake };
+    let input = input(&case, &["precision", "recall", "density"]);
+    let values = evaluate(input).unwrap();
+    let request = Bootstrap { replicates: 40, seed: 0 };
+    for (name, interval) in intervals(&input, &values, request).unwrap() {
+        let range = crate::metric(&name).unwrap().range;
+        assert!(range.contains(interval.low) && range.contains(interval.high), "{name}");
+    }
+}
+
+#[test]
+fn exactly_the_metrics_whose_cards_say_so_have_intervals() {
+    let case = case(2, 60);
+    let all: Vec<&str> = crate::metrics().map(|m| m.name).collect();
+    let labels: Vec<u32> = (0..60).map(|i| i % 2).collect();
+    let labels = crate::metric::Labels { real: &labels, fake: &labels };
+    let input = EvaluationInput { labels: Some(labels), ..input(&case, &all) };
+    let values = evaluate(input).unwrap();
+    let found = intervals(&input, &values, Bootstrap { replicates: 40, seed: 0 }).unwrap();
+    let found: Vec<&str> = found.iter().map(|(name, _)| crate::bare_name(name)).collect();
+    let cards: Vec<&str> = crate::metrics().filter(|m| m.has_intervals()).map(|m| m.name).collect();
+    assert_eq!(found, cards);
+    assert_eq!(found, NAMES);
 }

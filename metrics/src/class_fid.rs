@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::card::{LeastImages, Metric, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::fid::{FewSamples, fid_of_rows};
-use crate::metric::{EvaluationInput, Labels, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, Labels, MetricFamily, Needs, Score};
 use crate::rows::Rows;
 
 const METRIC: &str = "intra_fid";
@@ -21,12 +22,21 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "iFID",
         higher_is_better: false,
+        decimals: 2,
+        scale: Scale::Ratio,
+        range: ValueRange::NOT_NEGATIVE,
+        axis: ValueAxis::Log,
+        column: 120,
+        least_images: LeastImages::OfEachClass(2),
+        fields: &[],
         description: "mean over classes of the FID of each class's images",
     }],
     by_default: false,
     needs: Needs::LABELS,
     compute,
+    resample: None,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {

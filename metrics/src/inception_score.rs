@@ -11,8 +11,10 @@ use std::ops::Range;
 use ganbench_nn::kernels::Real;
 use rayon::prelude::*;
 
+use crate::bootstrap;
+use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::numpy_random::RandomState;
 use crate::rows::Rows;
 
@@ -23,12 +25,21 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "IS",
         higher_is_better: true,
+        decimals: 2,
+        scale: Scale::Difference,
+        range: ValueRange::AT_LEAST_1,
+        axis: ValueAxis::Fitted,
+        column: 50,
+        least_images: LeastImages::IsSplits,
+        fields: &[ProtocolField::IsSplits, ProtocolField::IsShuffle, ProtocolField::IsBias],
         description: "Inception score: confident and varied class predictions, 10 splits",
     }],
     by_default: true,
     needs: Needs::LOGITS,
     compute,
+    resample: Some(bootstrap::inception_score),
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {

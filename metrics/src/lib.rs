@@ -9,7 +9,7 @@
 pub mod authenticity;
 mod balls;
 pub mod bootstrap;
-mod card_stub;
+pub mod card;
 pub mod class_fid;
 pub mod cmmd;
 mod error;
@@ -49,6 +49,7 @@ mod golden;
 mod tiny_fixture;
 
 pub use bootstrap::{Bootstrap, Interval, WithInterval, with_intervals};
+pub use card::{ImageCounts, Metric};
 pub use error::{MetricError, Side};
 pub use extractor::{
     EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorId, ExtractorOptions, load,
@@ -58,7 +59,7 @@ pub use extractors::{inception, pixels, small, vit};
 pub use features::{Features, Logits};
 pub use measurement::{Deviations, Done, Label, Measurement, Sampling};
 pub use metric::{
-    Evaluation, EvaluationInput, FAMILIES, Labels, Metric, MetricFamily, MetricValue, Needs,
+    Evaluation, EvaluationInput, FAMILIES, Labels, MetricFamily, MetricValue, Needs, bare_name,
     default_metrics, evaluate, evaluate_timed, metric, metrics, needs,
 };
 pub use reference::{Keep, RealReference, ReferenceBuilder};

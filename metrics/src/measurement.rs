@@ -4,11 +4,11 @@
 //! A result carries the name of a protocol only where all of it was followed. Otherwise it is
 //! [`CUSTOM`], with each difference in words.
 
-use crate::card_stub::ProtocolField;
+use crate::card::{Metric, ProtocolField};
 use crate::error::MetricError;
 use crate::extractor;
 use crate::inception_score::Splits;
-use crate::metric::{Metric, metric};
+use crate::metric::metric;
 use crate::protocol::{
     CUSTOM, LabelRule, Protocol, RealCount, Samples, TABLES_0_1, protocol as by_name,
 };
@@ -112,6 +112,10 @@ impl Measurement {
             }
         }
         Ok(Self { protocol, settings, metrics, custom })
+    }
+
+    pub fn metrics(&self) -> &[&'static Metric] {
+        &self.metrics
     }
 
     /// Bare names of the metrics.

@@ -1,9 +1,12 @@
 //! The table of metrics, and their evaluation in one call.
 //!
-//! A metric is one file with a `FAMILY`, and one line in [`FAMILIES`].
+//! A metric is one file with a `FAMILY`, which holds the card of each of its metrics (`card.rs`), and one line
+//! in [`FAMILIES`].
 
 use std::time::Instant;
 
+use crate::bootstrap::Resample;
+use crate::card::Metric;
 use crate::error::MetricError;
 use crate::extractor::ExtractorId;
 use crate::features::Features;
@@ -39,22 +42,8 @@ pub struct MetricFamily {
     pub needs: Needs,
     /// One score for each of `metrics`, in their order.
     pub(crate) compute: fn(&EvaluationInput<'_>) -> Result<Vec<Score>, MetricError>,
-}
-
-/// A metric under its bare name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metric {
-    pub name: &'static str,
-    pub higher_is_better: bool,
-    /// One line for lists.
-    pub description: &'static str,
-}
-
-impl Metric {
-    /// ↑ where higher is better, else ↓.
-    pub fn arrow(&self) -> &'static str {
-        if self.higher_is_better { "↑" } else { "↓" }
-    }
+    /// Draws the images again for bootstrap intervals, where the metrics have such.
+    pub(crate) resample: Option<Resample>,
 }
 
 /// What a metric needs beside pooled features.
@@ -107,11 +96,16 @@ pub fn needs(name: &str) -> Needs {
 /// # Errors
 /// If there is none: lists the known ones.
 pub fn metric(name: &str) -> Result<&'static Metric, MetricError> {
-    let bare = name.split_once('@').map_or(name, |(bare, _)| bare);
+    let bare = bare_name(name);
     metrics().find(|m| m.name == bare).ok_or_else(|| MetricError::UnknownMetric {
         name: name.into(),
         known: metrics().map(|m| m.name).collect::<Vec<_>>().join(", "),
     })
+}
+
+/// The inverse of [`ExtractorId::reported_name`]: the name in front of the `@`, where there is one.
+pub fn bare_name(reported: &str) -> &str {
+    reported.split_once('@').map_or(reported, |(bare, _)| bare)
 }
 
 /// What to compare.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::card::test_cards;
 use crate::plot::tests::{demo_curves, demo_grid, demo_rows};
 use crate::table::tests::labels;
 
@@ -12,6 +13,7 @@ fn input<'a>(
         title: "table1",
         rows,
         methods,
+        cards: test_cards(),
         notes: &[],
         losses: &[],
         gradient_norms: &[],
@@ -91,8 +93,11 @@ fn a_report_on_real_data_can_be_looked_at() {
     };
     write_report(&input).unwrap();
     for width in [100, 180] {
-        let text: String =
-            tables(&rows, &methods, &[]).unwrap().iter().map(|t| t.text(width)).collect();
+        let text: String = tables(&rows, &methods, &[], test_cards())
+            .unwrap()
+            .iter()
+            .map(|t| t.text(width))
+            .collect();
         write_atomic(&out.join(format!("table-{width}.txt")), text.as_bytes()).unwrap();
     }
 }

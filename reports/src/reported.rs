@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 
 use serde::Deserialize;
 
+use crate::card::MetricCards;
 use crate::error::ReportError;
-use crate::metric::ordered;
 use crate::table::escape_markdown;
 
 /// One published number.
@@ -138,7 +138,12 @@ struct Model<'a> {
 
 /// The reported numbers of `methods` on `dataset` as a Markdown section, one table per source and
 /// protocol; `None` where there are none.
-pub fn markdown(numbers: &[Reported], methods: &[&str], dataset: &str) -> Option<String> {
+pub fn markdown(
+    numbers: &[Reported],
+    methods: &[&str],
+    dataset: &str,
+    cards: MetricCards,
+) -> Option<String> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let wanted = |r: &&Reported| r.dataset == dataset && methods.contains(&r.method.as_str());
     for row in numbers.iter().filter(wanted) {
@@ -163,13 +168,13 @@ pub fn markdown(numbers: &[Reported], methods: &[&str], dataset: &str) -> Option
          compare with the table above, nor with one another across protocols.\n",
     );
     for group in &groups {
-        push_group(&mut out, group);
+        push_group(&mut out, group, cards);
     }
     Some(out)
 }
 
-fn push_group(out: &mut String, group: &Group<'_>) {
-    let metrics = ordered(group.rows.iter().map(|r| r.metric.as_str()));
+fn push_group(out: &mut String, group: &Group<'_>, cards: MetricCards) {
+    let metrics = cards.ordered(group.rows.iter().map(|r| r.metric.as_str()));
     let mut models: Vec<Model<'_>> = Vec::new();
     for row in &group.rows {
         let same = |m: &&mut Model<'_>| {
@@ -254,6 +259,7 @@ fn counts(group: &Group<'_>, metrics: &[crate::metric::MetricName]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::card::test_cards;
 
     #[test]
     fn every_embedded_number_parses_and_is_finite() {
@@ -308,7 +314,7 @@ mod tests {
 
     #[test]
     fn the_section_keeps_protocols_apart_and_names_them() {
-        let text = markdown(&all().unwrap(), &["gan", "reacgan"], "cifar10").unwrap();
+        let text = markdown(&all().unwrap(), &["gan", "reacgan"], "cifar10", test_cards()).unwrap();
         assert!(text.contains("do not compare with the table above"));
         for protocol in ["contrad", "studiogan-v0.4", "studiogan-v0.2"] {
             assert_eq!(text.matches(&format!("protocol `{protocol}`")).count(), 1, "{protocol}");
@@ -317,8 +323,8 @@ mod tests {
         let row = "| reacgan | big\\_resnet | 128 | 100000 | 3.87 | 9.85 | 1.01 | 0.88 | 0.75 | 0.62 | \
                    15.17 | printed as ReACGAN; conditional (D2D-CE); hinge; 5 D steps per G step |";
         assert!(text.contains(row), "{text}");
-        assert_eq!(markdown(&all().unwrap(), &["gan"], "shapes"), None);
-        assert_eq!(markdown(&all().unwrap(), &["supcon"], "cifar10"), None);
+        assert_eq!(markdown(&all().unwrap(), &["gan"], "shapes", test_cards()), None);
+        assert_eq!(markdown(&all().unwrap(), &["supcon"], "cifar10", test_cards()), None);
     }
 
     #[test]

@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::metric::base_name;
+
 /// Whether the run behind a row finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -204,6 +206,11 @@ pub enum RowError {
 }
 
 impl ResultRow {
+    /// The metric's name without the extractor: `fid` of `fid@small-shapes`.
+    pub fn base_metric(&self) -> &str {
+        base_name(&self.metric)
+    }
+
     /// Whether this is a point of the curve, not the last or best checkpoint.
     pub fn is_curve_point(&self) -> bool {
         matches!(self.checkpoint(), Ok(Checkpoint::Kimg(_)))

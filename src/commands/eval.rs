@@ -10,12 +10,13 @@ use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::protocol::{self, RealCount};
 use ganbench_metrics::{
-    Deviations, Done, Extractor, ExtractorId, ExtractorOptions, Measurement, extractor, load_with,
+    Deviations, Done, Extractor, ExtractorId, ExtractorOptions, ImageCounts, Measurement, extractor,
+    load_with, metric,
 };
 
 use crate::evaluation::{
-    Cache, Collect, Counts, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect,
-    computable, lacking, measure, open_images,
+    Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect, computable,
+    measure, open_images,
 };
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
@@ -197,7 +198,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let mut real = open(args, &args.real, n_real, args.seed, &ready)?;
     let n_fake = protocol.n_fake.and_then(|n| n.count(Some(real.len())));
     let mut fake = open(args, &args.fake, n_fake, args.seed, &ready)?;
-    let n = Counts { real: real.len(), fake: fake.len() };
+    let n = ImageCounts { real: real.len(), fake: fake.len() };
     if args.metrics.metrics.is_some() {
         if names.contains(&"is") && ready.extractor.classes() == 0 {
             bail!(
@@ -205,8 +206,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
                 ready.extractor.name()
             );
         }
-        if let Some(lacking) = names.iter().find_map(|name| lacking(name, n, settings)) {
-            bail!("{lacking}");
+        for name in &names {
+            metric(name)?.check_counts(n, &settings)?;
         }
     }
     // The cache does not keep labels, which intra-class FID and the draw of a part need.

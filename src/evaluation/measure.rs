@@ -5,8 +5,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use ganbench_metrics::fid::{FewSamples, FidInput, fid_divided, fid_of_few_divided};
 use ganbench_metrics::{
-    Bootstrap, EvaluationInput, ExtractorId, Features, Labels, MetricValue, RealReference,
-    Settings, Side as Which, Statistics, WithInterval, evaluate_timed, with_intervals,
+    Bootstrap, EvaluationInput, ExtractorId, Features, ImageCounts, Labels, MetricValue,
+    RealReference, Settings, Side as Which, Statistics, WithInterval, evaluate_timed, metric,
+    with_intervals,
 };
 
 use super::collect::Side;
@@ -145,7 +146,10 @@ pub fn computable<'a>(
         if name == "is" && fake.logits().is_none() {
             return Some("is needs class logits, which these features do not have".into());
         }
-        lacking(name, Counts { real: real.len(), fake: fake.len() }, settings)
+        // FID is never left out: its own error says what is missing.
+        let n = ImageCounts { real: real.len(), fake: fake.len() };
+        let enough = metric(name).and_then(|metric| metric.check_counts(n, &settings));
+        enough.err().filter(|_| name != "fid").map(|error| error.to_string())
     };
     let mut found = Computable::default();
     for name in names {
@@ -158,27 +162,4 @@ pub fn computable<'a>(
         }
     }
     found
-}
-
-/// Images of each side.
-#[derive(Clone, Copy, Debug)]
-pub struct Counts {
-    pub real: usize,
-    pub fake: usize,
-}
-
-/// Why these are too few images for a metric.
-pub fn lacking(name: &str, n: Counts, settings: Settings) -> Option<String> {
-    let (fewest, k) = (n.real.min(n.fake), settings.nearest_k);
-    let (needed, got) = match name {
-        "is" => (settings.inception_score.splits.least_images(), n.fake),
-        "kid" => (settings.kid.subset, fewest),
-        "precision" | "recall" | "density" | "coverage" => (k + 1, fewest),
-        _ => return None,
-    };
-    let way = match name {
-        "kid" => format!("; pass --kid-subset {got} or fewer"),
-        _ => String::new(),
-    };
-    (got < needed).then(|| format!("{name} needs {needed} images, got {got}{way}"))
 }

@@ -8,6 +8,6 @@ mod source;
 
 pub use cache::{Cache, Key, side};
 pub use collect::{Collect, Keep, Side, collect};
-pub use measure::{Counts, Request, computable, lacking, measure};
+pub use measure::{Request, computable, measure};
 pub use outcome::{ExtractorUsed, Outcome};
 pub use source::{Images, open_images};
