@@ -252,4 +252,6 @@ pub enum Listed {
     Metrics,
     Protocols,
     Tables,
+    /// What papers and repositories print, with its protocol
+    Reported,
 }

@@ -129,9 +129,18 @@ fn lists_name_every_method_and_read_as_json() {
     for name in names {
         assert!(methods.lines().any(|l| l.starts_with(&format!("{name} "))), "{methods}");
     }
-    for what in
-        ["methods", "losses", "architectures", "datasets", "extractors", "metrics", "tables"]
-    {
+    let lists = [
+        "methods",
+        "losses",
+        "architectures",
+        "datasets",
+        "extractors",
+        "metrics",
+        "protocols",
+        "tables",
+        "reported",
+    ];
+    for what in lists {
         for line in ok(&["list", what, "--json"]).lines() {
             let entry: serde_json::Value = serde_json::from_str(line).unwrap();
             assert!(entry["name"].is_string() && entry["summary"].is_string(), "{entry}");
@@ -163,4 +172,22 @@ fn lists_name_every_method_and_read_as_json() {
                    is_shuffle, is_bias";
     assert!(text.lines().any(|line| line.trim() == details), "{text}");
     assert!(ok(&["completions", "bash"]).contains("_ganbench"));
+}
+
+#[test]
+fn published_numbers_are_listed_with_their_protocol_whether_a_row_here_trains_them_or_not() {
+    let text = ok(&["list", "reported"]);
+    let line = "reacgan                   fid 13.907, is 67.416; imagenet-128, big_resnet; \
+                protocol studiogan-v0.2; ";
+    assert!(text.contains(line), "{text}");
+    let entries: Vec<serde_json::Value> = ok(&["list", "reported", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let quoted = entries.iter().find(|entry| entry["name"] == "fq-biggan").unwrap();
+    assert_eq!(quoted["our_tables"], serde_json::json!(["kdd-table4", "kdd-table5"]));
+    assert_eq!(
+        (&quoted["our_row"], &quoted["values"][1]["printed"]),
+        (&"".into(), &"25.96".into())
+    );
 }

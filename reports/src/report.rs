@@ -141,6 +141,7 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
     for section in input.sections {
         let _ = write!(page, "\n{section}");
     }
+    push_other_rows(&mut page, &tables, input.cards)?;
     push_reported(&mut page, &tables, input.cards)?;
     if let Some(command) = input.command {
         let _ = write!(page, "\n## Made with\n\n```\n{command}\n```\n");
@@ -162,6 +163,27 @@ fn curve_groups(curves: &[Curves]) -> Vec<&str> {
         }
     }
     groups
+}
+
+/// What the papers' tables hold of rows that no row of ours stands for, by table and dataset.
+fn push_other_rows(
+    page: &mut String,
+    tables: &[Table],
+    cards: MetricCards,
+) -> Result<(), ReportError> {
+    let numbers = reported::all()?;
+    let mut places: Vec<(&str, &str)> = Vec::new();
+    for table in tables {
+        let place = (table.key.table.as_str(), table.key.dataset.as_str());
+        if places.contains(&place) {
+            continue;
+        }
+        places.push(place);
+        if let Some(section) = reported::rows_without_ours(&numbers, place.0, place.1, cards) {
+            let _ = write!(page, "\n{section}");
+        }
+    }
+    Ok(())
 }
 
 /// The papers' numbers of the methods and datasets of the tables.

@@ -139,6 +139,20 @@ fn reported_numbers_come_with_real_datasets_only_and_apart() {
 }
 
 #[test]
+fn a_papers_rows_without_a_row_of_ours_stand_on_the_page_of_its_table_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut rows, methods) = (demo_rows(1), labels());
+    for row in &mut rows {
+        row.table = "kdd-table2".into();
+        row.dataset = "cifar10".into();
+    }
+    write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert_eq!(page.matches("## Other rows of the source of kdd-table2").count(), 1);
+    assert!(page.contains("printed as ContraGAN + DiffAugment"), "{page}");
+}
+
+#[test]
 fn a_report_of_nothing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let error = write_report(&input(&[], &[], &[], folder.path())).unwrap_err().to_string();

@@ -8,6 +8,7 @@ use ganbench_baselines::networks::ARCHITECTURES;
 use ganbench_metrics::card::ProtocolField;
 use ganbench_metrics::protocol::protocols;
 use ganbench_metrics::{EXTRACTORS, FAMILIES, Metric, MetricFamily, Settings, metric};
+use ganbench_reports::reported;
 use serde_json::{Value, json};
 
 use super::figure3;
@@ -161,5 +162,40 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
             .chain(std::iter::once(Ok(json!({"name": FIGURE3, "summary": figure3::SUMMARY,
                                              "methods": []}))))
             .collect::<Result<_>>()?,
+        Listed::Reported => reported_models()?,
     })
+}
+
+/// One entry per trained model of a source.
+fn reported_models() -> Result<Vec<Value>> {
+    let numbers = reported::all()?;
+    let entry = |model: &reported::Model<'_>| {
+        let first = model.first;
+        let values: Vec<String> =
+            model.values.iter().map(|r| format!("{} {}", r.metric, r.with_std())).collect();
+        let summary = format!(
+            "{}; {}, {}; protocol {}; {}, {}",
+            values.join(", "),
+            first.dataset,
+            first.architecture,
+            first.protocol,
+            first.source,
+            first.table
+        );
+        let values: Vec<Value> = model
+            .values
+            .iter()
+            .map(|r| {
+                json!({"metric": r.metric, "value": r.value, "std": r.std, "printed": r.with_std(),
+                       "n_real": r.n_real, "n_fake": r.n_fake})
+            })
+            .collect();
+        let tables: Vec<&str> = first.our_tables.split(';').filter(|t| !t.is_empty()).collect();
+        json!({"name": first.method, "summary": summary, "source": first.source,
+               "table": first.table, "architecture": first.architecture, "dataset": first.dataset,
+               "split": first.split, "extractor": first.extractor, "protocol": first.protocol,
+               "batch": first.batch, "g_steps": first.g_steps, "note": first.note,
+               "our_tables": tables, "our_row": first.our_row, "values": values})
+    };
+    Ok(reported::models(&numbers).iter().map(entry).collect())
 }

@@ -6,7 +6,8 @@ use ganbench_baselines::train::{SampleRequest, Sampler, Spent};
 use ganbench_metrics::bootstrap::{Bootstrap, WithInterval, with_intervals};
 use ganbench_metrics::protocol::LabelRule;
 use ganbench_metrics::{
-    Done, EvaluationInput, Extractor, Features, Label, Labels, MetricValue, Sampling, evaluate,
+    Done, EvaluationInput, Extractor, ExtractorId, Features, Label, Labels, Measurement,
+    MetricValue, Sampling, evaluate,
 };
 use ganbench_nn::images::ImageBatch;
 use ganbench_nn::rng::Stream;
@@ -137,23 +138,44 @@ pub fn label(
     let measurement = plan.evaluation.measurement()?;
     let batch_norm = plan.train.network.options().batch_norm == BatchNormIn::Default
         && !sampler.generator().has_style();
+    let names = metric_names(&measurement, &plan.evaluation, extractor);
+    let is_bias = measurement.is_bias(extractor);
+    let id = ExtractorId::from_extractor(extractor);
+    Ok(label_of_plan(plan, &measurement, &Facts { id, names: &names, is_bias, reals, batch_norm, fakes }))
+}
+
+/// What a plan alone does not say of how its numbers are measured.
+pub struct Facts<'a> {
+    pub id: ExtractorId<'a>,
+    /// Bare names of the metrics.
+    pub names: &'a [&'a str],
+    pub is_bias: bool,
+    pub reals: &'a Reals,
+    /// Whether the generator has batch norm.
+    pub batch_norm: bool,
+    pub fakes: Fakes,
+}
+
+/// [`label`] of these facts.
+pub fn label_of_plan(plan: &Plan, measurement: &Measurement, facts: &Facts<'_>) -> Label {
+    let Facts { id, names, is_bias, reals, batch_norm, fakes } = *facts;
     let conditional = plan.train.parts.conditional() && reals.uneven_class_counts.is_some();
-    Ok(measurement.label(&Done {
-        extractor: extractor.name(),
-        weights_sha256: extractor.weights_sha256(),
+    measurement.label(&Done {
+        extractor: id.name,
+        weights_sha256: id.weights_sha256,
         split: Some(&plan.reference_split().to_string()),
         whole_split: Some(reals.whole_split),
         n_real: Some(reals.n),
         n_fake: Some(fakes.n),
         repeats: fakes.repeats,
-        is_bias: measurement.is_bias(extractor),
-        metrics: &metric_names(&measurement, &plan.evaluation, extractor),
+        is_bias,
+        metrics: names,
         sampling: Some(Sampling {
             statistics: batch_norm.then(|| plan.evaluation.statistics.name()),
             labels: conditional.then_some(measurement.protocol.labels),
         }),
         further: &[],
-    }))
+    })
 }
 
 /// A row of the results.

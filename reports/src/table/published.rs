@@ -254,7 +254,8 @@ mod tests {
     #[test]
     fn no_row_has_two_numbers_of_one_metric_and_protocol() {
         let mut seen = std::collections::BTreeSet::new();
-        for r in reported::all().unwrap() {
+        // A number without a row of ours stands in no cell.
+        for r in reported::all().unwrap().into_iter().filter(|r| !r.our_row.is_empty()) {
             for table in r.our_tables.split(';') {
                 let cell = (table.to_string(), r.our_row.clone(), r.our_architecture.clone());
                 let cell = (cell, r.dataset.clone(), r.metric.clone(), r.protocol.clone());
