@@ -64,10 +64,15 @@ pub fn print(
         let image_s = started.elapsed().as_secs_f64() / IMAGES as f64;
         let fakes = Fakes::at_the_end(plan)?;
         let label = label(plan, extractor, &real.reals(), &trainer.sampler(false), fakes)?;
-        println!("# protocol of {}: {}{}\n", plan.row_name(), label.protocol, match label.nearest {
-            None => String::new(),
-            Some(_) => format!(" ({})", label.differences_text()),
-        });
+        println!(
+            "# protocol of {}: {}{}\n",
+            plan.row_name(),
+            label.protocol,
+            match label.nearest {
+                None => String::new(),
+                Some(_) => format!(" ({})", label.differences_text()),
+            }
+        );
         let e = &plan.evaluation;
         let images = (e.curve_points + 1) * e.n_fake_curve + 2 * fakes.repeats * e.n_fake;
         let evaluate_s = images as f64 * image_s;

@@ -299,7 +299,10 @@ impl Plan {
             return wrong(format!("held_out = {held_out}"), "a share above 0 and below 1");
         }
         if self.dataset.split != Split::Train {
-            return wrong("held_out".into(), "a share of the training split: dataset.split = train");
+            return wrong(
+                "held_out".into(),
+                "a share of the training split: dataset.split = train",
+            );
         }
         if self.dataset.selection.is_some() {
             return wrong("held_out".into(), "train or test beside dataset.selection");

@@ -1,8 +1,15 @@
+use ganbench_baselines::data::default_extractor;
 use ganbench_baselines::methods::AdversarialPart;
 use ganbench_baselines::train::Unit;
+use ganbench_metrics::extractor::published_sha256;
+use ganbench_metrics::protocol::CUSTOM;
+use ganbench_metrics::{ExtractorId, Label};
 use ganbench_reports::reported;
 
 use super::*;
+use crate::pipeline::{Facts, Fakes, label_of_plan};
+use crate::plan::assignment;
+use crate::session::Reals;
 
 #[test]
 fn every_recipe_makes_plans_of_all_its_rows_at_each_of_its_budgets() {
@@ -219,7 +226,8 @@ fn label(plan: &Plan) -> Label {
     let n = split_size(&plan.dataset.name, &plan.reference_split().to_string());
     let limit = plan.dataset.limit;
     let whole_split = limit == 0 && e.max_real.is_none();
-    let n = [limit, e.max_real.unwrap_or(0)].into_iter().filter(|&most| most > 0).fold(n, usize::min);
+    let n =
+        [limit, e.max_real.unwrap_or(0)].into_iter().filter(|&most| most > 0).fold(n, usize::min);
     label_of_plan(
         plan,
         &measurement,
@@ -266,7 +274,7 @@ fn every_label_is_a_protocol_that_was_followed_or_says_what_differs() {
 
 #[test]
 fn at_the_papers_budget_every_table_is_measured_by_its_papers_protocol() {
-    let label = |table| {
+    let label = |table: &str| {
         let labels = labels(table, Some("paper"));
         assert_eq!(labels.len(), 1, "{table}: {labels:?}");
         let label = labels[0].clone();
@@ -320,8 +328,5 @@ fn a_protocol_that_was_not_followed_is_no_label() {
         with("evaluation.reference_split=test").differences,
         ["split test (expected train)"]
     );
-    assert_eq!(
-        with("dataset.limit=2000").differences,
-        ["n_real 2000 (expected all of the split)"]
-    );
+    assert_eq!(with("dataset.limit=2000").differences, ["n_real 2000 (expected all of the split)"]);
 }

@@ -53,6 +53,7 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         plan,
         rows,
         machines: fairness::machines(run),
+        uneven_classes: run.provenances().find_map(|p| p.uneven_classes),
     });
     let comparison = fairness::compare(&compared.collect::<Vec<_>>());
     let mut rows = Vec::new();

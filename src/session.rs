@@ -263,6 +263,14 @@ pub struct Reals {
     pub uneven_class_counts: Option<Vec<u64>>,
 }
 
+impl Reals {
+    /// Images of the smallest and of the largest class, where the classes are uneven.
+    pub fn uneven_classes(&self) -> Option<[u64; 2]> {
+        let counts = self.uneven_class_counts.as_ref()?;
+        Some([*counts.iter().min()?, *counts.iter().max()?])
+    }
+}
+
 impl Evaluator {
     /// What the features of both sides come from.
     pub fn extractor_id(&self) -> ExtractorId<'_> {

@@ -48,9 +48,19 @@ fn a_plan_that_cannot_be_trained_is_refused_before_any_work() {
     says(&with(&["--width", "0"]), 64, "network.width must be 1 or more, got 0");
     says(&with(&["--batch", "101"]), 1, "batches of 101, the data set has 100 images");
     says(
-        &with(&["--set", "evaluation.nearest_k=3"]),
+        &with(&["--set", "evaluation.nearest_k=0"]),
         64,
-        "nearest_k is 3, expected 5 in protocol table1",
+        "evaluation.nearest_k is 0, expected at least 1",
+    );
+    says(
+        &with(&["--set", "evaluation.metrics=[\"kid\"]"]),
+        64,
+        "evaluation.metrics is kid, expected fid among them, which chooses the best checkpoint",
+    );
+    says(
+        &with(&["--set", "evaluation.reference_split={ held_out = 1.5 }"]),
+        64,
+        "evaluation.reference_split is held_out = 1.5, expected a share above 0 and below 1",
     );
     says(&with(&["--budget", "g_steps=2"]), 64, "a step for each of the 4 points of the curve");
     let cr = "train.parts.regularisers=[{kind=\"consistency\",lambda_real=10,lambda_fake=0,augmentation={kind=\"none\"}}]";

@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::features::{Features, Logits};
+use crate::inception_score::Splits;
 use crate::metric::{Evaluation, EvaluationInput, Labels, evaluate_timed, metrics};
 use crate::reference::RealReference;
-use crate::inception_score::Splits;
 use crate::settings::NearestReal;
 use crate::{inception_score, kid};
 use ganbench_nn::rng::Stream;
@@ -21,7 +21,10 @@ fn settings() -> Settings {
     Settings {
         nearest_real: NearestReal::All,
         kid: kid::Options { subset: 20, subsets: 4, seed: 2020 },
-        inception_score: inception_score::Options { splits: Splits::Equal(4), shuffle_seed: Some(2020) },
+        inception_score: inception_score::Options {
+            splits: Splits::Equal(4),
+            shuffle_seed: Some(2020),
+        },
         ..Settings::default()
     }
 }

@@ -10,8 +10,8 @@ use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::protocol::{self, RealCount};
 use ganbench_metrics::{
-    Deviations, Done, Extractor, ExtractorId, ExtractorOptions, ImageCounts, Measurement, extractor,
-    load_with, metric,
+    Deviations, Done, Extractor, ExtractorId, ExtractorOptions, ImageCounts, Measurement,
+    extractor, load_with, metric,
 };
 
 use crate::evaluation::{

@@ -71,8 +71,7 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         further: &[],
     });
     let bootstrap = args.metrics.bootstrap;
-    let measured =
-        measure(Request { real, fake, extractor, metrics: names, settings, bootstrap })?;
+    let measured = measure(Request { real, fake, extractor, metrics: names, settings, bootstrap })?;
     let outcome = Outcome {
         values: measured.values,
         missing,

@@ -68,7 +68,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let linear = plans.iter().find(|plan| plan.evaluation.linear.is_some());
     let test = linear.map(|plan| load_test_split(plan, &at)).transpose()?.flatten();
     check_unchanged(&runs, &plans)?;
-    let provenance = super::provenance(&args.machine, threads);
+    let mut provenance = super::provenance(&args.machine, threads);
+    provenance.uneven_classes = real.reals().uneven_classes();
     let folders: Vec<RunFolder> = plans.iter().map(|plan| RunFolder::of(&runs, plan)).collect();
     let sweep = Sweep {
         plans: &plans,
@@ -122,7 +123,8 @@ fn same_reals(first: &Plan, plan: &Plan) -> Result<(), PlanError> {
     Err(PlanError::Value {
         field: "evaluation",
         got: format!("not the same for {} and {}", first.row_name(), plan.row_name()),
-        expected: "one protocol, reference_split, max_real and metrics for all rows of a table".into(),
+        expected: "one protocol, reference_split, max_real and metrics for all rows of a table"
+            .into(),
     })
 }
 

@@ -11,7 +11,9 @@ use crate::plan::{assignment, merge, resolve};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
 use crate::selection::select;
-use crate::session::{RealImages, load_dataset, load_extractor, load_reference, load_test_split, real_reference};
+use crate::session::{
+    RealImages, load_dataset, load_extractor, load_reference, load_test_split, real_reference,
+};
 
 /// # Errors
 /// If anything but a diverging run goes wrong.
@@ -52,7 +54,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         memory::check(&[&plan], &dataset, real.len(), extractor.as_ref(), &at, limit)?;
         let evaluator = real_reference(&plan, extractor, &real, at.quiet)?;
         let test = load_test_split(&plan, &at)?;
-        let provenance = super::provenance(&args.machine, threads);
+        let mut provenance = super::provenance(&args.machine, threads);
+        provenance.uneven_classes = real.reals().uneven_classes();
         let input = RunInput {
             plan: &plan,
             dataset: &dataset,

@@ -16,7 +16,10 @@ use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::{Provenance, RunFolder};
 use crate::selection::{select, trainer};
-use crate::session::{Evaluator, RealImages, Surroundings, load_dataset, load_extractor, load_reference, real_reference};
+use crate::session::{
+    Evaluator, RealImages, Surroundings, load_dataset, load_extractor, load_reference,
+    real_reference,
+};
 
 /// Between machines that round differently: of losses and gradient norms of the first step, relative.
 /// Measured with and without fused multiply-add: 2e-7 of losses, 2e-3 of the smallest gradient's norm.

@@ -141,7 +141,11 @@ pub fn label(
     let names = metric_names(&measurement, &plan.evaluation, extractor);
     let is_bias = measurement.is_bias(extractor);
     let id = ExtractorId::from_extractor(extractor);
-    Ok(label_of_plan(plan, &measurement, &Facts { id, names: &names, is_bias, reals, batch_norm, fakes }))
+    Ok(label_of_plan(
+        plan,
+        &measurement,
+        &Facts { id, names: &names, is_bias, reals, batch_norm, fakes },
+    ))
 }
 
 /// What a plan alone does not say of how its numbers are measured.

@@ -26,6 +26,8 @@ use crate::run_folder::{Provenance, RecordWriter, RunFolder};
 use crate::session::{Evaluator, metric_names};
 use crate::{machine, memory, samples, selection};
 
+#[cfg(test)]
+pub use measure::{Facts, label_of_plan};
 pub use measure::{Fakes, Measured, label, measure, row, spent_up_to};
 
 /// What one run needs.

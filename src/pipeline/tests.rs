@@ -7,7 +7,7 @@ use ganbench_nn::images::ImageView;
 use super::*;
 use crate::plan::{assignment, merge};
 use crate::recipe::Recipe;
-use crate::session::{Surroundings, load_dataset, RealImages, load_extractor, real_reference};
+use crate::session::{RealImages, Surroundings, load_dataset, load_extractor, real_reference};
 
 /// An extractor whose work ends in a panic of one of its threads after so many images.
 struct Panics {
@@ -89,6 +89,7 @@ fn a_panic_of_a_worker_is_an_error_and_the_run_goes_on_from_its_checkpoint() {
         threads: 1,
         device: "cpu".into(),
         started_unix_s: 0,
+        uneven_classes: None,
     };
     let go = |evaluator: &Evaluator, to: &Path| {
         let folder = RunFolder::at(to);

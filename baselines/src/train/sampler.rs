@@ -176,9 +176,8 @@ impl<'a> Sampler<'a> {
                 ),
             };
             let labels: Option<Vec<u32>> = self.classes.map(|classes| {
-                let mut draw = || {
-                    request.class.unwrap_or_else(|| self.draw_class(classes, &mut label_stream))
-                };
+                let mut draw =
+                    || request.class.unwrap_or_else(|| self.draw_class(classes, &mut label_stream));
                 (0..n).map(|_| draw()).collect()
             });
             let latent = Latent {

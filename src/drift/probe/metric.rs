@@ -1,10 +1,10 @@
 //! Fixed images through every resize, extractor and metric.
 
 use anyhow::{Result, bail};
+use ganbench_metrics::protocol::TABLES;
 use ganbench_metrics::{
     Deviations, ExtractorId, Features, Labels, Measurement, MetricValue, metrics as all_metrics,
 };
-use ganbench_metrics::protocol::TABLES;
 use ganbench_nn::images::ImageBatch;
 
 use super::images::FixedImages;
