@@ -27,6 +27,7 @@ mod places;
 mod prepared;
 pub mod shapes;
 pub mod sources;
+mod subset;
 
 #[cfg(test)]
 mod fixtures;
@@ -47,6 +48,7 @@ pub use error::DataError;
 pub use hash::hex;
 use places::Found;
 pub use places::Places;
+pub use subset::draw_subset;
 
 /// Which part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
