@@ -38,7 +38,7 @@ pub struct EvalArgs {
     pub extractor: ExtractorArgs,
     #[command(flatten)]
     pub metrics: MetricArgs,
-    /// Only the first N images of each side; of a run, how many are made [default: all; of a run the
+    /// Only N images of each side, drawn (of each class its share); of a run, how many are made [default: all; of a run the
     /// protocol's count, else 10000]
     #[arg(long, value_name = "N")]
     pub n: Option<usize>,
@@ -194,6 +194,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let mut real = open(args, &args.real, protocol.n_real, &ready)?;
     let mut fake = open(args, &args.fake, protocol.n_fake, &ready)?;
     if args.metrics.metrics.is_some() {
+        let fault = [&real, &fake].into_iter().find_map(|source| source.label_fault());
+        if let (true, Some(fault)) = (names.contains(&"intra_fid"), fault) {
+            bail!("intra_fid needs the class of each image: {fault}");
+        }
         let n = Counts { real: real.len(), fake: fake.len() };
         if names.contains(&"is") && ready.extractor.classes() == 0 {
             bail!(

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ganbench_baselines::train::check;
 use ganbench_reports::remove_unfinished;
 
 use super::figure3;
@@ -13,7 +12,7 @@ use crate::plan::{Plan, PlanError, assignment};
 use crate::recipe::{FIGURE3, Recipe};
 use crate::run_folder::{Lock, RunFolder};
 use crate::selection::select;
-use crate::session::{load_dataset, load_extractor, load_test_split};
+use crate::session::{check_training, load_dataset, load_extractor, load_test_split};
 use crate::sweep::{Sweep, check_unchanged};
 use crate::{estimate, memory, report};
 
@@ -49,8 +48,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         plan.dataset = data.clone();
         plan.evaluation.extractor.clone_from(&evaluation.extractor);
         plan.evaluation.extractor_sha256.clone_from(&evaluation.extractor_sha256);
-        check(&plan.train, &dataset.images, data.classes)
-            .with_context(|| format!("method {}", plan.row_name()))?;
+        check_training(plan, &dataset).with_context(|| format!("method {}", plan.row_name()))?;
     }
     let check_memory = |plans: &[&Plan]| {
         memory::check(plans, &dataset, extractor.as_ref(), &at, args.machine.memory_limit)
@@ -132,6 +130,7 @@ fn recipe(args: &ReproduceArgs) -> Result<Recipe, PlanError> {
     put("train.network.architecture", quoted(&args.architecture));
     put("evaluation.extractor", quoted(&args.extractor));
     put("evaluation.n_fake", args.n_fake.map(|v| v.to_string()));
+    set.extend(args.data_set.assignments());
     set.extend(args.set.iter().cloned());
     for text in set {
         recipe.change(&assignment(&text)?);

@@ -74,7 +74,7 @@ pub fn row(plan: &Plan, spent: &Spent, checkpoint: &str, (v, interval): &Measure
         conditional: train.parts.conditional(),
         architecture: train.network.architecture.clone(),
         width: train.network.width as u64,
-        dataset: plan.dataset.label().to_string(),
+        dataset: plan.dataset.label(),
         dataset_sha256: plan.dataset.sha256.clone(),
         split: plan.dataset.split.to_string(),
         seed: train.seed,
