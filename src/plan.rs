@@ -1,6 +1,6 @@
 //! What decides a run's results, every default explicit, and its identity.
 
-use ganbench_baselines::data::{Split, hex};
+use ganbench_baselines::data::{Fit, Split, folder_name, hex, is_known, plain_name};
 use ganbench_baselines::linear_evaluation::LinearEvaluation;
 use ganbench_baselines::methods::{self, METHODS};
 use ganbench_baselines::train::{Statistics, TrainPlan, Unit};
@@ -23,13 +23,22 @@ pub struct DatasetPlan {
     pub split: Split,
     /// Seed of drawn sets (`shapes`).
     pub shapes_seed: u64,
-    /// First so many images; 0 for all.
+    /// What rows and tables call a folder, where that is not the folder's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<String>,
+    /// So many images only; 0 for all.
     pub limit: usize,
+    /// Seed by which the images that `limit` leaves are drawn, stratified by class; left out: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw_seed: Option<u64>,
     /// Image channels, and below their side and the number of classes; 0 is filled in from the data.
     #[serde(default)]
     pub channels: usize,
     #[serde(default)]
     pub image_size: usize,
+    /// How a folder's images of other sizes become such of `image_size`; filled in from the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fit: Option<Fit>,
     #[serde(default)]
     pub classes: usize,
     /// Of the encoded content; an empty one is filled in, another one must agree.
@@ -41,11 +50,57 @@ pub struct DatasetPlan {
 }
 
 impl DatasetPlan {
-    /// The name without the path of a folder: what rows and ids hold.
-    pub fn label(&self) -> &str {
-        self.name.split(':').next().unwrap_or(&self.name)
+    /// All of a split, as it is.
+    pub fn new(name: &str, split: Split) -> Self {
+        Self {
+            name: name.to_string(),
+            split,
+            shapes_seed: 0,
+            called: None,
+            limit: 0,
+            draw_seed: None,
+            channels: 0,
+            image_size: 0,
+            fit: None,
+            classes: 0,
+            sha256: String::new(),
+            selection: None,
+        }
+    }
+
+    /// What rows, tables and file names call the data set: of a folder `called`, or else the folder's name.
+    pub fn label(&self) -> String {
+        match (&self.called, self.name.strip_prefix(FOLDER)) {
+            (Some(called), _) => called.clone(),
+            (None, Some(path)) => folder_name(path.as_ref()),
+            (None, None) => self.name.clone(),
+        }
+    }
+
+    /// The name without the path of a folder, so that a run stays the same run where its data are moved.
+    fn without_path(&self) -> String {
+        self.name.split(':').next().unwrap_or(&self.name).to_string()
+    }
+
+    fn check_called(&self) -> Result<(), PlanError> {
+        let Some(called) = &self.called else { return Ok(()) };
+        let expected = match plain_name(called) {
+            _ if !self.name.starts_with(FOLDER) => {
+                "left out, since only a folder:PATH takes another name".into()
+            }
+            _ if is_known(called) => "a name that no known data set has".into(),
+            plain if plain.is_empty() => "letters or digits".into(),
+            plain if plain != *called => {
+                format!("a name that can be a file's, such as \"{plain}\"")
+            }
+            _ => return Ok(()),
+        };
+        Err(PlanError::Value { field: "dataset.called", got: format!("\"{called}\""), expected })
     }
 }
+
+/// What the names of folder data sets begin with.
+const FOLDER: &str = "folder:";
 
 /// How a run is measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,7 +268,7 @@ impl Plan {
     /// [`Plan::asked`] before the data and the weights are known.
     fn without_content(&self) -> Self {
         let mut plan = self.asked();
-        plan.dataset.name = plan.dataset.label().to_string();
+        plan.dataset.name = plan.dataset.without_path();
         plan.dataset.sha256.clear();
         plan.evaluation.extractor_sha256.clear();
         plan.evaluation.reference_sha256.clear();
@@ -235,6 +290,9 @@ impl Plan {
             if asked == 0 {
                 *own = 0;
             }
+        }
+        if asked.dataset.fit.is_none() {
+            own.dataset.fit = None;
         }
         if asked.evaluation.extractor.is_empty() {
             own.evaluation.extractor.clear();
@@ -271,7 +329,7 @@ impl Plan {
     /// the plan.
     pub fn run_id(&self) -> String {
         let mut plan = self.asked();
-        plan.dataset.name = plan.dataset.label().to_string();
+        plan.dataset.name = plan.dataset.without_path();
         let json = serde_json::to_vec(&plan).unwrap_or_default();
         hex(Sha256::new_with_prefix(json))[..16].to_string()
     }
@@ -322,6 +380,7 @@ impl Plan {
         if self.format != FORMAT {
             return Err(PlanError::Format { got: self.format });
         }
+        self.dataset.check_called()?;
         let e = &self.evaluation;
         let wrong = |field, got: usize, expected: String| {
             Err(PlanError::Value { field, got: got.to_string(), expected })

@@ -63,7 +63,13 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
     for (i, (plan, run)) in plans.iter().enumerate() {
         let method = &comparison.methods[i];
         let group = if several { plan.train.network.architecture.as_str() } else { "" };
-        let of_table = |row: &ResultRow| ResultRow { method: method.clone(), ..row.clone() };
+        // Rows from before a folder had a name call it "folder".
+        let dataset = plan.dataset.label();
+        let of_table = |row: &ResultRow| ResultRow {
+            method: method.clone(),
+            dataset: dataset.clone(),
+            ..row.clone()
+        };
         rows.extend(scores[i].iter().map(of_table));
         let records = run.records()?;
         // Not every step has every term.
@@ -212,7 +218,7 @@ fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<Sa
             let title = format!(
                 "{} on {}{}, seed {}, last checkpoint",
                 plan.table,
-                plan.dataset.name,
+                plan.dataset.label(),
                 if several {
                     format!(", {}", plan.train.network.architecture)
                 } else {

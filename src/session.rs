@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use ganbench_baselines::data::{self, Dataset, DatasetRequest, Split, Stage};
+use ganbench_baselines::data::{self, Dataset, DatasetRequest, Fit, Split, Stage};
+use ganbench_baselines::train::{TrainError, check};
 use ganbench_metrics::{
     Extractor, ExtractorId, ExtractorOptions, Keep, Measurement, MetricError, RealReference,
     ReferenceBuilder, Subset, WeightsSource, load_with, needs,
@@ -57,6 +58,8 @@ fn request(plan: &DatasetPlan, at: &Surroundings) -> DatasetRequest {
     let mut request = DatasetRequest::new(&plan.name, plan.split);
     request.root = at.data.clone();
     request.limit = (plan.limit > 0).then_some(plan.limit);
+    request.draw_seed = plan.draw_seed;
+    request.size = (plan.image_size > 0).then_some(plan.image_size);
     request.shapes_seed = plan.shapes_seed;
     request.channels = (plan.channels > 0).then_some(plan.channels);
     request
@@ -67,7 +70,16 @@ fn request(plan: &DatasetPlan, at: &Surroundings) -> DatasetRequest {
 /// # Errors
 /// If the data cannot be had, or is not what the plan was made with.
 pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset> {
-    let dataset = read_dataset(&request(plan, at), at.quiet)?;
+    let mut dataset = read_dataset(&request(plan, at), at.quiet)?;
+    if plan.fit.is_some() && plan.fit != dataset.fit {
+        bail!(
+            "dataset.fit is {}, but {} has images of its own size only; leave it out",
+            plan.fit.map_or("", Fit::as_str),
+            plan.name
+        );
+    }
+    dataset.name = plan.label();
+    plan.fit = dataset.fit;
     plan.channels = dataset.images.size.channels;
     plan.image_size = dataset.images.size.height;
     plan.classes = dataset.class_names.len();
@@ -86,6 +98,24 @@ pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset
     Ok(dataset)
 }
 
+/// Checks that a plan can be trained on its data set.
+///
+/// # Errors
+/// If it cannot, with what can be done about the data set.
+pub fn check_training(plan: &Plan, dataset: &Dataset) -> Result<()> {
+    let Err(error) = check(&plan.train, &dataset.images, plan.dataset.classes) else {
+        return Ok(());
+    };
+    match (&error, &dataset.label_fault) {
+        (TrainError::NoLabels, Some(fault)) => bail!("{error}: {fault}"),
+        (TrainError::ImageSize { .. }, _) if plan.dataset.name.starts_with("folder:") => bail!(
+            "{error}; --image-size N, or dataset.image_size in the plan, crops the square in the middle of each \
+             image and resizes it"
+        ),
+        _ => Err(error.into()),
+    }
+}
+
 /// The test split's images for a plan's linear evaluation; `None` where it has none.
 ///
 /// # Errors
@@ -96,14 +126,16 @@ pub fn load_test_split(plan: &Plan, at: &Surroundings) -> Result<Option<ImageBat
     }
     let mut request = request(&plan.dataset, at);
     request.split = Split::Test;
-    let images = read_dataset(&request, at.quiet)?.images;
-    if images.labels.is_none() {
+    let test = read_dataset(&request, at.quiet)?;
+    if test.images.labels.is_none() {
         bail!(
-            "linear evaluation needs labels, and {} has none; leave evaluation.linear out of the plan",
-            plan.dataset.name
+            "linear evaluation needs labels, and the test split of {} has none{}; leave evaluation.linear out \
+             of the plan",
+            plan.dataset.name,
+            test.label_fault.map_or_else(String::new, |fault| format!(" ({fault})"))
         );
     }
-    Ok(Some(images))
+    Ok(Some(test.images))
 }
 
 /// Loads the images of another split that a plan's samples are compared with, and fills in or checks

@@ -41,7 +41,7 @@ pub struct EvalArgs {
     pub extractor: ExtractorArgs,
     #[command(flatten)]
     pub metrics: MetricArgs,
-    /// Only the first N images of each side; of a run, how many are made [default: all; of a run the
+    /// Only N images of each side, drawn (of each class its share); of a run, how many are made [default: all; of a run the
     /// protocol's count, else 10000]
     #[arg(long, value_name = "N")]
     pub n: Option<usize>,
@@ -200,6 +200,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let mut fake = open(args, &args.fake, n_fake, args.seed, &ready)?;
     let n = ImageCounts { real: real.len(), fake: fake.len() };
     if args.metrics.metrics.is_some() {
+        let fault = [&real, &fake].into_iter().find_map(|source| source.label_fault());
+        if let (true, Some(fault)) = (names.contains(&"intra_fid"), fault) {
+            bail!("intra_fid needs the class of each image: {fault}");
+        }
         if names.contains(&"is") && ready.extractor.classes() == 0 {
             bail!(
                 "is needs class logits, which {} does not have; choose another extractor",

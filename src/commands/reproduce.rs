@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ganbench_baselines::train::check;
 use ganbench_reports::remove_unfinished;
 
 use super::figure3;
@@ -13,7 +12,9 @@ use crate::plan::{Plan, PlanError, assignment};
 use crate::recipe::{FIGURE3, Recipe};
 use crate::run_folder::{Lock, RunFolder};
 use crate::selection::select;
-use crate::session::{RealImages, load_dataset, load_extractor, load_reference, load_test_split};
+use crate::session::{
+    RealImages, check_training, load_dataset, load_extractor, load_reference, load_test_split,
+};
 use crate::sweep::{Sweep, check_unchanged};
 use crate::{estimate, memory, report};
 
@@ -53,8 +54,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         plan.evaluation.extractor_sha256.clone_from(&evaluation.extractor_sha256);
         plan.evaluation.reference_sha256.clone_from(&evaluation.reference_sha256);
         same_reals(&shared, plan)?;
-        check(&plan.train, &dataset.images, data.classes)
-            .with_context(|| format!("method {}", plan.row_name()))?;
+        check_training(plan, &dataset).with_context(|| format!("method {}", plan.row_name()))?;
     }
     let real = RealImages::new(&shared, &dataset, reference.as_ref())?;
     let check_memory = |plans: &[&Plan]| {
@@ -157,6 +157,7 @@ fn recipe(args: &ReproduceArgs) -> Result<Recipe, PlanError> {
     put("train.network.architecture", quoted(&args.architecture));
     put("evaluation.extractor", quoted(&args.extractor));
     put("evaluation.n_fake", args.n_fake.map(|v| v.to_string()));
+    set.extend(args.data_set.assignments());
     set.extend(args.set.iter().cloned());
     for text in set {
         recipe.change(&assignment(&text)?);

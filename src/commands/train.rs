@@ -1,7 +1,6 @@
 //! `ganbench train RECIPE.toml`: one run.
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_baselines::train::check;
 
 use crate::cli::TrainArgs;
 use crate::interrupt::Interrupt;
@@ -12,7 +11,8 @@ use crate::recipe::Recipe;
 use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
 use crate::selection::select;
 use crate::session::{
-    RealImages, load_dataset, load_extractor, load_reference, load_test_split, real_reference,
+    RealImages, check_training, load_dataset, load_extractor, load_reference, load_test_split,
+    real_reference,
 };
 
 /// # Errors
@@ -26,7 +26,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let defaults = "table = \"custom\"\n[train]\nseed = 0\n".parse::<toml::Table>()?;
     merge(&mut table, &defaults);
     merge(&mut table, &own);
-    for text in &args.set {
+    for text in args.dataset.assignments().iter().chain(&args.set) {
         merge(&mut table, &assignment(text)?);
     }
     let mut plan = resolve(table, &place)?;
@@ -40,7 +40,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let name = &plan.evaluation.extractor;
     dataset.trained_on = select(&mut plan.dataset, &dataset, name, &at, folder.path())?;
     let reference = load_reference(&mut plan, &mut dataset, &at)?;
-    check(&plan.train, &dataset.images, plan.dataset.classes)?;
+    check_training(&plan, &dataset)?;
     if folder.path().join(PLAN_NAME).is_file() {
         let there = folder.plan_of_same_content(std::slice::from_ref(&plan))?;
         if there.asked() != plan.asked() {

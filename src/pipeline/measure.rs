@@ -198,7 +198,7 @@ pub fn row(
         conditional: train.parts.conditional(),
         architecture: train.network.architecture.clone(),
         width: train.network.width as u64,
-        dataset: plan.dataset.label().to_string(),
+        dataset: plan.dataset.label(),
         dataset_sha256: plan.dataset.sha256.clone(),
         split: plan.reference_split().to_string(),
         seed: train.seed,

@@ -8,11 +8,12 @@ use sha2::Digest as _;
 
 use super::encoded::{decode_sized, place, size};
 use super::{BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest, hasher};
-use crate::data::classes::EXTENSIONS;
+use crate::data::dataset_json::{DATASET_JSON, DatasetJson};
 use crate::data::hex;
+use crate::data::labels::Labels;
+use crate::data::splits::is_split;
+use crate::data::walk::{Files, files_below};
 
-/// Links may lead in circles.
-const DEEPEST: usize = 64;
 /// An uncompressed image of the largest size, and as much again for what else a file may hold.
 const LARGEST_FILE: u64 = (MAX_SIDE * MAX_SIDE * 6) as u64;
 
@@ -21,7 +22,8 @@ pub(super) struct Source {
     folder: PathBuf,
     files: Vec<File>,
     given: usize,
-    has_labels: bool,
+    /// Of all images of the folder.
+    labels: Labels,
     passed_over: usize,
 }
 
@@ -33,29 +35,43 @@ struct File {
 
 impl Source {
     pub(super) fn open(folder: &Path, request: &SourceRequest) -> Result<Self, SourceError> {
-        let mut found = Found { names: Vec::new(), others: 0 };
-        found.gather(folder, "", 0)?;
-        let Found { mut names, others } = found;
+        let Files { images: names, mut others } = files_below(folder)?;
         if names.is_empty() {
-            return Err(SourceError::NoImages { folder: folder.into(), others });
+            return Err(SourceError::NoImages { folder: folder.into(), others: others.len() });
         }
-        names.sort_unstable();
-        let mut classes: Vec<String> =
-            names.iter().filter_map(|n| class(n)).map(str::to_owned).collect();
-        classes.dedup();
-        let has_labels = names.iter().all(|name| class(name).is_some());
-        // Labels before the limit, so that they do not depend on it. Sorted by path, the images of a
-        // class may lie apart ("a" and "a-b": '-' sorts before '/'), hence the second sort.
-        classes.sort_unstable();
-        classes.dedup();
-        names.truncate(request.count(names.len()));
-        let label = |name: &str| {
-            let class = class(name).filter(|_| has_labels)?;
-            classes.binary_search_by(|c| c.as_str().cmp(class)).ok().map(|label| label as u32)
+        // What is wrong with it matters to those who need labels only.
+        let json = DatasetJson::read(folder).transpose();
+        let labels = match json {
+            None => of_folders(folder, &names),
+            Some(json) => {
+                others.retain(|name| name != DATASET_JSON);
+                match json.and_then(|json| json.labels_of(folder, &names)) {
+                    Ok(known) => Labels { known, fault: None },
+                    Err(error) => Labels::faulty(error.to_string()),
+                }
+            }
         };
-        let files = names.into_iter().map(|name| File { label: label(&name), name }).collect();
-        let (name, folder) = (request.text.clone(), folder.to_owned());
-        Ok(Self { name, folder, files, given: 0, has_labels, passed_over: others })
+        // Labels before the limit, so that they do not depend on it.
+        let rows = request.rows(names.len(), labels.known.as_deref());
+        let label = |row: usize| labels.known.as_ref().map(|known| known[row]);
+        let all = names.into_iter().enumerate();
+        let mut files: Vec<File> =
+            all.map(|(row, name)| File { label: label(row), name }).collect();
+        if let Some(rows) = rows {
+            let mut row = 0;
+            files.retain(|_| {
+                row += 1;
+                rows.binary_search(&(row - 1)).is_ok()
+            });
+        }
+        Ok(Self {
+            name: request.text.clone(),
+            folder: folder.to_owned(),
+            files,
+            given: 0,
+            labels,
+            passed_over: others.len(),
+        })
     }
 
     fn read(&self, file: &File) -> Result<Vec<u8>, SourceError> {
@@ -69,9 +85,25 @@ impl Source {
     }
 }
 
-/// The first-level folder.
-fn class(name: &str) -> Option<&str> {
-    name.split_once('/').map(|(class, _)| class)
+/// The position of the first-level folder, where every image lies in one.
+fn of_folders(folder: &Path, names: &[String]) -> Labels {
+    let class = |name: &'_ String| name.split_once('/').map(|(class, _)| class.to_owned());
+    let Some(of_image) = names.iter().map(class).collect::<Option<Vec<String>>>() else {
+        return Labels::default();
+    };
+    // Sorted by path, the images of a class may lie apart ("a" and "a-b": '-' sorts before '/').
+    let mut classes = of_image.clone();
+    classes.sort_unstable();
+    classes.dedup();
+    if let Some(split) = classes.iter().find(|name| is_split(name)) {
+        return Labels::faulty(format!(
+            "{}/ is called as a split, so that the folders in {} are no classes; give the folder of one split",
+            folder.join(split).display(),
+            folder.display()
+        ));
+    }
+    let label = |class: &String| classes.binary_search(class).map_or(0, |label| label as u32);
+    Labels { known: Some(of_image.iter().map(label).collect()), fault: None }
 }
 
 impl ImageSource for Source {
@@ -84,7 +116,11 @@ impl ImageSource for Source {
     }
 
     fn has_labels(&self) -> bool {
-        self.has_labels
+        self.labels.known.is_some()
+    }
+
+    fn label_fault(&self) -> Option<&str> {
+        self.labels.fault.as_deref()
     }
 
     fn passed_over(&self) -> usize {
@@ -146,38 +182,5 @@ impl ImageSource for Source {
             hash.update(file.label.map_or(-1, i64::from).to_le_bytes());
         }
         Ok(hex(hash))
-    }
-}
-
-struct Found {
-    names: Vec<String>,
-    others: usize,
-}
-
-impl Found {
-    fn gather(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), SourceError> {
-        if depth > DEEPEST {
-            return Err(SourceError::Deep { path: folder.into(), most: DEEPEST });
-        }
-        for item in fs::read_dir(folder).map_err(SourceError::io("list", folder))? {
-            let path = item.map_err(SourceError::io("list", folder))?.path();
-            // Names that are not Unicode have no order that is the same everywhere.
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-                let source = std::io::Error::other("its name is not Unicode; rename it");
-                return Err(SourceError::io("read", &path)(source));
-            };
-            let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-            if name.starts_with('.') {
-                continue;
-            }
-            if path.is_dir() {
-                self.gather(&path, &format!("{prefix}{name}/"), depth + 1)?;
-            } else if EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
-                self.names.push(format!("{prefix}{name}"));
-            } else {
-                self.others += 1;
-            }
-        }
-        Ok(())
     }
 }

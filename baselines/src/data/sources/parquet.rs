@@ -12,7 +12,8 @@ use super::bytes::{ArrayFormat, Backing};
 use super::encoded::{decode_sized, place, size};
 use super::{BLOCK_BYTES, Image, ImageSource, SourceError, SourceRequest, pages};
 use crate::data::DataError;
-use crate::data::parquet::{describe, guarded};
+use crate::data::labels::Labels;
+use crate::data::parquet::{describe, guarded, within};
 
 const EXPECTED: &str = "image or img, of encoded images: binary, or a struct with bytes: binary";
 
@@ -20,19 +21,22 @@ pub(super) struct Source {
     name: String,
     backing: Backing,
     image_column: String,
-    label_column: Option<String>,
+    /// Of all rows.
+    labels: Labels,
     /// Rows of each row group.
     groups: Vec<usize>,
     /// Row groups read so far, and their rows.
     read: (usize, usize),
-    len: usize,
+    /// Rows to give, rising.
+    rows: Vec<usize>,
+    found: usize,
     given: usize,
     waiting: VecDeque<Row>,
 }
 
 struct Row {
+    row: usize,
     bytes: Vec<u8>,
-    label: Option<u32>,
 }
 
 impl Source {
@@ -59,74 +63,90 @@ impl Source {
         if rows == 0 {
             return Err(DataError::EmptyParquet { path }.into());
         }
+        let labels = match label_column {
+            Some(column) => read_labels(&backing, column, &groups)?,
+            None => Labels::default(),
+        };
+        let chosen = request.rows(rows, labels.known.as_deref());
         Ok(Self {
             name: request.text.clone(),
             image_column: image_column.into(),
-            label_column: label_column.map(Into::into),
+            labels,
             groups,
             read: (0, 0),
-            len: request.count(rows),
+            rows: chosen.unwrap_or_else(|| (0..rows).collect()),
+            found: rows,
             given: 0,
             waiting: VecDeque::new(),
             backing,
         })
     }
 
-    /// Reads the next row group.
+    /// Reads the rows to give of the next row group.
     fn refill(&mut self) -> Result<(), SourceError> {
         let (group, start) = self.read;
         let path = self.backing.path().to_owned();
-        let rows = *self.groups.get(group).ok_or_else(|| damaged(&path, "rows are missing"))?;
-        self.read = (group + 1, start + rows);
-        let wanted = rows.min(self.len - start);
-        let columns = [Some(&self.image_column), self.label_column.as_ref()];
-        let columns: Vec<&str> = columns.into_iter().flatten().map(String::as_str).collect();
-        let (input, length) = (self.backing.input()?, self.backing.len()?);
-        let checked = pages::Group { path: &path, input, length, index: group, columns: &columns };
-        checked.check(|| reader(&self.backing))?;
-        let columns = columns.into_iter().map(str::to_owned).collect();
-        let (images, labels) = guarded(&path, || {
+        let count = *self.groups.get(group).ok_or_else(|| damaged(&path, "rows are missing"))?;
+        self.read = (group + 1, start + count);
+        let rows = within(&self.rows, start, count);
+        let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let wanted = last + 1 - first;
+        check_pages(&self.backing, &self.image_column, group)?;
+        let images = guarded(&path, || {
             let frame = ParquetReader::new(reader(&self.backing)?)
-                .with_columns(Some(columns))
-                .with_slice(Some((start, wanted)))
+                .with_columns(Some(vec![self.image_column.clone()]))
+                .with_slice(Some((first, wanted)))
                 .finish()?;
             let images = frame.column(&self.image_column)?;
             let images = match images.dtype() {
                 DataType::Struct(_) => images.struct_()?.field_by_name("bytes")?,
                 _ => images.as_materialized_series().clone(),
             };
-            let labels = match &self.label_column {
-                Some(name) => Some(frame.column(name)?.strict_cast(&DataType::Int64)?),
-                None => None,
-            };
-            let labels = labels.map(|labels| labels.i64().cloned()).transpose()?;
+            let images = images.binary()?;
+            if images.len() != wanted {
+                return Ok(Err(images.len()));
+            }
             // Taken out here, since damaged offsets show only when the bytes are asked for.
-            let images = images.binary()?.iter().map(|b| b.map(<[u8]>::to_vec)).collect::<Vec<_>>();
-            let labels = labels.map(|labels| labels.iter().collect::<Vec<_>>());
-            Ok((images, labels))
+            let bytes = |&row: &usize| images.get(row - first).map(<[u8]>::to_vec);
+            Ok(Ok(rows.iter().map(bytes).collect::<Vec<_>>()))
         })?;
-        if images.len() != wanted || labels.as_ref().is_some_and(|l| l.len() != wanted) {
-            let found = format!("{} of {wanted} rows of a group can be read", images.len());
-            return Err(damaged(&path, &found));
-        }
-        for (i, bytes) in images.into_iter().enumerate() {
-            let row = start + i;
-            let null = |column| DataError::Null { path: path.clone(), row, column };
-            let bytes = bytes.ok_or_else(|| null("image"))?;
-            let label = match &labels {
-                None => None,
-                Some(labels) => {
-                    let label = labels[i].ok_or_else(|| null("label"))?;
-                    let origin = || self.backing.origin();
-                    let wrong =
-                        |_| SourceError::Label { origin: origin(), row, label: label.into() };
-                    Some(u32::try_from(label).map_err(wrong)?)
-                }
-            };
-            self.waiting.push_back(Row { bytes, label });
+        let images = images.map_err(|found| {
+            damaged(&path, &format!("{found} of {wanted} rows of a group can be read"))
+        })?;
+        for (&row, bytes) in rows.iter().zip(images) {
+            let null = || DataError::Null { path: path.clone(), row, column: "image" };
+            self.waiting.push_back(Row { row, bytes: bytes.ok_or_else(null)? });
         }
         Ok(())
     }
+}
+
+/// The labels of all rows.
+fn read_labels(backing: &Backing, column: &str, groups: &[usize]) -> Result<Labels, SourceError> {
+    let path = backing.path();
+    for index in 0..groups.len() {
+        check_pages(backing, column, index)?;
+    }
+    let labels = guarded(path, || {
+        let frame = ParquetReader::new(reader(backing)?)
+            .with_columns(Some(vec![column.to_owned()]))
+            .finish()?;
+        let labels = frame.column(column)?.strict_cast(&DataType::Int64)?;
+        let labels = labels.i64()?.iter().map(|label| label.map(i128::from));
+        Ok(labels.collect::<Vec<_>>())
+    })?;
+    let rows: usize = groups.iter().sum();
+    if labels.len() != rows {
+        return Err(damaged(path, &format!("{} of {rows} labels can be read", labels.len())));
+    }
+    Ok(Labels::from_numbers(|row| format!("{} row {row}", path.display()), labels))
+}
+
+/// Of one row group.
+fn check_pages(backing: &Backing, column: &str, index: usize) -> Result<(), SourceError> {
+    let (path, input, length) = (backing.path(), backing.input()?, backing.len()?);
+    let group = pages::Group { path, input, length, index, columns: &[column] };
+    Ok(group.check(|| reader(backing))?)
 }
 
 impl ImageSource for Source {
@@ -135,15 +155,19 @@ impl ImageSource for Source {
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.rows.len()
     }
 
     fn has_labels(&self) -> bool {
-        self.label_column.is_some()
+        self.labels.known.is_some()
+    }
+
+    fn label_fault(&self) -> Option<&str> {
+        self.labels.fault.as_deref()
     }
 
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
-        let n = n.min(self.len - self.given);
+        let n = n.min(self.rows.len() - self.given);
         if n == 0 {
             return Ok(Vec::new());
         }
@@ -153,11 +177,11 @@ impl ImageSource for Source {
         // At most to the end of the row group, so that one at a time is held.
         let n = n.min(self.waiting.len());
         let path = self.backing.path();
-        let name = |i: usize| place(path, Some(self.given + i));
+        let name = |row: &Row| place(path, Some(row.row));
         let mut sizes = Vec::new();
         let mut held = 0;
-        for (i, row) in self.waiting.iter().take(n).enumerate() {
-            let size = size(&row.bytes, &name(i))?;
+        for row in self.waiting.iter().take(n) {
+            let size = size(&row.bytes, &name(row))?;
             held += size.bytes();
             if held > BLOCK_BYTES && !sizes.is_empty() {
                 break;
@@ -165,11 +189,11 @@ impl ImageSource for Source {
             sizes.push(size);
         }
         let rows: Vec<Row> = self.waiting.drain(..sizes.len()).collect();
+        let label = |row: &Row| self.labels.known.as_ref().map(|known| known[row.row]);
         let decoded: Vec<Result<Image, SourceError>> = rows
             .par_iter()
             .zip(&sizes)
-            .enumerate()
-            .map(|(i, (row, &size))| decode_sized(&row.bytes, size, row.label, &name(i)))
+            .map(|(row, &size)| decode_sized(&row.bytes, size, label(row), &name(row)))
             .collect();
         let images = decoded.into_iter().collect::<Result<Vec<_>, _>>()?;
         self.given += images.len();
@@ -177,7 +201,8 @@ impl ImageSource for Source {
     }
 
     fn content_sha256(&self) -> Result<String, SourceError> {
-        self.backing.sha256(ArrayFormat::Parquet, self.len)
+        let rows = (self.rows.len() < self.found).then_some(self.rows.as_slice());
+        self.backing.sha256(ArrayFormat::Parquet, self.rows.len(), rows)
     }
 }
 
