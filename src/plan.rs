@@ -548,6 +548,10 @@ pub fn resolve(mut plan: toml::Table, place: &str) -> Result<Plan, PlanError> {
     if plan.train.network.head_hidden == 0 {
         plan.train.network.head_hidden = 8 * plan.train.network.width;
     }
+    // Of all images there is nothing to draw.
+    if plan.dataset.limit == 0 {
+        plan.dataset.draw_seed = None;
+    }
     plan.check()?;
     Ok(plan)
 }
