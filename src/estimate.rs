@@ -9,7 +9,8 @@ use crate::machine;
 use crate::pipeline::{Fakes, label};
 use crate::plan::Plan;
 use crate::progress::duration;
-use crate::session::{RealImages, Surroundings};
+use crate::reals::RealImages;
+use crate::session::Surroundings;
 
 /// Steps measured, after one that warms up.
 const STEPS: usize = 3;

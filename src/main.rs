@@ -21,6 +21,7 @@ mod memory;
 mod pipeline;
 mod plan;
 mod progress;
+mod reals;
 mod recipe;
 mod report;
 mod results;

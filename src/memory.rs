@@ -14,7 +14,8 @@ use ganbench_metrics::Extractor;
 
 use crate::machine;
 use crate::plan::Plan;
-use crate::session::{Surroundings, kept_rows};
+use crate::reals::kept_rows;
+use crate::session::Surroundings;
 
 /// The first two batches measured. A run of no larger batch than the second is not estimated.
 const FIRST: [usize; 2] = [4, 8];

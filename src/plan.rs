@@ -1,203 +1,27 @@
 //! What decides a run's results, every default explicit, and its identity.
 
-use ganbench_baselines::data::{Fit, Split, folder_name, hex, is_known, plain_name};
-use ganbench_baselines::linear_evaluation::LinearEvaluation;
+mod dataset;
+mod evaluation;
+
+use ganbench_baselines::data::{Split, hex};
 use ganbench_baselines::methods::{self, METHODS};
-use ganbench_baselines::train::{Statistics, TrainPlan, Unit};
-use ganbench_metrics::{Deviations, Measurement, Metric, MetricError};
+use ganbench_baselines::train::{TrainPlan, Unit};
+use ganbench_metrics::MetricError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::selection::SelectionPlan;
+pub use dataset::DatasetPlan;
+use evaluation::least_fakes;
+pub use evaluation::{EvaluationPlan, ReferenceSplit};
 
 /// Version of the plan's form. A field added later is left out of the hash at its neutral value, so
 /// that old ids stay; a changed meaning raises this number.
 pub const FORMAT: u32 = 1;
 
-/// The real images of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatasetPlan {
-    pub name: String,
-    pub split: Split,
-    /// Seed of drawn sets (`shapes`).
-    pub shapes_seed: u64,
-    /// What rows and tables call a folder, where that is not the folder's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub called: Option<String>,
-    /// So many images only; 0 for all.
-    pub limit: usize,
-    /// Seed by which the images that `limit` leaves are drawn, stratified by class; left out: the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub draw_seed: Option<u64>,
-    /// Image channels, and below their side and the number of classes; 0 is filled in from the data.
-    #[serde(default)]
-    pub channels: usize,
-    #[serde(default)]
-    pub image_size: usize,
-    /// How a folder's images of other sizes become such of `image_size`; filled in from the data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fit: Option<Fit>,
-    #[serde(default)]
-    pub classes: usize,
-    /// Of the encoded content; an empty one is filled in, another one must agree.
-    #[serde(default)]
-    pub sha256: String,
-    /// Which images are trained on; left out: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selection: Option<SelectionPlan>,
-}
-
-impl DatasetPlan {
-    /// All of a split, as it is.
-    pub fn new(name: &str, split: Split) -> Self {
-        Self {
-            name: name.to_string(),
-            split,
-            shapes_seed: 0,
-            called: None,
-            limit: 0,
-            draw_seed: None,
-            channels: 0,
-            image_size: 0,
-            fit: None,
-            classes: 0,
-            sha256: String::new(),
-            selection: None,
-        }
-    }
-
-    /// What rows, tables and file names call the data set: of a folder `called`, or else the folder's name.
-    pub fn label(&self) -> String {
-        match (&self.called, self.name.strip_prefix(FOLDER)) {
-            (Some(called), _) => called.clone(),
-            (None, Some(path)) => folder_name(path.as_ref()),
-            (None, None) => self.name.clone(),
-        }
-    }
-
-    /// The name without the path of a folder, so that a run stays the same run where its data are moved.
-    fn without_path(&self) -> String {
-        self.name.split(':').next().unwrap_or(&self.name).to_string()
-    }
-
-    fn check_called(&self) -> Result<(), PlanError> {
-        let Some(called) = &self.called else { return Ok(()) };
-        let expected = match plain_name(called) {
-            _ if !self.name.starts_with(FOLDER) => {
-                "left out, since only a folder:PATH takes another name".into()
-            }
-            _ if is_known(called) => "a name that no known data set has".into(),
-            plain if plain.is_empty() => "letters or digits".into(),
-            plain if plain != *called => {
-                format!("a name that can be a file's, such as \"{plain}\"")
-            }
-            _ => return Ok(()),
-        };
-        Err(PlanError::Value { field: "dataset.called", got: format!("\"{called}\""), expected })
-    }
-}
-
-/// What the names of folder data sets begin with.
-const FOLDER: &str = "folder:";
-
-/// How a run is measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvaluationPlan {
-    pub protocol: String,
-    pub extractor: String,
-    #[serde(default)]
-    pub extractor_sha256: String,
-    /// Real images behind the moments, at most; left out: all of the reference split.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_real: Option<usize>,
-    /// Fakes of the last and best checkpoint.
-    pub n_fake: usize,
-    /// Fakes of a point of the curve.
-    pub n_fake_curve: usize,
-    /// Points of the curve after the untrained generator, at equal shares of the budget.
-    pub curve_points: usize,
-    /// In the place of the protocol's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub nearest_k: Option<usize>,
-    /// In the place of the protocol's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub is_splits: Option<usize>,
-    /// Images of the sample grid.
-    pub grid_images: usize,
-    /// Resamplings behind the intervals of the last and best checkpoint's rows; 0 for none.
-    #[serde(default, skip_serializing_if = "none")]
-    pub bootstrap: usize,
-    /// Of the generator's batch norms.
-    #[serde(default, skip_serializing_if = "Statistics::is_running")]
-    pub statistics: Statistics,
-    /// Linear evaluation of the last checkpoint's discriminator on the test split; left out: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub linear: Option<LinearEvaluation>,
-    /// Names of the metrics, FID among them, in the place of the protocol's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub metrics: Option<Vec<String>>,
-    /// Images of a subset of KID, in the place of the protocol's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kid_subset: Option<usize>,
-    /// The real images that samples are compared with; left out: the protocol's split, or else that of
-    /// training.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reference_split: Option<ReferenceSplit>,
-    /// Of the reference images, where they are another split; an empty one is filled in, another one must
-    /// agree.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub reference_sha256: String,
-}
-
-/// The real images that samples are compared with.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ReferenceSplit {
-    /// `"train"` or `"test"`.
-    Of(Split),
-    /// `{ held_out = 0.1 }`: a share of the training split, drawn by class, that is not trained on.
-    HeldOut { held_out: f64 },
-}
-
-impl std::fmt::Display for ReferenceSplit {
-    /// As in the column `split` of the results.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Of(split) => split.fmt(f),
-            Self::HeldOut { held_out } => write!(f, "held-out {held_out} of train"),
-        }
-    }
-}
-
-impl EvaluationPlan {
-    /// The protocol with this plan's deviations.
-    ///
-    /// # Errors
-    /// If the protocol or a metric is unknown: lists the known ones.
-    pub fn measurement(&self) -> Result<Measurement, MetricError> {
-        let deviations = Deviations {
-            metrics: self.metrics.clone(),
-            nearest_k: self.nearest_k,
-            is_splits: self.is_splits,
-            kid_subset: self.kid_subset,
-            kid_subsets: None,
-        };
-        Measurement::new(&self.protocol, &deviations)
-    }
-}
-
 /// Hash of the weights that selected the images; empty without a selection.
 fn selecting(plan: &Plan) -> &str {
     plan.dataset.selection.as_ref().map_or("", |selection| &selection.extractor_sha256)
-}
-
-/// What is left out of a plan stays out of its hash.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn none(n: &usize) -> bool {
-    *n == 0
 }
 
 /// A line of a table.
@@ -475,12 +299,6 @@ impl Plan {
         }
         Ok(())
     }
-}
-
-/// Fewest fakes that every metric of a run can be computed from.
-fn least_fakes(measurement: &Measurement) -> usize {
-    let least = |metric: &Metric| metric.least_images.counts(&measurement.settings).fake;
-    measurement.metrics().iter().map(|metric| least(metric)).max().unwrap_or(1)
 }
 
 /// Puts `changes` over `base`, table by table.

@@ -9,7 +9,7 @@ use ganbench_reports::reported;
 use super::*;
 use crate::pipeline::{Facts, Fakes, label_of_plan};
 use crate::plan::assignment;
-use crate::session::Reals;
+use crate::reals::Reals;
 
 #[test]
 fn every_recipe_makes_plans_of_all_its_rows_at_each_of_its_budgets() {

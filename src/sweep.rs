@@ -12,9 +12,10 @@ use ganbench_nn::images::ImageBatch;
 use crate::interrupt::Interrupt;
 use crate::pipeline::{self, Panicked, RunInput};
 use crate::plan::Plan;
+use crate::reals::RealImages;
 use crate::results::{self, Rebuilt};
 use crate::run_folder::{Lock, PLAN_NAME, Provenance, RunFolder};
-use crate::session::{Evaluator, RealImages, Surroundings, real_reference};
+use crate::session::{Evaluator, Surroundings, real_reference};
 
 /// Between looks at the runs that others hold.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -13,11 +13,10 @@ use crate::generators::{generator_file, load_generator};
 use crate::pipeline::{Fakes, label, measure, row, spent_up_to};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::reals::{RealImages, load_reference};
 use crate::results;
 use crate::run_folder::{Lock, RunFolder};
-use crate::session::{
-    Evaluator, RealImages, load_dataset, load_extractor, load_reference, real_reference,
-};
+use crate::session::{Evaluator, load_dataset, load_extractor, real_reference};
 
 #[derive(Debug, Args)]
 pub struct RemeasureArgs {

@@ -9,12 +9,11 @@ use super::figure3;
 use crate::cli::ReproduceArgs;
 use crate::interrupt::Interrupt;
 use crate::plan::{Plan, PlanError, assignment};
+use crate::reals::{RealImages, load_reference};
 use crate::recipe::{FIGURE3, Recipe};
 use crate::run_folder::{Lock, RunFolder};
 use crate::selection::select;
-use crate::session::{
-    RealImages, check_training, load_dataset, load_extractor, load_reference, load_test_split,
-};
+use crate::session::{check_training, load_dataset, load_extractor, load_test_split};
 use crate::sweep::{Sweep, check_unchanged};
 use crate::{estimate, memory, report};
 

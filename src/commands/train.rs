@@ -7,12 +7,12 @@ use crate::interrupt::Interrupt;
 use crate::memory;
 use crate::pipeline::{self, RunInput};
 use crate::plan::{assignment, merge, resolve};
+use crate::reals::{RealImages, load_reference};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
 use crate::selection::select;
 use crate::session::{
-    RealImages, check_training, load_dataset, load_extractor, load_reference, load_test_split,
-    real_reference,
+    check_training, load_dataset, load_extractor, load_test_split, real_reference,
 };
 
 /// # Errors

@@ -14,12 +14,10 @@ use crate::generators::{generator_file, load_generator};
 use crate::pipeline::{Fakes, measure};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::reals::{RealImages, load_reference};
 use crate::run_folder::{Provenance, RunFolder};
 use crate::selection::{select, trainer};
-use crate::session::{
-    Evaluator, RealImages, Surroundings, load_dataset, load_extractor, load_reference,
-    real_reference,
-};
+use crate::session::{Evaluator, Surroundings, load_dataset, load_extractor, real_reference};
 
 /// Between machines that round differently: of losses and gradient norms of the first step, relative.
 /// Measured with and without fused multiply-add: 2e-7 of losses, 2e-3 of the smallest gradient's norm.

@@ -15,8 +15,9 @@ use ganbench_reports::{ResultRow, Status};
 
 use crate::machine;
 use crate::plan::Plan;
+use crate::reals::Reals;
 use crate::run_folder::commit;
-use crate::session::{Evaluator, Reals, metric_names};
+use crate::session::{Evaluator, metric_names};
 
 /// How many fakes are measured.
 #[derive(Clone, Copy)]

@@ -6,8 +6,9 @@ use ganbench_nn::images::ImageView;
 
 use super::*;
 use crate::plan::{assignment, merge};
+use crate::reals::RealImages;
 use crate::recipe::Recipe;
-use crate::session::{RealImages, Surroundings, load_dataset, load_extractor, real_reference};
+use crate::session::{Surroundings, load_dataset, load_extractor, real_reference};
 
 /// An extractor whose work ends in a panic of one of its threads after so many images.
 struct Panics {
