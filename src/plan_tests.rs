@@ -1,4 +1,5 @@
 use super::*;
+use ganbench_baselines::data::Fit;
 use crate::recipe::Recipe;
 
 fn plan(method: &str) -> Plan {

@@ -168,13 +168,6 @@ impl Reals {
     }
 }
 
-impl Evaluator {
-    /// What the features of both sides come from.
-    pub fn extractor_id(&self) -> ExtractorId<'_> {
-        ExtractorId::from_extractor(self.extractor.as_ref())
-    }
-}
-
 /// The feature rows of `n_real` real images that a plan's metrics need one by one.
 ///
 /// # Errors

@@ -145,6 +145,13 @@ pub struct Evaluator {
     pub reals: Reals,
 }
 
+impl Evaluator {
+    /// What the features of both sides come from.
+    pub fn extractor_id(&self) -> ExtractorId<'_> {
+        ExtractorId::from_extractor(self.extractor.as_ref())
+    }
+}
+
 /// The metrics of a measurement that an extractor allows: IS takes logits.
 pub fn metric_names(
     measurement: &Measurement,
