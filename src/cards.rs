@@ -32,6 +32,15 @@ const LINEAR_CACHED: Metric = Metric {
     ..LINEAR
 };
 
+/// Top-5 accuracy, which ContraD's Table 9 prints of ImageNet. Nothing here computes it.
+const LINEAR_TOP5: Metric = Metric {
+    name: "linear_top5_accuracy_percent",
+    title: "Linear top-5 acc. %",
+    column: 135,
+    description: "percentage of test images whose class is among the classifier's first five",
+    ..LINEAR
+};
+
 /// The number of cached epochs, where the name is that of an evaluation with such.
 fn cached_epochs(bare: &str) -> Option<u64> {
     let epochs = bare.strip_prefix("linear_accuracy_cached")?.strip_suffix("_percent")?;
@@ -40,7 +49,7 @@ fn cached_epochs(bare: &str) -> Option<u64> {
 
 /// All cards.
 pub fn cards() -> impl Iterator<Item = &'static Metric> {
-    metrics().chain([&LINEAR, &LINEAR_CACHED])
+    metrics().chain([&LINEAR, &LINEAR_TOP5, &LINEAR_CACHED])
 }
 
 /// The card of a metric by its name, bare or with an extractor; `None` for an unknown one.

@@ -56,5 +56,8 @@ mod fetch;
 /// Folders of one's own: splits, sizes, names, labels.
 mod folders;
 
+/// Sets that are sorted by class.
+mod sorted;
+
 /// Wrong usage and bad input: messages and exit codes.
 mod refusals;

@@ -121,7 +121,6 @@ fn a_card_names_every_setting_that_changes_its_metric_and_no_other() {
         (ProtocolField::NearestK, Settings { nearest_k: 3, ..base }),
         (ProtocolField::IprNearestK, Settings { ipr_nearest_k: 5, ..base }),
         (ProtocolField::NearestReal, Settings { nearest_real: NearestReal::AsManyAsFakes, ..base }),
-        (ProtocolField::NearestReal, Settings { nearest_fake: Some(30), ..base }),
         (ProtocolField::FidDivisor, Settings { fid_divisor: crate::fid::Divisor::N, ..base }),
         (ProtocolField::FidInfinityCounts, Settings { fid_infinity, ..base }),
         (

@@ -250,6 +250,43 @@ mod tests {
         assert!(seen >= 5, "{seen} experiments");
     }
 
+    /// The kept runs of a part, where they lie.
+    fn kept_runs(name: &str, part: &str) -> Vec<crate::run_folder::RunFolder> {
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/kept");
+        let ending = format!("-2core-{name}");
+        let folders = std::fs::read_dir(kept).unwrap().map(|entry| entry.unwrap().path());
+        let is_of = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(&ending);
+        let runs = folders.filter(is_of).map(|path| path.join(part).join("runs"));
+        let runs = runs.filter_map(|runs| std::fs::read_dir(runs).ok()).flatten();
+        runs.map(|run| crate::run_folder::RunFolder::at(&run.unwrap().path())).collect()
+    }
+
+    /// Runs that took machine hours: an experiment must go on knowing them as its own.
+    #[test]
+    fn every_kept_run_keeps_its_id_and_is_asked_for_by_its_experiment() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/experiments");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let experiment = Experiment::read(&entry.unwrap().path()).unwrap();
+            for part in &experiment.parts {
+                let args = part.reproduce().unwrap();
+                if args.table == FIGURE3 {
+                    continue;
+                }
+                let asked = reproduce::planned(&args).unwrap();
+                for run in kept_runs(&experiment.name, &part.name) {
+                    let plan = run.plan().unwrap();
+                    let name = run.path().file_name().unwrap().to_string_lossy().into_owned();
+                    assert!(name.ends_with(&plan.run_id()), "{name}: {}", plan.run_id());
+                    let is_asked_for = asked.iter().any(|asked| plan.is_asked_for_by(asked));
+                    assert!(is_asked_for, "{name} is no run of `{}`", part.command);
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen >= 120, "{seen} kept runs");
+    }
+
     #[test]
     fn wrong_files_are_told_where_they_are_wrong() {
         assert_eq!(read(WHOLE).unwrap().claims.len(), 1);

@@ -99,11 +99,10 @@ pub fn rebuild(out: &Path, runs: &[PathBuf]) -> Result<Rebuilt, ResultsError> {
     Ok(Rebuilt { rows, torn, parquet, csv })
 }
 
-/// Names a metric of weights that are not the published ones by these weights, as rows of ganbench 0.1 do
-/// not.
+/// Names a metric of made weights by these weights, as rows of ganbench 0.1 do not.
 pub(crate) fn name_weights(row: &mut ResultRow) {
-    let bare = row.metric.split_once('@').map_or(row.metric.as_str(), |(bare, _)| bare);
-    if ganbench_metrics::metric(bare).is_ok() {
+    let bare = ganbench_metrics::bare_name(&row.metric);
+    if row.extractor_sha256.starts_with("made:") && ganbench_metrics::metric(bare).is_ok() {
         let (name, weights_sha256) = (row.extractor.as_str(), row.extractor_sha256.as_str());
         row.metric = ganbench_metrics::ExtractorId { name, weights_sha256 }.reported_name(bare);
     }
