@@ -93,7 +93,7 @@ fn an_experiment_is_judged_by_its_runs_and_goes_on_without_their_checkpoints() {
     assert!(readme.contains("Extractors: small-shapes against pixels"), "{readme}");
     let pixels = || {
         let text = fs::read_to_string(kept.join("shapes/results.csv")).unwrap();
-        text.lines().filter(|l| l.contains(",fid@pixels,") && l.contains(",remeasured,")).count()
+        text.lines().filter(|l| l.contains(",fid@pixels,") && l.contains(",tables,")).count()
     };
     assert_eq!(pixels(), 4);
 
@@ -124,14 +124,19 @@ fn remeasure_adds_what_is_not_there_yet_and_refuses_folders_without_finished_run
     ok(&crate::program::strs(&crate::program::tiny("gan", "0", &out)));
     let runs = text(&out.join("runs"));
     let with = |more: &[&str]| {
-        let args = ["remeasure", "--runs", &runs, "--extractor", "pixels", "--n-fake", "40"];
-        [&args[..], more].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
+        let args = ["remeasure", "--runs", &runs, "--extractor", "pixels"];
+        let n_fake: &[&str] = if more.contains(&"--n-fake") { &[] } else { &["--n-fake", "40"] };
+        [&args[..], n_fake, more].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let (code, error) = refused(&crate::program::strs(&with(&["--protocol", "mine"])));
     assert_eq!(code, 64);
     assert!(error.contains("unknown protocol \"mine\"; known: ganbench, tables"), "{error}");
     assert_eq!(ok(&crate::program::strs(&with(&[]))).trim(), "1 of 1 runs measured");
     assert_eq!(ok(&crate::program::strs(&with(&[]))).trim(), "0 of 1 runs measured");
+    let (code, error) = refused(&crate::program::strs(&with(&["--n-fake", "50"])));
+    assert_eq!(code, 64);
+    let said = "holds rows of 40 fakes under protocol tables and extractor pixels, not of 50; choose another";
+    assert!(error.contains(said), "{error}");
     let empty = text(dir.path());
     let (code, error) = refused(&["remeasure", "--runs", &empty, "--extractor", "nothing"]);
     assert_eq!(code, 64, "{error}");

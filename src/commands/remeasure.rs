@@ -10,6 +10,7 @@ use ganbench_reports::ResultRow;
 
 use crate::cli::MachineArgs;
 use crate::generators::{generator_file, load_generator};
+use crate::machine::UsageError;
 use crate::pipeline::{Fakes, label, measure, row, spent_up_to};
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -94,15 +95,27 @@ pub fn run(args: &RemeasureArgs) -> Result<()> {
         let generator = load_generator(&plan, &path, &at.device).with_context(context)?;
         let fakes = Fakes::at_the_end(&plan)?;
         let label = label(&plan, measurer.extractor(), &real.reals(), &generator.sampler(), fakes)?;
-        let same = |r: &ResultRow| {
+        let same = |r: &&ResultRow| {
             r.checkpoint == "last"
                 && r.extractor_sha256 == plan.evaluation.extractor_sha256
-                && r.n_fake == fakes.n as u64
                 && r.protocol == label.protocol
                 && r.protocol_differences == label.differences_text()
         };
-        if rows.iter().any(same) {
-            continue;
+        if let Some(row) = rows.iter().find(same) {
+            if row.n_fake == fakes.n as u64 {
+                continue;
+            }
+            // They could not stand in one table.
+            let text = format!(
+                "{} holds rows of {} fakes under protocol {} and extractor {}, not of {}; choose another \
+                 --n-fake, --protocol or --extractor",
+                folder.path().display(),
+                row.n_fake,
+                row.protocol,
+                row.extractor,
+                fakes.n
+            );
+            return Err(UsageError::new(text).into());
         }
         measurer = measurer.with_reals(&shared, &real, at.quiet)?;
         let evaluator = measurer.evaluator().context("the real images were measured")?;
