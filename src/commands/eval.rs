@@ -6,19 +6,20 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use candle_core::Device;
 use clap::Args;
+use ganbench_baselines::data::Alpha;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::protocol::{self, CUSTOM, Measured as Done, Protocol};
 use ganbench_metrics::{Extractor, ExtractorOptions, Settings, extractor, load_with, metric};
 
 use crate::evaluation::{
-    Cache, Collect, Counts, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect,
-    lacking, measure, open_images, possible,
+    Cache, Collect, Counts, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, Sides, both,
+    collect, lacking, measure, open_images, possible,
 };
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
 
-/// SRC is a folder of PNG, JPEG or WebP files (at any depth), an .npz with uint8 `arr_0` [N,H,W,3], an
+/// SRC is a folder of PNG, JPEG, WebP, BMP or TIFF files (at any depth), an .npz with uint8 `arr_0` [N,H,W,3], an
 /// .npy or .safetensors of the same, a .parquet of encoded images, `dataset:NAME:SPLIT`, or the folder of
 /// a run, whose last checkpoint is sampled.
 ///
@@ -38,6 +39,8 @@ pub struct EvalArgs {
     pub extractor: ExtractorArgs,
     #[command(flatten)]
     pub metrics: MetricArgs,
+    #[command(flatten)]
+    pub images: ImageArgs,
     /// Only the first N images of each side; of a run, how many are made [default: all; of a run the
     /// protocol's count, else 10000]
     #[arg(long, value_name = "N")]
@@ -81,6 +84,27 @@ pub struct ExtractorArgs {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// How files of images are read.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// What becomes of transparent pixels of files: pil drops the alpha channel, as pytorch-fid, clean-fid and
+    /// torch-fidelity do; white puts the image on white; refuse is an error
+    #[arg(long, value_name = "RULE", default_value_t = Alpha::Pil)]
+    pub alpha: Alpha,
+    /// Leave damaged images of folders and Parquet files out, and count them in the result, which then differs from
+    /// its protocol
+    #[arg(long)]
+    pub skip_damaged: bool,
+}
+
+impl ImageArgs {
+    /// All images of `text`, read by these rules.
+    pub fn request(&self, text: &str) -> SourceRequest {
+        let (alpha, skip_damaged) = (self.alpha, self.skip_damaged);
+        SourceRequest { alpha, skip_damaged, ..SourceRequest::new(text) }
+    }
 }
 
 /// What is computed from features.
@@ -191,8 +215,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     // The cache does not keep labels.
     let cached = !names.contains(&"intra_fid");
     // Both before the long work on either.
-    let mut real = open(args, &args.real, protocol.n_real, &ready)?;
-    let mut fake = open(args, &args.fake, protocol.n_fake, &ready)?;
+    let real = open(args, &args.real, protocol.n_real, &ready);
+    let (mut real, mut fake) = both(real, open(args, &args.fake, protocol.n_fake, &ready))?;
     if args.metrics.metrics.is_some() {
         let n = Counts { real: real.len(), fake: fake.len() };
         if names.contains(&"is") && ready.extractor.classes() == 0 {
@@ -234,7 +258,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         repeats: 1,
         settings,
     };
-    let (protocol, nearest_protocol) = named(&done, protocol);
+    let images_read = Sides { real: real.images.take(), fake: fake.images.take() };
+    let named = named(&done, protocol);
+    let (protocol, nearest_protocol) = images_read.differing(named, &protocol.name);
+    images_read.tell_hints();
     let bootstrap = args.metrics.bootstrap;
     let request = Request { real, fake, extractor, metrics: Some(names), settings, bootstrap };
     let measured = measure(request)?;
@@ -244,6 +271,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         n_fake,
         real_sha256: Some(real_sha256),
         fake_sha256: Some(fake_sha256),
+        images_read,
         extractor: Some(ExtractorUsed {
             name: extractor.into(),
             sha256: ready.extractor.weights_sha256().into(),
@@ -273,7 +301,7 @@ fn open(
     wanted: Option<usize>,
     ready: &Ready,
 ) -> Result<Box<dyn ImageSource>> {
-    let mut request = SourceRequest::new(text);
+    let mut request = args.images.request(text);
     request.root = args.extractor.data.clone();
     request.limit = args.n;
     open_images(Images {
@@ -320,10 +348,21 @@ pub fn features_of(
                 source.len()
             );
         }
-        return Ok((Side { load_s, n: Some(source.len()), ..side }, content_sha256));
+        let mut side = Side { load_s, n: Some(source.len()), ..side };
+        if let Some(images) = &mut side.images {
+            let found = source.reading();
+            images.reading.left_out = found.left_out;
+            images.reading.skipped = found.skipped;
+        }
+        return Ok((side, content_sha256));
     }
+    let expected = source.len();
     let mut side = collect(source, how)?;
     side.load_s += load_s;
+    // Where images turned out to be damaged only when they were decoded, the hash is that of more images.
+    if side.n != Some(expected) {
+        return Ok((side, content_sha256));
+    }
     if let Err(error) = cache.put(&key, &side) {
         tell!("note: {error:#}; the features are not kept");
     }

@@ -10,7 +10,7 @@ use ganbench_metrics::protocol::{self, Measured as Done};
 use ganbench_metrics::{Features, Logits};
 
 use super::eval::{MetricArgs, named, warn_of_few};
-use crate::evaluation::{Outcome, Request, Side, measure, possible, side};
+use crate::evaluation::{Outcome, Request, Side, Sides, measure, possible, side};
 use crate::machine;
 
 /// FEATURES is an .npy [N,d], an .npz with `pool` and perhaps `logits`, or an .npz with `mu` and `sigma`
@@ -80,6 +80,7 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         n_fake,
         real_sha256: None,
         fake_sha256: None,
+        images_read: Sides::default(),
         extractor: None,
         protocol,
         nearest_protocol,

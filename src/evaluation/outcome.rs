@@ -4,6 +4,8 @@ use ganbench_metrics::{Interval, MetricValue};
 use ganbench_reports::short_hash;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use super::reading::Sides;
+
 /// Wall-clock seconds of each part of the work, in the order in which the parts were first met. They do not
 /// overlap: their sum is the time of the whole.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +57,8 @@ pub struct Outcome {
     /// Hash of the images as given, encoded where they are; None where features came from elsewhere.
     pub real_sha256: Option<String>,
     pub fake_sha256: Option<String>,
+    /// What was left out or converted on the way to pixels.
+    pub images_read: Sides,
     /// None where the features come from elsewhere.
     pub extractor: Option<ExtractorUsed>,
     /// A protocol's name, or `custom`.
@@ -89,6 +93,8 @@ impl Serialize for Outcome {
         map.serialize_entry("n_fake", &self.n_fake)?;
         map.serialize_entry("real_sha256", &self.real_sha256)?;
         map.serialize_entry("fake_sha256", &self.fake_sha256)?;
+        map.serialize_entry("images", &self.images_read.json())?;
+        map.serialize_entry("hints", &self.images_read.hints())?;
         map.serialize_entry("extractor", &self.extractor)?;
         map.serialize_entry("protocol", &self.protocol)?;
         if let Some((nearest, differences)) = &self.nearest_protocol {
@@ -121,6 +127,9 @@ impl Outcome {
         }
         let count = |n: Option<usize>| n.map_or("?".to_string(), |n| n.to_string());
         println!("{:<14} {} real, {} fake", "images", count(self.n_real), count(self.n_fake));
+        for line in self.images_read.lines() {
+            println!("{:<14} {line}", "");
+        }
         if let Some(extractor) = &self.extractor {
             let sha256 = short_hash(&extractor.sha256);
             println!("{:<14} {} (weights {sha256})", "extractor", extractor.name);
@@ -175,6 +184,7 @@ mod tests {
             n_fake: Some(20),
             real_sha256: Some("cd".into()),
             fake_sha256: None,
+            images_read: Sides::default(),
             extractor: Some(ExtractorUsed {
                 name: "pixels".into(),
                 sha256: "ab".into(),
@@ -189,7 +199,7 @@ mod tests {
             serde_json::to_string(&outcome).unwrap(),
             format!(
                 "{{\"fid\":2.0,\"fid_ci_low\":1.0,\"fid_ci_high\":3.0,\"is\":4.5,\"is_std\":0.5,\"n_real\":10,\
-                 \"n_fake\":20,\"real_sha256\":\"cd\",\"fake_sha256\":null,\"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\"protocol\":\"custom\",\
+                 \"n_fake\":20,\"real_sha256\":\"cd\",\"fake_sha256\":null,\"images\":{{\"fake\":null,\"real\":null}},\"hints\":[],\"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\"protocol\":\"custom\",\
                  \"nearest_protocol\":\"prdc\",\"protocol_differences\":[\"k 3, not 5\"],\"version\":\"{}\",\
                  \"seconds\":{{\"load\":0.75,\"fid\":1.0}},\"peak_rss_mb\":12.0}}",
                 env!("CARGO_PKG_VERSION")

@@ -11,12 +11,14 @@
 //! Convention: but for what an entry of the table says, pixels are never scaled, cropped or converted silently; what does not fit is an error
 //! that names the file and the row (counted from 0).
 
+mod alpha;
 mod catalogue;
 mod classes;
 mod content;
 mod decode;
 mod error;
 mod folder;
+mod format;
 pub(crate) mod hash;
 mod hub;
 mod hub_hash;
@@ -24,9 +26,11 @@ mod hub_listing;
 mod jpeg;
 mod parquet;
 mod places;
+mod png;
 mod prepared;
 pub mod shapes;
 pub mod sources;
+mod tiff;
 
 #[cfg(test)]
 mod fixtures;
@@ -42,6 +46,7 @@ use std::str::FromStr;
 use ganbench_nn::images::{ImageBatch, ImageSize};
 use serde::{Deserialize, Serialize};
 
+pub use alpha::Alpha;
 pub use catalogue::{DatasetInfo, datasets, default_extractor};
 pub use error::DataError;
 pub use hash::hex;
@@ -149,6 +154,8 @@ pub enum Stage {
     Decoding,
     /// `done` and `total` are images.
     Drawing,
+    /// `done` and `total` are images.
+    Checking,
 }
 
 /// Told to the caller every so often. `done` starts again with each stage and each downloaded file.

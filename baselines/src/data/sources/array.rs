@@ -3,8 +3,9 @@
 use ganbench_nn::images::ImageSize;
 use ganbench_nn::numpy::{Archive, Array, Element, Kind};
 
-use super::bytes::{ArrayFormat, Backing};
+use super::bytes::{self, ArrayFormat, Backing};
 use super::{BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest};
+use crate::data::{Progress, Stage};
 
 /// Where an array's bytes come from, one image after the other.
 pub(super) trait Pixels: Send {
@@ -22,6 +23,8 @@ pub(super) struct Source {
     pub name: String,
     pub backing: Backing,
     pub format: ArrayFormat,
+    /// Of a sample: bytes, or wider integers that must be in 0..=255.
+    pub element: Element,
     pub size: ImageSize,
     /// Images to give in all.
     pub len: usize,
@@ -49,7 +52,8 @@ impl ImageSource for Source {
         let n = n.min(self.len - self.given).min((BLOCK_BYTES / bytes).max(1));
         let mut images = Vec::with_capacity(n);
         for _ in 0..n {
-            let pixels = self.pixels.read(bytes)?;
+            let stored = self.pixels.read(bytes * self.element.bytes)?;
+            let pixels = if is_byte(self.element) { stored } else { self.narrowed(&stored)? };
             let label = self.labels.as_ref().map(|labels| labels[self.given]);
             images.push(Image { size: self.size, pixels, label });
             self.given += 1;
@@ -57,9 +61,62 @@ impl ImageSource for Source {
         Ok(images)
     }
 
+    /// Wider integers only: their range is not known before all were read.
+    fn check(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
+        if is_byte(self.element) {
+            return Ok(());
+        }
+        let request = SourceRequest { limit: Some(self.len), ..SourceRequest::new(&self.name) };
+        let mut again = bytes::open(self.backing.clone(), self.format, &request)?;
+        let (stage, total) = (Stage::Checking, self.len as u64);
+        let mut done = 0;
+        loop {
+            let images = again.next(64)?.len() as u64;
+            if images == 0 {
+                return Ok(());
+            }
+            done += images;
+            progress(Progress { stage, done, total });
+        }
+    }
+
     fn content_sha256(&self) -> Result<String, SourceError> {
         self.backing.sha256(self.format, self.len)
     }
+}
+
+impl Source {
+    /// Bytes from the wider integers of the next image.
+    fn narrowed(&self, stored: &[u8]) -> Result<Vec<u8>, SourceError> {
+        let element = self.element;
+        let low = if element.big_endian { element.bytes - 1 } else { 0 };
+        let narrow = |number: &[u8]| {
+            let others = number.iter().enumerate().all(|(i, byte)| i == low || *byte == 0);
+            // A signed byte is negative from 128 on.
+            let in_range = others && (element.bytes > 1 || number[low] < 128);
+            in_range.then_some(number[low]).ok_or_else(|| SourceError::NotInRange {
+                origin: self.backing.origin(),
+                row: self.given,
+                value: integer(element, number),
+            })
+        };
+        stored.chunks_exact(element.bytes).map(narrow).collect()
+    }
+}
+
+fn is_byte(element: Element) -> bool {
+    element.kind == Kind::Unsigned && element.bytes == 1
+}
+
+/// What the bytes of an integer say.
+fn integer(element: Element, bytes: &[u8]) -> i128 {
+    let digits = |n: i128, &byte: &u8| n << 8 | i128::from(byte);
+    let n = match element.big_endian {
+        true => bytes.iter().fold(0, digits),
+        false => bytes.iter().rev().fold(0, digits),
+    };
+    let range = 1i128 << (8 * bytes.len());
+    if element.kind == Kind::Signed && n >= range / 2 { n - range } else { n }
 }
 
 pub(super) fn npy(backing: Backing, request: &SourceRequest) -> Result<Source, SourceError> {
@@ -69,6 +126,7 @@ pub(super) fn npy(backing: Backing, request: &SourceRequest) -> Result<Source, S
         name: request.text.clone(),
         backing,
         format: ArrayFormat::Npy,
+        element: array.header().element,
         size,
         len: request.count(found),
         given: 0,
@@ -99,15 +157,16 @@ pub(super) fn npz(backing: Backing, request: &SourceRequest) -> Result<Source, S
             Some(labels)
         }
     };
-    let pixels = Box::new(archive.into_array("arr_0")?);
+    let pixels = archive.into_array("arr_0")?;
+    let element = pixels.header().element;
+    let pixels = Box::new(pixels);
     let (name, format) = (request.text.clone(), ArrayFormat::Npz);
-    Ok(Source { name, backing, format, size, len, given: 0, labels, pixels })
+    Ok(Source { name, backing, format, element, size, len, given: 0, labels, pixels })
 }
 
 fn checked(array: &Array<'_>) -> Result<(usize, ImageSize), SourceError> {
     let (header, origin) = (array.header(), array.origin());
-    let byte = Element { kind: Kind::Unsigned, bytes: 1, big_endian: false };
-    if header.element != byte {
+    if !matches!(header.element.kind, Kind::Unsigned | Kind::Signed) {
         let (origin, found) = (origin.into(), header.element.to_string());
         return Err(SourceError::NotBytes { origin, found });
     }
@@ -173,16 +232,7 @@ impl Stored<'_> {
 
     /// Of the bytes as stored.
     pub(super) fn labels(&self, bytes: &[u8]) -> Result<Vec<u32>, SourceError> {
-        let signed = self.element.kind == Kind::Signed;
-        let number = |bytes: &[u8]| {
-            let digits = |n: i128, &byte: &u8| n << 8 | i128::from(byte);
-            let n = match self.element.big_endian {
-                true => bytes.iter().fold(0, digits),
-                false => bytes.iter().rev().fold(0, digits),
-            };
-            let range = 1i128 << (8 * bytes.len());
-            if signed && n >= range / 2 { n - range } else { n }
-        };
+        let number = |bytes: &[u8]| integer(self.element, bytes);
         let numbers = bytes.chunks_exact(self.element.bytes).map(number).enumerate();
         numbers
             .map(|(row, label)| {

@@ -20,7 +20,7 @@ pub enum ArrayFormat {
 }
 
 impl ArrayFormat {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Npz => "npz",
             Self::Npy => "npy",

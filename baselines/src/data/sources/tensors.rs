@@ -26,9 +26,9 @@ pub(super) fn open(backing: Backing, request: &SourceRequest) -> Result<Source, 
     let images = file.images_name()?;
     let origin = format!("{} tensor {images}", file.origin);
     let info = file.info(&images)?.clone();
-    if info.dtype != Dtype::U8 {
+    let Some(element) = integer(info.dtype) else {
         return Err(SourceError::NotBytes { origin, found: kind(info.dtype) });
-    }
+    };
     let (found, size) = image_shape(&origin, &info.shape)?;
     let len = request.count(found);
     let labels = match file.metadata.info("labels").cloned() {
@@ -51,7 +51,7 @@ pub(super) fn open(backing: Backing, request: &SourceRequest) -> Result<Source, 
     input.seek(SeekFrom::Start(start)).map_err(failed)?;
     let pixels = Box::new(Tensor { origin, input: std::io::BufReader::new(input), offset: 0 });
     let (name, format) = (request.text.clone(), ArrayFormat::SafeTensors);
-    Ok(Source { name, backing, format, size, len, given: 0, labels, pixels })
+    Ok(Source { name, backing, format, element, size, len, given: 0, labels, pixels })
 }
 
 struct Tensor {
