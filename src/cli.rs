@@ -126,6 +126,28 @@ pub struct MachineArgs {
     pub quiet: bool,
 }
 
+/// What training changes of a data set.
+#[derive(Debug, Clone, Default, Args)]
+pub struct DatasetArgs {
+    /// Side of the images: the square in the middle of each image of a folder, resized (Lanczos) [default: as they
+    /// are, all of one size]
+    #[arg(long, value_name = "PIXELS")]
+    pub image_size: Option<usize>,
+    /// What tables and files call a folder:PATH [default: the folder's name]
+    #[arg(long, value_name = "NAME")]
+    pub dataset_name: Option<String>,
+}
+
+impl DatasetArgs {
+    /// As `--set` has them.
+    pub fn assignments(&self) -> Vec<String> {
+        let size = self.image_size.map(|size| format!("dataset.image_size={size}"));
+        let name = self.dataset_name.clone().map(toml::Value::String);
+        let name = name.map(|name| format!("dataset.called={name}"));
+        size.into_iter().chain(name).collect()
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct ReproduceArgs {
     /// The table: see `ganbench list tables`
@@ -133,6 +155,8 @@ pub struct ReproduceArgs {
     /// Data set: shapes, cifar10, mnist or folder:PATH [default: the table's]
     #[arg(long)]
     pub dataset: Option<String>,
+    #[command(flatten)]
+    pub data_set: DatasetArgs,
     /// Methods, by comma [default: the table's]
     #[arg(long, value_delimiter = ',')]
     pub methods: Option<Vec<String>>,
@@ -179,6 +203,8 @@ pub struct ReproduceArgs {
 pub struct TrainArgs {
     /// A recipe: any part of a plan, with `method`; what it leaves out is table1's
     pub recipe: PathBuf,
+    #[command(flatten)]
+    pub dataset: DatasetArgs,
     /// Change a value of the plan, such as train.batch=32
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -252,4 +278,6 @@ pub enum Listed {
     Metrics,
     Protocols,
     Tables,
+    /// What papers and repositories print, with its protocol
+    Reported,
 }

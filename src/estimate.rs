@@ -6,8 +6,10 @@ use ganbench_baselines::train::{SampleRequest, Trainer, Unit};
 use ganbench_metrics::Extractor;
 
 use crate::machine;
+use crate::pipeline::{Fakes, label};
 use crate::plan::Plan;
 use crate::progress::duration;
+use crate::reals::RealImages;
 use crate::session::Surroundings;
 
 /// Steps measured, after one that warms up.
@@ -24,6 +26,7 @@ pub fn print(
     plans: &[Plan],
     needs: &[Option<f64>],
     dataset: &Dataset,
+    real: &RealImages<'_>,
     extractor: &dyn Extractor,
     at: &Surroundings,
 ) -> Result<()> {
@@ -34,8 +37,7 @@ pub fn print(
     let started = std::time::Instant::now();
     extractor.extract(&sample, &mut |_, _| {})?;
     let extract_s = started.elapsed().as_secs_f64() / sample.len() as f64;
-    let n_real = plans.first().map_or(0, |p| p.evaluation.max_real.min(dataset.images.len()));
-    total_s += extract_s * n_real as f64;
+    total_s += extract_s * real.len() as f64;
     for (plan, need) in plans.iter().zip(needs) {
         println!(
             "# {} seed {}: run {}\n{}",
@@ -61,8 +63,19 @@ pub fn print(
         let request = SampleRequest { n: IMAGES, seed: 0, class: None };
         extractor.extract(&trainer.sampler(false).sample(request, &mut |_| {})?, &mut |_, _| {})?;
         let image_s = started.elapsed().as_secs_f64() / IMAGES as f64;
+        let fakes = Fakes::at_the_end(plan)?;
+        let label = label(plan, extractor, &real.reals(), &trainer.sampler(false), fakes)?;
+        println!(
+            "# protocol of {}: {}{}\n",
+            plan.row_name(),
+            label.protocol,
+            match label.nearest {
+                None => String::new(),
+                Some(_) => format!(" ({})", label.differences_text()),
+            }
+        );
         let e = &plan.evaluation;
-        let images = (e.curve_points + 1) * e.n_fake_curve + 2 * e.n_fake;
+        let images = (e.curve_points + 1) * e.n_fake_curve + 2 * fakes.repeats * e.n_fake;
         let evaluate_s = images as f64 * image_s;
         total_s += train_s + evaluate_s;
         lines.push(format!(

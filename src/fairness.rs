@@ -6,7 +6,8 @@ mod fields;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ganbench_baselines::methods;
-use ganbench_reports::{MethodLabel, ResultRow, TableKey, TableNote, row_of};
+use ganbench_metrics::protocol::LabelRule;
+use ganbench_reports::{Keys, MethodLabel, ResultRow, TableKey, TableNote, row_of};
 
 use self::fields::{Fields, differing, fields, value};
 use crate::plan::Plan;
@@ -19,6 +20,8 @@ pub struct Compared<'a> {
     pub rows: &'a [ResultRow],
     /// As [`machines`].
     pub machines: BTreeSet<String>,
+    /// Images of the smallest and of the largest class, where the classes are uneven.
+    pub uneven_classes: Option<[u64; 2]>,
 }
 
 /// How the tables call the runs, and what their readers must know.
@@ -84,7 +87,8 @@ impl Variant {
 pub fn compare(runs: &[Compared<'_>]) -> Comparison {
     let mut tables: Vec<(TableKey, Vec<usize>)> = Vec::new();
     for (i, run) in runs.iter().enumerate() {
-        let Some(key) = run.rows.first().map(TableKey::of) else { continue };
+        let first = run.rows.first().map(|row| Keys::new(run.rows).key(row));
+        let Some(key) = first else { continue };
         match tables.iter_mut().find(|(other, _)| *other == key) {
             Some((_, table)) => table.push(i),
             None => tables.push((key, vec![i])),
@@ -107,6 +111,7 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
             .chain(unlike_presets(&variants))
             .chain(tuning(&variants))
             .chain(selection(runs, &table))
+            .chain(uneven_classes(runs, &table))
             .chain(unlike_machines(runs, &variants));
         notes.extend(texts.map(|text| TableNote { key: key.clone(), text }));
     }
@@ -131,6 +136,21 @@ fn selection(runs: &[Compared<'_>], table: &[usize]) -> Option<String> {
         "instance selection: trained on the {} % of each class that are likeliest under a Gaussian of {}'s features, \
          measured against all images",
         s.retention_percent, s.extractor
+    ))
+}
+
+/// How conditional generators are asked for classes, where that matters.
+fn uneven_classes(runs: &[Compared<'_>], table: &[usize]) -> Option<String> {
+    let conditional = |&&i: &&usize| runs[i].plan.train.parts.conditional();
+    let run = &runs[*table.iter().find(conditional)?];
+    let [least, most] = run.uneven_classes?;
+    let rule = run.plan.evaluation.measurement().ok()?.protocol.labels;
+    let asked = match rule {
+        LabelRule::Uniform => "for each class equally often",
+        LabelRule::Data => "for each class as often as the data set has it",
+    };
+    Some(format!(
+        "the classes are uneven ({least} to {most} images each); conditional generators were asked {asked}"
     ))
 }
 

@@ -38,6 +38,7 @@ fn on(runs: &[(&Plan, &str)]) -> Comparison {
         plan,
         rows,
         machines: BTreeSet::from([(*machine).to_string()]),
+        uneven_classes: None,
     });
     compare(&runs.collect::<Vec<_>>())
 }
@@ -84,6 +85,29 @@ fn a_shared_field_that_differs_between_methods_is_noted_with_both_values() {
         let plans = [plan("gan", 0, &[]), plan("contrad", 0, &[]), plan("kdd", 0, &[set])];
         assert_eq!(texts(&compared(&plans)), [note]);
     }
+}
+
+#[test]
+fn uneven_classes_are_noted_where_a_generator_is_conditional() {
+    let note = |method: &str, set: &[&str]| {
+        let plan = plan(method, 0, set);
+        let rows = [row(&plan)];
+        let run = Compared {
+            plan: &plan,
+            rows: &rows,
+            machines: BTreeSet::new(),
+            uneven_classes: Some([3, 150]),
+        };
+        compare(&[run]).notes.first().map(|note| note.text.clone())
+    };
+    assert_eq!(note("gan", &[]), None);
+    assert_eq!(
+        note("reacgan", &[]).unwrap(),
+        "the classes are uneven (3 to 150 images each); conditional generators were asked for each class \
+         equally often"
+    );
+    let by_data = note("reacgan", &["evaluation.protocol=stylegan"]).unwrap();
+    assert!(by_data.ends_with("as often as the data set has it"), "{by_data}");
 }
 
 #[test]

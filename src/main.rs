@@ -6,6 +6,7 @@
 mod tell;
 
 mod bench;
+mod cards;
 mod cli;
 mod commands;
 mod drift;
@@ -20,6 +21,7 @@ mod memory;
 mod pipeline;
 mod plan;
 mod progress;
+mod reals;
 mod recipe;
 mod report;
 mod results;

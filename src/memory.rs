@@ -14,6 +14,7 @@ use ganbench_metrics::Extractor;
 
 use crate::machine;
 use crate::plan::Plan;
+use crate::reals::kept_rows;
 use crate::session::Surroundings;
 
 /// The first two batches measured. A run of no larger batch than the second is not estimated.
@@ -77,6 +78,7 @@ struct Evaluation {
 pub fn check(
     plans: &[&Plan],
     dataset: &Dataset,
+    n_real: usize,
     extractor: &dyn Extractor,
     at: &Surroundings,
     limit_mb: Option<u64>,
@@ -99,7 +101,7 @@ pub fn check(
             needs.push(None);
             continue;
         }
-        let Some(evaluation) = evaluation(plan, dataset, extractor)? else {
+        let Some(evaluation) = evaluation(plan, dataset, n_real, extractor)? else {
             needs.push(None);
             continue;
         };
@@ -190,6 +192,7 @@ fn steps(plan: &TrainPlan, dataset: &Dataset, available: f64) -> Result<Line> {
 fn evaluation(
     plan: &Plan,
     dataset: &Dataset,
+    n_real: usize,
     extractor: &dyn Extractor,
 ) -> Result<Option<Evaluation>> {
     let train = TrainPlan { batch: 2, ..plan.train.clone() };
@@ -209,17 +212,15 @@ fn evaluation(
     let dim = extractor.feature_dim() as f64;
     let matrix = 8.0 * dim * dim / MB;
     let row = 4.0 * dim / MB;
-    let n_real = e.max_real.min(dataset.images.len());
-    let n_fake = e.n_fake.max(e.n_fake_curve);
-    let kept = if e.bootstrap > 0 { n_real } else { n_fake.min(n_real) } as f64;
-    let (n_real, n_fake) = (n_real as f64, n_fake as f64);
+    let kept = kept_rows(e, n_real)?.n.min(n_real) as f64;
+    let n_fake = e.n_fake.max(e.n_fake_curve) as f64;
     let image = dataset.images.pixels.len() as f64 / dataset.images.len().max(1) as f64 / MB;
     // A state is a copy of weights, average and moments; half of that finds room in what the step freed.
     let saving = (8 * g + 6 * d) as f64 / MB;
     // Covariance and its root; with the rows of the real side they stay.
     let kept_mb = kept * row + 3.0 * matrix + saving + BESIDE;
-    // Rows as they come and as they are kept.
-    let real = 2.0 * n_real * row + 2.0 * matrix;
+    // The rows that are kept, and the sums of products that the moments are made of.
+    let real = kept * row + 4.0 * matrix;
     // Both sides packed for their neighbours, and FID's matrices.
     let fake = n_fake * (image + 2.0 * row) + kept * row + 4.0 * matrix;
     let working = working + moments(g + d);

@@ -1,91 +1,27 @@
 //! What decides a run's results, every default explicit, and its identity.
 
+mod dataset;
+mod evaluation;
+
 use ganbench_baselines::data::{Split, hex};
-use ganbench_baselines::linear_evaluation::LinearEvaluation;
 use ganbench_baselines::methods::{self, METHODS};
-use ganbench_baselines::train::{Statistics, TrainPlan, Unit};
+use ganbench_baselines::train::{TrainPlan, Unit};
+use ganbench_metrics::MetricError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use crate::selection::SelectionPlan;
+pub use dataset::DatasetPlan;
+use evaluation::least_fakes;
+pub use evaluation::{EvaluationPlan, ReferenceSplit};
 
 /// Version of the plan's form. A field added later is left out of the hash at its neutral value, so
 /// that old ids stay; a changed meaning raises this number.
 pub const FORMAT: u32 = 1;
 
-/// The real images of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DatasetPlan {
-    pub name: String,
-    pub split: Split,
-    /// Seed of drawn sets (`shapes`).
-    pub shapes_seed: u64,
-    /// First so many images; 0 for all.
-    pub limit: usize,
-    /// Image channels, and below their side and the number of classes; 0 is filled in from the data.
-    #[serde(default)]
-    pub channels: usize,
-    #[serde(default)]
-    pub image_size: usize,
-    #[serde(default)]
-    pub classes: usize,
-    /// Of the encoded content; an empty one is filled in, another one must agree.
-    #[serde(default)]
-    pub sha256: String,
-    /// Which images are trained on; left out: all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub selection: Option<SelectionPlan>,
-}
-
-impl DatasetPlan {
-    /// The name without the path of a folder: what rows and ids hold.
-    pub fn label(&self) -> &str {
-        self.name.split(':').next().unwrap_or(&self.name)
-    }
-}
-
-/// How a run is measured.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EvaluationPlan {
-    pub protocol: String,
-    pub extractor: String,
-    #[serde(default)]
-    pub extractor_sha256: String,
-    /// Real images behind the statistics, at most.
-    pub max_real: usize,
-    /// Fakes of the last and best checkpoint.
-    pub n_fake: usize,
-    /// Fakes of a point of the curve.
-    pub n_fake_curve: usize,
-    /// Points of the curve after the untrained generator, at equal shares of the budget.
-    pub curve_points: usize,
-    pub nearest_k: usize,
-    pub is_splits: usize,
-    /// Images of the sample grid.
-    pub grid_images: usize,
-    /// Resamplings behind the intervals of the last and best checkpoint's rows; 0 for none.
-    #[serde(default, skip_serializing_if = "none")]
-    pub bootstrap: usize,
-    /// Of the generator's batch norms.
-    #[serde(default, skip_serializing_if = "Statistics::is_running")]
-    pub statistics: Statistics,
-    /// Linear evaluation of the last checkpoint's discriminator on the test split; left out: none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub linear: Option<LinearEvaluation>,
-}
-
 /// Hash of the weights that selected the images; empty without a selection.
 fn selecting(plan: &Plan) -> &str {
     plan.dataset.selection.as_ref().map_or("", |selection| &selection.extractor_sha256)
-}
-
-/// What is left out of a plan stays out of its hash.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-fn none(n: &usize) -> bool {
-    *n == 0
 }
 
 /// A line of a table.
@@ -130,6 +66,8 @@ pub enum PlanError {
     Format { got: u32 },
     #[error("{field} is {got}, expected {expected}")]
     Value { field: &'static str, got: String, expected: String },
+    #[error("evaluation: {0}")]
+    Measurement(#[from] MetricError),
 }
 
 impl Plan {
@@ -154,9 +92,10 @@ impl Plan {
     /// [`Plan::asked`] before the data and the weights are known.
     fn without_content(&self) -> Self {
         let mut plan = self.asked();
-        plan.dataset.name = plan.dataset.label().to_string();
+        plan.dataset.name = plan.dataset.without_path();
         plan.dataset.sha256.clear();
         plan.evaluation.extractor_sha256.clear();
+        plan.evaluation.reference_sha256.clear();
         if let Some(selection) = &mut plan.dataset.selection {
             selection.extractor_sha256.clear();
         }
@@ -175,6 +114,9 @@ impl Plan {
             if asked == 0 {
                 *own = 0;
             }
+        }
+        if asked.dataset.fit.is_none() {
+            own.dataset.fit = None;
         }
         if asked.evaluation.extractor.is_empty() {
             own.evaluation.extractor.clear();
@@ -196,6 +138,11 @@ impl Plan {
                 now.evaluation.extractor_sha256.as_str(),
             ),
             ("the extractor of dataset.selection", selecting(self), selecting(now)),
+            (
+                "the reference images",
+                self.evaluation.reference_sha256.as_str(),
+                now.evaluation.reference_sha256.as_str(),
+            ),
         ];
         let changed = hashes.into_iter().find(|(_, then, now)| then != now)?;
         (self.without_content() == now.without_content())
@@ -206,9 +153,43 @@ impl Plan {
     /// the plan.
     pub fn run_id(&self) -> String {
         let mut plan = self.asked();
-        plan.dataset.name = plan.dataset.label().to_string();
+        plan.dataset.name = plan.dataset.without_path();
         let json = serde_json::to_vec(&plan).unwrap_or_default();
         hex(Sha256::new_with_prefix(json))[..16].to_string()
+    }
+
+    /// The real images that samples are compared with: the plan's own choice, else the split that the
+    /// protocol names, else the split of training.
+    pub fn reference_split(&self) -> ReferenceSplit {
+        let named = || {
+            let measurement = self.evaluation.measurement().ok()?;
+            measurement.protocol.split.as_ref()?.parse().ok().map(ReferenceSplit::Of)
+        };
+        let own = self.evaluation.reference_split.or_else(named);
+        own.unwrap_or(ReferenceSplit::Of(self.dataset.split))
+    }
+
+    fn check_reference(&self) -> Result<(), PlanError> {
+        let Some(ReferenceSplit::HeldOut { held_out }) = self.evaluation.reference_split else {
+            return Ok(());
+        };
+        let wrong = |got: String, expected: &str| {
+            let (field, expected) = ("evaluation.reference_split", expected.into());
+            Err(PlanError::Value { field, got, expected })
+        };
+        if !(held_out > 0.0 && held_out < 1.0) {
+            return wrong(format!("held_out = {held_out}"), "a share above 0 and below 1");
+        }
+        if self.dataset.split != Split::Train {
+            return wrong(
+                "held_out".into(),
+                "a share of the training split: dataset.split = train",
+            );
+        }
+        if self.dataset.selection.is_some() {
+            return wrong("held_out".into(), "train or test beside dataset.selection");
+        }
+        Ok(())
     }
 
     /// As `plan.toml` holds it.
@@ -223,12 +204,13 @@ impl Plan {
         if self.format != FORMAT {
             return Err(PlanError::Format { got: self.format });
         }
+        self.dataset.check_called()?;
         let e = &self.evaluation;
         let wrong = |field, got: usize, expected: String| {
             Err(PlanError::Value { field, got: got.to_string(), expected })
         };
-        // A ball needs its k neighbours beside the point itself, and each split of IS an image.
-        let least = (e.nearest_k + 2).max(e.is_splits);
+        let measurement = e.measurement()?;
+        let least = least_fakes(&measurement);
         for (field, n) in
             [("evaluation.n_fake", e.n_fake), ("evaluation.n_fake_curve", e.n_fake_curve)]
         {
@@ -248,30 +230,22 @@ impl Plan {
         if e.curve_points < 3 {
             return wrong("evaluation.curve_points", e.curve_points, "at least 3".into());
         }
-        if e.protocol == "table1" {
-            let change = "; for another value name another evaluation.protocol, such as custom";
-            if e.nearest_k != 5 {
-                return wrong(
-                    "evaluation.nearest_k",
-                    e.nearest_k,
-                    format!("5 in protocol table1{change}"),
-                );
-            }
-            if !e.statistics.is_running() {
-                return Err(PlanError::Value {
-                    field: "evaluation.statistics",
-                    got: "others".into(),
-                    expected: format!("the running ones in protocol table1{change}"),
-                });
-            }
-            if e.is_splits != 10 {
-                return wrong(
-                    "evaluation.is_splits",
-                    e.is_splits,
-                    format!("10 in protocol table1{change}"),
-                );
-            }
+        if !measurement.metric_names().contains(&"fid") {
+            return Err(PlanError::Value {
+                field: "evaluation.metrics",
+                got: measurement.metric_names().join(", "),
+                expected: "fid among them, which chooses the best checkpoint".into(),
+            });
         }
+        if measurement.protocol.repeats > 1 && e.bootstrap > 0 {
+            let (protocol, n) = (&measurement.protocol.name, measurement.protocol.repeats);
+            let expected = format!("0, since protocol {protocol} reports the mean of {n} sets");
+            return wrong("evaluation.bootstrap", e.bootstrap, expected);
+        }
+        if let Some(few @ ..=1) = e.kid_subset {
+            return wrong("evaluation.kid_subset", few, "at least 2".into());
+        }
+        self.check_reference()?;
         let images = (self.train.batch * self.train.n_dis) as f64;
         let steps = match self.train.budget.unit {
             Unit::GSteps => self.train.budget.amount,
@@ -286,9 +260,9 @@ impl Plan {
             });
         }
         for (field, n) in [
-            ("evaluation.nearest_k", e.nearest_k),
-            ("evaluation.is_splits", e.is_splits),
-            ("evaluation.max_real", e.max_real),
+            ("evaluation.nearest_k", e.nearest_k.unwrap_or(1)),
+            ("evaluation.is_splits", e.is_splits.unwrap_or(1)),
+            ("evaluation.max_real", e.max_real.unwrap_or(1)),
             ("evaluation.grid_images", e.grid_images),
         ] {
             if n == 0 {
@@ -391,6 +365,10 @@ pub fn resolve(mut plan: toml::Table, place: &str) -> Result<Plan, PlanError> {
         .map_err(|e: toml::de::Error| form(e.to_string().trim().replace('\n', " ")))?;
     if plan.train.network.head_hidden == 0 {
         plan.train.network.head_hidden = 8 * plan.train.network.width;
+    }
+    // Of all images there is nothing to draw.
+    if plan.dataset.limit == 0 {
+        plan.dataset.draw_seed = None;
     }
     plan.check()?;
     Ok(plan)

@@ -1,4 +1,5 @@
 use super::*;
+use ganbench_baselines::data::Fit;
 use crate::recipe::Recipe;
 
 fn plan(method: &str) -> Plan {
@@ -23,6 +24,10 @@ fn run_ids_stay() {
     // The recipe's default budget may be retuned; its runs are other runs then.
     let mut plan = plan("gan");
     plan.train.budget.amount = 20.0;
+    // As every plan of ganbench 0.1 was measured.
+    let e = &mut plan.evaluation;
+    e.protocol = "table1".into();
+    (e.max_real, e.nearest_k, e.is_splits) = (Some(50_000), Some(5), Some(10));
     assert_eq!(plan.run_id(), "f04c53aa3f87ffe3");
 }
 
@@ -81,6 +86,7 @@ fn a_finished_run_is_told_from_runs_of_plans_that_ask_for_something_else() {
     let mut run = asked.clone();
     (run.dataset.channels, run.dataset.image_size, run.dataset.classes) = (3, 32, 10);
     run.dataset.sha256 = "ab".into();
+    run.dataset.fit = Some(Fit::CentreLanczos);
     run.evaluation.extractor = "small-shapes".into();
     run.evaluation.extractor_sha256 = "cd".into();
     assert!(run.is_asked_for_by(&asked));
@@ -94,4 +100,52 @@ fn a_finished_run_is_told_from_runs_of_plans_that_ask_for_something_else() {
     let mut other = asked;
     other.dataset.channels = 1;
     assert!(!run.is_asked_for_by(&other));
+}
+
+#[test]
+fn a_folder_is_called_by_its_name_and_its_path_is_not_in_the_id() {
+    let mut here = plan("gan");
+    here.dataset.name = "folder:/data/my-flowers".into();
+    assert_eq!(here.dataset.label(), "my-flowers");
+    let mut there = here.clone();
+    there.dataset.name = "folder:/elsewhere/roses/".into();
+    assert_eq!((there.dataset.label().as_str(), there.run_id()), ("roses", here.run_id()));
+    // The id that the program gave before folders had names.
+    let mut old = here.clone();
+    old.dataset.name = "folder".into();
+    assert_eq!(old.run_id(), here.run_id());
+    there.dataset.called = Some("tulips".into());
+    assert_eq!(there.dataset.label(), "tulips");
+    assert_eq!(plan("gan").dataset.label(), "shapes");
+}
+
+#[test]
+fn fields_that_are_left_out_are_not_in_the_plan() {
+    let text = plan("gan").to_toml().unwrap();
+    for field in ["called", "draw_seed", "fit"] {
+        assert!(!text.contains(&format!("{field} =")), "{text}");
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_is_refused() {
+    let says = |name: &str, called: &str| {
+        let mut plan = plan("gan");
+        plan.dataset.name = name.into();
+        plan.dataset.called = Some(called.into());
+        plan.check().unwrap_err().to_string()
+    };
+    assert_eq!(
+        says("cifar10", "x"),
+        "dataset.called is \"x\", expected left out, since only a folder:PATH takes another name"
+    );
+    assert_eq!(
+        says("folder:x", "mnist"),
+        "dataset.called is \"mnist\", expected a name that no known data set has"
+    );
+    assert_eq!(
+        says("folder:x", "../x"),
+        "dataset.called is \"../x\", expected a name that can be a file's, such as \"x\""
+    );
+    assert_eq!(says("folder:x", "/"), "dataset.called is \"/\", expected letters or digits");
 }

@@ -10,6 +10,7 @@ use ganbench_baselines::train::{SampleRequest, StepRecord};
 use ganbench_reports::plot::{CurvePoint, Curves, SampleBlock, SampleGrid, Term};
 use ganbench_reports::{MethodLabel, ReportInput, ResultRow, tables, write_report};
 
+use crate::cards;
 use crate::fairness::{self, Compared, Comparison};
 use crate::generators::load_generator;
 use crate::plan::Plan;
@@ -52,6 +53,7 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         plan,
         rows,
         machines: fairness::machines(run),
+        uneven_classes: run.provenances().find_map(|p| p.uneven_classes),
     });
     let comparison = fairness::compare(&compared.collect::<Vec<_>>());
     let mut rows = Vec::new();
@@ -61,7 +63,13 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
     for (i, (plan, run)) in plans.iter().enumerate() {
         let method = &comparison.methods[i];
         let group = if several { plan.train.network.architecture.as_str() } else { "" };
-        let of_table = |row: &ResultRow| ResultRow { method: method.clone(), ..row.clone() };
+        // Rows from before a folder had a name call it "folder".
+        let dataset = plan.dataset.label();
+        let of_table = |row: &ResultRow| ResultRow {
+            method: method.clone(),
+            dataset: dataset.clone(),
+            ..row.clone()
+        };
         rows.extend(scores[i].iter().map(of_table));
         let records = run.records()?;
         // Not every step has every term.
@@ -90,6 +98,7 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         title,
         rows: &rows,
         methods: &comparison.labels,
+        cards: cards::for_reports(),
         notes: &comparison.notes,
         losses: &losses,
         gradient_norms: &gradient_norms,
@@ -116,6 +125,7 @@ pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
         title,
         rows,
         methods: &labels,
+        cards: cards::for_reports(),
         notes: &[],
         losses: &[],
         gradient_norms: &[],
@@ -131,7 +141,7 @@ pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
 /// Writes the report; its tables as text for a terminal.
 fn written(input: &ReportInput<'_>) -> Result<String> {
     write_report(input)?;
-    let tables = tables(input.rows, input.methods, input.notes)?;
+    let tables = tables(input.rows, input.methods, input.notes, input.cards)?;
     Ok(tables.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n"))
 }
 
@@ -208,7 +218,7 @@ fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<Sa
             let title = format!(
                 "{} on {}{}, seed {}, last checkpoint",
                 plan.table,
-                plan.dataset.name,
+                plan.dataset.label(),
                 if several {
                     format!(", {}", plan.train.network.architecture)
                 } else {

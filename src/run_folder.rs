@@ -33,6 +33,9 @@ pub struct Provenance {
     pub threads: usize,
     pub device: String,
     pub started_unix_s: u64,
+    /// Images of the smallest and of the largest class of the real images, where these are uneven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uneven_classes: Option<[u64; 2]>,
 }
 
 /// The commit that the program was built from, or `unknown`.

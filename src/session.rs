@@ -4,14 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use ganbench_baselines::data::{self, Dataset, DatasetRequest, Split, Stage};
-use ganbench_metrics::{Extractor, ExtractorOptions, RealReference, WeightsSource, load_with};
+use ganbench_baselines::data::{self, Dataset, DatasetRequest, Fit, Split, Stage};
+use ganbench_baselines::train::{TrainError, check};
+use ganbench_metrics::{
+    Extractor, ExtractorId, ExtractorOptions, Measurement, RealReference, ReferenceBuilder,
+    WeightsSource, load_with, needs,
+};
 use ganbench_nn::images::ImageBatch;
 use ganbench_reports::short_hash;
 
 use crate::machine::UsageError;
 use crate::plan::{DatasetPlan, EvaluationPlan, Plan};
 use crate::progress::Progress;
+use crate::reals::{RealImages, Reals, kept_rows};
 
 /// Where things are and how they are computed: nothing here changes a result.
 #[derive(Clone, Debug)]
@@ -50,10 +55,12 @@ pub fn read_dataset(request: &DatasetRequest, quiet: bool) -> Result<Dataset> {
     Ok(dataset)
 }
 
-fn request(plan: &DatasetPlan, at: &Surroundings) -> DatasetRequest {
+pub(crate) fn request(plan: &DatasetPlan, at: &Surroundings) -> DatasetRequest {
     let mut request = DatasetRequest::new(&plan.name, plan.split);
     request.root = at.data.clone();
     request.limit = (plan.limit > 0).then_some(plan.limit);
+    request.draw_seed = plan.draw_seed;
+    request.size = (plan.image_size > 0).then_some(plan.image_size);
     request.shapes_seed = plan.shapes_seed;
     request.channels = (plan.channels > 0).then_some(plan.channels);
     request
@@ -64,7 +71,16 @@ fn request(plan: &DatasetPlan, at: &Surroundings) -> DatasetRequest {
 /// # Errors
 /// If the data cannot be had, or is not what the plan was made with.
 pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset> {
-    let dataset = read_dataset(&request(plan, at), at.quiet)?;
+    let mut dataset = read_dataset(&request(plan, at), at.quiet)?;
+    if plan.fit.is_some() && plan.fit != dataset.fit {
+        bail!(
+            "dataset.fit is {}, but {} has images of its own size only; leave it out",
+            plan.fit.map_or("", Fit::as_str),
+            plan.name
+        );
+    }
+    dataset.name = plan.label();
+    plan.fit = dataset.fit;
     plan.channels = dataset.images.size.channels;
     plan.image_size = dataset.images.size.height;
     plan.classes = dataset.class_names.len();
@@ -83,6 +99,24 @@ pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset
     Ok(dataset)
 }
 
+/// Checks that a plan can be trained on its data set.
+///
+/// # Errors
+/// If it cannot, with what can be done about the data set.
+pub fn check_training(plan: &Plan, dataset: &Dataset) -> Result<()> {
+    let Err(error) = check(&plan.train, &dataset.images, plan.dataset.classes) else {
+        return Ok(());
+    };
+    match (&error, &dataset.label_fault) {
+        (TrainError::NoLabels, Some(fault)) => bail!("{error}: {fault}"),
+        (TrainError::ImageSize { .. }, _) if plan.dataset.name.starts_with("folder:") => bail!(
+            "{error}; --image-size N, or dataset.image_size in the plan, crops the square in the middle of each \
+             image and resizes it"
+        ),
+        _ => Err(error.into()),
+    }
+}
+
 /// The test split's images for a plan's linear evaluation; `None` where it has none.
 ///
 /// # Errors
@@ -93,20 +127,44 @@ pub fn load_test_split(plan: &Plan, at: &Surroundings) -> Result<Option<ImageBat
     }
     let mut request = request(&plan.dataset, at);
     request.split = Split::Test;
-    let images = read_dataset(&request, at.quiet)?.images;
-    if images.labels.is_none() {
+    let test = read_dataset(&request, at.quiet)?;
+    if test.images.labels.is_none() {
         bail!(
-            "linear evaluation needs labels, and {} has none; leave evaluation.linear out of the plan",
-            plan.dataset.name
+            "linear evaluation needs labels, and the test split of {} has none{}; leave evaluation.linear out \
+             of the plan",
+            plan.dataset.name,
+            test.label_fault.map_or_else(String::new, |fault| format!(" ({fault})"))
         );
     }
-    Ok(Some(images))
+    Ok(Some(test.images))
 }
 
 /// An extractor and the real images seen through it.
 pub struct Evaluator {
     pub extractor: Box<dyn Extractor>,
     pub reference: RealReference,
+    pub reals: Reals,
+}
+
+impl Evaluator {
+    /// What the features of both sides come from.
+    pub fn extractor_id(&self) -> ExtractorId<'_> {
+        ExtractorId::from_extractor(self.extractor.as_ref())
+    }
+}
+
+/// The metrics of a measurement that an extractor allows: IS takes logits.
+pub fn metric_names(
+    measurement: &Measurement,
+    plan: &EvaluationPlan,
+    extractor: &dyn Extractor,
+) -> Vec<&'static str> {
+    let mut names = measurement.metric_names();
+    // Who names metrics gets them, or an error.
+    if plan.metrics.is_none() {
+        names.retain(|name| !needs(name).logits || extractor.classes() > 0);
+    }
+    names
 }
 
 /// Loads the extractor of a plan, and fills in or checks its name and hash.
@@ -154,35 +212,35 @@ pub fn weights_source(text: Option<&str>) -> Result<WeightsSource> {
     })
 }
 
-/// The real side of every metric of a plan.
+/// The real side of every metric of a plan. Memory does not grow with the number of images, unless a
+/// metric or an interval needs the features of all of them.
 ///
 /// # Errors
 /// If the extractor cannot take the images.
 pub fn real_reference(
     plan: &Plan,
     extractor: Box<dyn Extractor>,
-    real: &ImageBatch,
+    real: &RealImages<'_>,
     quiet: bool,
 ) -> Result<Evaluator> {
-    let n = plan.evaluation.max_real.min(real.len());
-    let few;
-    let real = if n == real.len() {
-        real
-    } else {
-        few = real.take(n);
-        &few
-    };
+    let n = real.len();
+    let keep = kept_rows(&plan.evaluation, n)?;
     let label = format!("{} features of reals", extractor.name());
     let mut bar = Progress::new(label, n as f64, quiet);
-    let features =
-        extractor.extract(real, &mut |done, all| bar.set(done as f64, &format!("{done}/{all}")))?;
+    let mut builder = ReferenceBuilder::new(extractor.feature_dim(), n, real.labels(), keep);
+    let batch = extractor.batch();
+    for first in (0..n).step_by(batch) {
+        let end = (first + batch).min(n);
+        let features = match &real.rows {
+            None => extractor.extract_batch(&real.images.views(first..end))?,
+            Some(rows) => {
+                let part = real.images.select(&rows[first..end]);
+                extractor.extract_batch(&part.views(0..part.len()))?
+            }
+        };
+        builder.push(features.pool_rows())?;
+        bar.set(end as f64, &format!("{end}/{n}"));
+    }
     bar.finish(&format!("{n} images"));
-    let reference = {
-        // The curve may look at more fakes than the final rows.
-        let most = plan.evaluation.n_fake.max(plan.evaluation.n_fake_curve);
-        // Intervals of FID draw from all reals.
-        let all = plan.evaluation.bootstrap > 0;
-        RealReference::new(&features, if all { features.len() } else { most })?
-    };
-    Ok(Evaluator { extractor, reference })
+    Ok(Evaluator { extractor, reference: builder.finish(), reals: real.reals() })
 }

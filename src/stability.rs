@@ -55,7 +55,7 @@ fn curve(run: &SteadyRun<'_>) -> Vec<f64> {
 }
 
 fn is_fid(row: &ResultRow) -> bool {
-    row.metric.split('@').next() == Some("fid")
+    row.base_metric() == "fid"
 }
 
 fn diverged(run: &SteadyRun<'_>) -> bool {

@@ -12,6 +12,7 @@ use ganbench_nn::images::ImageBatch;
 use crate::interrupt::Interrupt;
 use crate::pipeline::{self, Panicked, RunInput};
 use crate::plan::Plan;
+use crate::reals::RealImages;
 use crate::results::{self, Rebuilt};
 use crate::run_folder::{Lock, PLAN_NAME, Provenance, RunFolder};
 use crate::session::{Evaluator, Surroundings, real_reference};
@@ -25,6 +26,8 @@ pub struct Sweep<'a> {
     /// In the order of the plans.
     pub folders: &'a [RunFolder],
     pub dataset: &'a Dataset,
+    /// The images of another split that samples are compared with, where a plan asks for one.
+    pub reference: Option<&'a Dataset>,
     /// The test split, where a plan has a linear evaluation.
     pub test: Option<&'a ImageBatch>,
     /// Of the results.
@@ -62,8 +65,8 @@ impl Sweep<'_> {
                     continue;
                 }
                 if let Some(extractor) = extractor.take() {
-                    let images = &self.dataset.images;
-                    evaluator = Some(real_reference(plan, extractor, images, self.at.quiet)?);
+                    let real = RealImages::new(plan, self.dataset, self.reference)?;
+                    evaluator = Some(real_reference(plan, extractor, &real, self.at.quiet)?);
                 }
                 let Some(evaluator) = &evaluator else { continue };
                 match self.one(plan, folder, evaluator) {

@@ -172,11 +172,13 @@ fn too_few_images_are_refused_with_what_is_needed() {
     assert_eq!(says(&["--n", "1"]), error("fid needs at least 2 real images, got 1"));
     assert_eq!(
         says(&["--metrics", "kid"]),
-        error("kid needs 1000 images, got 8; --kid-subset N takes fewer")
+        error(
+            "kid draws subsets of 1000 images but there are only 8 real ones; lower --kid-subset"
+        )
     );
     assert_eq!(
         says(&["--metrics", "coverage", "--k", "8"]),
-        error("coverage needs 9 images, got 8")
+        error("coverage needs at least 9 real images, got 8")
     );
     assert_eq!(
         says(&["--metrics", "is"]),
@@ -187,7 +189,7 @@ fn too_few_images_are_refused_with_what_is_needed() {
     let output = crate::program::ganbench(&args);
     let stderr = String::from_utf8_lossy(&output.stderr);
     for note in [
-        "note: kid needs 1000 images, got 8; --kid-subset N takes fewer",
+        "note: kid draws subsets of 1000 images but there are only 8 real ones; lower --kid-subset",
         "note: is needs class logits, which these features do not have",
     ] {
         assert!(stderr.lines().any(|line| line == note), "{stderr}");

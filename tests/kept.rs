@@ -118,7 +118,7 @@ fn an_experiment_is_judged_by_its_runs_and_goes_on_without_their_checkpoints() {
 }
 
 #[test]
-fn remeasure_refuses_the_runs_own_protocol_and_folders_without_finished_runs() {
+fn remeasure_adds_what_is_not_there_yet_and_refuses_folders_without_finished_runs() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("sweep");
     ok(&crate::program::strs(&crate::program::tiny("gan", "0", &out)));
@@ -127,9 +127,9 @@ fn remeasure_refuses_the_runs_own_protocol_and_folders_without_finished_runs() {
         let args = ["remeasure", "--runs", &runs, "--extractor", "pixels", "--n-fake", "40"];
         [&args[..], more].concat().iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let (code, error) = refused(&crate::program::strs(&with(&["--protocol", "table1"])));
+    let (code, error) = refused(&crate::program::strs(&with(&["--protocol", "mine"])));
     assert_eq!(code, 64);
-    assert!(error.contains("--protocol table1 is what the runs' own rows are called"), "{error}");
+    assert!(error.contains("unknown protocol \"mine\"; known: ganbench, tables"), "{error}");
     assert_eq!(ok(&crate::program::strs(&with(&[]))).trim(), "1 of 1 runs measured");
     assert_eq!(ok(&crate::program::strs(&with(&[]))).trim(), "0 of 1 runs measured");
     let empty = text(dir.path());

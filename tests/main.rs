@@ -56,5 +56,8 @@ mod drift;
 /// `fetch` and `verify-extractor`.
 mod fetch;
 
+/// Folders of one's own: splits, sizes, names, labels.
+mod folders;
+
 /// Wrong usage and bad input: messages and exit codes.
 mod refusals;

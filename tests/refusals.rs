@@ -48,9 +48,19 @@ fn a_plan_that_cannot_be_trained_is_refused_before_any_work() {
     says(&with(&["--width", "0"]), 64, "network.width must be 1 or more, got 0");
     says(&with(&["--batch", "101"]), 1, "batches of 101, the data set has 100 images");
     says(
-        &with(&["--set", "evaluation.nearest_k=3"]),
+        &with(&["--set", "evaluation.nearest_k=0"]),
         64,
-        "nearest_k is 3, expected 5 in protocol table1",
+        "evaluation.nearest_k is 0, expected at least 1",
+    );
+    says(
+        &with(&["--set", "evaluation.metrics=[\"kid\"]"]),
+        64,
+        "evaluation.metrics is kid, expected fid among them, which chooses the best checkpoint",
+    );
+    says(
+        &with(&["--set", "evaluation.reference_split={ held_out = 1.5 }"]),
+        64,
+        "evaluation.reference_split is held_out = 1.5, expected a share above 0 and below 1",
     );
     says(&with(&["--budget", "g_steps=2"]), 64, "a step for each of the 4 points of the curve");
     let cr = "train.parts.regularisers=[{kind=\"consistency\",lambda_real=10,lambda_fake=0,augmentation={kind=\"none\"}}]";
@@ -129,13 +139,65 @@ fn lists_name_every_method_and_read_as_json() {
     for name in names {
         assert!(methods.lines().any(|l| l.starts_with(&format!("{name} "))), "{methods}");
     }
-    for what in
-        ["methods", "losses", "architectures", "datasets", "extractors", "metrics", "tables"]
-    {
+    let lists = [
+        "methods",
+        "losses",
+        "architectures",
+        "datasets",
+        "extractors",
+        "metrics",
+        "protocols",
+        "tables",
+        "reported",
+    ];
+    for what in lists {
         for line in ok(&["list", what, "--json"]).lines() {
             let entry: serde_json::Value = serde_json::from_str(line).unwrap();
             assert!(entry["name"].is_string() && entry["summary"].is_string(), "{entry}");
         }
     }
+    let cards: Vec<serde_json::Value> = ok(&["list", "metrics", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(cards.len(), 14);
+    let card = |name: &str| cards.iter().find(|card| card["name"] == name).unwrap();
+    assert_eq!(
+        *card("density"),
+        serde_json::json!({
+            "name": "density",
+            "summary": "↑ how many real balls hold a fake, on average, in units of k",
+            "title": "Density", "higher_is_better": true, "decimals": 3, "scale": "difference",
+            "range": [0.0, null],
+            "least_images": {"rule": "nearest_k + 1 on each side", "real": 6, "fake": 6},
+            "intervals": true, "needs_logits": false, "needs_labels": false,
+            "protocol_fields": ["extractor", "split", "n_real", "n_fake", "repeats", "nearest_k", "nearest_real"],
+        })
+    );
+    assert_eq!(card("kid")["range"], serde_json::json!([null, null]));
+    assert_eq!(card("is")["needs_logits"], true);
+    assert_eq!(card("intra_fid")["needs_labels"], true);
+    let text = ok(&["list", "metrics"]);
+    let details = "IS in [1, ∞), compared by difference, from is_splits fake images, depends on is_splits, \
+                   is_shuffle, is_bias";
+    assert!(text.lines().any(|line| line.trim() == details), "{text}");
     assert!(ok(&["completions", "bash"]).contains("_ganbench"));
+}
+
+#[test]
+fn published_numbers_are_listed_with_their_protocol_whether_a_row_here_trains_them_or_not() {
+    let text = ok(&["list", "reported"]);
+    let line = "reacgan                   fid 13.907, is 67.416; imagenet-128, big_resnet; \
+                protocol studiogan-v0.2; ";
+    assert!(text.contains(line), "{text}");
+    let entries: Vec<serde_json::Value> = ok(&["list", "reported", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let quoted = entries.iter().find(|entry| entry["name"] == "fq-biggan").unwrap();
+    assert_eq!(quoted["our_tables"], serde_json::json!(["kdd-table4", "kdd-table5"]));
+    assert_eq!(
+        (&quoted["our_row"], &quoted["values"][1]["printed"]),
+        (&"".into(), &"25.96".into())
+    );
 }

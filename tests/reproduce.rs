@@ -183,7 +183,8 @@ fn a_dry_run_prints_the_plans_and_trains_nothing() {
 }
 
 #[test]
-fn standing_statistics_are_measured_sampled_and_verified_alike_under_a_protocol_of_their_own() {
+fn standing_statistics_are_measured_sampled_and_verified_alike_and_are_a_difference_from_the_protocol()
+ {
     let dir = tempfile::tempdir().unwrap();
     let fids = |name: &str, more: &[&str]| {
         let out = dir.path().join(name);
@@ -197,23 +198,82 @@ fn standing_statistics_are_measured_sampled_and_verified_alike_under_a_protocol_
         (rows.iter().find(fid).unwrap().clone(), out)
     };
     let standing = "evaluation.statistics={ kind = \"standing\", batches = 20, max_batch = 16 }";
-    let own = ["--set", "evaluation.protocol=standing", "--set"];
     let (running, _) = fids("running", &[]);
-    let (stood, out) = fids("standing", &[&own[..], &[standing]].concat());
-    let (of_batch, _) =
-        fids("batch", &[&own[..], &["evaluation.statistics={ kind = \"batch\" }"]].concat());
-    assert_eq!((running["protocol"].as_str(), stood["protocol"].as_str()), ("table1", "standing"));
+    let (stood, out) = fids("standing", &["--set", standing]);
+    let (of_batch, _) = fids("batch", &["--set", "evaluation.statistics={ kind = \"batch\" }"]);
+    assert_eq!((running["protocol"].as_str(), stood["protocol"].as_str()), ("tables", "custom"));
+    assert_eq!(running["protocol_differences"], "");
+    assert_eq!(
+        stood["protocol_differences"],
+        "differs from tables in: statistics of batch norm standing (expected running)"
+    );
     assert!(running["value"] != stood["value"] && stood["value"] != of_batch["value"]);
     let run = fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
     ok(&["verify", &text(&run), "--steps", "2", "--quiet"]);
-    let mut args = tiny("gan", "0", &dir.path().join("refused"));
-    args.extend(["--set".to_string(), standing.to_string()]);
-    let (code, error) = crate::program::refused(&strs(&args));
-    assert_eq!(code, 64);
-    assert!(
-        error.contains("evaluation.statistics is others, expected the running ones"),
-        "{error}"
+}
+
+/// The final rows of a tiny run of GAN with further settings, by metric.
+fn final_rows(
+    dir: &Path,
+    more: &[&str],
+) -> std::collections::BTreeMap<String, std::collections::HashMap<String, String>> {
+    let mut args = tiny("gan", "0", dir);
+    args.extend(more.iter().flat_map(|set| ["--set".to_string(), (*set).to_string()]));
+    ok(&strs(&args));
+    let rows = rows(&dir.join("results.csv"));
+    let last = rows.into_iter().filter(|r| r["checkpoint"] == "last");
+    last.map(|row| (row["metric"].clone(), row)).collect()
+}
+
+#[test]
+fn a_run_is_measured_against_the_split_that_its_plan_names_and_by_the_metrics_that_it_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = "evaluation.metrics=[\"fid\", \"kid\", \"vendi\"]";
+    let named = final_rows(&dir.path().join("named"), &[metrics, "evaluation.kid_subset=20"]);
+    let names: Vec<&str> = named.keys().map(String::as_str).collect();
+    assert_eq!(names, ["fid@small-shapes", "kid@small-shapes", "vendi@small-shapes"]);
+    assert_eq!(
+        named["kid@small-shapes"]["protocol_differences"],
+        "differs from tables in: kid_subset 20 (expected 1000)"
     );
+    let train = final_rows(&dir.path().join("train"), &[]);
+    assert!(train.contains_key("coverage@small-shapes"), "{:?}", train.keys());
+    let split = "evaluation.reference_split=test";
+    let test = final_rows(&dir.path().join("test"), &[split]);
+    let fid = |rows: &std::collections::BTreeMap<
+        String,
+        std::collections::HashMap<String, String>,
+    >| { rows["fid@small-shapes"].clone() };
+    assert_eq!((fid(&train)["split"].as_str(), fid(&test)["split"].as_str()), ("train", "test"));
+    assert_ne!(fid(&train)["value"], fid(&test)["value"]);
+    let held_out = "evaluation.reference_split={ held_out = 0.3 }";
+    let held = final_rows(&dir.path().join("held"), &[held_out]);
+    assert_eq!(fid(&held)["split"], "held-out 0.3 of train");
+    assert_eq!(fid(&held)["n_real"], "60");
+    assert_eq!(fid(&train)["n_real"], "200");
+}
+
+#[test]
+fn an_unknown_protocol_of_a_plan_is_refused_with_the_known_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut args = tiny("gan", "0", dir.path());
+    args.extend(["--set".to_string(), "evaluation.protocol=nonsense".to_string()]);
+    let (code, error) = crate::program::refused(&strs(&args));
+    assert_eq!(code, 64, "{error}");
+    assert!(error.contains("unknown protocol \"nonsense\"; known: ganbench, tables"), "{error}");
+}
+
+#[test]
+fn a_protocol_with_repeats_is_the_mean_of_its_sets() {
+    let dir = tempfile::tempdir().unwrap();
+    let more = ["evaluation.protocol=contrad-train", "evaluation.extractor=small-shapes"];
+    let rows = final_rows(&dir.path().join("three"), &more);
+    let fid = &rows["fid@small-shapes"];
+    assert_eq!((fid["protocol"].as_str(), fid["split"].as_str()), ("custom", "test"));
+    assert!(!fid["protocol_differences"].contains("sets of fakes"), "{fid:?}");
+    let more = [more[1], "evaluation.reference_split=test", "evaluation.metrics=[\"fid\"]"];
+    let one = final_rows(&dir.path().join("one"), &more);
+    assert_ne!(fid["value"], one["fid@small-shapes"]["value"]);
 }
 
 #[test]

@@ -9,8 +9,9 @@
 
 use ganbench_nn::kernels::Real;
 
+use crate::card::{ImageCounts, LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::neighbours::{Search, nearest, squared_radii};
 use crate::rows::Rows;
 
@@ -21,20 +22,29 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "AuthPct",
         higher_is_better: true,
+        decimals: 2,
+        scale: Scale::Difference,
+        range: ValueRange::PERCENT,
+        axis: ValueAxis::Fitted,
+        column: 160,
+        least_images: LeastImages::Fixed(ImageCounts { real: 2, fake: 1 }),
+        fields: &[ProtocolField::NearestReal],
         description: "percentage of fakes that are no near copies of a real image",
     }],
     by_default: false,
     needs: Needs::POOL,
     compute,
+    resample: None,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
-    let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
+    let (chosen_real, chosen_fake) = input.nearest()?;
+    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
     let both = AuthenticityInput { real, fake };
     check(both)?;
-    let value = decide(both, &input.real.squared_radii(real, 1));
+    let value = decide(both, &input.real.squared_radii(&chosen_real, 1));
     Ok(vec![Score { value, std: None, n_real: real.len(), n_fake: fake.len() }])
 }
 

@@ -28,12 +28,13 @@ use ganbench_nn::rng::Stream;
 use rayon::prelude::*;
 
 use crate::balls::{Inside, Others};
+use crate::card::{Metric, ValueRange};
 use crate::error::MetricError;
 use crate::fid::{FewSamples, fid_of_rows};
 use crate::inception_score::{self, Distributions};
 use crate::kid::KidInput;
 use crate::kid_influence::influence;
-use crate::metric::{EvaluationInput, MetricValue, NearestReal, reported_name};
+use crate::metric::{EvaluationInput, FAMILIES, MetricValue};
 use crate::prdc::{PrdcInput, decide_each};
 use crate::rows::Rows;
 
@@ -59,15 +60,25 @@ pub struct Interval {
 }
 
 impl Interval {
-    fn within(self, range: std::ops::RangeInclusive<f64>) -> Self {
-        let clamp = |end: f64| end.clamp(*range.start(), *range.end());
-        Self { low: clamp(self.low), high: clamp(self.high) }
+    fn within(self, range: ValueRange) -> Self {
+        Self { low: range.clamp(self.low), high: range.clamp(self.high) }
     }
 }
 
-/// Intervals of those of `values` that have one (`fid`, `is`, `kid`, `precision`, `recall`, `density`,
-/// `coverage`, `ipr_precision`, `ipr_recall`), in their order, under the names they are reported by.
-/// `values` are what [`crate::evaluate`] gave for the same input.
+/// Draws the images of a family again: an answer for each of its metrics, in their order.
+pub(crate) type Resample =
+    fn(&EvaluationInput<'_>, Bootstrap) -> Result<Vec<Resampled>, MetricError>;
+
+/// One metric under images that are drawn again.
+pub(crate) enum Resampled {
+    /// The value of each replicate.
+    Replicates(Vec<f64>),
+    /// From which replicates follow quickly.
+    Terms(Terms),
+}
+
+/// Intervals of those of `values` that have one (see [`Metric::has_intervals`]), in their order, under the
+/// names they are reported by. `values` are what [`crate::evaluate`] gave for the same input.
 ///
 /// # Errors
 /// If there are fewer than 40 replicates, the reference does not keep the rows that are drawn from (all
@@ -80,45 +91,52 @@ pub fn intervals(
     if request.replicates < FEWEST {
         return Err(MetricError::FewReplicates { needed: FEWEST, got: request.replicates });
     }
-    let value = |name: &str| {
-        let name = reported_name(name, input.extractor);
+    let value = |metric: &Metric| {
+        let name = input.extractor.reported_name(metric.name);
         values.iter().find(|v| v.metric == name).map(|v| v.value)
     };
-    let mut found: Vec<(&str, Interval)> = Vec::new();
-    if let Some(value) = value("fid") {
-        found.push(("fid", about(value, fid(input, request)?)));
-    }
-    if let Some(value) = value("is") {
-        found.push(("is", about(value, inception_score(input, request)?)));
-    }
-    if let Some(value) = value("kid") {
-        found.push(("kid", about(value, kid(input, request)?)));
-    }
-    for balls in [PRDC, IPR] {
-        if balls.metrics().any(|name| value(name).is_some()) {
-            for (name, terms) in terms(input, &balls)? {
-                if let Some(value) = value(name) {
-                    found.push((name, about(value, terms.replicates(name, request))));
-                }
-            }
+    let mut found: Vec<(String, Interval)> = Vec::new();
+    for family in FAMILIES {
+        let Some(resample) = family.resample else { continue };
+        if family.metrics.iter().all(|metric| value(metric).is_none()) {
+            continue;
+        }
+        for (metric, resampled) in family.metrics.iter().zip(resample(input, request)?) {
+            let Some(value) = value(metric) else { continue };
+            let replicates = match resampled {
+                Resampled::Replicates(replicates) => replicates,
+                Resampled::Terms(terms) => terms.replicates(metric.name, request),
+            };
+            let interval = about(value, replicates).within(metric.range);
+            found.push((input.extractor.reported_name(metric.name), interval));
         }
     }
-    let found: Vec<(String, Interval)> = found
-        .into_iter()
-        .map(|(name, i)| (reported_name(name, input.extractor), i.within(range(name))))
-        .collect();
     let of = |v: &MetricValue| found.iter().find(|(name, _)| *name == v.metric).cloned();
     Ok(values.iter().filter_map(of).collect())
 }
 
-/// Values that a metric can take: an interval says nothing beyond them.
-fn range(name: &str) -> std::ops::RangeInclusive<f64> {
-    match name {
-        "kid" => f64::NEG_INFINITY..=f64::INFINITY,
-        "is" => 1.0..=f64::INFINITY,
-        "fid" | "density" => 0.0..=f64::INFINITY,
-        _ => 0.0..=1.0,
-    }
+/// A value with its interval, where it has one.
+pub type WithInterval = (MetricValue, Option<Interval>);
+
+/// [`intervals`] beside the values that they are of; none for 0 replicates.
+///
+/// # Errors
+/// As [`intervals`].
+pub fn with_intervals(
+    input: &EvaluationInput<'_>,
+    values: Vec<MetricValue>,
+    request: Bootstrap,
+) -> Result<Vec<WithInterval>, MetricError> {
+    let found = match request.replicates {
+        0 => Vec::new(),
+        _ => intervals(input, &values, request)?,
+    };
+    let interval = |v: &MetricValue| found.iter().find(|(name, _)| *name == v.metric);
+    let pair = |v: MetricValue| {
+        let interval = interval(&v).map(|(_, interval)| *interval);
+        (v, interval)
+    };
+    Ok(values.into_iter().map(pair).collect())
 }
 
 /// One number a replicate, each from a stream of its own.
@@ -136,7 +154,7 @@ fn stream(metric: &str, request: Bootstrap, index: usize) -> Stream {
 }
 
 /// A metric as a mean over real images plus a mean over fakes, and how many of each are drawn.
-struct Terms {
+pub(crate) struct Terms {
     real: Vec<f64>,
     fake: Vec<f64>,
     n_real: usize,
@@ -157,9 +175,13 @@ fn redrawn(numbers: &[f64], n: usize, stream: &mut Stream) -> f64 {
     (0..n).map(draw).sum::<f64>() / n as f64
 }
 
-fn fid(input: &EvaluationInput<'_>, request: Bootstrap) -> Result<Vec<f64>, MetricError> {
+/// Of the family `fid`.
+pub(crate) fn fid(
+    input: &EvaluationInput<'_>,
+    request: Bootstrap,
+) -> Result<Vec<Resampled>, MetricError> {
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(NearestReal::All, fake.len())?;
+    let real = input.real.require_all_rows()?;
     // One after another: each takes all threads, and a copy of both sets.
     let one = |index| {
         let stream = &mut stream("fid", request, index);
@@ -171,86 +193,83 @@ fn fid(input: &EvaluationInput<'_>, request: Bootstrap) -> Result<Vec<f64>, Metr
         let real = Rows::new(&real_again, real.dim())?;
         fid_of_rows(FewSamples { real, fake: Rows::new(&fake_again, fake.dim())? })
     };
-    (0..request.replicates).map(one).collect()
+    let replicates = (0..request.replicates).map(one).collect::<Result<_, MetricError>>()?;
+    Ok(vec![Resampled::Replicates(replicates)])
 }
 
-fn inception_score(
+/// Of the family `is`.
+pub(crate) fn inception_score(
     input: &EvaluationInput<'_>,
     request: Bootstrap,
-) -> Result<Vec<f64>, MetricError> {
+) -> Result<Vec<Resampled>, MetricError> {
     let logits = input.fake.logit_rows().ok_or(MetricError::NoLogits { metric: "is" })?;
     inception_score::check(logits, input.settings.inception_score)?;
     let p = Distributions::of(logits);
-    let splits = input.settings.inception_score.splits;
-    Ok(replicates("is", request, |stream| {
+    let parts = input.settings.inception_score.parts(p.len());
+    let replicates = replicates("is", request, |stream| {
         let order: Vec<usize> =
             (0..p.len()).map(|_| stream.below(p.len() as u64) as usize).collect();
-        let scores = inception_score::splits(p.len(), splits).map(|split| p.score(&order[split]));
-        scores.sum::<f64>() / splits as f64
-    }))
+        let scores = parts.iter().map(|part| p.score(&order[part.clone()]));
+        scores.sum::<f64>() / parts.len() as f64
+    });
+    Ok(vec![Resampled::Replicates(replicates)])
 }
 
-fn kid(input: &EvaluationInput<'_>, request: Bootstrap) -> Result<Vec<f64>, MetricError> {
+/// Of the family `kid`.
+pub(crate) fn kid(
+    input: &EvaluationInput<'_>,
+    _request: Bootstrap,
+) -> Result<Vec<Resampled>, MetricError> {
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(NearestReal::All, fake.len())?;
+    let real = input.real.require_all_rows()?;
     let found = influence(KidInput { real: real.take(MOST_KID), fake: fake.take(MOST_KID) });
     let (n_real, n_fake) = (real.len(), fake.len());
     let terms = Terms { real: found.real, fake: found.fake, n_real, n_fake };
-    Ok(terms.replicates("kid", request))
+    Ok(vec![Resampled::Terms(terms)])
 }
 
-/// Metrics that are means over images of who lies in whose ball.
-struct Balls {
-    inside: Inside,
-    precision: &'static str,
-    recall: &'static str,
-    /// Names of density and coverage.
-    more: Option<[&'static str; 2]>,
-}
-
-const PRDC: Balls = Balls {
-    inside: Inside::Strictly,
-    precision: "precision",
-    recall: "recall",
-    more: Some(["density", "coverage"]),
-};
-const IPR: Balls =
-    Balls { inside: Inside::OrOn, precision: "ipr_precision", recall: "ipr_recall", more: None };
-
-impl Balls {
-    fn metrics(&self) -> impl Iterator<Item = &'static str> {
-        [self.precision, self.recall].into_iter().chain(self.more.into_iter().flatten())
-    }
-}
-
-/// What each image adds to each of the metrics.
-fn terms(
+/// Precision, recall, density and coverage.
+pub(crate) fn prdc(
     input: &EvaluationInput<'_>,
-    balls: &Balls,
-) -> Result<Vec<(&'static str, Terms)>, MetricError> {
-    let k = match balls.inside {
-        Inside::Strictly => input.settings.nearest_k,
-        Inside::OrOn => input.settings.ipr_nearest_k,
-    };
-    let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
-    let radii_real = input.real.squared_radii(real, k);
-    let found = decide_each(PrdcInput { real, fake, k }, &radii_real, balls.inside)?;
+    _request: Bootstrap,
+) -> Result<Vec<Resampled>, MetricError> {
+    let [precision, recall, density, coverage] =
+        ball_terms(input, input.settings.nearest_k, Inside::Strictly)?;
+    Ok([precision, recall, density, coverage].map(Resampled::Terms).into())
+}
+
+/// Improved precision and recall.
+pub(crate) fn improved_precision_recall(
+    input: &EvaluationInput<'_>,
+    _request: Bootstrap,
+) -> Result<Vec<Resampled>, MetricError> {
+    let [precision, recall, ..] = ball_terms(input, input.settings.ipr_nearest_k, Inside::OrOn)?;
+    Ok([precision, recall].map(Resampled::Terms).into())
+}
+
+/// What each image adds to precision, recall, density and coverage, which are means over images of who lies in
+/// whose ball.
+fn ball_terms(
+    input: &EvaluationInput<'_>,
+    k: usize,
+    inside: Inside,
+) -> Result<[Terms; 4], MetricError> {
+    let (chosen_real, chosen_fake) = input.nearest()?;
+    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
+    let radii_real = input.real.squared_radii(&chosen_real, k);
+    let found = decide_each(PrdcInput { real, fake, k }, &radii_real, inside)?;
     let (n_real, n_fake) = (real.len(), fake.len());
     let terms = |real, fake| Terms { real, fake, n_real, n_fake };
-    let mut all = vec![
-        (balls.precision, terms(losses(&found.real_balls, n_real), any(&found.real_balls))),
-        (balls.recall, terms(any(&found.fake_balls), losses(&found.fake_balls, n_fake))),
-    ];
-    if let Some([density, coverage]) = balls.more {
-        let counts = |others: &[Others], scale: f64| -> Vec<f64> {
-            others.iter().map(|o| scale * f64::from(o.count) / k as f64).collect()
-        };
-        let scale = n_real as f64 / n_fake as f64;
-        all.push((density, terms(counts(&found.occupants, scale), counts(&found.real_balls, 1.0))));
-        all.push((coverage, terms(any(&found.occupants), losses(&found.occupants, n_fake))));
-    }
-    Ok(all)
+    let counts = |others: &[Others], scale: f64| -> Vec<f64> {
+        others.iter().map(|o| scale * f64::from(o.count) / k as f64).collect()
+    };
+    let scale = n_real as f64 / n_fake as f64;
+    Ok([
+        terms(losses(&found.real_balls, n_real), any(&found.real_balls)),
+        terms(any(&found.fake_balls), losses(&found.fake_balls, n_fake)),
+        terms(counts(&found.occupants, scale), counts(&found.real_balls, 1.0)),
+        terms(any(&found.occupants), losses(&found.occupants, n_fake)),
+    ])
 }
 
 /// 1 for each image that has any others, else 0: the mean of these is the metric.

@@ -1,8 +1,10 @@
 use super::*;
+use crate::extractor::ExtractorId;
 use crate::features::{Features, Logits};
 use crate::kid;
-use crate::metric::{Settings, evaluate};
+use crate::metric::evaluate;
 use crate::reference::RealReference;
+use crate::settings::Settings;
 
 const NAMES: [&str; 9] = [
     "fid",
@@ -36,11 +38,14 @@ fn input<'a>(case: &'a Case, metrics: &'a [&'a str]) -> EvaluationInput<'a> {
     let settings = Settings {
         // One subset of all images, so that no draw of subsets is in the value.
         kid: kid::Options { subset: case.fake.len(), subsets: 1, seed: 2020 },
-        inception_score: inception_score::Options { splits: 2, shuffle_seed: None },
+        inception_score: inception_score::Options {
+            splits: inception_score::Splits::Equal(2),
+            shuffle_seed: None,
+        },
         ..Settings::default()
     };
     let (real, fake) = (&case.real, &case.fake);
-    let extractor = "small-shapes";
+    let extractor = ExtractorId { name: "pixels", weights_sha256: "none" };
     EvaluationInput { real, fake, extractor, metrics: Some(metrics), settings, labels: None }
 }
 
@@ -114,10 +119,7 @@ fn only_what_was_evaluated_has_intervals() {
     let input = input(&case, &["coverage", "vendi"]);
     let values = evaluate(input).unwrap();
     let got = intervals(&input, &values, request).unwrap();
-    assert_eq!(
-        got.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
-        ["coverage@small-shapes"]
-    );
+    assert_eq!(got.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["coverage@pixels"]);
     assert_eq!(
         intervals(&input, &values, Bootstrap { replicates: 39, seed: 0 }).unwrap_err().to_string(),
         "a 95 % interval needs at least 40 bootstrap replicates, got 39"
@@ -125,10 +127,38 @@ fn only_what_was_evaluated_has_intervals() {
 }
 
 #[test]
-fn intervals_end_where_the_metrics_do() {
+fn intervals_end_where_the_cards_say_that_the_metrics_do() {
     let wide = Interval { low: -0.5, high: 1.5 };
-    assert_eq!(wide.within(range("precision")), Interval { low: 0.0, high: 1.0 });
-    assert_eq!(wide.within(range("fid")), Interval { low: 0.0, high: 1.5 });
-    assert_eq!(wide.within(range("is")), Interval { low: 1.0, high: 1.5 });
-    assert_eq!(wide.within(range("kid")), wide);
+    let within = |name: &str| wide.within(crate::metric(name).unwrap().range);
+    assert_eq!(within("precision"), Interval { low: 0.0, high: 1.0 });
+    assert_eq!(within("fid"), Interval { low: 0.0, high: 1.5 });
+    assert_eq!(within("is"), Interval { low: 1.0, high: 1.5 });
+    assert_eq!(within("kid"), wide);
+    // Where the fakes are the real images the replicates lie at the end of the range.
+    let real = Features::new(1, (0..60).map(|i| i as f32).collect(), None).unwrap();
+    let fake = real.clone();
+    let real = RealReference::new(&real, 60).unwrap();
+    let case = Case { real, fake };
+    let input = input(&case, &["precision", "recall", "density"]);
+    let values = evaluate(input).unwrap();
+    let request = Bootstrap { replicates: 40, seed: 0 };
+    for (name, interval) in intervals(&input, &values, request).unwrap() {
+        let range = crate::metric(&name).unwrap().range;
+        assert!(range.contains(interval.low) && range.contains(interval.high), "{name}");
+    }
+}
+
+#[test]
+fn exactly_the_metrics_whose_cards_say_so_have_intervals() {
+    let case = case(2, 60);
+    let all: Vec<&str> = crate::metrics().map(|m| m.name).collect();
+    let labels: Vec<u32> = (0..60).map(|i| i % 2).collect();
+    let labels = crate::metric::Labels { real: &labels, fake: &labels };
+    let input = EvaluationInput { labels: Some(labels), ..input(&case, &all) };
+    let values = evaluate(input).unwrap();
+    let found = intervals(&input, &values, Bootstrap { replicates: 40, seed: 0 }).unwrap();
+    let found: Vec<&str> = found.iter().map(|(name, _)| crate::bare_name(name)).collect();
+    let cards: Vec<&str> = crate::metrics().filter(|m| m.has_intervals()).map(|m| m.name).collect();
+    assert_eq!(found, cards);
+    assert_eq!(found, NAMES);
 }

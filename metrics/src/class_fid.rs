@@ -9,9 +9,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::card::{LeastImages, Metric, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::fid::{FewSamples, fid_of_rows};
-use crate::metric::{EvaluationInput, Labels, Metric, MetricFamily, NearestReal, Needs, Score};
+use crate::metric::{EvaluationInput, Labels, MetricFamily, Needs, Score};
 use crate::rows::Rows;
 
 const METRIC: &str = "intra_fid";
@@ -21,18 +22,27 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "iFID",
         higher_is_better: false,
+        decimals: 2,
+        scale: Scale::Ratio,
+        range: ValueRange::NOT_NEGATIVE,
+        axis: ValueAxis::Log,
+        column: 120,
+        least_images: LeastImages::OfEachClass(2),
+        fields: &[],
         description: "mean over classes of the FID of each class's images",
     }],
     by_default: false,
     needs: Needs::LABELS,
     compute,
+    resample: None,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let labels = input.labels.ok_or(MetricError::NoLabels { metric: METRIC })?;
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(NearestReal::All, fake.len())?;
+    let real = input.real.require_all_rows()?;
     let classes = class_fids(ClassFidInput { real, fake, labels })?;
     let value = classes.iter().map(|class| class.fid).sum::<f64>() / classes.len() as f64;
     Ok(vec![Score { value, std: None, n_real: real.len(), n_fake: fake.len() }])

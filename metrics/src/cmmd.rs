@@ -12,8 +12,9 @@ use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gemm::{Mat, matmul};
 use rayon::prelude::*;
 
+use crate::card::{ImageCounts, LeastImages, Metric, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, NearestReal, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::rows::Rows;
 
 const METRIC: &str = "cmmd";
@@ -26,16 +27,25 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "CMMD",
         higher_is_better: false,
+        decimals: 3,
+        scale: Scale::Ratio,
+        range: ValueRange::NOT_NEGATIVE,
+        axis: ValueAxis::Log,
+        column: 40,
+        least_images: LeastImages::Fixed(ImageCounts { real: 1, fake: 1 }),
+        fields: &[],
         description: "maximum mean discrepancy with a Gaussian kernel, for clip-vitl14-336",
     }],
     by_default: false,
-    needs: Needs::POOL,
+    needs: Needs::ALL_ROWS,
     compute,
+    resample: None,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
-    let real = input.real.nearest_rows(NearestReal::All, 0)?;
+    let real = input.real.require_all_rows()?;
     let fake = input.fake.pool_rows();
     let value = cmmd(CmmdInput { real, fake })?;
     Ok(vec![Score { value, std: None, n_real: real.len(), n_fake: fake.len() }])

@@ -180,6 +180,56 @@ pub fn entry(name: &str) -> Result<&'static ExtractorEntry, ExtractorError> {
     })
 }
 
+/// The hash of an extractor's published weights: of the file on the hub or in the program, `none` where
+/// there is nothing to load. None where there is no such extractor.
+pub fn published_sha256(name: &str) -> Option<String> {
+    let entry = entry(name).ok()?;
+    let embedded = || small::embedded_sha256(name).unwrap_or_else(|| "none".into());
+    Some(entry.published.map_or_else(embedded, |file| file.sha256.to_string()))
+}
+
+/// What decides whether two features may be compared: the network with its preprocessing, and its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtractorId<'a> {
+    pub name: &'a str,
+    /// As [`Extractor::weights_sha256`].
+    pub weights_sha256: &'a str,
+}
+
+impl<'a> ExtractorId<'a> {
+    /// Of features that do not say where they come from.
+    pub const UNKNOWN: ExtractorId<'static> = ExtractorId { name: "unknown", weights_sha256: "" };
+
+    /// The identity of an extractor.
+    pub fn from_extractor(extractor: &'a dyn Extractor) -> Self {
+        Self { name: extractor.name(), weights_sha256: extractor.weights_sha256() }
+    }
+
+    /// The name under which a metric of these features is reported. It is bare with the published Inception
+    /// network only, which the literature means: `fid`. Otherwise the extractor stands behind an `@`:
+    /// `fid@small-cifar10`. Weights that are not the published ones stand there too: `fid@made:0` (of
+    /// Inception), `fid@inception-clean:made:0`, `fid@sha256:0123456789ab`.
+    pub fn reported_name(&self, metric: &str) -> String {
+        let published = published_sha256(self.name);
+        let weights = match published.is_none_or(|sha256| sha256 == self.weights_sha256) {
+            true => None,
+            false if self.weights_sha256.starts_with("made:") => {
+                Some(self.weights_sha256.to_string())
+            }
+            false => {
+                let sha256 = self.weights_sha256;
+                Some(format!("sha256:{}", sha256.get(..12).unwrap_or(sha256)))
+            }
+        };
+        match (self.name == PUBLISHED, weights) {
+            (true, None) => metric.to_string(),
+            (true, Some(weights)) => format!("{metric}@{weights}"),
+            (false, None) => format!("{metric}@{}", self.name),
+            (false, Some(weights)) => format!("{metric}@{}:{weights}", self.name),
+        }
+    }
+}
+
 /// The extractor of a name with weights from `source`, on the CPU.
 ///
 /// # Errors
@@ -206,6 +256,24 @@ pub fn load_with(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_metric_is_bare_with_the_published_inception_only() {
+        let name = |name: &str, sha256: Option<&str>| {
+            let published = published_sha256(name).unwrap();
+            let weights_sha256 = sha256.unwrap_or(&published);
+            ExtractorId { name, weights_sha256 }.reported_name("fid")
+        };
+        assert_eq!(name("inception", None), "fid");
+        assert_eq!(name("inception", Some("made:0")), "fid@made:0");
+        assert_eq!(name("inception", Some("0123456789abcdef")), "fid@sha256:0123456789ab");
+        assert_eq!(name("small-cifar10", None), "fid@small-cifar10");
+        assert_eq!(name("small-cifar10", Some("made:1")), "fid@small-cifar10:made:1");
+        assert_eq!(name("inception-clean", None), "fid@inception-clean");
+        assert_eq!(name("inception-clean", Some("made:0")), "fid@inception-clean:made:0");
+        assert_eq!(name("pixels", Some("none")), "fid@pixels");
+        assert_eq!(ExtractorId::UNKNOWN.reported_name("fid"), "fid@unknown");
+    }
 
     #[test]
     fn images_without_their_pixels_are_refused() {

@@ -22,8 +22,10 @@
 use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gemm::Mat;
 
+use crate::bootstrap;
+use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::products::{Factor, congruence, product};
 use crate::reference::RealReference;
 use crate::rows::Rows;
@@ -35,12 +37,21 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: "fid",
     metrics: &[Metric {
         name: "fid",
+        title: "FID",
         higher_is_better: false,
+        decimals: 2,
+        scale: Scale::Ratio,
+        range: ValueRange::NOT_NEGATIVE,
+        axis: ValueAxis::Log,
+        column: 10,
+        least_images: LeastImages::COVARIANCE,
+        fields: &[ProtocolField::FidDivisor],
         description: "Fréchet distance of Gaussians fitted to the features",
     }],
     by_default: true,
     needs: Needs::POOL,
     compute,
+    resample: Some(bootstrap::fid),
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {

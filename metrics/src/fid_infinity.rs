@@ -12,9 +12,10 @@
 
 use ganbench_nn::rng::Stream;
 
+use crate::card::{ImageCounts, LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::fid::fid_to_reference;
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::reference::RealReference;
 use crate::rows::Rows;
 
@@ -25,12 +26,22 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "FID-inf",
         higher_is_better: false,
+        decimals: 2,
+        scale: Scale::Ratio,
+        range: ValueRange::ANY,
+        axis: ValueAxis::Log,
+        column: 20,
+        // Counts from 2 to 4 are the shortest line with an error.
+        least_images: LeastImages::Fixed(ImageCounts { real: 2, fake: 4 }),
+        fields: &[ProtocolField::FidInfinityCounts],
         description: "FID extrapolated to infinitely many fakes from 15 numbers of them",
     }],
     by_default: false,
     needs: Needs::POOL,
     compute,
+    resample: None,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {

@@ -11,8 +11,10 @@ use std::ops::Range;
 use ganbench_nn::kernels::Real;
 use rayon::prelude::*;
 
+use crate::bootstrap;
+use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::numpy_random::RandomState;
 use crate::rows::Rows;
 
@@ -23,12 +25,21 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "IS",
         higher_is_better: true,
+        decimals: 2,
+        scale: Scale::Difference,
+        range: ValueRange::AT_LEAST_1,
+        axis: ValueAxis::Fitted,
+        column: 50,
+        least_images: LeastImages::IsSplits,
+        fields: &[ProtocolField::IsSplits, ProtocolField::IsShuffle, ProtocolField::IsBias],
         description: "Inception score: confident and varied class predictions, 10 splits",
     }],
     by_default: true,
     needs: Needs::LOGITS,
     compute,
+    resample: Some(bootstrap::inception_score),
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
@@ -40,14 +51,58 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 /// How the samples are shuffled and split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    pub splits: usize,
+    pub splits: Splits,
     /// Seed of numpy's legacy generator; `None` keeps the order.
     pub shuffle_seed: Option<u32>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { splits: 10, shuffle_seed: Some(2020) }
+        Self { splits: Splits::Equal(10), shuffle_seed: Some(2020) }
+    }
+}
+
+impl Options {
+    /// Where each of the parts of `n` images lies, whose scores are averaged.
+    pub(crate) fn parts(&self, n: usize) -> Vec<Range<usize>> {
+        match self.splits {
+            // In u128, since i·n may not fit for absurd numbers of splits.
+            Splits::Equal(splits) => {
+                let bound = |i: usize| (i as u128 * n as u128 / splits as u128) as usize;
+                (0..splits).map(|i| bound(i)..bound(i + 1)).collect()
+            }
+            Splits::Chunks(size) => {
+                (0..n).step_by(size.max(1)).map(|first| first..(first + size).min(n)).collect()
+            }
+        }
+    }
+}
+
+/// Into which parts the images are split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Splits {
+    /// So many parts, whose sizes differ by one image at most.
+    Equal(usize),
+    /// Parts of so many images, the last one of the rest, as the evaluator of ADM has it.
+    Chunks(usize),
+}
+
+impl Splits {
+    /// Fewest images that can be split so.
+    pub fn least_images(self) -> usize {
+        match self {
+            Self::Equal(splits) => splits,
+            Self::Chunks(_) => 1,
+        }
+    }
+}
+
+impl std::fmt::Display for Splits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Equal(splits) => write!(f, "{splits}"),
+            Self::Chunks(size) => write!(f, "chunks of {size}"),
+        }
     }
 }
 
@@ -67,41 +122,29 @@ pub fn inception_score<T: Real>(
     options: Options,
 ) -> Result<InceptionScore, MetricError> {
     check(logits, options)?;
-    let (n, splits) = (logits.len(), options.splits);
+    let n = logits.len();
     let order = match options.shuffle_seed {
         Some(seed) => RandomState::new(seed).permutation(n),
         None => (0..n).collect(),
     };
-    let parts: Vec<Range<usize>> = self::splits(n, splits).collect();
     let scores: Vec<f64> =
-        parts.into_par_iter().map(|part| split_score(logits, &order[part])).collect();
-    let mean = scores.iter().sum::<f64>() / splits as f64;
-    let variance = scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / splits as f64;
+        options.parts(n).into_par_iter().map(|part| split_score(logits, &order[part])).collect();
+    let parts = scores.len() as f64;
+    let mean = scores.iter().sum::<f64>() / parts;
+    let variance = scores.iter().map(|s| (s - mean) * (s - mean)).sum::<f64>() / parts;
     Ok(InceptionScore { mean, std: variance.sqrt() })
 }
 
 /// What [`inception_score`] refuses.
 pub(crate) fn check<T: Real>(logits: Rows<'_, T>, options: Options) -> Result<(), MetricError> {
-    let (n, splits) = (logits.len(), options.splits);
-    if splits == 0 {
+    if matches!(options.splits, Splits::Equal(0) | Splits::Chunks(0)) {
         return Err(MetricError::Zero { metric: METRIC, name: "splits" });
     }
-    if n < splits {
-        return Err(MetricError::TooFew {
-            metric: METRIC,
-            side: Side::Fake,
-            needed: splits,
-            got: n,
-        });
+    let (needed, got) = (options.splits.least_images(), logits.len());
+    if got < needed {
+        return Err(MetricError::TooFew { metric: METRIC, side: Side::Fake, needed, got });
     }
     logits.check_finite()
-}
-
-/// Where each of the splits of `n` images lies.
-pub(crate) fn splits(n: usize, splits: usize) -> impl Iterator<Item = Range<usize>> {
-    // In u128, since i·n may not fit for absurd numbers of splits.
-    let bound = move |i: usize| (i as u128 * n as u128 / splits as u128) as usize;
-    (0..splits).map(move |i| bound(i)..bound(i + 1))
 }
 
 /// exp of the mean divergence of the rows' class distributions from their mean distribution.
@@ -191,6 +234,7 @@ mod tests {
     use super::*;
 
     fn score(logits: &[f64], classes: usize, splits: usize) -> Result<InceptionScore, MetricError> {
+        let splits = Splits::Equal(splits);
         inception_score(Rows::new(logits, classes)?, Options { splits, shuffle_seed: Some(2020) })
     }
 
@@ -233,6 +277,22 @@ mod tests {
             (Distributions::of(logits).score(&order), split_score(logits, &order));
         // The probabilities are f32.
         assert!((at_hand - plain).abs() < 1e-6 * plain, "{at_hand} {plain}");
+    }
+
+    #[test]
+    fn chunks_are_taken_in_the_order_given_and_the_last_holds_the_rest() {
+        let parts = |splits, n| Options { splits, shuffle_seed: None }.parts(n);
+        assert_eq!(parts(Splits::Chunks(4), 10), [0..4, 4..8, 8..10]);
+        assert_eq!(parts(Splits::Chunks(50), 10), [0..10]);
+        assert_eq!(parts(Splits::Equal(3), 10), [0..3, 3..6, 6..10]);
+        // Two chunks of equal predictions each: 1 apart, more in one pot.
+        let logits = [[9.0, 0.0].repeat(4), [0.0, 9.0].repeat(4)].concat();
+        let score = |splits| {
+            let options = Options { splits, shuffle_seed: None };
+            inception_score(Rows::new(&logits, 2).unwrap(), options).unwrap().mean
+        };
+        assert!((score(Splits::Chunks(4)) - 1.0).abs() < 1e-12);
+        assert!(score(Splits::Chunks(8)) > 1.9);
     }
 
     #[test]

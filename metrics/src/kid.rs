@@ -22,10 +22,12 @@ use ganbench_nn::kernels::gemm::{Mat, matmul};
 use ganbench_nn::kernels::simd::{Kernel, Simd, dispatch};
 use rayon::prelude::*;
 
+use crate::bootstrap;
+use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::kid_stacked::Stack;
 use crate::kid_whole;
-use crate::metric::{EvaluationInput, Metric, MetricFamily, NearestReal, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::numpy_random::RandomState;
 use crate::rows::Rows;
 
@@ -40,17 +42,26 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "KID",
         higher_is_better: false,
+        decimals: 5,
+        scale: Scale::Ratio,
+        range: ValueRange::ANY,
+        axis: ValueAxis::Fitted,
+        column: 30,
+        least_images: LeastImages::KidSubset,
+        fields: &[ProtocolField::KidSubset, ProtocolField::KidSubsets],
         description: "kernel distance, unbiased by the number of samples; mean of 100 subsets",
     }],
     by_default: false,
-    needs: Needs::POOL,
+    needs: Needs::ALL_ROWS,
     compute,
+    resample: Some(bootstrap::kid),
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(NearestReal::All, fake.len())?;
+    let real = input.real.require_all_rows()?;
     let got = kid(KidInput { real, fake }, input.settings.kid)?;
     let (n_real, n_fake) = (real.len(), fake.len());
     Ok(vec![Score { value: got.mean, std: Some(got.std), n_real, n_fake }])

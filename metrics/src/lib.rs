@@ -9,6 +9,7 @@
 pub mod authenticity;
 mod balls;
 pub mod bootstrap;
+pub mod card;
 pub mod class_fid;
 pub mod cmmd;
 mod error;
@@ -25,6 +26,7 @@ pub mod kid;
 mod kid_influence;
 mod kid_stacked;
 mod kid_whole;
+pub mod measurement;
 mod metric;
 mod neighbours;
 pub mod numpy_random;
@@ -35,6 +37,7 @@ pub mod protocol;
 mod reference;
 mod resize;
 mod rows;
+mod settings;
 mod spectrum;
 pub mod statistics;
 pub mod vendi;
@@ -45,19 +48,23 @@ mod golden;
 #[cfg(test)]
 mod tiny_fixture;
 
-pub use bootstrap::Interval;
+pub use bootstrap::{Bootstrap, Interval, WithInterval, with_intervals};
+pub use card::{ImageCounts, Metric};
 pub use error::{MetricError, Side};
 pub use extractor::{
-    EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorOptions, load, load_with,
+    EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorId, ExtractorOptions, load,
+    load_with,
 };
 pub use extractors::{inception, pixels, small, vit};
 pub use features::{Features, Logits};
+pub use measurement::{Deviations, Done, Label, Measurement, Sampling};
 pub use metric::{
-    Evaluation, EvaluationInput, FAMILIES, Labels, Metric, MetricFamily, MetricValue, NearestReal,
-    Needs, Settings, default_metrics, evaluate, evaluate_timed, metric, metrics, reported_name,
+    Evaluation, EvaluationInput, FAMILIES, Labels, MetricFamily, MetricValue, Needs, bare_name,
+    default_metrics, evaluate, evaluate_timed, metric, metrics, needs,
 };
-pub use reference::RealReference;
+pub use reference::{Keep, RealReference, ReferenceBuilder};
 pub use resize::{RESIZES, Resize};
 pub use rows::Rows;
+pub use settings::{NearestReal, Settings, Subset};
 pub use statistics::Statistics;
 pub use weights::source::WeightsSource;

@@ -1,12 +1,17 @@
 //! The table of metrics, and their evaluation in one call.
 //!
-//! A metric is one file with a `FAMILY`, and one line in [`FAMILIES`].
+//! A metric is one file with a `FAMILY`, which holds the card of each of its metrics (`card.rs`), and one line
+//! in [`FAMILIES`].
 
 use std::time::Instant;
 
+use crate::bootstrap::Resample;
+use crate::card::Metric;
 use crate::error::MetricError;
+use crate::extractor::ExtractorId;
 use crate::features::Features;
-use crate::reference::RealReference;
+use crate::reference::{Chosen, RealReference, choose};
+use crate::settings::Settings;
 use crate::{
     authenticity, class_fid, cmmd, fid, fid_infinity, inception_score, kid, prdc, precision_recall,
     vendi,
@@ -37,22 +42,8 @@ pub struct MetricFamily {
     pub needs: Needs,
     /// One score for each of `metrics`, in their order.
     pub(crate) compute: fn(&EvaluationInput<'_>) -> Result<Vec<Score>, MetricError>,
-}
-
-/// A metric under its bare name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Metric {
-    pub name: &'static str,
-    pub higher_is_better: bool,
-    /// One line for lists.
-    pub description: &'static str,
-}
-
-impl Metric {
-    /// ↑ where higher is better, else ↓.
-    pub fn arrow(&self) -> &'static str {
-        if self.higher_is_better { "↑" } else { "↓" }
-    }
+    /// Draws the images again for bootstrap intervals, where the metrics have such.
+    pub(crate) resample: Option<Resample>,
 }
 
 /// What a metric needs beside pooled features.
@@ -60,12 +51,15 @@ impl Metric {
 pub struct Needs {
     pub logits: bool,
     pub labels: bool,
+    /// The features of all real images, not of a part.
+    pub all_real_rows: bool,
 }
 
 impl Needs {
-    pub(crate) const POOL: Self = Self { logits: false, labels: false };
-    pub(crate) const LOGITS: Self = Self { logits: true, labels: false };
-    pub(crate) const LABELS: Self = Self { logits: false, labels: true };
+    pub(crate) const POOL: Self = Self { logits: false, labels: false, all_real_rows: false };
+    pub(crate) const ALL_ROWS: Self = Self { all_real_rows: true, ..Self::POOL };
+    pub(crate) const LOGITS: Self = Self { logits: true, ..Self::POOL };
+    pub(crate) const LABELS: Self = Self { labels: true, ..Self::ALL_ROWS };
 
     fn are_met(self, input: &EvaluationInput<'_>) -> bool {
         (!self.logits || input.fake.logits().is_some()) && (!self.labels || input.labels.is_some())
@@ -91,72 +85,27 @@ pub fn default_metrics() -> impl Iterator<Item = &'static Metric> {
     FAMILIES.iter().filter(|family| family.by_default).flat_map(|family| family.metrics)
 }
 
+/// What a metric needs, by its bare name; nothing for an unknown one.
+pub fn needs(name: &str) -> Needs {
+    let family = FAMILIES.iter().find(|family| family.metrics.iter().any(|m| m.name == name));
+    family.map_or(Needs::POOL, |family| family.needs)
+}
+
 /// The metric of a name, bare or with an extractor (`fid`, `fid@small-cifar10`).
 ///
 /// # Errors
 /// If there is none: lists the known ones.
 pub fn metric(name: &str) -> Result<&'static Metric, MetricError> {
-    let bare = name.split_once('@').map_or(name, |(bare, _)| bare);
+    let bare = bare_name(name);
     metrics().find(|m| m.name == bare).ok_or_else(|| MetricError::UnknownMetric {
         name: name.into(),
         known: metrics().map(|m| m.name).collect::<Vec<_>>().join(", "),
     })
 }
 
-/// The name under which a metric is reported: bare with the Inception network of the literature, with
-/// the extractor's name behind an `@` with any other, so that the two are never mistaken for another.
-pub fn reported_name(metric: &str, extractor: &str) -> String {
-    if extractor == crate::extractor::PUBLISHED {
-        metric.to_owned()
-    } else {
-        format!("{metric}@{extractor}")
-    }
-}
-
-/// The conventions of the metrics. The default is protocol `table1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    pub inception_score: inception_score::Options,
-    /// Neighbours that set a ball's radius in precision, recall, density and coverage.
-    pub nearest_k: usize,
-    pub nearest_real: NearestReal,
-    pub fid_divisor: fid::Divisor,
-    /// The same of improved precision and recall.
-    pub ipr_nearest_k: usize,
-    pub kid: kid::Options,
-    pub fid_infinity: fid_infinity::Options,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            inception_score: inception_score::Options::default(),
-            nearest_k: 5,
-            nearest_real: NearestReal::AsManyAsFakes,
-            fid_divisor: fid::Divisor::default(),
-            ipr_nearest_k: 3,
-            kid: kid::Options::default(),
-            fid_infinity: fid_infinity::Options::default(),
-        }
-    }
-}
-
-/// How many real images the metrics of nearest neighbours compare the fakes with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NearestReal {
-    /// As many as there are fakes, the first ones (all where there are fewer).
-    AsManyAsFakes,
-    /// All that are given, as the packages `prdc` and torch-fidelity do.
-    All,
-}
-
-impl std::fmt::Display for NearestReal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::AsManyAsFakes => "n_fake",
-            Self::All => "all",
-        })
-    }
+/// The inverse of [`ExtractorId::reported_name`]: the name in front of the `@`, where there is one.
+pub fn bare_name(reported: &str) -> &str {
+    reported.split_once('@').map_or(reported, |(bare, _)| bare)
 }
 
 /// What to compare.
@@ -164,13 +113,28 @@ impl std::fmt::Display for NearestReal {
 pub struct EvaluationInput<'a> {
     pub real: &'a RealReference,
     pub fake: &'a Features,
-    /// Name of the extractor that both features come from.
-    pub extractor: &'a str,
+    /// The extractor that both features come from.
+    pub extractor: ExtractorId<'a>,
     /// Bare names of the metrics wanted; `None` for [`default_metrics`].
     pub metrics: Option<&'a [&'a str]>,
     pub settings: Settings,
     /// Classes of the images, for the metrics that look at each class alone.
     pub labels: Option<Labels<'a>>,
+}
+
+impl EvaluationInput<'_> {
+    /// The real images and the fakes that the metrics of nearest neighbours look at.
+    ///
+    /// # Errors
+    /// If the reference does not keep the rows.
+    pub(crate) fn nearest(&self) -> Result<(Chosen<'_>, Chosen<'_>), MetricError> {
+        let fake = self.fake.pool_rows();
+        let labels = self.labels.map(|labels| labels.fake);
+        let n_fake = self.settings.n_nearest_fake(fake.len());
+        let fake = choose(fake, labels, n_fake, self.settings.subset);
+        let real = self.real.nearest_rows(&self.settings, n_fake)?;
+        Ok((real, fake))
+    }
 }
 
 /// The class of each image, in the order of the features.
@@ -183,7 +147,7 @@ pub struct Labels<'a> {
 /// A metric's value with what it was computed from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricValue {
-    /// As reported: see [`reported_name`].
+    /// As reported: see [`ExtractorId::reported_name`].
     pub metric: String,
     pub value: f64,
     /// Where the metric has one of its own (the splits of the Inception score).
@@ -240,7 +204,7 @@ pub fn evaluate_timed(input: EvaluationInput<'_>) -> Result<Evaluation, MetricEr
         seconds.push((family.name, start.elapsed().as_secs_f64()));
         let wanted = family.metrics.iter().zip(scores).filter(|(m, _)| wanted(m));
         values.extend(wanted.map(|(m, score)| MetricValue {
-            metric: reported_name(m.name, input.extractor),
+            metric: input.extractor.reported_name(m.name),
             value: score.value,
             std: score.std,
             n_real: score.n_real,

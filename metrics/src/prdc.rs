@@ -18,12 +18,17 @@
 use ganbench_nn::kernels::Real;
 
 use crate::balls::{Balls, Inside, Membership, membership};
+use crate::bootstrap;
+use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::neighbours::squared_radii;
 use crate::rows::Rows;
 
 const METRIC: &str = "prdc";
+
+/// What the balls depend on.
+const NEAREST: &[ProtocolField] = &[ProtocolField::NearestK, ProtocolField::NearestReal];
 
 /// The four metrics in the table of metrics.
 pub const FAMILY: MetricFamily = MetricFamily {
@@ -31,36 +36,69 @@ pub const FAMILY: MetricFamily = MetricFamily {
     metrics: &[
         Metric {
             name: "precision",
+            title: "Precision",
             higher_is_better: true,
+            decimals: 3,
+            scale: Scale::Difference,
+            range: ValueRange::SHARE,
+            axis: ValueAxis::FromZero,
+            column: 80,
+            least_images: LeastImages::NearestK,
+            fields: NEAREST,
             description: "share of fakes inside the ball of a real image",
         },
         Metric {
             name: "recall",
+            title: "Recall",
             higher_is_better: true,
+            decimals: 3,
+            scale: Scale::Difference,
+            range: ValueRange::SHARE,
+            axis: ValueAxis::FromZero,
+            column: 90,
+            least_images: LeastImages::NearestK,
+            fields: NEAREST,
             description: "share of real images inside the ball of a fake",
         },
         Metric {
             name: "density",
+            title: "Density",
             higher_is_better: true,
+            decimals: 3,
+            scale: Scale::Difference,
+            range: ValueRange::NOT_NEGATIVE,
+            axis: ValueAxis::FromZero,
+            column: 60,
+            least_images: LeastImages::NearestK,
+            fields: NEAREST,
             description: "how many real balls hold a fake, on average, in units of k",
         },
         Metric {
             name: "coverage",
+            title: "Coverage",
             higher_is_better: true,
+            decimals: 3,
+            scale: Scale::Difference,
+            range: ValueRange::SHARE,
+            axis: ValueAxis::FromZero,
+            column: 70,
+            least_images: LeastImages::NearestK,
+            fields: NEAREST,
             description: "share of real images whose ball holds a fake",
         },
     ],
     by_default: true,
     needs: Needs::POOL,
     compute,
+    resample: Some(bootstrap::prdc),
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let k = input.settings.nearest_k;
-    let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
+    let (chosen_real, chosen_fake) = input.nearest()?;
+    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
     check_sizes(real.len(), fake.len(), k)?;
-    let radii_real = input.real.squared_radii(real, k);
+    let radii_real = input.real.squared_radii(&chosen_real, k);
     let got = decide(PrdcInput { real, fake, k }, &radii_real)?;
     let score = |value| Score { value, std: None, n_real: real.len(), n_fake: fake.len() };
     Ok([got.precision, got.recall, got.density, got.coverage].map(score).to_vec())

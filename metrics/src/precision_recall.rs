@@ -12,12 +12,17 @@
 use ganbench_nn::kernels::Real;
 
 use crate::balls::Inside;
+use crate::bootstrap;
+use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::MetricError;
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::neighbours::squared_radii;
 use crate::prdc::{PrdcInput, check_more_than_k, decide_each};
 
 const METRIC: &str = "ipr";
+
+/// What the balls depend on.
+const NEAREST: &[ProtocolField] = &[ProtocolField::IprNearestK, ProtocolField::NearestReal];
 
 /// Both in the table of metrics.
 pub const FAMILY: MetricFamily = MetricFamily {
@@ -25,26 +30,43 @@ pub const FAMILY: MetricFamily = MetricFamily {
     metrics: &[
         Metric {
             name: "ipr_precision",
+            title: "Improved precision",
             higher_is_better: true,
+            decimals: 3,
+            scale: Scale::Difference,
+            range: ValueRange::SHARE,
+            axis: ValueAxis::FromZero,
+            column: 100,
+            least_images: LeastImages::IprNearestK,
+            fields: NEAREST,
             description: "improved precision: share of fakes in or on the ball of a real image, k = 3",
         },
         Metric {
             name: "ipr_recall",
+            title: "Improved recall",
             higher_is_better: true,
+            decimals: 3,
+            scale: Scale::Difference,
+            range: ValueRange::SHARE,
+            axis: ValueAxis::FromZero,
+            column: 110,
+            least_images: LeastImages::IprNearestK,
+            fields: NEAREST,
             description: "improved recall: share of real images in or on the ball of a fake, k = 3",
         },
     ],
     by_default: false,
     needs: Needs::POOL,
     compute,
+    resample: Some(bootstrap::improved_precision_recall),
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
     let k = input.settings.ipr_nearest_k;
-    let fake = input.fake.pool_rows();
-    let real = input.real.nearest_rows(input.settings.nearest_real, fake.len())?;
+    let (chosen_real, chosen_fake) = input.nearest()?;
+    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
     check_more_than_k(METRIC, real.len(), fake.len(), k)?;
-    let radii_real = input.real.squared_radii(real, k);
+    let radii_real = input.real.squared_radii(&chosen_real, k);
     let found = decide_each(PrdcInput { real, fake, k }, &radii_real, Inside::OrOn)?;
     let score = |value| Score { value, std: None, n_real: real.len(), n_fake: fake.len() };
     Ok(vec![score(found.precision()), score(found.recall())])

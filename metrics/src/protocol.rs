@@ -1,16 +1,18 @@
 //! Named ways of measuring, read from `metrics/protocols.toml`.
+//!
+//! [`crate::measurement`] goes from a protocol to settings, and says whether it was followed.
 
 use std::sync::OnceLock;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::MetricError;
 use crate::fid::Divisor;
-use crate::inception_score;
-use crate::metric::{NearestReal, Settings};
+use crate::inception_score::{self, Splits};
+use crate::settings::{NearestReal, Settings, Subset};
 
 /// How numbers are measured: what makes two of them comparable.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
     pub name: String,
@@ -20,30 +22,160 @@ pub struct Protocol {
     pub source: String,
     /// None where the data set decides.
     pub extractor: Option<String>,
-    /// Bare names, in no particular order.
+    /// Bare names of the metrics that are computed where nobody names others.
     pub metrics: Vec<String>,
+    /// Whether it defines every other metric too. A published protocol defines its own only.
+    #[serde(default)]
+    pub any_metric: bool,
     pub split: Option<String>,
-    pub n_real: Option<usize>,
-    pub n_fake: Option<usize>,
+    /// Real images behind the moments.
+    pub n_real: Option<RealCount>,
+    pub n_fake: Option<FakeCount>,
     /// Sets of fakes whose mean is reported.
     #[serde(default = "one")]
     pub repeats: usize,
     #[serde(default = "below_5")]
     nearest: String,
     #[serde(default = "all")]
-    nearest_real: String,
+    nearest_real: NearestCount,
+    #[serde(default)]
+    nearest_fake: Option<usize>,
+    #[serde(default)]
+    subset: SubsetRule,
     #[serde(default = "n_minus_1")]
     fid_divisor: String,
     #[serde(default = "ten")]
     is_splits: usize,
+    /// Images of a part of IS, in the place of `is_splits`.
+    is_chunk: Option<usize>,
     #[serde(default = "yes")]
     is_shuffle: bool,
     #[serde(default)]
     pub is_bias: bool,
-    /// What the fakes' values went through, where the protocol says.
+    /// Which classes a conditional generator is asked for.
+    #[serde(default)]
+    pub labels: LabelRule,
+    /// Of the generator's batch norms: `running`, `batch` or `standing`.
+    #[serde(default = "running")]
+    pub statistics: String,
+    /// What the fakes' values go through.
+    #[serde(default)]
+    pub samples: Samples,
+    /// In words, what the fakes' values go through, where the protocol says.
     pub quantise: Option<String>,
     /// Which checkpoint is reported, where the protocol says.
     pub checkpoint: Option<String>,
+    /// What of it cannot be had here.
+    #[serde(default)]
+    pub lacks: Vec<Lack>,
+}
+
+/// How many real images stand behind the moments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum RealCount {
+    Exactly(usize),
+    Whole(WholeSplit),
+}
+
+/// All images of the split.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WholeSplit {
+    #[serde(rename = "split")]
+    Split,
+}
+
+/// How many fakes are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FakeCount {
+    Exactly(usize),
+    AsManyAsReals(AsManyAsReals),
+}
+
+/// As many fakes as reals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AsManyAsReals {
+    #[serde(rename = "n_real")]
+    NReal,
+}
+
+impl FakeCount {
+    /// The number for so many reals; none where their number is not known.
+    pub fn count(self, n_real: Option<usize>) -> Option<usize> {
+        match self {
+            Self::Exactly(n) => Some(n),
+            Self::AsManyAsReals(_) => n_real,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum NearestCount {
+    Number(usize),
+    Named(NamedCount),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum NamedCount {
+    All,
+    NFake,
+}
+
+/// Which images make up a part of a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SubsetRule {
+    /// Drawn with seed 0.
+    #[default]
+    Drawn,
+    First,
+}
+
+/// Which classes a conditional generator is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelRule {
+    /// Each class equally often.
+    #[default]
+    Uniform,
+    /// As often as the data has it.
+    Data,
+}
+
+impl std::fmt::Display for LabelRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Uniform => "uniform",
+            Self::Data => "data",
+        })
+    }
+}
+
+/// What the fakes' values go through before the extractor sees them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Samples {
+    /// They are rounded to 8 bits.
+    #[default]
+    Rounded,
+    /// They stay floats.
+    Float,
+    /// They are stretched to the least and largest value of all fakes, then rounded.
+    Stretched,
+}
+
+/// A part of a protocol that ganbench cannot follow.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lack {
+    /// The metrics whose values it changes; none where only something else is missing.
+    #[serde(default)]
+    pub metrics: Vec<String>,
+    /// As a difference: what is here, and what is there.
+    pub what: String,
 }
 
 /// The name under which numbers go that follow no protocol.
@@ -51,6 +183,12 @@ pub const CUSTOM: &str = "custom";
 
 /// The protocol of `eval` where none is named.
 pub const DEFAULT: &str = "ganbench";
+
+/// The protocol of this program's tables.
+pub const TABLES: &str = "tables";
+
+/// The protocol of tables until version 0.1, which old plans and results name.
+pub const TABLES_0_1: &str = "table1";
 
 fn one() -> usize {
     1
@@ -61,11 +199,14 @@ fn ten() -> usize {
 fn yes() -> bool {
     true
 }
+fn running() -> String {
+    "running".into()
+}
 fn below_5() -> String {
     "<5".into()
 }
-fn all() -> String {
-    "all".into()
+fn all() -> NearestCount {
+    NearestCount::Named(NamedCount::All)
 }
 fn n_minus_1() -> String {
     "n-1".into()
@@ -107,12 +248,18 @@ impl Protocol {
     pub fn settings(&self) -> Settings {
         let mut settings = Settings {
             inception_score: inception_score::Options {
-                splits: self.is_splits,
+                splits: self.is_chunk.map_or(Splits::Equal(self.is_splits), Splits::Chunks),
                 shuffle_seed: self.is_shuffle.then_some(2020),
             },
-            nearest_real: match self.nearest_real.as_str() {
-                "n_fake" => NearestReal::AsManyAsFakes,
-                _ => NearestReal::All,
+            nearest_real: match self.nearest_real {
+                NearestCount::Number(n) => NearestReal::AtMost(n),
+                NearestCount::Named(NamedCount::NFake) => NearestReal::AsManyAsFakes,
+                NearestCount::Named(NamedCount::All) => NearestReal::All,
+            },
+            nearest_fake: self.nearest_fake,
+            subset: match self.subset {
+                SubsetRule::Drawn => Subset::Drawn { seed: 0 },
+                SubsetRule::First => Subset::First,
             },
             fid_divisor: match self.fid_divisor.as_str() {
                 "n" => Divisor::N,
@@ -130,59 +277,6 @@ impl Protocol {
     }
 }
 
-/// What was done, to be held against a protocol.
-#[derive(Clone, Debug)]
-pub struct Measured<'a> {
-    pub extractor: &'a str,
-    /// Where it is known.
-    pub split: Option<&'a str>,
-    pub n_real: Option<usize>,
-    pub n_fake: Option<usize>,
-    pub is_bias: bool,
-    /// Sets of fakes.
-    pub repeats: usize,
-    pub settings: Settings,
-}
-
-impl Measured<'_> {
-    /// In what this differs from a protocol, one text each; none where it follows it.
-    pub fn differences(&self, from: &Protocol) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut differ = |what: &str, here: String, there: String| {
-            if here != there {
-                found.push(format!("{what} {here}, not {there}"));
-            }
-        };
-        if let Some(extractor) = &from.extractor {
-            differ("extractor", self.extractor.into(), extractor.clone());
-        }
-        if let (Some(split), Some(here)) = (&from.split, self.split) {
-            differ("split", here.into(), split.clone());
-        }
-        let count = |n: Option<usize>| n.map_or("unknown".into(), |n| n.to_string());
-        if from.n_real.is_some() {
-            differ("n_real", count(self.n_real), count(from.n_real));
-        }
-        if from.n_fake.is_some() {
-            differ("n_fake", count(self.n_fake), count(from.n_fake));
-        }
-        differ("sets of fakes", self.repeats.to_string(), from.repeats.to_string());
-        let (here, there) = (self.settings, from.settings());
-        let splits = |s: Settings| s.inception_score.splits.to_string();
-        differ("is_splits", splits(here), splits(there));
-        let shuffle = |s: Settings| s.inception_score.shuffle_seed.is_some().to_string();
-        differ("is_shuffle", shuffle(here), shuffle(there));
-        differ("is_bias", self.is_bias.to_string(), from.is_bias.to_string());
-        differ("k", here.nearest_k.to_string(), there.nearest_k.to_string());
-        differ("k of ipr", here.ipr_nearest_k.to_string(), there.ipr_nearest_k.to_string());
-        differ("nearest_real", here.nearest_real.to_string(), there.nearest_real.to_string());
-        differ("fid_divisor", here.fid_divisor.to_string(), there.fid_divisor.to_string());
-        differ("kid_subset", here.kid.subset.to_string(), there.kid.subset.to_string());
-        differ("kid_subsets", here.kid.subsets.to_string(), there.kid.subsets.to_string());
-        found
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,7 +284,8 @@ mod tests {
     #[test]
     fn every_protocol_names_known_metrics_and_extractors() {
         for protocol in protocols() {
-            for name in &protocol.metrics {
+            let lacking = protocol.lacks.iter().flat_map(|lack| &lack.metrics);
+            for name in protocol.metrics.iter().chain(lacking) {
                 crate::metric(name).unwrap();
             }
             if let Some(name) = &protocol.extractor {
@@ -198,33 +293,29 @@ mod tests {
             }
             let nearest = protocol.nearest.trim_start_matches('<').trim_start_matches('=');
             assert!(nearest.parse::<usize>().is_ok(), "{}: {nearest}", protocol.name);
-            assert!(matches!(protocol.nearest_real.as_str(), "all" | "n_fake"));
             assert!(matches!(protocol.fid_divisor.as_str(), "n" | "n-1"));
+            assert!(matches!(protocol.statistics.as_str(), "running" | "batch" | "standing"));
         }
-        assert_eq!(protocol(DEFAULT).unwrap().name, "ganbench");
+        for name in [DEFAULT, TABLES, TABLES_0_1] {
+            assert_eq!(protocol(name).unwrap().name, name);
+        }
         let error = protocol("fid50k").unwrap_err().to_string();
         assert!(
-            error.starts_with("unknown protocol \"fid50k\"; known: ganbench, table1"),
+            error.starts_with("unknown protocol \"fid50k\"; known: ganbench, tables, table1"),
             "{error}"
         );
     }
 
     #[test]
-    fn what_differs_from_a_protocol_is_named() {
-        let prdc = protocol("prdc").unwrap();
-        let mut measured = Measured {
-            extractor: "inception",
-            split: None,
-            n_real: Some(10_000),
-            n_fake: Some(2000),
-            is_bias: false,
-            repeats: 1,
-            settings: prdc.settings(),
-        };
-        assert_eq!(measured.differences(prdc), ["n_fake 2000, not 10000"]);
-        measured.n_fake = Some(10_000);
-        assert!(measured.differences(prdc).is_empty());
-        measured.settings.nearest_k = 3;
-        assert_eq!(measured.differences(prdc), ["k 3, not 5"]);
+    fn counts_are_numbers_or_follow_the_reals() {
+        let kdd = protocol("kdd").unwrap();
+        assert_eq!(kdd.n_real, Some(RealCount::Whole(WholeSplit::Split)));
+        assert_eq!(kdd.n_fake, Some(FakeCount::Exactly(50_000)));
+        let settings = kdd.settings();
+        assert_eq!(settings.n_nearest_real(1_281_167, 50_000), 10_000);
+        assert_eq!(settings.n_nearest_fake(50_000), 10_000);
+        let studiogan = protocol("studiogan-v0.4").unwrap();
+        let n_fake = studiogan.n_fake.unwrap();
+        assert_eq!((n_fake.count(Some(100_000)), n_fake.count(None)), (Some(100_000), None));
     }
 }

@@ -11,8 +11,9 @@
 use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gemm::Mat;
 
+use crate::card::{ImageCounts, LeastImages, Metric, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::metric::{EvaluationInput, Metric, MetricFamily, Needs, Score};
+use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::products::product;
 use crate::rows::Rows;
 use crate::spectrum;
@@ -25,12 +26,21 @@ pub const FAMILY: MetricFamily = MetricFamily {
     name: METRIC,
     metrics: &[Metric {
         name: METRIC,
+        title: "Vendi",
         higher_is_better: true,
+        decimals: 2,
+        scale: Scale::Difference,
+        range: ValueRange::AT_LEAST_1,
+        axis: ValueAxis::Fitted,
+        column: 150,
+        least_images: LeastImages::Fixed(ImageCounts { real: 0, fake: 1 }),
+        fields: &[],
         description: "Vendi score: how many different images the fakes amount to",
     }],
     by_default: false,
     needs: Needs::POOL,
     compute,
+    resample: None,
 };
 
 fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {

@@ -9,3 +9,4 @@ pub mod optim;
 pub mod params;
 pub mod profile;
 pub mod rng;
+pub mod subset;

@@ -3,8 +3,10 @@
 //! [`ResultRow`] is one measured number with everything that is needed to judge it; [`Table`] compares
 //! methods over such rows; [`plot`] draws the curves and sample grids; [`reported`] holds the numbers
 //! that papers print, which never share a column with ours; [`write_report`] writes all of it into one
-//! folder; [`claim`] says whether a claim about two rows holds over seeds. Nothing here trains, measures or prints.
+//! folder; [`claim`] says whether a claim about two rows holds over seeds; [`MetricCards`] is how the caller tells what is
+//! known of each metric. Nothing here trains, measures or prints.
 
+mod card;
 pub mod claim;
 mod error;
 mod metric;
@@ -17,10 +19,11 @@ mod shares;
 mod statistics;
 pub mod table;
 
+pub use card::{MetricCard, MetricCards, ValueAxis};
 pub use error::{Disagreement, Finding, ReportError};
 pub use metric::{Direction, MetricName};
 pub use output::{remove_unfinished, write_atomic, write_unsynced};
 pub use report::{ReportInput, TableNote, tables, write_report};
 pub use row::{COLUMNS, Checkpoint, Column, ColumnKind, ResultRow, RowError, Status, kimg_name};
 pub use statistics::{Interval, rank_correlation, student_t_975, student_t_two_sided};
-pub use table::{MethodLabel, Table, TableKey, row_of, short_hash, split_by_table};
+pub use table::{Keys, MethodLabel, Table, TableKey, row_of, short_hash, split_by_table};

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::card::MetricCards;
 use crate::error::ReportError;
 use crate::output::write_atomic;
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
@@ -30,6 +31,8 @@ pub struct ReportInput<'a> {
     pub rows: &'a [ResultRow],
     /// Order and printed names of the methods; those of rows without a label follow behind.
     pub methods: &'a [MethodLabel],
+    /// How each metric is printed.
+    pub cards: MetricCards,
     /// What rows alone cannot tell; stands behind each table's own notes.
     pub notes: &'a [TableNote],
     /// Loss terms of each run.
@@ -56,18 +59,19 @@ pub fn tables(
     rows: &[ResultRow],
     methods: &[MethodLabel],
     notes: &[TableNote],
+    cards: MetricCards,
 ) -> Result<Vec<Table>, ReportError> {
     let mut tables = Vec::new();
     let mut unfinished = None;
     let numbers = reported::all()?;
     for (key, rows) in split_by_table(rows) {
-        match Table::new(&rows, methods) {
+        match Table::new(&rows, methods, cards) {
             Ok(mut table) => {
                 let own = notes.iter().filter(|note| note.key == key);
                 table.notes.extend(own.map(|note| note.text.clone()));
                 let rows: Vec<&str> = table.spent.iter().map(|s| row_of(&s.method)).collect();
                 let ours = table.last_columns();
-                table.published = Published::of(&key, &rows, &ours, &numbers);
+                table.published = Published::of(&key, &rows, &ours, &numbers, cards);
                 tables.push(table);
             }
             Err(error @ ReportError::NoFinalRows { .. }) => unfinished = Some(error),
@@ -88,7 +92,7 @@ pub fn tables(
 /// written. Files appear whole or not at all; those written before the error stay.
 pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError> {
     let mut writer = Writer { folder: input.out_dir, paths: Vec::new() };
-    let tables = tables(input.rows, input.methods, input.notes)?;
+    let tables = tables(input.rows, input.methods, input.notes, input.cards)?;
     let all =
         |render: fn(&Table) -> String| tables.iter().map(render).collect::<Vec<_>>().join("\n");
     let markdown = all(Table::markdown);
@@ -99,7 +103,7 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
     let mut page = format!("# {}\n\n{markdown}", escape_markdown(input.title));
     let groups = split_by_table(input.rows);
     for (i, (key, rows)) in groups.iter().enumerate() {
-        let Some(drawing) = score_curves(rows, input.methods)? else { continue };
+        let Some(drawing) = score_curves(rows, input.methods, input.cards)? else { continue };
         let name = if groups.len() == 1 {
             "scores".to_string()
         } else {
@@ -137,7 +141,8 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
     for section in input.sections {
         let _ = write!(page, "\n{section}");
     }
-    push_reported(&mut page, &tables)?;
+    push_other_rows(&mut page, &tables, input.cards)?;
+    push_reported(&mut page, &tables, input.cards)?;
     if let Some(command) = input.command {
         let _ = write!(page, "\n## Made with\n\n```\n{command}\n```\n");
     }
@@ -160,8 +165,33 @@ fn curve_groups(curves: &[Curves]) -> Vec<&str> {
     groups
 }
 
+/// What the papers' tables hold of rows that no row of ours stands for, by table and dataset.
+fn push_other_rows(
+    page: &mut String,
+    tables: &[Table],
+    cards: MetricCards,
+) -> Result<(), ReportError> {
+    let numbers = reported::all()?;
+    let mut places: Vec<(&str, &str)> = Vec::new();
+    for table in tables {
+        let place = (table.key.table.as_str(), table.key.dataset.as_str());
+        if places.contains(&place) {
+            continue;
+        }
+        places.push(place);
+        if let Some(section) = reported::rows_without_ours(&numbers, place.0, place.1, cards) {
+            let _ = write!(page, "\n{section}");
+        }
+    }
+    Ok(())
+}
+
 /// The papers' numbers of the methods and datasets of the tables.
-fn push_reported(page: &mut String, tables: &[Table]) -> Result<(), ReportError> {
+fn push_reported(
+    page: &mut String,
+    tables: &[Table],
+    cards: MetricCards,
+) -> Result<(), ReportError> {
     let numbers = reported::all()?;
     let mut datasets: Vec<&str> = Vec::new();
     for table in tables {
@@ -176,7 +206,7 @@ fn push_reported(page: &mut String, tables: &[Table]) -> Result<(), ReportError>
             .filter(|t| t.published.sources.is_empty())
             .flat_map(|t| t.spent.iter().map(|s| row_of(&s.method)))
             .collect();
-        if let Some(section) = reported::markdown(&numbers, &methods, dataset) {
+        if let Some(section) = reported::markdown(&numbers, &methods, dataset, cards) {
             let _ = write!(page, "\n{section}");
         }
     }

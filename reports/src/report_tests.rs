@@ -1,4 +1,5 @@
 use super::*;
+use crate::card::test_cards;
 use crate::plot::tests::{demo_curves, demo_grid, demo_rows};
 use crate::table::tests::labels;
 
@@ -12,6 +13,7 @@ fn input<'a>(
         title: "table1",
         rows,
         methods,
+        cards: test_cards(),
         notes: &[],
         losses: &[],
         gradient_norms: &[],
@@ -91,8 +93,11 @@ fn a_report_on_real_data_can_be_looked_at() {
     };
     write_report(&input).unwrap();
     for width in [100, 180] {
-        let text: String =
-            tables(&rows, &methods, &[]).unwrap().iter().map(|t| t.text(width)).collect();
+        let text: String = tables(&rows, &methods, &[], test_cards())
+            .unwrap()
+            .iter()
+            .map(|t| t.text(width))
+            .collect();
         write_atomic(&out.join(format!("table-{width}.txt")), text.as_bytes()).unwrap();
     }
 }
@@ -131,6 +136,20 @@ fn reported_numbers_come_with_real_datasets_only_and_apart() {
     let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert_eq!(page.matches("## Reported elsewhere").count(), 1);
     assert!(page.find("Reported elsewhere") > page.find("plots/scores.png"));
+}
+
+#[test]
+fn a_papers_rows_without_a_row_of_ours_stand_on_the_page_of_its_table_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut rows, methods) = (demo_rows(1), labels());
+    for row in &mut rows {
+        row.table = "kdd-table2".into();
+        row.dataset = "cifar10".into();
+    }
+    write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
+    assert_eq!(page.matches("## Other rows of the source of kdd-table2").count(), 1);
+    assert!(page.contains("printed as ContraGAN + DiffAugment"), "{page}");
 }
 
 #[test]

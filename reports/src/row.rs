@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::metric::base_name;
+
 /// Whether the run behind a row finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -82,6 +84,10 @@ pub struct ResultRow {
     /// Images through D in generator steps (not part of the budget `d_kforwards`).
     #[serde(default)]
     pub d_image_forwards_g_step: u64,
+    /// Of protocol `custom`: which protocol was asked for, and in what the number differs from it. Empty
+    /// where the protocol was followed, and in rows of ganbench 0.1.
+    #[serde(default)]
+    pub protocol_differences: String,
 }
 
 /// How a column is stored.
@@ -118,7 +124,7 @@ impl Column {
 }
 
 /// The columns of the result files, in order.
-pub const COLUMNS: [Column; 34] = [
+pub const COLUMNS: [Column; 35] = [
     Column::required("run_id", ColumnKind::Text),
     Column::required("table", ColumnKind::Text),
     Column::required("method", ColumnKind::Text),
@@ -153,6 +159,7 @@ pub const COLUMNS: [Column; 34] = [
     Column::required("version", ColumnKind::Text),
     Column::required("commit", ColumnKind::Text),
     Column { name: "d_image_forwards_g_step", kind: ColumnKind::Count, required: false },
+    Column { name: "protocol_differences", kind: ColumnKind::Text, required: false },
 ];
 
 /// Which state of a run a row speaks of.
@@ -199,6 +206,11 @@ pub enum RowError {
 }
 
 impl ResultRow {
+    /// The metric's name without the extractor: `fid` of `fid@small-shapes`.
+    pub fn base_metric(&self) -> &str {
+        base_name(&self.metric)
+    }
+
     /// Whether this is a point of the curve, not the last or best checkpoint.
     pub fn is_curve_point(&self) -> bool {
         matches!(self.checkpoint(), Ok(Checkpoint::Kimg(_)))

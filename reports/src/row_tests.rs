@@ -37,6 +37,7 @@ pub(crate) fn row() -> ResultRow {
         version: "0.1.0".into(),
         commit: "abc1234".into(),
         d_image_forwards_g_step: 20_032,
+        protocol_differences: String::new(),
     }
 }
 

@@ -10,6 +10,7 @@ use ganbench_reports::{ResultRow, student_t_975};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::cards;
 use crate::results::read_rows;
 
 /// A and B are results of runs (a folder, results.parquet or results.csv), or JSON of `ganbench eval`.
@@ -163,6 +164,7 @@ fn read(path: &Path, args: &CompareArgs) -> Result<Samples> {
 fn measure_of(row: &ResultRow) -> Measure {
     BTreeMap::from([
         ("protocol", row.protocol.clone()),
+        ("differences", row.protocol_differences.clone()),
         ("extractor", row.extractor.clone()),
         ("weights", row.extractor_sha256.clone()),
         ("data", format!("{} {}", row.dataset_sha256, row.split)),
@@ -262,8 +264,11 @@ fn verdict(name: &str, difference: f64, half: Option<f64>, (a, b): (&Sample, &Sa
             .into();
     };
     if difference.abs() > half {
-        let higher = metric(name).map(|m| m.higher_is_better).unwrap_or(false);
-        let better = if (difference > 0.0) == higher { "A" } else { "B" };
+        let Some(card) = cards::card(name) else {
+            let larger = if difference > 0.0 { "A" } else { "B" };
+            return format!("{larger} is larger; which way is better is not known of {name}");
+        };
+        let better = if (difference > 0.0) == card.higher_is_better { "A" } else { "B" };
         return format!("{better} is better");
     }
     if a.values.len() + b.values.len() < 3 || difference == 0.0 {
@@ -317,5 +322,21 @@ mod tests {
         assert!(line("x", "fid", &a, &b).verdict.starts_with("undecided: one number a side"));
         let (a, b) = (sample(&[1.0], Some(0.1)), sample(&[2.0], Some(0.1)));
         assert_eq!(line("x", "is", &a, &b).verdict, "B is better");
+    }
+
+    #[test]
+    fn the_better_side_of_every_metric_is_the_one_that_its_card_says() {
+        let (a, b) = (sample(&[1.0], Some(0.1)), sample(&[2.0], Some(0.1)));
+        let verdict = |name: &str| line("gan", name, &a, &b).verdict;
+        assert_eq!(verdict("linear_accuracy_percent"), "B is better");
+        assert_eq!(verdict("linear_accuracy_cached4_percent"), "B is better");
+        for card in ganbench_metrics::metrics() {
+            let expected = if card.higher_is_better { "B is better" } else { "A is better" };
+            assert_eq!(verdict(&format!("{}@small-shapes", card.name)), expected);
+        }
+        assert_eq!(
+            verdict("my_metric"),
+            "B is larger; which way is better is not known of my_metric"
+        );
     }
 }

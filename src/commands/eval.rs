@@ -9,12 +9,15 @@ use clap::Args;
 use ganbench_baselines::data::Alpha;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
-use ganbench_metrics::protocol::{self, CUSTOM, Measured as Done, Protocol};
-use ganbench_metrics::{Extractor, ExtractorOptions, Settings, extractor, load_with, metric};
+use ganbench_metrics::protocol::{self, RealCount};
+use ganbench_metrics::{
+    Deviations, Done, Extractor, ExtractorId, ExtractorOptions, ImageCounts, Measurement,
+    extractor, load_with, metric,
+};
 
 use crate::evaluation::{
-    Cache, Collect, Counts, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, Sides, both,
-    collect, lacking, measure, open_images, possible,
+    Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, Sides, both, collect,
+    computable, measure, open_images,
 };
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
@@ -41,7 +44,7 @@ pub struct EvalArgs {
     pub metrics: MetricArgs,
     #[command(flatten)]
     pub images: ImageArgs,
-    /// Only the first N images of each side; of a run, how many are made [default: all; of a run the
+    /// Only N images of each side, drawn (of each class its share); of a run, how many are made [default: all; of a run the
     /// protocol's count, else 10000]
     #[arg(long, value_name = "N")]
     pub n: Option<usize>,
@@ -167,19 +170,12 @@ impl ExtractorArgs {
 }
 
 impl MetricArgs {
-    /// The protocol's conventions, with the flags' in their place.
-    pub fn settings(&self, protocol: &Protocol) -> Settings {
-        let mut settings = protocol.settings();
-        settings.nearest_k = self.k.unwrap_or(settings.nearest_k);
-        settings.kid.subset = self.kid_subset.unwrap_or(settings.kid.subset);
-        settings
-    }
-
-    /// Names of the metrics, all known; checks the other flags too, before hours of extraction.
+    /// The measurement of a protocol with the flags' deviations. Checks the flags, before hours of
+    /// extraction.
     ///
     /// # Errors
-    /// If a name is unknown, or a number cannot be.
-    pub fn names<'a>(&'a self, default: &'a [String]) -> Result<Vec<&'a str>> {
+    /// If the protocol or a metric is unknown, or a number cannot be.
+    pub fn measurement(&self, protocol: &str) -> Result<Measurement> {
         let wrong = |text: String| Err(UsageError::new(text).into());
         if self.k == Some(0) {
             return wrong("--k is 0, expected at least 1".into());
@@ -193,48 +189,66 @@ impl MetricArgs {
                 "--bootstrap is {few}, expected at least {FEWEST}, or 0 for none"
             ));
         }
-        let names = self.metrics.as_deref().unwrap_or(default);
-        names.iter().map(|name| Ok(metric(name).map(|m| m.name)?)).collect()
+        let deviations = Deviations {
+            metrics: self.metrics.clone(),
+            nearest_k: self.k,
+            kid_subset: self.kid_subset,
+            ..Deviations::default()
+        };
+        Ok(Measurement::new(protocol, &deviations)?)
     }
 }
 
 /// # Errors
 /// If the images or the weights cannot be had, or a metric cannot be computed from them.
 pub fn run(args: &EvalArgs) -> Result<()> {
-    let protocol = protocol::protocol(&args.protocol)?;
-    let mut names = args.metrics.names(&protocol.metrics)?;
-    let settings = args.metrics.settings(protocol);
+    let measurement = args.metrics.measurement(&args.protocol)?;
+    let (protocol, settings) = (measurement.protocol, measurement.settings);
+    let mut names = measurement.metric_names();
     if args.n == Some(0) {
         return Err(UsageError::new("--n is 0, expected at least 1").into());
     }
     let default = protocol.extractor.as_deref().unwrap_or(extractor::PUBLISHED);
     let ready = args.extractor.ready(default)?;
+    let id = ExtractorId::from_extractor(ready.extractor.as_ref());
     // Intervals draw the rows again.
     let few = names == ["fid"] && args.metrics.bootstrap == 0;
     let keep = if few { Keep::Statistics } else { Keep::Rows };
-    // The cache does not keep labels.
-    let cached = !names.contains(&"intra_fid");
     // Both before the long work on either.
-    let real = open(args, &args.real, protocol.n_real, &ready);
-    let (mut real, mut fake) = both(real, open(args, &args.fake, protocol.n_fake, &ready))?;
+    let n_real = protocol.n_real.and_then(|n| match n {
+        RealCount::Exactly(n) => Some(n),
+        RealCount::Whole(_) => None,
+    });
+    let real = open(args, &args.real, n_real, args.seed, &ready);
+    let len = real.as_ref().ok().map(|real| real.len());
+    let n_fake = protocol.n_fake.and_then(|n| n.count(len));
+    let (mut real, mut fake) = both(real, open(args, &args.fake, n_fake, args.seed, &ready))?;
+    let n = ImageCounts { real: real.len(), fake: fake.len() };
     if args.metrics.metrics.is_some() {
-        let n = Counts { real: real.len(), fake: fake.len() };
+        let fault = [&real, &fake].into_iter().find_map(|source| source.label_fault());
+        if let (true, Some(fault)) = (names.contains(&"intra_fid"), fault) {
+            bail!("intra_fid needs the class of each image: {fault}");
+        }
         if names.contains(&"is") && ready.extractor.classes() == 0 {
             bail!(
                 "is needs class logits, which {} does not have; choose another extractor",
                 ready.extractor.name()
             );
         }
-        if let Some(lacking) = names.iter().find_map(|name| lacking(name, n, settings)) {
-            bail!("{lacking}");
+        for name in &names {
+            metric(name)?.check_counts(n, &settings)?;
         }
     }
+    // The cache does not keep labels, which intra-class FID and the draw of a part need.
+    let n_fake = settings.n_nearest_fake(n.fake);
+    let part = settings.n_nearest_real(n.real, n.fake) < n.real || n_fake < n.fake;
+    let cached = !names.contains(&"intra_fid") && !part;
     let (mut real, real_sha256) = features_of(real.as_mut(), keep, &ready, cached)?;
     let (mut fake, fake_sha256) = features_of(fake.as_mut(), keep, &ready, cached)?;
     if args.real == args.fake || real_sha256 == fake_sha256 {
         tell!("warning: --real and --fake are the same images; every distance will be about 0");
     }
-    let is_bias = protocol.is_bias && ready.extractor.logit_bias().is_some();
+    let is_bias = measurement.is_bias(ready.extractor.as_ref());
     if let (true, Some(bias)) = (is_bias, ready.extractor.logit_bias()) {
         for side in [&mut real, &mut fake] {
             if let Some(features) = &mut side.features {
@@ -242,56 +256,56 @@ pub fn run(args: &EvalArgs) -> Result<()> {
             }
         }
     }
+    let mut missing = Vec::new();
     if args.metrics.metrics.is_none() && keep == Keep::Rows {
-        names = possible(names, &real, &fake, settings);
+        let found = computable(names, id, &real, &fake, settings);
+        (names, missing) = (found.names, found.missing);
     }
     warn_of_few(&real, &fake, ready.extractor.feature_dim(), &names);
-    let (n_real, n_fake) = (real.n, fake.n);
-    let extractor = ready.extractor.name();
-    let done = Done {
-        extractor,
+    let repeats = sets_of_fakes(args, protocol.repeats);
+    let images_read = Sides { real: real.images.take(), fake: fake.images.take() };
+    images_read.tell_hints();
+    let label = measurement.label(&Done {
+        extractor: id.name,
+        weights_sha256: id.weights_sha256,
         // A name may hold colons itself (folder:PATH).
         split: args.real.strip_prefix("dataset:").and_then(|text| text.rsplit(':').next()),
-        n_real,
-        n_fake,
+        whole_split: args.real.starts_with("dataset:").then_some(args.n.is_none()),
+        n_real: real.n,
+        n_fake: fake.n,
+        repeats,
         is_bias,
-        repeats: 1,
-        settings,
-    };
-    let images_read = Sides { real: real.images.take(), fake: fake.images.take() };
-    let named = named(&done, protocol);
-    let (protocol, nearest_protocol) = images_read.differing(named, &protocol.name);
-    images_read.tell_hints();
+        metrics: &names,
+        sampling: None,
+        further: &images_read.differences(),
+    });
+    let (n_real, n_fake) = (real.n, fake.n);
     let bootstrap = args.metrics.bootstrap;
-    let request = Request { real, fake, extractor, metrics: Some(names), settings, bootstrap };
+    let request = Request { real, fake, extractor: id, metrics: names, settings, bootstrap };
     let measured = measure(request)?;
     let outcome = Outcome {
         values: measured.values,
+        missing,
         n_real,
         n_fake,
         real_sha256: Some(real_sha256),
         fake_sha256: Some(fake_sha256),
         images_read,
         extractor: Some(ExtractorUsed {
-            name: extractor.into(),
-            sha256: ready.extractor.weights_sha256().into(),
+            name: id.name.into(),
+            sha256: id.weights_sha256.into(),
             exact: ready.exact,
         }),
-        protocol,
-        nearest_protocol,
+        label,
         seconds: measured.seconds,
         peak_rss_mb: machine::peak_rss_mb(),
     };
     outcome.print(args.metrics.json)
 }
 
-/// The protocol that was followed; where it was not, `custom` and what differs from the one asked for.
-pub fn named(done: &Done<'_>, asked: &'static Protocol) -> (String, Option<(String, Vec<String>)>) {
-    let differences = done.differences(asked);
-    if differences.is_empty() {
-        return (asked.name.clone(), None);
-    }
-    (CUSTOM.into(), Some((asked.name.clone(), differences)))
+/// Sets of fakes that are measured: images that lie there are one set.
+fn sets_of_fakes(_args: &EvalArgs, _of_protocol: usize) -> usize {
+    1
 }
 
 /// The images of one `SRC`.
@@ -299,6 +313,7 @@ fn open(
     args: &EvalArgs,
     text: &str,
     wanted: Option<usize>,
+    seed: u64,
     ready: &Ready,
 ) -> Result<Box<dyn ImageSource>> {
     let mut request = args.images.request(text);
@@ -307,7 +322,7 @@ fn open(
     open_images(Images {
         request: &request,
         n: wanted.unwrap_or(10_000),
-        seed: args.seed,
+        seed,
         device: &ready.device,
         quiet: ready.quiet,
     })

@@ -91,17 +91,7 @@ pub fn train(args: &TrainExtractorArgs) -> Result<()> {
 }
 
 fn load(args: &TrainExtractorArgs, split: Split) -> Result<Dataset> {
-    let mut plan = DatasetPlan {
-        name: args.dataset.clone(),
-        split,
-        shapes_seed: 0,
-        limit: 0,
-        channels: 0,
-        image_size: 0,
-        classes: 0,
-        sha256: String::new(),
-        selection: None,
-    };
+    let mut plan = DatasetPlan::new(&args.dataset, split);
     let at = Surroundings {
         data: args.data.clone(),
         weights: None,

@@ -26,7 +26,7 @@ pub struct FeaturesArgs {
     /// Mean and covariance instead of features: memory then does not grow with the images
     #[arg(long)]
     pub stats: bool,
-    /// Only the first N images; of a run, how many are made [default: all; of a run 10000]
+    /// Only N images, drawn (of each class its share); of a run, how many are made [default: all; of a run 10000]
     #[arg(long, value_name = "N")]
     pub n: Option<usize>,
     /// Seed of a run's samples

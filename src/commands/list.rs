@@ -5,8 +5,10 @@ use ganbench_baselines::data::datasets;
 use ganbench_baselines::losses::registry::{self, SettingKind};
 use ganbench_baselines::methods::METHODS;
 use ganbench_baselines::networks::ARCHITECTURES;
-use ganbench_metrics::EXTRACTORS;
+use ganbench_metrics::card::ProtocolField;
 use ganbench_metrics::protocol::protocols;
+use ganbench_metrics::{EXTRACTORS, FAMILIES, Metric, MetricFamily, Settings, metric};
+use ganbench_reports::reported;
 use serde_json::{Value, json};
 
 use super::figure3;
@@ -24,6 +26,9 @@ pub fn run(args: &ListArgs) -> Result<()> {
             println!("{entry}");
         } else {
             println!("{:<width$}  {}", text(entry, "name"), text(entry, "summary"));
+            if let (Listed::Metrics, Ok(card)) = (args.what, metric(&text(entry, "name"))) {
+                println!("{:<width$}  {}", "", details(card));
+            }
             print_arguments(entry);
         }
     }
@@ -65,6 +70,50 @@ fn loss(entry: &registry::Entry) -> Value {
            "arrays": arrays.collect::<Vec<_>>(), "settings": settings.collect::<Vec<_>>()})
 }
 
+/// The cards of a family's metrics. An infinite end of a range is null. The counts of the least images are those
+/// of the default settings.
+fn cards_of_family(family: &MetricFamily) -> impl Iterator<Item = Value> {
+    family.metrics.iter().map(|card| {
+        let least = card.least_images.counts(&Settings::default());
+        let end = |end: f64| end.is_finite().then_some(end);
+        let fields: Vec<&str> =
+            ProtocolField::ALL.iter().filter(|f| card.reads(**f)).map(|f| f.name()).collect();
+        json!({
+            "name": card.name,
+            "summary": format!("{} {}", card.arrow(), card.description),
+            "title": card.title,
+            "higher_is_better": card.higher_is_better,
+            "decimals": card.decimals,
+            "scale": card.scale.name(),
+            "range": [end(card.range.low), end(card.range.high)],
+            "least_images": {"rule": card.least_images.to_string(), "real": least.real, "fake": least.fake},
+            "intervals": card.has_intervals(),
+            "needs_logits": family.needs.logits,
+            "needs_labels": family.needs.labels,
+            "protocol_fields": fields,
+        })
+    })
+}
+
+/// What the text says of a card behind its description.
+fn details(card: &Metric) -> String {
+    let intervals = if card.has_intervals() { "" } else { ", no bootstrap intervals" };
+    let fields = match card.fields {
+        [] => String::new(),
+        fields => {
+            let names: Vec<&str> = fields.iter().map(|field| field.name()).collect();
+            format!(", depends on {}", names.join(", "))
+        }
+    };
+    format!(
+        "{} in {}, compared by {}, from {} images{fields}{intervals}",
+        card.title,
+        card.range,
+        card.scale.name(),
+        card.least_images,
+    )
+}
+
 /// One object an entry, with `name` and `summary` at least.
 fn entries(what: Listed) -> Result<Vec<Value>> {
     Ok(match what {
@@ -94,21 +143,11 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
                        "classes": e.classes})
             })
             .collect(),
-        Listed::Metrics => ganbench_metrics::metrics()
-            .map(|m| {
-                json!({"name": m.name, "summary": format!("{} {}", m.arrow(), m.description),
-                       "higher_is_better": m.higher_is_better})
-            })
-            .collect(),
+        Listed::Metrics => FAMILIES.iter().flat_map(cards_of_family).collect(),
         Listed::Protocols => protocols()
             .iter()
-            .map(|p| {
-                json!({"name": p.name, "summary": p.summary, "source": p.source, "extractor": p.extractor,
-                       "metrics": p.metrics, "split": p.split, "n_real": p.n_real, "n_fake": p.n_fake,
-                       "repeats": p.repeats, "is_bias": p.is_bias, "quantise": p.quantise,
-                       "checkpoint": p.checkpoint})
-            })
-            .collect(),
+            .map(|p| Ok(serde_json::to_value(p)?))
+            .collect::<Result<_>>()?,
         Listed::Tables => RECIPES
             .iter()
             .map(|(name, _)| {
@@ -123,5 +162,40 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
             .chain(std::iter::once(Ok(json!({"name": FIGURE3, "summary": figure3::SUMMARY,
                                              "methods": []}))))
             .collect::<Result<_>>()?,
+        Listed::Reported => reported_models()?,
     })
+}
+
+/// One entry per trained model of a source.
+fn reported_models() -> Result<Vec<Value>> {
+    let numbers = reported::all()?;
+    let entry = |model: &reported::Model<'_>| {
+        let first = model.first;
+        let values: Vec<String> =
+            model.values.iter().map(|r| format!("{} {}", r.metric, r.with_std())).collect();
+        let summary = format!(
+            "{}; {}, {}; protocol {}; {}, {}",
+            values.join(", "),
+            first.dataset,
+            first.architecture,
+            first.protocol,
+            first.source,
+            first.table
+        );
+        let values: Vec<Value> = model
+            .values
+            .iter()
+            .map(|r| {
+                json!({"metric": r.metric, "value": r.value, "std": r.std, "printed": r.with_std(),
+                       "n_real": r.n_real, "n_fake": r.n_fake})
+            })
+            .collect();
+        let tables: Vec<&str> = first.our_tables.split(';').filter(|t| !t.is_empty()).collect();
+        json!({"name": first.method, "summary": summary, "source": first.source,
+               "table": first.table, "architecture": first.architecture, "dataset": first.dataset,
+               "split": first.split, "extractor": first.extractor, "protocol": first.protocol,
+               "batch": first.batch, "g_steps": first.g_steps, "note": first.note,
+               "our_tables": tables, "our_row": first.our_row, "values": values})
+    };
+    Ok(reported::models(&numbers).iter().map(entry).collect())
 }

@@ -6,11 +6,11 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ganbench_metrics::files::FeatureFile;
-use ganbench_metrics::protocol::{self, Measured as Done};
-use ganbench_metrics::{Features, Logits};
+use ganbench_metrics::protocol;
+use ganbench_metrics::{Done, ExtractorId, Features, Logits};
 
-use super::eval::{MetricArgs, named, warn_of_few};
-use crate::evaluation::{Outcome, Request, Side, Sides, measure, possible, side};
+use super::eval::{MetricArgs, warn_of_few};
+use crate::evaluation::{Outcome, Request, Side, Sides, computable, measure, side};
 use crate::machine;
 
 /// FEATURES is an .npy [N,d], an .npz with `pool` and perhaps `logits`, or an .npz with `mu` and `sigma`
@@ -36,9 +36,8 @@ pub struct MetricsArgs {
 /// # Errors
 /// If a file cannot be read, or a metric cannot be computed from the features.
 pub fn run(args: &MetricsArgs) -> Result<()> {
-    let protocol = protocol::protocol(protocol::DEFAULT)?;
-    // Where nobody says which: those that the default protocol has and the files allow.
-    let mut names = args.metrics.names(&protocol.metrics)?;
+    let measurement = args.metrics.measurement(protocol::DEFAULT)?;
+    let mut names = measurement.metric_names();
     machine::set_threads(args.threads)?;
     let started = Instant::now();
     let mut real = side(FeatureFile::read(&args.real)?)?;
@@ -47,43 +46,42 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         add_logits(&mut fake, path)?;
     }
     real.load_s = started.elapsed().as_secs_f64();
-    let settings = args.metrics.settings(protocol);
+    let settings = measurement.settings;
+    let extractor = ExtractorId::UNKNOWN;
+    let mut missing = Vec::new();
+    // Where nobody says which: those that the default protocol has and the files allow.
     if args.metrics.metrics.is_none() {
-        names = possible(names, &real, &fake, settings);
+        let found = computable(names, extractor, &real, &fake, settings);
+        (names, missing) = (found.names, found.missing);
     }
     let dim = |side: &Side| side.features.as_ref().map(Features::dim);
     warn_of_few(&real, &fake, dim(&real).or(dim(&fake)).unwrap_or(0), &names);
     let (n_real, n_fake) = (real.n, fake.n);
-    let done = Done {
-        extractor: "unknown",
+    let label = measurement.label(&Done {
+        extractor: extractor.name,
+        weights_sha256: extractor.weights_sha256,
         split: None,
+        whole_split: None,
         n_real,
         n_fake,
-        is_bias: false,
         repeats: 1,
-        settings,
-    };
-    let (protocol, nearest_protocol) = named(&done, protocol);
-    // Bare names, whatever the features come from: nobody said what that was.
-    let request = Request {
-        real,
-        fake,
-        extractor: ganbench_metrics::extractor::PUBLISHED,
-        metrics: Some(names),
-        settings,
-        bootstrap: args.metrics.bootstrap,
-    };
-    let measured = measure(request)?;
+        is_bias: false,
+        metrics: &names,
+        sampling: None,
+        further: &[],
+    });
+    let bootstrap = args.metrics.bootstrap;
+    let measured = measure(Request { real, fake, extractor, metrics: names, settings, bootstrap })?;
     let outcome = Outcome {
         values: measured.values,
+        missing,
         n_real,
         n_fake,
         real_sha256: None,
         fake_sha256: None,
         images_read: Sides::default(),
         extractor: None,
-        protocol,
-        nearest_protocol,
+        label,
         seconds: measured.seconds,
         peak_rss_mb: machine::peak_rss_mb(),
     };

@@ -111,6 +111,7 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
         threads,
         device: args.device.clone(),
         started_unix_s: machine::unix_s(),
+        uneven_classes: None,
     }
 }
 

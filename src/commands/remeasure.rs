@@ -4,17 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use ganbench_metrics::Extractor;
+use ganbench_metrics::protocol::TABLES;
 use ganbench_reports::ResultRow;
 
 use crate::cli::MachineArgs;
 use crate::generators::{generator_file, load_generator};
-use crate::machine::UsageError;
-use crate::pipeline::{Fakes, measure, row, spent_up_to};
+use crate::pipeline::{Fakes, label, measure, row, spent_up_to};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::reals::{RealImages, load_reference};
 use crate::results;
 use crate::run_folder::{Lock, RunFolder};
-use crate::session::{Evaluator, Surroundings, load_dataset, load_extractor, real_reference};
+use crate::session::{Evaluator, load_dataset, load_extractor, real_reference};
 
 #[derive(Debug, Args)]
 pub struct RemeasureArgs {
@@ -27,11 +29,11 @@ pub struct RemeasureArgs {
     /// Generated images
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     pub n_fake: usize,
-    /// Real images, at most
-    #[arg(long, value_name = "N", default_value_t = 50_000)]
-    pub max_real: usize,
-    /// What the rows call it; not that of the run's own rows
-    #[arg(long, default_value = "remeasured")]
+    /// Real images, at most [default: all of the split]
+    #[arg(long, value_name = "N")]
+    pub max_real: Option<usize>,
+    /// How to measure: see `ganbench list protocols`
+    #[arg(long, default_value = TABLES)]
     pub protocol: String,
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -61,29 +63,17 @@ pub fn run(args: &RemeasureArgs) -> Result<()> {
             runs[0].0.path().display()
         );
     }
-    if let Some((_, plan)) = runs.iter().find(|(_, p)| p.evaluation.protocol == args.protocol) {
-        let text = format!(
-            "--protocol {} is what the runs' own rows are called ({}); give another name",
-            args.protocol,
-            plan.row_name()
-        );
-        return Err(UsageError::new(text).into());
-    }
     shared.check()?;
     let (at, _) = super::surroundings(&args.machine, [&shared])?;
-    let dataset = load_dataset(&mut shared.dataset, &at)?;
+    let mut dataset = load_dataset(&mut shared.dataset, &at)?;
+    let reference = load_reference(&mut shared, &mut dataset, &at)?;
     let extractor = load_extractor(&mut shared.evaluation, &shared.dataset.name.clone(), &at)?;
-    let sha256 = extractor.weights_sha256().to_string();
-    let mut evaluator = None;
-    let mut extractor = Some(extractor);
+    let real = RealImages::new(&shared, &dataset, reference.as_ref())?;
+    let mut measurer = Measurer::Extractor(extractor);
     let mut added = 0;
     for (folder, plan) in &runs {
         let _lock = Lock::wait(folder.path())?;
         let rows = folder.scores()?;
-        let same = |r: &ResultRow| r.extractor_sha256 == sha256 && r.protocol == args.protocol;
-        if rows.iter().any(same) {
-            continue;
-        }
         let Some(last) = rows.iter().find(|r| r.checkpoint == "last" && r.value.is_some()) else {
             tell!("note: {} diverged and is left out", folder.path().display());
             continue;
@@ -95,16 +85,38 @@ pub fn run(args: &RemeasureArgs) -> Result<()> {
                 continue;
             }
         };
-        if let Some(extractor) = extractor.take() {
-            evaluator = Some(real_reference(&shared, extractor, &dataset.images, at.quiet)?);
-        }
-        let Some(evaluator) = &evaluator else { continue };
         let mut plan = asked(plan, args);
-        plan.evaluation.extractor.clone_from(&shared.evaluation.extractor);
-        plan.evaluation.extractor_sha256.clone_from(&sha256);
-        let rows = again(&plan, &path, last, evaluator, &at)
-            .with_context(|| format!("cannot measure {}", folder.path().display()))?;
-        folder.add_scores(&rows)?;
+        let e = &mut plan.evaluation;
+        e.extractor.clone_from(&shared.evaluation.extractor);
+        e.extractor_sha256.clone_from(&shared.evaluation.extractor_sha256);
+        e.reference_sha256.clone_from(&shared.evaluation.reference_sha256);
+        let context = || format!("cannot measure {}", folder.path().display());
+        let generator = load_generator(&plan, &path, &at.device).with_context(context)?;
+        let fakes = Fakes::at_the_end(&plan)?;
+        let label = label(&plan, measurer.extractor(), &real.reals(), &generator.sampler(), fakes)?;
+        let same = |r: &ResultRow| {
+            r.checkpoint == "last"
+                && r.extractor_sha256 == plan.evaluation.extractor_sha256
+                && r.n_fake == fakes.n as u64
+                && r.protocol == label.protocol
+                && r.protocol_differences == label.differences_text()
+        };
+        if rows.iter().any(same) {
+            continue;
+        }
+        measurer = measurer.with_reals(&shared, &real, at.quiet)?;
+        let evaluator = measurer.evaluator().context("the real images were measured")?;
+        let text = format!("{} seed {}", plan.row_name(), plan.train.seed);
+        let bar = Progress::new(text, 1.0, at.quiet);
+        let measured =
+            measure(&plan, evaluator, &generator.sampler(), fakes).with_context(context)?;
+        bar.finish(&format!("{} images", fakes.n));
+        let of_run = |value| ResultRow {
+            run_id: last.run_id.clone(),
+            peak_rss_mb: last.peak_rss_mb,
+            ..row(&plan, &spent_up_to(last), "last", &measured.label, value)
+        };
+        folder.add_scores(&measured.values.iter().map(of_run).collect::<Vec<_>>())?;
         added += 1;
     }
     println!("{added} of {} runs measured", runs.len());
@@ -120,27 +132,38 @@ fn asked(plan: &Plan, args: &RemeasureArgs) -> Plan {
     e.protocol.clone_from(&args.protocol);
     (e.n_fake, e.n_fake_curve, e.max_real, e.bootstrap) =
         (args.n_fake, args.n_fake, args.max_real, 0);
+    (e.nearest_k, e.is_splits, e.kid_subset, e.metrics) = (None, None, None, None);
+    e.reference_sha256.clear();
     plan
 }
 
-/// Rows of the run that `last` is of.
-fn again(
-    plan: &Plan,
-    path: &std::path::Path,
-    last: &ResultRow,
-    evaluator: &Evaluator,
-    at: &Surroundings,
-) -> Result<Vec<ResultRow>> {
-    let label = format!("{} seed {}", plan.row_name(), plan.train.seed);
-    let bar = Progress::new(label, 1.0, at.quiet);
-    let generator = load_generator(plan, path, &at.device)?;
-    let fakes = Fakes { n: plan.evaluation.n_fake, bootstrap: 0 };
-    let values = measure(plan, evaluator, &generator.sampler(), fakes)?;
-    bar.finish(&format!("{} images", fakes.n));
-    let of_run = |value| ResultRow {
-        run_id: last.run_id.clone(),
-        peak_rss_mb: last.peak_rss_mb,
-        ..row(plan, &spent_up_to(last), "last", value)
-    };
-    Ok(values.iter().map(of_run).collect())
+/// An extractor, and from the first run on that is measured, the real images seen through it.
+enum Measurer {
+    Extractor(Box<dyn Extractor>),
+    Evaluator(Evaluator),
+}
+
+impl Measurer {
+    fn extractor(&self) -> &dyn Extractor {
+        match self {
+            Self::Extractor(extractor) => extractor.as_ref(),
+            Self::Evaluator(evaluator) => evaluator.extractor.as_ref(),
+        }
+    }
+
+    fn evaluator(&self) -> Option<&Evaluator> {
+        match self {
+            Self::Extractor(_) => None,
+            Self::Evaluator(evaluator) => Some(evaluator),
+        }
+    }
+
+    fn with_reals(self, plan: &Plan, real: &RealImages<'_>, quiet: bool) -> Result<Self> {
+        match self {
+            Self::Extractor(extractor) => {
+                real_reference(plan, extractor, real, quiet).map(Self::Evaluator)
+            }
+            ready @ Self::Evaluator(_) => Ok(ready),
+        }
+    }
 }

@@ -3,17 +3,17 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ganbench_baselines::train::check;
 use ganbench_reports::remove_unfinished;
 
 use super::figure3;
 use crate::cli::ReproduceArgs;
 use crate::interrupt::Interrupt;
 use crate::plan::{Plan, PlanError, assignment};
+use crate::reals::{RealImages, load_reference};
 use crate::recipe::{FIGURE3, Recipe};
 use crate::run_folder::{Lock, RunFolder};
 use crate::selection::select;
-use crate::session::{load_dataset, load_extractor, load_test_split};
+use crate::session::{check_training, load_dataset, load_extractor, load_test_split};
 use crate::sweep::{Sweep, check_unchanged};
 use crate::{estimate, memory, report};
 
@@ -44,30 +44,37 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         let name = first.evaluation.extractor.clone();
         dataset.trained_on = select(&mut first.dataset, &dataset, &name, &at, &out)?;
     }
+    let reference = load_reference(first, &mut dataset, &at)?;
     let (data, evaluation) = (first.dataset.clone(), first.evaluation.clone());
+    let shared = first.clone();
     for plan in &mut plans {
         plan.dataset = data.clone();
         plan.evaluation.extractor.clone_from(&evaluation.extractor);
         plan.evaluation.extractor_sha256.clone_from(&evaluation.extractor_sha256);
-        check(&plan.train, &dataset.images, data.classes)
-            .with_context(|| format!("method {}", plan.row_name()))?;
+        plan.evaluation.reference_sha256.clone_from(&evaluation.reference_sha256);
+        same_reals(&shared, plan)?;
+        check_training(plan, &dataset).with_context(|| format!("method {}", plan.row_name()))?;
     }
+    let real = RealImages::new(&shared, &dataset, reference.as_ref())?;
     let check_memory = |plans: &[&Plan]| {
-        memory::check(plans, &dataset, extractor.as_ref(), &at, args.machine.memory_limit)
+        let limit = args.machine.memory_limit;
+        memory::check(plans, &dataset, real.len(), extractor.as_ref(), &at, limit)
     };
     if args.dry_run {
         let needs = check_memory(&plans.iter().collect::<Vec<_>>())?;
-        return estimate::print(&plans, &needs, &dataset, extractor.as_ref(), &at);
+        return estimate::print(&plans, &needs, &dataset, &real, extractor.as_ref(), &at);
     }
     let linear = plans.iter().find(|plan| plan.evaluation.linear.is_some());
     let test = linear.map(|plan| load_test_split(plan, &at)).transpose()?.flatten();
     check_unchanged(&runs, &plans)?;
-    let provenance = super::provenance(&args.machine, threads);
+    let mut provenance = super::provenance(&args.machine, threads);
+    provenance.uneven_classes = real.reals().uneven_classes();
     let folders: Vec<RunFolder> = plans.iter().map(|plan| RunFolder::of(&runs, plan)).collect();
     let sweep = Sweep {
         plans: &plans,
         folders: &folders,
         dataset: &dataset,
+        reference: reference.as_ref(),
         test: test.as_ref(),
         out: &out,
         runs: &runs,
@@ -103,6 +110,23 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     Ok(())
 }
 
+/// The runs of one command are measured against the same real images, with the same rows kept.
+fn same_reals(first: &Plan, plan: &Plan) -> Result<(), PlanError> {
+    let reals = |plan: &Plan| {
+        let e = &plan.evaluation;
+        (plan.reference_split(), e.max_real, e.protocol.clone(), e.metrics.clone())
+    };
+    if reals(first) == reals(plan) {
+        return Ok(());
+    }
+    Err(PlanError::Value {
+        field: "evaluation",
+        got: format!("not the same for {} and {}", first.row_name(), plan.row_name()),
+        expected: "one protocol, reference_split, max_real and metrics for all rows of a table"
+            .into(),
+    })
+}
+
 fn default_out(plan: &Plan) -> PathBuf {
     PathBuf::from("runs").join(format!("{}-{}", plan.table, plan.dataset.label()))
 }
@@ -132,6 +156,7 @@ fn recipe(args: &ReproduceArgs) -> Result<Recipe, PlanError> {
     put("train.network.architecture", quoted(&args.architecture));
     put("evaluation.extractor", quoted(&args.extractor));
     put("evaluation.n_fake", args.n_fake.map(|v| v.to_string()));
+    set.extend(args.data_set.assignments());
     set.extend(args.set.iter().cloned());
     for text in set {
         recipe.change(&assignment(&text)?);

@@ -1,17 +1,19 @@
 //! `ganbench train RECIPE.toml`: one run.
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_baselines::train::check;
 
 use crate::cli::TrainArgs;
 use crate::interrupt::Interrupt;
 use crate::memory;
 use crate::pipeline::{self, RunInput};
 use crate::plan::{assignment, merge, resolve};
+use crate::reals::{RealImages, load_reference};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
 use crate::selection::select;
-use crate::session::{load_dataset, load_extractor, load_test_split, real_reference};
+use crate::session::{
+    check_training, load_dataset, load_extractor, load_test_split, real_reference,
+};
 
 /// # Errors
 /// If anything but a diverging run goes wrong.
@@ -24,7 +26,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let defaults = "table = \"custom\"\n[train]\nseed = 0\n".parse::<toml::Table>()?;
     merge(&mut table, &defaults);
     merge(&mut table, &own);
-    for text in &args.set {
+    for text in args.dataset.assignments().iter().chain(&args.set) {
         merge(&mut table, &assignment(text)?);
     }
     let mut plan = resolve(table, &place)?;
@@ -37,7 +39,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
     let name = &plan.evaluation.extractor;
     dataset.trained_on = select(&mut plan.dataset, &dataset, name, &at, folder.path())?;
-    check(&plan.train, &dataset.images, plan.dataset.classes)?;
+    let reference = load_reference(&mut plan, &mut dataset, &at)?;
+    check_training(&plan, &dataset)?;
     if folder.path().join(PLAN_NAME).is_file() {
         let there = folder.plan_of_same_content(std::slice::from_ref(&plan))?;
         if there.asked() != plan.asked() {
@@ -47,10 +50,12 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     }
     if !folder.is_done() {
         let limit = args.machine.memory_limit;
-        memory::check(&[&plan], &dataset, extractor.as_ref(), &at, limit)?;
-        let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
+        let real = RealImages::new(&plan, &dataset, reference.as_ref())?;
+        memory::check(&[&plan], &dataset, real.len(), extractor.as_ref(), &at, limit)?;
+        let evaluator = real_reference(&plan, extractor, &real, at.quiet)?;
         let test = load_test_split(&plan, &at)?;
-        let provenance = super::provenance(&args.machine, threads);
+        let mut provenance = super::provenance(&args.machine, threads);
+        provenance.uneven_classes = real.reals().uneven_classes();
         let input = RunInput {
             plan: &plan,
             dataset: &dataset,

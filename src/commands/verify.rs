@@ -14,6 +14,7 @@ use crate::generators::{generator_file, load_generator};
 use crate::pipeline::{Fakes, measure};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::reals::{RealImages, load_reference};
 use crate::run_folder::{Provenance, RunFolder};
 use crate::selection::{select, trainer};
 use crate::session::{Evaluator, Surroundings, load_dataset, load_extractor, real_reference};
@@ -98,6 +99,7 @@ pub fn run(args: &VerifyArgs) -> Result<bool> {
     let name = plan.dataset.name.clone();
     let extractor = load_extractor(&mut plan.evaluation, &name, &at)?;
     dataset.trained_on = select(&mut plan.dataset, &dataset, extractor.name(), &at, folder.path())?;
+    let reference = load_reference(&mut plan, &mut dataset, &at)?;
     let (records, diverged) = train_again(args, &folder, &plan, &dataset, &at)?;
     let mut findings: Vec<Finding> = diverged.into_iter().collect();
     for TwoRecords { kept, again } in &records {
@@ -115,7 +117,8 @@ pub fn run(args: &VerifyArgs) -> Result<bool> {
             findings.push(finding);
         }
     }
-    let evaluator = real_reference(&plan, extractor, &dataset.images, at.quiet)?;
+    let real = RealImages::new(&plan, &dataset, reference.as_ref())?;
+    let evaluator = real_reference(&plan, extractor, &real, at.quiet)?;
     findings.extend(measure_again(&folder, &plan, &evaluator, &at, allowed)?);
     if records.is_empty() && findings.is_empty() {
         bail!("{} holds nothing yet to verify: the run was stopped before", args.run.display());
@@ -197,15 +200,17 @@ fn measure_again(
     let rows = folder.scores()?;
     let mut findings = Vec::new();
     for checkpoint in ["last", "best"] {
-        let kept: Vec<&ResultRow> =
-            rows.iter().filter(|r| r.checkpoint == checkpoint && r.value.is_some()).collect();
+        // Rows that `remeasure` added are of another measurement.
+        let sha256 = evaluator.extractor.weights_sha256();
+        let own = |r: &&ResultRow| r.checkpoint == checkpoint && r.extractor_sha256 == sha256;
+        let kept: Vec<&ResultRow> = rows.iter().filter(own).filter(|r| r.value.is_some()).collect();
         if kept.is_empty() {
             continue;
         }
         let path = generator_file(folder, plan, checkpoint, "ema")?;
         let generator = load_generator(plan, &path, &at.device)?;
-        let fakes = Fakes { n: plan.evaluation.n_fake, bootstrap: 0 };
-        let again = measure(plan, evaluator, &generator.sampler(), fakes)?;
+        let fakes = Fakes { bootstrap: 0, ..Fakes::at_the_end(plan)? };
+        let again = measure(plan, evaluator, &generator.sampler(), fakes)?.values;
         for row in kept {
             let value = again.iter().find(|(v, _)| v.metric == row.metric).map(|(v, _)| v.value);
             let what = format!("{checkpoint}: {}", row.metric);

@@ -194,7 +194,10 @@ impl GuardedValue {
             n_fake: row.n_fake,
             extractor: row.extractor,
             extractor_sha256: row.extractor_sha256,
-            protocol: row.protocol,
+            protocol: match row.protocol_differences.as_str() {
+                "" => row.protocol,
+                differences => format!("{} ({differences})", row.protocol),
+            },
             provenance: Provenance {
                 version: row.version,
                 commit: row.commit,

@@ -5,8 +5,9 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use ganbench_metrics::fid::{FewSamples, FidInput, fid_divided, fid_of_few_divided};
 use ganbench_metrics::{
-    EvaluationInput, Features, Interval, Labels, MetricValue, RealReference, Settings,
-    Side as Which, Statistics, bootstrap, evaluate_timed,
+    Bootstrap, EvaluationInput, ExtractorId, Features, ImageCounts, Labels, MetricValue,
+    RealReference, Settings, Side as Which, Statistics, WithInterval, evaluate_timed, metric,
+    with_intervals,
 };
 
 use super::collect::Side;
@@ -17,10 +18,10 @@ use crate::machine::UsageError;
 pub struct Request<'a> {
     pub real: Side,
     pub fake: Side,
-    /// Name of the extractor, where it is known.
-    pub extractor: &'a str,
-    /// Bare names; none for all that the default says and the features allow.
-    pub metrics: Option<Vec<&'a str>>,
+    /// What both features come from.
+    pub extractor: ExtractorId<'a>,
+    /// Bare names.
+    pub metrics: Vec<&'a str>,
     pub settings: Settings,
     /// Resamplings behind the intervals; 0 for none.
     pub bootstrap: usize,
@@ -28,7 +29,7 @@ pub struct Request<'a> {
 
 /// Values with their intervals, and what each family took.
 pub struct Measured {
-    pub values: Vec<(MetricValue, Option<Interval>)>,
+    pub values: Vec<WithInterval>,
     pub seconds: Seconds,
 }
 
@@ -45,12 +46,11 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
     seconds.add("load", real.load_s + fake.load_s);
     seconds.add("extract", real.extract_s + fake.extract_s);
     // Without intervals FID alone is had from less.
-    let fid_alone = replicates == 0 && metrics.as_ref().is_some_and(|names| names == &["fid"]);
+    let fid_alone = replicates == 0 && metrics == ["fid"];
     let whole = real.features.is_some() && fake.features.is_some() && !fid_alone;
     let real_rows = if whole { real.features.take() } else { None };
     let (Some(real_rows), Some(fake_rows)) = (real_rows, &fake.features) else {
-        let names = metrics.unwrap_or_else(|| vec!["fid"]);
-        if let Some(other) = names.iter().find(|name| **name != "fid") {
+        if let Some(other) = metrics.iter().find(|name| **name != "fid") {
             let side = if real.features.is_none() { Which::Real } else { Which::Fake };
             return Err(UsageError::new(format!(
                 "the {side} side holds mean and covariance alone, which suffice for fid; {other} needs the \
@@ -63,16 +63,17 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
                         alone";
             return Err(UsageError::new(text).into());
         }
-        let value = seconds.time("fid", || fid_of_sides(&real, &fake, settings))?;
+        let mut value = seconds.time("fid", || fid_of_sides(&real, &fake, settings))?;
+        value.metric = extractor.reported_name("fid");
         return Ok(Measured { values: vec![(value, None)], seconds });
     };
     let labels = real.labels.as_deref().zip(fake.labels.as_deref());
-    let reference = RealReference::of(real_rows)?;
+    let reference = RealReference::whole(real_rows, real.labels.clone())?;
     let input = EvaluationInput {
         real: &reference,
         fake: fake_rows,
         extractor,
-        metrics: metrics.as_deref(),
+        metrics: Some(&metrics),
         settings,
         labels: labels.map(|(real, fake)| Labels { real, fake }),
     };
@@ -80,22 +81,12 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
     for (family, s) in &evaluation.seconds {
         seconds.add(family, *s);
     }
-    let mut intervals = Vec::new();
+    let started = Instant::now();
+    let values = with_intervals(&input, evaluation.values, Bootstrap { replicates, seed: SEED })?;
     if replicates > 0 {
-        let started = Instant::now();
-        intervals = bootstrap::intervals(
-            &input,
-            &evaluation.values,
-            bootstrap::Bootstrap { replicates, seed: SEED },
-        )?;
         seconds.add("bootstrap", started.elapsed().as_secs_f64());
     }
-    let interval = |name: &str| intervals.iter().find(|(of, _)| *of == name).map(|(_, i)| *i);
-    let values = evaluation.values.into_iter().map(|v| {
-        let found = interval(&v.metric);
-        (v, found)
-    });
-    Ok(Measured { values: values.collect(), seconds })
+    Ok(Measured { values, seconds })
 }
 
 /// FID from whatever both sides hold.
@@ -123,50 +114,52 @@ fn statistics(side: &Side) -> Result<Statistics> {
     }
 }
 
-/// Those of the metrics wanted by default that can be computed, with a note on the others.
-pub fn possible<'a>(
+/// Which of the metrics that nobody asked for by name can be computed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Computable<'a> {
+    pub names: Vec<&'a str>,
+    /// The others, each with the reason.
+    pub missing: Vec<Missing>,
+}
+
+/// A metric that could not be computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// As values are named: see [`ExtractorId::reported_name`].
+    pub metric: String,
+    pub reason: String,
+}
+
+/// Sorts the metrics of a protocol by whether these sides allow them.
+pub fn computable<'a>(
     names: Vec<&'a str>,
+    extractor: ExtractorId<'_>,
     real: &Side,
     fake: &Side,
     settings: Settings,
-) -> Vec<&'a str> {
-    let (Some(real), Some(fake)) = (&real.features, &fake.features) else {
-        if names != ["fid"] {
-            tell!("note: mean and covariance suffice for fid alone");
+) -> Computable<'a> {
+    let reason = |name: &str| -> Option<String> {
+        let (Some(real), Some(fake)) = (&real.features, &fake.features) else {
+            let text = format!("{name} needs the features themselves, not mean and covariance");
+            return (name != "fid").then_some(text);
+        };
+        if name == "is" && fake.logits().is_none() {
+            return Some("is needs class logits, which these features do not have".into());
         }
-        return vec!["fid"];
+        // FID is never left out: its own error says what is missing.
+        let n = ImageCounts { real: real.len(), fake: fake.len() };
+        let enough = metric(name).and_then(|metric| metric.check_counts(n, &settings));
+        enough.err().filter(|_| name != "fid").map(|error| error.to_string())
     };
-    let n = Counts { real: real.len(), fake: fake.len() };
-    let can = |name: &&str| {
-        if *name == "is" && fake.logits().is_none() {
-            tell!("note: is needs class logits, which these features do not have");
-            return false;
+    let mut found = Computable::default();
+    for name in names {
+        match reason(name) {
+            None => found.names.push(name),
+            Some(reason) => {
+                let metric = extractor.reported_name(name);
+                found.missing.push(Missing { metric, reason });
+            }
         }
-        let lacking = lacking(name, n, settings);
-        if let Some(lacking) = &lacking {
-            tell!("note: {lacking}");
-        }
-        lacking.is_none()
-    };
-    names.into_iter().filter(can).collect()
-}
-
-/// Images of each side.
-#[derive(Clone, Copy, Debug)]
-pub struct Counts {
-    pub real: usize,
-    pub fake: usize,
-}
-
-/// Why these are too few images for a metric.
-pub fn lacking(name: &str, n: Counts, settings: Settings) -> Option<String> {
-    let (fewest, k) = (n.real.min(n.fake), settings.nearest_k);
-    let (needed, got) = match name {
-        "is" => (settings.inception_score.splits, n.fake),
-        "kid" => (settings.kid.subset, fewest),
-        "precision" | "recall" | "density" | "coverage" => (k + 1, fewest),
-        _ => return None,
-    };
-    let way = if name == "kid" { "; --kid-subset N takes fewer" } else { "" };
-    (got < needed).then(|| format!("{name} needs {needed} images, got {got}{way}"))
+    }
+    found
 }

@@ -9,7 +9,7 @@ mod source;
 
 pub use cache::{Cache, Key, side};
 pub use collect::{Collect, Keep, Side, collect};
-pub use measure::{Counts, Request, lacking, measure, possible};
+pub use measure::{Request, computable, measure};
 pub use outcome::{ExtractorUsed, Outcome};
 pub use reading::Sides;
 pub use source::{Images, both, open_images};

@@ -1,9 +1,10 @@
 //! What `eval` and `metrics` print: one flat JSON object, or lines for people.
 
-use ganbench_metrics::{Interval, MetricValue};
+use ganbench_metrics::{Label, WithInterval};
 use ganbench_reports::short_hash;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use super::measure::Missing;
 use super::reading::Sides;
 
 /// Wall-clock seconds of each part of the work, in the order in which the parts were first met. They do not
@@ -50,7 +51,9 @@ pub struct ExtractorUsed {
 /// Everything that is told of a measurement.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    pub values: Vec<(MetricValue, Option<Interval>)>,
+    pub values: Vec<WithInterval>,
+    /// What the protocol has and could not be computed.
+    pub missing: Vec<Missing>,
     pub n_real: Option<usize>,
     /// None where a file of statistics does not say.
     pub n_fake: Option<usize>,
@@ -61,25 +64,23 @@ pub struct Outcome {
     pub images_read: Sides,
     /// None where the features come from elsewhere.
     pub extractor: Option<ExtractorUsed>,
-    /// A protocol's name, or `custom`.
-    pub protocol: String,
-    /// In what it differs from which.
-    pub nearest_protocol: Option<(String, Vec<String>)>,
+    pub label: Label,
     pub seconds: Seconds,
     pub peak_rss_mb: f64,
 }
 
-/// The name without an extractor: that stands beside it.
-fn bare(metric: &str) -> &str {
-    metric.split_once('@').map_or(metric, |(bare, _)| bare)
-}
+/// Goes up when a key of the JSON changes its meaning or goes away.
+const FORMAT: u32 = 1;
 
 impl Serialize for Outcome {
-    /// `fid`, `is`, `is_std`, `fid_ci_low`, …, flat.
+    /// `fid`, `is`, `is_std`, `fid_ci_low`, …, flat. The extractor is part of the name unless it is the
+    /// published Inception: `fid@small-cifar10`. A metric that could not be computed is null, with the
+    /// reason beside it: `kid`, `kid_reason`.
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let mut map = s.serialize_map(None)?;
+        map.serialize_entry("format", &FORMAT)?;
         for (value, interval) in &self.values {
-            let name = bare(&value.metric);
+            let name = &value.metric;
             map.serialize_entry(name, &value.value)?;
             if let Some(std) = value.std {
                 map.serialize_entry(&format!("{name}_std"), &std)?;
@@ -89,6 +90,10 @@ impl Serialize for Outcome {
                 map.serialize_entry(&format!("{name}_ci_high"), &interval.high)?;
             }
         }
+        for missing in &self.missing {
+            map.serialize_entry(&missing.metric, &None::<f64>)?;
+            map.serialize_entry(&format!("{}_reason", missing.metric), &missing.reason)?;
+        }
         map.serialize_entry("n_real", &self.n_real)?;
         map.serialize_entry("n_fake", &self.n_fake)?;
         map.serialize_entry("real_sha256", &self.real_sha256)?;
@@ -96,10 +101,10 @@ impl Serialize for Outcome {
         map.serialize_entry("images", &self.images_read.json())?;
         map.serialize_entry("hints", &self.images_read.hints())?;
         map.serialize_entry("extractor", &self.extractor)?;
-        map.serialize_entry("protocol", &self.protocol)?;
-        if let Some((nearest, differences)) = &self.nearest_protocol {
+        map.serialize_entry("protocol", &self.label.protocol)?;
+        if let Some(nearest) = &self.label.nearest {
             map.serialize_entry("nearest_protocol", nearest)?;
-            map.serialize_entry("protocol_differences", differences)?;
+            map.serialize_entry("protocol_differences", &self.label.differences)?;
         }
         map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
         map.serialize_entry("seconds", &self.seconds)?;
@@ -118,29 +123,35 @@ impl Outcome {
             println!("{}", serde_json::to_string(self)?);
             return Ok(());
         }
+        let names = self.values.iter().map(|(v, _)| &v.metric);
+        let names = names.chain(self.missing.iter().map(|missing| &missing.metric));
+        let width = names.map(|name| name.chars().count()).max().unwrap_or(0).max(14);
         for (value, interval) in &self.values {
             let std = value.std.map_or(String::new(), |std| format!(" ± {}", short(std)));
             let interval = interval.map_or(String::new(), |i| {
                 format!("   95 % interval {} to {}", short(i.low), short(i.high))
             });
-            println!("{:<14} {}{std}{interval}", bare(&value.metric), short(value.value));
+            println!("{:<width$} {}{std}{interval}", value.metric, short(value.value));
+        }
+        for Missing { metric, reason } in &self.missing {
+            println!("{metric:<width$} not computed: {reason}");
         }
         let count = |n: Option<usize>| n.map_or("?".to_string(), |n| n.to_string());
-        println!("{:<14} {} real, {} fake", "images", count(self.n_real), count(self.n_fake));
+        println!("{:<width$} {} real, {} fake", "images", count(self.n_real), count(self.n_fake));
         for line in self.images_read.lines() {
-            println!("{:<14} {line}", "");
+            println!("{:<width$} {line}", "");
         }
         if let Some(extractor) = &self.extractor {
             let sha256 = short_hash(&extractor.sha256);
-            println!("{:<14} {} (weights {sha256})", "extractor", extractor.name);
+            println!("{:<width$} {} (weights {sha256})", "extractor", extractor.name);
         }
-        println!("{:<14} {}", "protocol", self.protocol);
-        if let Some((nearest, differences)) = &self.nearest_protocol {
-            println!("{:<14} {nearest} but for: {}", "", differences.join("; "));
+        println!("{:<width$} {}", "protocol", self.label.protocol);
+        if self.label.nearest.is_some() {
+            println!("{:<width$} {}", "", self.label.differences_text());
         }
         let parts = self.seconds.0.iter().map(|(part, s)| format!("{part} {s:.1} s"));
-        println!("{:<14} {}", "time", parts.collect::<Vec<_>>().join(", "));
-        println!("{:<14} {:.0} MB", "peak memory", self.peak_rss_mb);
+        println!("{:<width$} {}", "time", parts.collect::<Vec<_>>().join(", "));
+        println!("{:<width$} {:.0} MB", "peak memory", self.peak_rss_mb);
         Ok(())
     }
 }
@@ -159,10 +170,12 @@ fn short(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ganbench_metrics::{Interval, MetricValue};
+
     use super::*;
 
     #[test]
-    fn json_is_flat_with_bare_names_and_numbers_print_in_six_digits() {
+    fn json_is_flat_with_the_extractor_in_the_names_and_null_for_what_is_missing() {
         let value = |metric: &str, value, std| MetricValue {
             metric: metric.into(),
             value,
@@ -180,6 +193,7 @@ mod tests {
                 (value("fid@pixels", 2.0, None), interval),
                 (value("is", 4.5, Some(0.5)), None),
             ],
+            missing: vec![Missing { metric: "kid@pixels".into(), reason: "too few".into() }],
             n_real: Some(10),
             n_fake: Some(20),
             real_sha256: Some("cd".into()),
@@ -190,17 +204,24 @@ mod tests {
                 sha256: "ab".into(),
                 exact: false,
             }),
-            protocol: "custom".into(),
-            nearest_protocol: Some(("prdc".into(), vec!["k 3, not 5".into()])),
+            label: Label {
+                protocol: "custom".into(),
+                nearest: Some("prdc".into()),
+                differences: vec!["k 3 (expected 5)".into()],
+            },
             seconds,
             peak_rss_mb: 12.0,
         };
         assert_eq!(
             serde_json::to_string(&outcome).unwrap(),
             format!(
-                "{{\"fid\":2.0,\"fid_ci_low\":1.0,\"fid_ci_high\":3.0,\"is\":4.5,\"is_std\":0.5,\"n_real\":10,\
-                 \"n_fake\":20,\"real_sha256\":\"cd\",\"fake_sha256\":null,\"images\":{{\"fake\":null,\"real\":null}},\"hints\":[],\"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\"protocol\":\"custom\",\
-                 \"nearest_protocol\":\"prdc\",\"protocol_differences\":[\"k 3, not 5\"],\"version\":\"{}\",\
+                "{{\"format\":1,\"fid@pixels\":2.0,\"fid@pixels_ci_low\":1.0,\"fid@pixels_ci_high\":3.0,\
+                 \"is\":4.5,\"is_std\":0.5,\"kid@pixels\":null,\"kid@pixels_reason\":\"too few\",\
+                 \"n_real\":10,\"n_fake\":20,\"real_sha256\":\"cd\",\"fake_sha256\":null,\
+                 \"images\":{{\"fake\":null,\"real\":null}},\"hints\":[],\
+                 \"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\
+                 \"protocol\":\"custom\",\"nearest_protocol\":\"prdc\",\
+                 \"protocol_differences\":[\"k 3 (expected 5)\"],\"version\":\"{}\",\
                  \"seconds\":{{\"load\":0.75,\"fid\":1.0}},\"peak_rss_mb\":12.0}}",
                 env!("CARGO_PKG_VERSION")
             )

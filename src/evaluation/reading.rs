@@ -4,7 +4,6 @@ use std::fmt;
 
 use ganbench_baselines::data::Alpha;
 use ganbench_baselines::data::sources::{Image, Reading};
-use ganbench_metrics::protocol::CUSTOM;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -154,20 +153,9 @@ impl Sides {
         }
     }
 
-    /// A protocol's name and what it differs in, with what these images differ in.
-    pub fn differing(
-        &self,
-        (name, nearest): (String, Option<(String, Vec<String>)>),
-        asked: &str,
-    ) -> (String, Option<(String, Vec<String>)>) {
-        let more: Vec<String> =
-            self.each().flat_map(|(which, side)| side.differences(which)).collect();
-        if more.is_empty() {
-            return (name, nearest);
-        }
-        let (nearest, mut differences) = nearest.unwrap_or_else(|| (asked.into(), Vec::new()));
-        differences.extend(more);
-        (CUSTOM.into(), Some((nearest, differences)))
+    /// In what the images of both differ from those that a protocol's own evaluator would measure.
+    pub fn differences(&self) -> Vec<String> {
+        self.each().flat_map(|(which, side)| side.differences(which)).collect()
     }
 
     /// For the JSON result: per side what [`ImagesRead::json`] says.

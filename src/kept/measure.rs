@@ -4,10 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::StepRecord;
+use ganbench_metrics::{bare_name, card};
 use ganbench_reports::ResultRow;
 use ganbench_reports::claim::Scale;
 use serde::Deserialize;
 
+use crate::cards;
 use crate::plan::Plan;
 use crate::run_folder::RunFolder;
 use crate::stability::{self, SteadyRun};
@@ -60,19 +62,6 @@ const STATISTICS: [(&str, Statistic); 5] = [
     ("decades", Statistic::Decades),
 ];
 
-/// Scores that claims may look at, as rows call them before `@`.
-const SCORES: [&str; 9] = [
-    "fid",
-    "kid",
-    "is",
-    "density",
-    "coverage",
-    "precision",
-    "recall",
-    "linear_accuracy_percent",
-    "linear_accuracy_cached4_percent",
-];
-
 impl TryFrom<String> for Measure {
     type Error = String;
 
@@ -82,7 +71,7 @@ impl TryFrom<String> for Measure {
             format!(
                 "unknown measure \"{text}\"; known: {} (each also with /best), fid_variation, failed, {} with one of \
                  .{}, and figure3.COLUMN",
-                names(&SCORES),
+                names(&cards::cards().map(|card| card.name).collect::<Vec<_>>()),
                 names(&NORMS.map(|n| n.0)),
                 names(&STATISTICS.map(|s| s.0)),
             )
@@ -104,7 +93,7 @@ impl TryFrom<String> for Measure {
                     Some(metric) => (metric, "best"),
                     None => (text.as_str(), "last"),
                 };
-                if !SCORES.contains(&metric) {
+                if bare_name(metric) != metric || cards::card(metric).is_none() {
                     return Err(known());
                 }
                 Self::Score { metric: metric.to_string(), checkpoint: checkpoint.into() }
@@ -146,36 +135,34 @@ pub struct Value {
 }
 
 impl Measure {
-    /// How rows are compared: what grows by factors by its ratio, shares and counts by their difference.
+    /// How rows are compared. Scores are as their cards say.
     pub fn scale(&self) -> Scale {
         match self {
-            Self::Score { metric, .. } if ["fid", "kid"].contains(&metric.as_str()) => Scale::Ratio,
+            Self::Score { metric, .. } => match cards::card(metric).map(|card| card.scale) {
+                Some(card::Scale::Ratio) => Scale::Ratio,
+                Some(card::Scale::Difference) | None => Scale::Difference,
+            },
             Self::Norm { statistic: Statistic::Decades, .. } => Scale::Difference,
             Self::Norm { .. } | Self::FidVariation => Scale::Ratio,
             Self::Failed => Scale::Share,
-            Self::Score { .. } | Self::Figure3 { .. } => Scale::Difference,
+            Self::Figure3 { .. } => Scale::Difference,
         }
     }
 
     /// As pages print it: a score with its extractor, where a run has told it.
     pub fn label(&self, runs: &[Run]) -> String {
         match self {
-            Self::Score { metric, checkpoint } => match metric.as_str() {
-                "linear_accuracy_percent" => "linear accuracy, %".into(),
-                "linear_accuracy_cached4_percent" => "linear accuracy (4 cached epochs), %".into(),
-                metric => {
+            Self::Score { metric, checkpoint } => {
+                cards::linear_in_words(metric).unwrap_or_else(|| {
                     let score = runs.iter().find_map(|run| self.score(run));
-                    let full = score.map_or(metric, |row| row.metric.as_str());
-                    let name = match metric {
-                        "fid" | "kid" | "is" => metric.to_uppercase(),
-                        metric => metric.to_string(),
-                    };
+                    let full = score.map_or(metric.as_str(), |row| row.metric.as_str());
+                    let title = cards::card(metric).map_or(metric.as_str(), |card| card.title);
                     format!(
-                        "{name}{} ({checkpoint})",
+                        "{title}{} ({checkpoint})",
                         full.strip_prefix(metric).unwrap_or_default()
                     )
-                }
-            },
+                })
+            }
             Self::FidVariation => "variation of FID".into(),
             Self::Failed => "share of failed runs".into(),
             Self::Norm { of, statistic } => {
@@ -231,7 +218,7 @@ impl Measure {
         let extractor = &run.plan.evaluation.extractor_sha256;
         run.rows.iter().find(|row| {
             row.checkpoint == *checkpoint
-                && row.metric.split('@').next() == Some(metric)
+                && row.base_metric() == metric
                 && row.extractor_sha256 == *extractor
         })
     }
@@ -330,6 +317,26 @@ mod tests {
     }
 
     #[test]
+    fn claims_may_look_at_every_metric_and_compare_it_as_its_card_says() {
+        for card in cards::cards() {
+            let expected = match card.scale {
+                card::Scale::Ratio => Scale::Ratio,
+                card::Scale::Difference => Scale::Difference,
+            };
+            assert_eq!(measure(&card.name.replace('N', "4")).scale(), expected, "{}", card.name);
+        }
+        let labels = ["fid", "kid/best", "is", "linear_accuracy_percent"];
+        assert_eq!(
+            labels.map(|name| measure(name).label(&[])),
+            ["FID (last)", "KID (best)", "IS (last)", "linear accuracy, %"]
+        );
+        assert_eq!(
+            measure("linear_accuracy_cached4_percent").label(&[]),
+            "linear accuracy (4 cached epochs), %"
+        );
+    }
+
+    #[test]
     fn measures_read_as_they_are_written_and_unknown_ones_name_the_known() {
         let best = Measure::Score { metric: "fid".into(), checkpoint: "best".into() };
         assert_eq!(measure("fid/best"), best);
@@ -339,7 +346,7 @@ mod tests {
             (measure("failed").scale(), measure("fid").scale()),
             (Scale::Share, Scale::Ratio)
         );
-        for wrong in ["fid/worst", "g_grad_norm.mean", "loss"] {
+        for wrong in ["fid/worst", "g_grad_norm.mean", "loss", "fid@small-shapes"] {
             let error = Measure::try_from(wrong.to_string()).unwrap_err();
             assert!(error.contains(wrong) && error.contains("figure3.COLUMN"), "{error}");
         }

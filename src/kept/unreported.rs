@@ -52,7 +52,7 @@ pub fn markdown(runs: &[Run]) -> Option<String> {
 }
 
 fn scores(run: &Run) -> Vec<Score<'_>> {
-    let fids = run.rows.iter().filter(|row| row.metric.split('@').next() == Some("fid"));
+    let fids = run.rows.iter().filter(|row| row.base_metric() == "fid");
     fids.filter_map(|row| Score::of(run, row)).collect()
 }
 

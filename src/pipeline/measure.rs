@@ -1,30 +1,54 @@
 //! From a generator to numbers, and from numbers to rows.
 
-use std::collections::HashMap;
-
 use anyhow::Result;
+use ganbench_baselines::networks::BatchNormIn;
 use ganbench_baselines::train::{SampleRequest, Sampler, Spent};
-use ganbench_metrics::bootstrap::{Bootstrap, intervals};
+use ganbench_metrics::bootstrap::{Bootstrap, WithInterval, with_intervals};
+use ganbench_metrics::protocol::LabelRule;
 use ganbench_metrics::{
-    EvaluationInput, Interval, MetricValue, Settings, evaluate, inception_score,
+    Done, EvaluationInput, Extractor, ExtractorId, Features, Label, Labels, Measurement,
+    MetricValue, Sampling, evaluate,
 };
+use ganbench_nn::images::ImageBatch;
+use ganbench_nn::rng::Stream;
 use ganbench_reports::{ResultRow, Status};
 
 use crate::machine;
 use crate::plan::Plan;
+use crate::reals::Reals;
 use crate::run_folder::commit;
-use crate::session::Evaluator;
+use crate::session::{Evaluator, metric_names};
 
-/// How many fakes, and how many resamplings of them for intervals.
+/// How many fakes are measured.
 #[derive(Clone, Copy)]
 pub struct Fakes {
     pub n: usize,
+    /// Sets of so many fakes whose mean is reported.
+    pub repeats: usize,
+    /// Resamplings of the images behind the intervals; 0 for none.
     pub bootstrap: usize,
 }
 
-pub type Measured = (MetricValue, Option<Interval>);
+impl Fakes {
+    /// How a plan measures the last and the best checkpoint.
+    ///
+    /// # Errors
+    /// If the plan's protocol is unknown.
+    pub fn at_the_end(plan: &Plan) -> Result<Self> {
+        let e = &plan.evaluation;
+        let repeats = e.measurement()?.protocol.repeats;
+        Ok(Self { n: e.n_fake, repeats, bootstrap: e.bootstrap })
+    }
+}
 
-/// Samples with the run's seed, extracts, and computes every metric.
+/// The numbers of a checkpoint, and the protocol that they follow.
+#[derive(Clone)]
+pub struct Measured {
+    pub values: Vec<WithInterval>,
+    pub label: Label,
+}
+
+/// Samples with the run's seed, extracts, and computes every metric of the plan.
 ///
 /// # Errors
 /// If the samples cannot be made or measured.
@@ -33,39 +57,140 @@ pub fn measure(
     evaluator: &Evaluator,
     sampler: &Sampler<'_>,
     fakes: Fakes,
-) -> Result<Vec<Measured>> {
-    let request = SampleRequest { n: fakes.n, seed: plan.train.seed, class: None };
-    let images = sampler.sample(request, &mut |_| {})?;
-    let fake = evaluator.extractor.extract(&images, &mut |_, _| {})?;
-    let e = &plan.evaluation;
-    let settings = Settings {
-        inception_score: inception_score::Options { splits: e.is_splits, ..Default::default() },
-        nearest_k: e.nearest_k,
-        ..Settings::default()
+) -> Result<Measured> {
+    let label = label(plan, evaluator.extractor.as_ref(), &evaluator.reals, sampler, fakes)?;
+    let by_data = plan.evaluation.measurement()?.protocol.labels == LabelRule::Data;
+    let counts = evaluator.reals.uneven_class_counts.clone().filter(|_| by_data);
+    let drawing_by_data;
+    let sampler = match counts {
+        None => sampler,
+        Some(counts) => {
+            drawing_by_data = sampler.through(sampler.generator()).with_class_counts(counts);
+            &drawing_by_data
+        }
     };
+    let mut sets = Vec::new();
+    for seed in sample_seeds(plan.train.seed, fakes.repeats) {
+        let request = SampleRequest { n: fakes.n, seed, class: None };
+        let images = sampler.sample(request, &mut |_| {})?;
+        sets.push(measure_set(plan, evaluator, &images, fakes.bootstrap)?);
+    }
+    Ok(Measured { values: mean(sets), label })
+}
+
+/// A seed for each set of samples. The first is the run's own.
+fn sample_seeds(seed: u64, repeats: usize) -> impl Iterator<Item = u64> {
+    let mut further = Stream::new(seed, "sample/repeats");
+    std::iter::once(seed).chain(std::iter::repeat_with(move || further.u64())).take(repeats.max(1))
+}
+
+fn measure_set(
+    plan: &Plan,
+    evaluator: &Evaluator,
+    images: &ImageBatch,
+    bootstrap: usize,
+) -> Result<Vec<WithInterval>> {
+    let measurement = plan.evaluation.measurement()?;
+    let extractor = evaluator.extractor.as_ref();
+    let mut fake: Features = extractor.extract(images, &mut |_, _| {})?;
+    if let (true, Some(bias)) = (measurement.is_bias(extractor), extractor.logit_bias()) {
+        fake.add_to_logits(bias)?;
+    }
+    let names = metric_names(&measurement, &plan.evaluation, extractor);
+    let labels = evaluator.reference.labels().zip(images.labels.as_deref());
     let input = EvaluationInput {
         real: &evaluator.reference,
         fake: &fake,
-        extractor: evaluator.extractor.name(),
-        metrics: None,
-        settings,
-        labels: None,
+        extractor: evaluator.extractor_id(),
+        metrics: Some(&names),
+        settings: measurement.settings,
+        labels: labels.map(|(real, fake)| Labels { real, fake }),
     };
     let values = evaluate(input)?;
-    if fakes.bootstrap == 0 {
-        return Ok(values.into_iter().map(|value| (value, None)).collect());
+    Ok(with_intervals(&input, values, Bootstrap { replicates: bootstrap, seed: 0 })?)
+}
+
+/// The mean over sets of samples. One set keeps its intervals.
+fn mean(mut sets: Vec<Vec<WithInterval>>) -> Vec<WithInterval> {
+    if sets.len() < 2 {
+        return sets.pop().unwrap_or_default();
     }
-    let request = Bootstrap { replicates: fakes.bootstrap, seed: 0 };
-    let intervals: HashMap<_, _> = intervals(&input, &values, request)?.into_iter().collect();
-    let of = |value: MetricValue| {
-        let interval = intervals.get(&value.metric).copied();
-        (value, interval)
+    let n = sets.len() as f64;
+    let of_metric = |i: usize| {
+        let each = || sets.iter().map(|set| &set[i].0);
+        let std: Option<f64> = each().map(|v| v.std).sum();
+        let value = each().map(|v| v.value).sum::<f64>() / n;
+        (MetricValue { value, std: std.map(|sum| sum / n), ..sets[0][i].0.clone() }, None)
     };
-    Ok(values.into_iter().map(of).collect())
+    (0..sets[0].len()).map(of_metric).collect()
+}
+
+/// The protocol of a run's numbers of so many fakes.
+///
+/// # Errors
+/// If the plan's protocol or a metric is unknown.
+pub fn label(
+    plan: &Plan,
+    extractor: &dyn Extractor,
+    reals: &Reals,
+    sampler: &Sampler<'_>,
+    fakes: Fakes,
+) -> Result<Label> {
+    let measurement = plan.evaluation.measurement()?;
+    let batch_norm = plan.train.network.options().batch_norm == BatchNormIn::Default
+        && !sampler.generator().has_style();
+    let names = metric_names(&measurement, &plan.evaluation, extractor);
+    let is_bias = measurement.is_bias(extractor);
+    let id = ExtractorId::from_extractor(extractor);
+    Ok(label_of_plan(
+        plan,
+        &measurement,
+        &Facts { id, names: &names, is_bias, reals, batch_norm, fakes },
+    ))
+}
+
+/// What a plan alone does not say of how its numbers are measured.
+pub struct Facts<'a> {
+    pub id: ExtractorId<'a>,
+    /// Bare names of the metrics.
+    pub names: &'a [&'a str],
+    pub is_bias: bool,
+    pub reals: &'a Reals,
+    /// Whether the generator has batch norm.
+    pub batch_norm: bool,
+    pub fakes: Fakes,
+}
+
+/// [`label`] of these facts.
+pub fn label_of_plan(plan: &Plan, measurement: &Measurement, facts: &Facts<'_>) -> Label {
+    let Facts { id, names, is_bias, reals, batch_norm, fakes } = *facts;
+    let conditional = plan.train.parts.conditional() && reals.uneven_class_counts.is_some();
+    measurement.label(&Done {
+        extractor: id.name,
+        weights_sha256: id.weights_sha256,
+        split: Some(&plan.reference_split().to_string()),
+        whole_split: Some(reals.whole_split),
+        n_real: Some(reals.n),
+        n_fake: Some(fakes.n),
+        repeats: fakes.repeats,
+        is_bias,
+        metrics: names,
+        sampling: Some(Sampling {
+            statistics: batch_norm.then(|| plan.evaluation.statistics.name()),
+            labels: conditional.then_some(measurement.protocol.labels),
+        }),
+        further: &[],
+    })
 }
 
 /// A row of the results.
-pub fn row(plan: &Plan, spent: &Spent, checkpoint: &str, (v, interval): &Measured) -> ResultRow {
+pub fn row(
+    plan: &Plan,
+    spent: &Spent,
+    checkpoint: &str,
+    label: &Label,
+    (v, interval): &WithInterval,
+) -> ResultRow {
     let train = &plan.train;
     ResultRow {
         run_id: plan.run_id(),
@@ -74,9 +199,9 @@ pub fn row(plan: &Plan, spent: &Spent, checkpoint: &str, (v, interval): &Measure
         conditional: train.parts.conditional(),
         architecture: train.network.architecture.clone(),
         width: train.network.width as u64,
-        dataset: plan.dataset.label().to_string(),
+        dataset: plan.dataset.label(),
         dataset_sha256: plan.dataset.sha256.clone(),
-        split: plan.dataset.split.to_string(),
+        split: plan.reference_split().to_string(),
         seed: train.seed,
         budget_unit: train.budget.unit.name().to_string(),
         budget_amount: train.budget.amount,
@@ -97,11 +222,12 @@ pub fn row(plan: &Plan, spent: &Spent, checkpoint: &str, (v, interval): &Measure
         n_fake: v.n_fake as u64,
         extractor: plan.evaluation.extractor.clone(),
         extractor_sha256: plan.evaluation.extractor_sha256.clone(),
-        protocol: plan.evaluation.protocol.clone(),
+        protocol: label.protocol.clone(),
         status: Status::Ok,
         version: env!("CARGO_PKG_VERSION").to_string(),
         commit: commit(),
         d_image_forwards_g_step: spent.d_image_forwards_g_step,
+        protocol_differences: label.differences_text(),
     }
 }
 

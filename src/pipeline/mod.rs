@@ -13,7 +13,7 @@ use ganbench_baselines::linear_evaluation::{LabelledSplits, LinearEvaluation};
 use ganbench_baselines::train::{
     Diverged, LoadedGenerator, RunMark, SampleRequest, Spent, Trainer,
 };
-use ganbench_metrics::{MetricValue, default_metrics, reported_name};
+use ganbench_metrics::{Label, MetricValue};
 use ganbench_nn::images::ImageBatch;
 use ganbench_reports::{ResultRow, Status, kimg_name};
 use thiserror::Error;
@@ -23,10 +23,12 @@ use crate::interrupt::{Interrupt, Interrupted};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::{Provenance, RecordWriter, RunFolder};
-use crate::session::Evaluator;
+use crate::session::{Evaluator, metric_names};
 use crate::{machine, memory, samples, selection};
 
-pub use measure::{Fakes, Measured, measure, row, spent_up_to};
+#[cfg(test)]
+pub use measure::{Facts, label_of_plan};
+pub use measure::{Fakes, Measured, label, measure, row, spent_up_to};
 
 /// What one run needs.
 pub struct RunInput<'a> {
@@ -201,15 +203,23 @@ impl<'a> Run<'a> {
     /// Whether all rows of the point of now are there.
     fn is_measured(&self) -> bool {
         let name = self.point_name();
-        self.rows.iter().filter(|row| row.checkpoint == name).count() >= default_metrics().count()
+        let rows = self.rows.iter().filter(|row| row.checkpoint == name).count();
+        self.metric_names().is_ok_and(|names| rows >= names.len())
+    }
+
+    /// Bare names of the metrics of this run.
+    fn metric_names(&self) -> Result<Vec<&'static str>> {
+        let e = &self.input.plan.evaluation;
+        Ok(metric_names(&e.measurement()?, e, self.input.evaluator.extractor.as_ref()))
     }
 
     fn measure_point(&mut self) -> Result<()> {
         let spent = *self.trainer.spent();
         let name = self.point_name();
-        let fakes = Fakes { n: self.input.plan.evaluation.n_fake_curve, bootstrap: 0 };
-        let values = self.measured(&name, fakes)?;
-        self.add(values.iter().map(|v| row(self.input.plan, &spent, &name, v)).collect())
+        // A point of the curve is one set, whatever the protocol says of the final numbers.
+        let n = self.input.plan.evaluation.n_fake_curve;
+        let measured = self.measured(&name, Fakes { n, repeats: 1, bootstrap: 0 })?;
+        self.add(self.rows_of(&measured, &spent, &name))
     }
 
     /// The averaged generator of a point, from its file: with the plan's statistics in its batch norms. `None`
@@ -223,7 +233,18 @@ impl<'a> Run<'a> {
         load_generator(input.plan, &path, input.device).map(Some)
     }
 
-    fn measured(&self, point: &str, fakes: Fakes) -> Result<Vec<Measured>> {
+    fn rows_of(&self, measured: &Measured, spent: &Spent, checkpoint: &str) -> Vec<ResultRow> {
+        let row = |v| row(self.input.plan, spent, checkpoint, &measured.label, v);
+        measured.values.iter().map(row).collect()
+    }
+
+    fn final_label(&self) -> Result<Label> {
+        let (plan, evaluator) = (self.input.plan, self.input.evaluator);
+        let (extractor, sampler) = (evaluator.extractor.as_ref(), self.trainer.sampler(false));
+        label(plan, extractor, &evaluator.reals, &sampler, Fakes::at_the_end(plan)?)
+    }
+
+    fn measured(&self, point: &str, fakes: Fakes) -> Result<Measured> {
         let (plan, evaluator) = (self.input.plan, self.input.evaluator);
         match self.kept_generator(point)? {
             None => measure(plan, evaluator, &self.trainer.sampler(false), fakes),
@@ -258,16 +279,16 @@ impl<'a> Run<'a> {
         let spent = *self.trainer.spent();
         self.record_replay(spent.g_steps)?;
         if let Some(diverged) = outcome {
-            let mut rows = Vec::new();
+            let (mut rows, label) = (Vec::new(), self.final_label()?);
             for checkpoint in ["last", "best"] {
-                for metric in default_metrics() {
-                    let metric = reported_name(metric.name, &input.plan.evaluation.extractor);
+                for name in self.metric_names()? {
+                    let metric = input.evaluator.extractor_id().reported_name(name);
                     let (n_real, n_fake) = (0, 0);
                     let value = MetricValue { metric, value: f64::NAN, std: None, n_real, n_fake };
                     rows.push(ResultRow {
                         value: None,
                         status: Status::Diverged,
-                        ..row(input.plan, &spent, checkpoint, &(value, None))
+                        ..row(input.plan, &spent, checkpoint, &label, &(value, None))
                     });
                 }
             }
@@ -280,15 +301,15 @@ impl<'a> Run<'a> {
         let last_name = kimg_name(spent.real_images as f64 / 1e3);
         let (best_name, best_spent) = self.best().unwrap_or((last_name.clone(), spent));
         let e = &input.plan.evaluation;
-        let fakes = Fakes { n: e.n_fake, bootstrap: e.bootstrap };
+        let fakes = Fakes::at_the_end(input.plan)?;
         let last = self.measured(&last_name, fakes)?;
         let best =
             if best_name == last_name { last.clone() } else { self.measured(&best_name, fakes)? };
-        self.add(last.iter().map(|v| row(input.plan, &spent, "last", v)).collect())?;
-        self.add(best.iter().map(|v| row(input.plan, &best_spent, "best", v)).collect())?;
+        self.add(self.rows_of(&last, &spent, "last"))?;
+        self.add(self.rows_of(&best, &best_spent, "best"))?;
         if let (Some(linear), Some(test)) = (&e.linear, input.test) {
             let value = self.linear_accuracy(linear, test)?;
-            self.add(vec![row(input.plan, &spent, "last", &(value, None))])?;
+            self.add(vec![row(input.plan, &spent, "last", &last.label, &(value, None))])?;
         }
         self.write_samples()?;
         input.folder.finish("ok")?;
@@ -312,7 +333,7 @@ impl<'a> Run<'a> {
 
     /// Name and cost of the point with the lowest FID.
     fn best(&self) -> Option<(String, Spent)> {
-        let fid = reported_name("fid", &self.input.plan.evaluation.extractor);
+        let fid = self.input.evaluator.extractor_id().reported_name("fid");
         let points = self.rows.iter().filter(|r| r.metric == fid && r.value.is_some());
         let best = points
             .min_by(|a, b| a.value.partial_cmp(&b.value).unwrap_or(std::cmp::Ordering::Equal))?;

@@ -6,6 +6,7 @@ use ganbench_nn::images::ImageView;
 
 use super::*;
 use crate::plan::{assignment, merge};
+use crate::reals::RealImages;
 use crate::recipe::Recipe;
 use crate::session::{Surroundings, load_dataset, load_extractor, real_reference};
 
@@ -73,8 +74,9 @@ fn a_panic_of_a_worker_is_an_error_and_the_run_goes_on_from_its_checkpoint() {
     let (sound, planted) = (extractor(), extractor());
     // The reals and two points of the curve go well.
     let planted = Panics { sound: planted, images: 0.into(), sound_images: 260 };
-    let sound = real_reference(&plan, sound, &dataset.images, true).unwrap();
-    let planted = real_reference(&plan, Box::new(planted), &dataset.images, true).unwrap();
+    let real = RealImages::new(&plan, &dataset, None).unwrap();
+    let sound = real_reference(&plan, sound, &real, true).unwrap();
+    let planted = real_reference(&plan, Box::new(planted), &real, true).unwrap();
 
     let dir = tempfile::tempdir().unwrap();
     let provenance = Provenance {
@@ -88,6 +90,7 @@ fn a_panic_of_a_worker_is_an_error_and_the_run_goes_on_from_its_checkpoint() {
         threads: 1,
         device: "cpu".into(),
         started_unix_s: 0,
+        uneven_classes: None,
     };
     let go = |evaluator: &Evaluator, to: &Path| {
         let folder = RunFolder::at(to);

@@ -59,7 +59,8 @@ pub fn rows_of(
     path: &Path,
     frame: &polars::prelude::DataFrame,
 ) -> Result<Vec<ResultRow>, ResultsError> {
-    let rows = table::rows_of(path, &COLUMNS, frame)?;
+    let mut rows = table::rows_of(path, &COLUMNS, frame)?;
+    rows.iter_mut().for_each(super::name_weights);
     validate(path, &rows)?;
     Ok(rows)
 }

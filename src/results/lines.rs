@@ -81,7 +81,8 @@ pub fn append_scores(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError
 }
 
 fn parse(line: &[u8]) -> Result<ResultRow, String> {
-    let row: ResultRow = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let mut row: ResultRow = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    super::name_weights(&mut row);
     row.validate().map_err(|error| error.to_string())?;
     Ok(row)
 }

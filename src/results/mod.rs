@@ -99,6 +99,16 @@ pub fn rebuild(out: &Path, runs: &[PathBuf]) -> Result<Rebuilt, ResultsError> {
     Ok(Rebuilt { rows, torn, parquet, csv })
 }
 
+/// Names a metric of weights that are not the published ones by these weights, as rows of ganbench 0.1 do
+/// not.
+pub(crate) fn name_weights(row: &mut ResultRow) {
+    let bare = row.metric.split_once('@').map_or(row.metric.as_str(), |(bare, _)| bare);
+    if ganbench_metrics::metric(bare).is_ok() {
+        let (name, weights_sha256) = (row.extractor.as_str(), row.extractor_sha256.as_str());
+        row.metric = ganbench_metrics::ExtractorId { name, weights_sha256 }.reported_name(bare);
+    }
+}
+
 /// The rows of one run, a later row in the place of an earlier one of the same measurement.
 #[derive(Clone, Debug)]
 pub struct RunRows {
@@ -119,6 +129,7 @@ pub fn run_rows(path: &Path) -> Result<RunRows, ResultsError> {
                 && other.metric == row.metric
                 && other.extractor_sha256 == row.extractor_sha256
                 && other.protocol == row.protocol
+                && other.protocol_differences == row.protocol_differences
         };
         match run.rows.iter_mut().find(same) {
             Some(earlier) => *earlier = row,

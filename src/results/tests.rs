@@ -40,6 +40,7 @@ fn row(run_id: &str, checkpoint: &str, value: f64) -> ResultRow {
         version: "0.1.0".into(),
         commit: String::new(),
         d_image_forwards_g_step: 20_032,
+        protocol_differences: String::new(),
     }
 }
 

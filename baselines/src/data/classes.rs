@@ -2,9 +2,11 @@
 //!
 //! Classes are the subfolders in the order of their names. The images of a class are ordered by name,
 //! and the classes take turns (first of each, second of each, …), so that the first n images hold all
-//! classes. Where PATH holds nothing but `train/` and `test/` (or `val/`), these are the splits;
-//! otherwise every 10th image of each class, counted from 1, is the test split and the others are the
+//! classes. Where PATH holds `train/` and folders called as other splits (`splits.rs` has their names), these are
+//! the splits; otherwise every 10th image of each class, counted from 1, is the test split and the others are the
 //! train split. Hidden files and files of other kinds are passed over.
+//!
+//! A folder with the `dataset.json` of StyleGAN's tools has its labels from there, and images at any depth.
 //!
 //! Also as Tiny ImageNet is published: the files of a class in `CLASS/images/`, and beside `train/` a `val/` whose
 //! `val_annotations.txt` says the class of each file of `val/images/` (a line `FILE<tab>CLASS<tab>...`). That is then
@@ -14,9 +16,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::dataset_json::DatasetJson;
+use super::splits::{Splits, splits};
+use super::walk::files_below;
 use super::{DataError, Split};
 
-pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 const ANNOTATIONS: &str = "val_annotations.txt";
 const IMAGES: &str = "images";
 /// Of each class, every so manieth image is for testing.
@@ -32,8 +37,11 @@ pub(super) struct Class {
 pub(super) struct Classes {
     pub folder: PathBuf,
     pub classes: Vec<Class>,
+    /// The names are the numbers that a `dataset.json` has for labels: some may have no images.
+    numbered: bool,
 }
 
+#[derive(Clone)]
 pub(super) struct Image {
     pub file: PathBuf,
     pub label: Option<u32>,
@@ -55,6 +63,19 @@ impl Classes {
         images
     }
 
+    /// Whether the images have labels.
+    fn are_named(&self) -> bool {
+        self.classes.iter().any(|class| class.name.is_some())
+    }
+
+    /// Adds classes without images, where the classes are numbers, until there are `n`.
+    fn number_up_to(&mut self, n: usize) {
+        if self.numbered {
+            let class = |label: usize| Class { name: Some(label.to_string()), files: Vec::new() };
+            self.classes.extend((self.classes.len()..n).map(class));
+        }
+    }
+
     fn count(&self) -> usize {
         self.classes.iter().map(|class| class.files.len()).sum()
     }
@@ -62,38 +83,59 @@ impl Classes {
 
 pub(super) fn find_split(path: &Path, split: Split) -> Result<Classes, DataError> {
     let items = list(path)?;
-    let is = |name: &str| items.folders.iter().any(|folder| folder == name);
-    let only_splits = items.files.is_empty()
-        && items.folders.iter().all(|name| matches!(name.as_str(), "train" | "test" | "val"));
-    if !(only_splits && is("train")) {
-        return set_apart(read_classes(path)?, split);
+    // Images beside folders are refused below, whatever these are called.
+    let found = if items.files.is_empty() { splits(path, &items.folders)? } else { None };
+    match found {
+        Some(found) => read_split(path, &found, split),
+        None => set_apart(read_classes(path)?, split),
     }
-    let annotations = path.join("val").join(ANNOTATIONS);
-    let annotated = is("val") && annotations.is_file();
-    let test = if is("test") && !annotated { "test" } else { "val" };
-    let name = match split {
-        Split::Train => "train",
-        Split::Test if is(test) => test,
-        Split::Test => {
-            return Err(DataError::MissingSplit {
-                folder: path.to_owned(),
-                split: "test",
-                expected: "test/ or val/ beside train/".into(),
-                found: "train/".into(),
-            });
+}
+
+fn read_split(path: &Path, splits: &Splits, split: Split) -> Result<Classes, DataError> {
+    let train = splits.train.as_ref().map(|name| read_classes(&path.join(name))).transpose()?;
+    let test = read_test(path, splits, train.as_ref())?;
+    let missing = |expected: &str| DataError::MissingSplit {
+        folder: path.to_owned(),
+        split: split.as_str(),
+        expected: expected.into(),
+        found: splits.found(),
+    };
+    let (mut wanted, mut other) = match split {
+        Split::Train => (train.ok_or_else(|| missing("train/"))?, test),
+        Split::Test => (test.ok_or_else(|| missing("test/ or val/ beside train/"))?, train),
+    };
+    if let Some(other) = &mut other {
+        wanted.number_up_to(other.classes.len());
+        other.number_up_to(wanted.classes.len());
+        for (some, all) in [(&wanted, &*other), (&*other, &wanted)] {
+            same_classes(some, all)?;
         }
-    };
-    let read = |name: &str| match name {
-        "val" if annotated => read_annotated(&path.join(name), &annotations),
-        _ => read_classes(&path.join(name)),
-    };
-    let classes = read(name)?;
-    if is(test) {
-        let other = read(if split == Split::Train { test } else { "train" })?;
-        same_classes(&classes, &other)?;
-        same_classes(&other, &classes)?;
     }
-    Ok(classes)
+    Ok(wanted)
+}
+
+/// Of several folders the one with annotations, or else the first that has classes where `train` has, or else
+/// the first.
+fn read_test(
+    path: &Path,
+    splits: &Splits,
+    train: Option<&Classes>,
+) -> Result<Option<Classes>, DataError> {
+    for name in &splits.tests {
+        let annotations = path.join(name).join(ANNOTATIONS);
+        if annotations.is_file() {
+            return read_annotated(&path.join(name), &annotations).map(Some);
+        }
+    }
+    let mut first = None;
+    for name in &splits.tests {
+        let classes = read_classes(&path.join(name))?;
+        if classes.are_named() || !train.is_some_and(Classes::are_named) {
+            return Ok(Some(classes));
+        }
+        first = first.or(Some(classes));
+    }
+    Ok(first)
 }
 
 /// Every class of `all` must be in `some`, since the labels are their positions.
@@ -127,6 +169,9 @@ fn set_apart(mut all: Classes, split: Split) -> Result<Classes, DataError> {
 }
 
 fn read_classes(folder: &Path) -> Result<Classes, DataError> {
+    if let Some(json) = DatasetJson::read(folder)? {
+        return read_labelled(folder, &json);
+    }
     let items = list(folder)?;
     let mut classes = Vec::new();
     match (items.files.first(), items.folders.first()) {
@@ -157,7 +202,28 @@ fn read_classes(folder: &Path) -> Result<Classes, DataError> {
             }
         }
     }
-    Ok(Classes { folder: folder.to_owned(), classes })
+    Ok(Classes { folder: folder.to_owned(), classes, numbered: false })
+}
+
+/// The images at any depth, with the labels of the folder's `dataset.json`.
+fn read_labelled(folder: &Path, json: &DatasetJson) -> Result<Classes, DataError> {
+    let images = files_below(folder, &EXTENSIONS)?.images;
+    if images.is_empty() {
+        return Err(DataError::NoImages { folder: folder.to_owned() });
+    }
+    let paths = images.iter().map(|image| folder.join(image));
+    let mut found = Classes { folder: folder.to_owned(), classes: Vec::new(), numbered: false };
+    match json.labels_of(folder, &images)? {
+        None => found.classes.push(Class { name: None, files: paths.collect() }),
+        Some(labels) => {
+            found.numbered = true;
+            found.number_up_to(labels.iter().max().map_or(0, |&last| last as usize + 1));
+            for (path, label) in paths.zip(labels) {
+                found.classes[label as usize].files.push(path);
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// The classes of a folder by its annotations, in the order of their names.
@@ -186,7 +252,7 @@ fn read_annotated(folder: &Path, annotations: &Path) -> Result<Classes, DataErro
         .collect();
     match classes.is_empty() {
         true => Err(DataError::NoImages { folder: folder.to_owned() }),
-        false => Ok(Classes { folder: folder.to_owned(), classes }),
+        false => Ok(Classes { folder: folder.to_owned(), classes, numbered: false }),
     }
 }
 

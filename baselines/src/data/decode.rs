@@ -10,7 +10,7 @@
 use ganbench_nn::images::ImageSize;
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Pixel, Rgb};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::alpha::Alpha;
 use super::catalogue::HubEntry;
@@ -33,13 +33,22 @@ pub(super) struct Target {
 }
 
 /// How an image of any size becomes a square.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Fit {
+pub enum Fit {
     /// The square of the shorter side in the middle (half pixels rounded to even, as torchvision's
     /// `center_crop`), resized with an antialiasing Lanczos-3 filter: PyTorch-StudioGAN's `CenterCropLongEdge`
     /// and `--pre_resizer lanczos`.
     CentreLanczos,
+}
+
+impl Fit {
+    /// As plans and the table of data sets write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CentreLanczos => "centre-lanczos",
+        }
+    }
 }
 
 /// The largest side that is read, against headers that lie.

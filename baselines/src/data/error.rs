@@ -73,6 +73,21 @@ pub enum DataError {
     )]
     ImageSize { place: Place, found: String, expected: String, why: &'static str },
 
+    /// Of a folder; `image` is the first of another size.
+    #[error(
+        "{image} is {found} pixels but {expected} were expected ({why}); {folder} holds {sizes} (width x height); \
+         --image-size N, or dataset.image_size in the plan, crops the square in the middle of each and resizes it"
+    )]
+    Sizes {
+        image: PathBuf,
+        found: String,
+        expected: String,
+        why: &'static str,
+        folder: PathBuf,
+        /// Each with its number of images.
+        sizes: String,
+    },
+
     #[error(
         "{folder} holds no images; expected PNG, JPEG or WebP files, or one folder of them a class"
     )]
@@ -91,6 +106,19 @@ pub enum DataError {
         "{} line {line} is {found:?}; expected a file's name, a tab and its class", file.display()
     )]
     Annotation { file: PathBuf, line: usize, found: String },
+    #[error(
+        "{folder} holds {split}/, which is called as a split, beside {other}/, which is not, so that it is open \
+         what to train on; splits are called {known}; move {other}/ elsewhere, or rename {split}/ if it is a class"
+    )]
+    SplitBesideOther { folder: PathBuf, split: String, other: String, known: String },
+    #[error(
+        "{folder} holds both {first}/ and {second}/, which are names of the same split; keep one of the two"
+    )]
+    SplitTwice { folder: PathBuf, first: String, second: String },
+    #[error("{path} {reason}")]
+    DatasetJson { path: PathBuf, reason: String },
+    #[error("{path} lies more than {most} folders deep; is it a loop of links?")]
+    Deep { path: PathBuf, most: usize },
     #[error("{folder} lies in a class folder, which must hold images only; move it out")]
     DeepFolder { folder: PathBuf },
     #[error(

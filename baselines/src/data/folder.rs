@@ -1,19 +1,26 @@
-//! `folder:PATH`: a folder of PNG, JPEG and WebP files, one subfolder a class, or none.
+//! `folder:PATH`: a folder of PNG, JPEG and WebP files, one subfolder per class, or none.
 //!
-//! `classes.rs` says which file is of which class and split.
+//! `classes.rs` says which file is of which class and split. All images have one size, or a size is asked
+//! for and they are made to fit.
 
 use std::fs;
 use std::path::Path;
 
 use ganbench_nn::images::ImageSize;
 use rayon::prelude::*;
+use sha2::{Digest as _, Sha256};
 
 use super::catalogue::HubEntry;
 use super::classes::{Classes, Image, find_split};
 use super::content::{Content, Row, image_error};
-use super::decode::{Fault, MAX_SIDE, Target, header};
+use super::decode::{Fault, Fit, MAX_SIDE, Target, header};
+use super::folder_name::folder_name;
 use super::prepared::{self, Wanted};
-use super::{DataError, Dataset, DatasetRequest, Places, Progress, Stage};
+use super::sizes::sizes;
+use super::{DataError, Dataset, DatasetRequest, Places, Progress, Stage, hex, limited};
+
+/// The start of the names of files that keep decoded images. Their hash tells folders apart.
+const CACHED_AS: &str = "folder";
 
 pub(super) fn load(
     path: &Path,
@@ -24,9 +31,46 @@ pub(super) fn load(
     let split = find_split(path, request.split)?;
     let images = images(&split, request);
     let first = images.first().ok_or(DataError::NoImages { folder: path.to_owned() })?;
-    let target = target(&first.file, request)?;
-    let set = Set { name: "folder", path, classes: split, images, target };
-    set.load(request, places, progress)
+    let mut target = target(&first.file, request)?;
+    if let Some(side) = request.size
+        && (target.height, target.width) != (side, side)
+    {
+        target = fitted(target, side);
+    }
+    let mut set = Set { name: CACHED_AS, path, classes: split, images, target };
+    let loaded = match (set.load(request, places, progress), request.size) {
+        // The first image has the size that was asked for, another one has not.
+        (Err(DataError::ImageSize { .. }), Some(side)) if target.fit.is_none() => {
+            set.target = fitted(target, side);
+            set.load(request, places, progress)
+        }
+        (Err(DataError::ImageSize { place, found, expected, why }), None) => {
+            let files: Vec<_> = set.images.iter().map(|image| &image.file).collect();
+            let (image, folder) = (place.file, path.to_owned());
+            Err(DataError::Sizes { image, found, expected, why, folder, sizes: sizes(&files) })
+        }
+        (loaded, _) => loaded,
+    };
+    let mut dataset = loaded?;
+    dataset.name = folder_name(path);
+    if let Some(fit) = set.target.fit {
+        dataset.fit = Some(fit);
+        dataset.sha256 = fitted_sha256(fit, set.target.output, &dataset.sha256);
+    }
+    Ok(dataset)
+}
+
+/// Images of any size become squares of this side.
+fn fitted(target: Target, side: usize) -> Target {
+    let output = ImageSize::new(side, side, target.output.channels);
+    let why = "the size asked for";
+    Target { height: side, width: side, why, fit: Some(Fit::CentreLanczos), output, ..target }
+}
+
+/// Without it, tables would take images that were made from the same files for the same images.
+fn fitted_sha256(fit: Fit, size: ImageSize, content_sha256: &str) -> String {
+    let of = format!("ganbench-fitted-1\0{}\0{}\0{content_sha256}", fit.as_str(), size.height);
+    hex(Sha256::new_with_prefix(of))
 }
 
 /// `PATH/train/` and `PATH/test/` or `PATH/val/` as the dataset of an entry, whose sizes and number of classes
@@ -54,9 +98,12 @@ pub(super) fn load_entry(
 }
 
 fn images(split: &Classes, request: &DatasetRequest) -> Vec<Image> {
-    let mut images = split.in_turns();
-    images.truncate(request.limit.unwrap_or(usize::MAX));
-    images
+    let all = split.in_turns();
+    let labels: Option<Vec<u32>> = all.iter().map(|image| image.label).collect();
+    match limited(request, labels.as_deref(), all.len()) {
+        None => all,
+        Some(rows) => rows.into_iter().map(|row| all[row].clone()).collect(),
+    }
 }
 
 /// A split that is ready to be read.
@@ -70,7 +117,7 @@ struct Set<'a> {
 
 impl Set<'_> {
     fn load(
-        self,
+        &self,
         request: &DatasetRequest,
         places: &Places,
         progress: &mut dyn FnMut(Progress),
@@ -83,13 +130,23 @@ impl Set<'_> {
             files: &files,
             target: self.target,
             images: self.images.len(),
+            drawn: request.draw_seed.filter(|_| request.limit.is_some()),
         };
         let (images, sha256) = prepared::images(places, &wanted, &mut |content| {
             fill(content, &self.images, progress)
         })?;
-        let class_names = self.classes.classes.into_iter().filter_map(|class| class.name).collect();
-        let (name, trained_on) = (self.name.into(), None);
-        Ok(Dataset { name, split: request.split, images, class_names, sha256, trained_on })
+        let class_names =
+            self.classes.classes.iter().filter_map(|class| class.name.clone()).collect();
+        Ok(Dataset {
+            name: self.name.into(),
+            split: request.split,
+            images,
+            class_names,
+            label_fault: None,
+            fit: None,
+            sha256,
+            trained_on: None,
+        })
     }
 }
 
@@ -118,10 +175,10 @@ fn fill(
     Ok(())
 }
 
-/// The first image decides the size; the others must have it.
+/// As the first image, which decides the size; the others must have it.
 fn target(first: &Path, request: &DatasetRequest) -> Result<Target, DataError> {
     let bytes = fs::read(first).map_err(DataError::io("read", first))?;
-    let mut target = Target {
+    let target = Target {
         height: MAX_SIDE,
         width: MAX_SIDE,
         why: "the largest that is read",
@@ -133,12 +190,6 @@ fn target(first: &Path, request: &DatasetRequest) -> Result<Target, DataError> {
         header(&bytes).map_err(|fault| image_error(first, None, fault, &target))?;
     let fault = Fault::Size { height, width };
     if height > MAX_SIDE || width > MAX_SIDE {
-        return Err(image_error(first, None, fault, &target));
-    }
-    if let Some(side) = request.size
-        && (height, width) != (side, side)
-    {
-        (target.height, target.width, target.why) = (side, side, "the size asked for");
         return Err(image_error(first, None, fault, &target));
     }
     let channels = request.channels.unwrap_or(3);

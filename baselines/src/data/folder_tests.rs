@@ -54,7 +54,6 @@ fn classes_take_turns_in_the_order_of_their_names() {
     assert_eq!(set.images.labels, Some(vec![0, 1, 2, 0, 1, 0]));
     let first = load_with(root.path(), Split::Train, |r| r.limit = Some(3)).unwrap();
     assert_eq!(shown(&first), [2, 4, 3]);
-    assert_eq!(set.name, "folder");
 }
 
 #[test]
@@ -80,9 +79,96 @@ fn folders_called_train_and_test_are_the_splits() {
     let root = folder(&["train/a/0.png", "train/b/0.png", "test/a/0.png", "test/b/0.png"]);
     assert_eq!(shown(&load(root.path(), Split::Train).unwrap()), [0, 1]);
     assert_eq!(shown(&load(root.path(), Split::Test).unwrap()), [2, 3]);
-    // A class may be called train.
-    let root = folder(&["train/0.png", "car/0.png"]);
-    assert_eq!(load(root.path(), Split::Train).unwrap().class_names, ["car", "train"]);
+}
+
+#[test]
+fn validation_folders_of_any_name_are_never_classes_and_never_trained_on() {
+    for name in ["valid", "Val", "validation", "testing", "eval", "Evaluation", "dev"] {
+        let test = format!("{name}/0.png");
+        let root = folder(&["Train/0.png", "Train/1.png", &test]);
+        let train = load(root.path(), Split::Train).unwrap();
+        assert_eq!((shown(&train), train.images.labels.clone()), (vec![0, 1], None), "{name}");
+        assert!(train.class_names.is_empty());
+        assert_eq!(shown(&load(root.path(), Split::Test).unwrap()), [2], "{name}");
+    }
+    let root = folder(&["train/a/0.png", "valid/a/0.png", "test/a/0.png", "train/a/1.png"]);
+    assert_eq!(shown(&load(root.path(), Split::Train).unwrap()), [0, 3]);
+    assert_eq!(shown(&load(root.path(), Split::Test).unwrap()), [2], "test comes before valid");
+    // As competitions have it: the images of test/ have no classes.
+    let root = folder(&["train/a/0.png", "valid/a/0.png", "test/0.png"]);
+    assert_eq!(shown(&load(root.path(), Split::Test).unwrap()), [1]);
+    // Never trained on, even where nothing else is there.
+    let root = folder(&["valid/a/0.png"]);
+    assert_eq!(
+        message(load(root.path(), Split::Train), root.path()),
+        "DIR holds no train split: expected train/, found valid/"
+    );
+}
+
+#[test]
+fn a_split_beside_a_folder_of_another_name_is_refused_with_the_known_names() {
+    for split in [Split::Train, Split::Test] {
+        let root = folder(&["train/0.png", "foo/0.png"]);
+        assert_eq!(
+            message(load(root.path(), split), root.path()),
+            "DIR holds train/, which is called as a split, beside foo/, which is not, so that it is open what \
+             to train on; splits are called train, training, test, testing, eval, evaluation, val, valid, \
+             validation, dev; move foo/ elsewhere, or rename train/ if it is a class"
+        );
+    }
+}
+
+#[test]
+fn stylegans_chunk_folders_are_no_classes_and_dataset_json_has_the_labels() {
+    let root = folder(&["00000/img0.png", "00000/img1.png", "00001/img2.png", "00001/img3.png"]);
+    let write = |labels: &str| {
+        let text = format!("{{\"labels\": {labels}}}");
+        put(root.path(), "dataset.json", text.as_bytes());
+    };
+    write(
+        r#"[["00000/img0.png", 2], ["00000/img1.png", 0], ["00001/img2.png", 0], ["00001/img3.png", 2]]"#,
+    );
+    let set = load(root.path(), Split::Train).unwrap();
+    // Class 1 has no images, and yet its number.
+    assert_eq!(set.class_names, ["0", "1", "2"]);
+    assert_eq!(shown(&set), [1, 0, 2, 3]);
+    assert_eq!(set.images.labels, Some(vec![0, 2, 0, 2]));
+    assert_eq!(set.class_counts(), [2, 0, 2]);
+
+    write("null");
+    let set = load(root.path(), Split::Train).unwrap();
+    assert_eq!((shown(&set), set.images.labels), (vec![0, 1, 2, 3], None));
+    assert!(set.class_names.is_empty());
+
+    write(r#"[["00000/img0.png", 2]]"#);
+    assert_eq!(
+        message(load(root.path(), Split::Train), root.path()),
+        "DIR/dataset.json has no label of 00000/img1.png; label every image, or make labels null"
+    );
+    // Of another tool: the folders are classes, as without the file.
+    write(r#"{"0": "cat"}"#);
+    assert_eq!(load(root.path(), Split::Train).unwrap().class_names, ["00000", "00001"]);
+}
+
+#[test]
+fn splits_may_each_have_a_dataset_json_and_share_its_numbers() {
+    let root = folder(&["train/00000/0.png", "train/00000/1.png", "val/00000/0.png"]);
+    put(
+        root.path(),
+        "train/dataset.json",
+        br#"{"labels": [["00000/0.png", 0], ["00000/1.png", 3]]}"#,
+    );
+    put(root.path(), "val/dataset.json", br#"{"labels": [["00000/0.png", 1]]}"#);
+    for (split, labels) in [(Split::Train, vec![0, 3]), (Split::Test, vec![1])] {
+        let set = load(root.path(), split).unwrap();
+        assert_eq!((set.class_names.len(), set.images.labels), (4, Some(labels)));
+    }
+}
+
+#[test]
+fn a_set_is_called_as_its_folder() {
+    let root = folder(&["my-flowers/0.png"]);
+    assert_eq!(load(&root.path().join("my-flowers"), Split::Train).unwrap().name, "my-flowers");
 }
 
 #[test]
@@ -95,20 +181,83 @@ fn the_hash_is_that_of_bytes_and_labels_and_not_of_names() {
 }
 
 #[test]
-fn mixed_sizes_name_the_file() {
+fn mixed_sizes_are_refused_with_the_sizes_the_counts_and_the_way_out() {
     let root = folder(&["a/0.png", "a/1.png"]);
     put(root.path(), "a/2.png", &encode(2, ImageSize::new(4, 6, 3), ImageFormat::Png));
+    let way_out = "; --image-size N, or dataset.image_size in the plan, crops the square in the middle of each \
+                   and resizes it";
     assert_eq!(
         message(load(root.path(), Split::Train), root.path()),
-        "DIR/a/2.png is 6x4 pixels but 4x4 were expected (the size of the first image); resize the \
-         images first"
+        format!(
+            "DIR/a/2.png is 6x4 pixels but 4x4 were expected (the size of the first image); DIR holds 2 of \
+             4x4, 1 of 6x4 (width x height){way_out}"
+        )
     );
-    let asked = load_with(root.path(), Split::Train, |r| r.size = Some(32));
-    assert_eq!(
-        message(asked, root.path()),
-        "DIR/a/0.png is 4x4 pixels but 32x32 were expected (the size asked for); resize the images \
-         first"
-    );
+    for i in 1..=7 {
+        let size = ImageSize::new(4 + i, 4, 3);
+        put(root.path(), &format!("a/3{i}.png"), &encode(i, size, ImageFormat::Png));
+    }
+    put(root.path(), "a/4.png", b"junk");
+    let error = message(load(root.path(), Split::Train), root.path());
+    let sizes = "2 of 4x4, 1 of 4x5, 1 of 4x6, 1 of 4x7, 1 of 4x8, 1 of 4x9, 2 of 2 other sizes, 1 that cannot \
+                 be read (width x height)";
+    assert!(error.contains(sizes), "{error}");
+}
+
+fn sized(root: &Path, size: usize) -> Dataset {
+    load_with(root, Split::Train, |r| r.size = Some(size)).unwrap()
+}
+
+#[test]
+fn images_of_any_size_are_cropped_and_resized_to_the_size_asked_for() {
+    let root = folder(&["a/0.png", "a/1.png"]);
+    let oblong = ImageSize::new(4, 8, 3);
+    put(root.path(), "a/2.png", &encode(2, oblong, ImageFormat::Png));
+    let set = sized(root.path(), 4);
+    assert_eq!((set.images.size, set.fit), (SIZE, Some(Fit::CentreLanczos)));
+    assert_eq!(set.images.image(1), pixels(1, SIZE), "of the size already");
+    // Columns 2 to 5 of the oblong one.
+    let wide = pixels(2, oblong);
+    let middle: Vec<u8> = (0..4).flat_map(|y| wide[(y * 8 + 2) * 3..][..12].to_vec()).collect();
+    assert_eq!(set.images.image(2), middle);
+    let larger = sized(root.path(), 6);
+    assert_eq!((larger.images.size, larger.fit), (ImageSize::new(6, 6, 3), set.fit));
+    // Made from the same files, and yet not the same images.
+    assert_ne!(larger.sha256, set.sha256);
+    assert_eq!(sized(root.path(), 6).sha256, larger.sha256);
+}
+
+#[test]
+fn a_folder_of_the_size_asked_for_is_the_folder_without_a_size() {
+    let root = folder(&["a/0.png", "a/1.png"]);
+    let plain = load(root.path(), Split::Train).unwrap();
+    let asked = sized(root.path(), 4);
+    assert_eq!((&asked.sha256, asked.fit), (&plain.sha256, None));
+    assert_eq!(asked.images, plain.images);
+    assert_ne!(sized(root.path(), 8).sha256, plain.sha256);
+}
+
+#[test]
+fn a_drawn_limit_takes_the_share_of_each_class_and_a_limit_alone_the_first() {
+    let names: Vec<String> =
+        (0..40).map(|i| format!("{}/{i:02}.png", if i < 30 { "a" } else { "b" })).collect();
+    let root = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let of = |limit, draw_seed| {
+        let change = |r: &mut DatasetRequest| (r.limit, r.draw_seed) = (Some(limit), draw_seed);
+        load_with(root.path(), Split::Train, change).unwrap()
+    };
+    let all = load(root.path(), Split::Train).unwrap();
+    // Every 10th of each class is for testing: 27 and 9 are left.
+    assert_eq!(all.class_counts(), [27, 9]);
+    assert_eq!(of(8, None).class_counts(), [4, 4], "the classes take turns");
+    let drawn = of(8, Some(0));
+    assert_eq!(drawn.class_counts(), [6, 2]);
+    assert_ne!(shown(&drawn), shown(&of(8, Some(1))));
+    assert_ne!(drawn.sha256, of(8, Some(1)).sha256);
+    assert_eq!(shown(&of(36, Some(0))), shown(&all));
+    // In the order of the whole set.
+    let place = |i: &usize| shown(&all).iter().position(|other| other == i).unwrap();
+    assert!(shown(&drawn).iter().map(place).is_sorted());
 }
 
 #[test]
@@ -133,16 +282,8 @@ fn folders_of_another_form_are_refused() {
         "DIR/train holds no images; expected PNG, JPEG or WebP files, or one folder of them a class"
     );
     assert_eq!(
-        says(&["a/0.png"], Split::Train),
-        "class folder DIR/train holds no images; fill it or remove it"
-    );
-    assert_eq!(
         says(&["0.png", "train/1.png"], Split::Train),
         "DIR holds both images and class folders (0.png, train/); keep one of the two kinds"
-    );
-    assert_eq!(
-        says(&["a/0.png", "train/deep/1.png"], Split::Train),
-        "DIR/train/deep lies in a class folder, which must hold images only; move it out"
     );
     assert_eq!(
         says(&["train/a/0.png", "train/b/0.png", "test/a/0.png"], Split::Test),
@@ -152,8 +293,21 @@ fn folders_of_another_form_are_refused() {
         says(&["train/a/0.png"], Split::Test),
         "DIR holds no test split: expected test/ or val/ beside train/, found train/"
     );
+    let says = |files: &[&str], split| {
+        let root = folder(files);
+        fs::create_dir_all(root.path().join("b")).unwrap();
+        message(load(root.path(), split), root.path())
+    };
     assert_eq!(
-        says(&["a/0.png", "train/1.png"], Split::Test),
+        says(&["a/0.png"], Split::Train),
+        "class folder DIR/b holds no images; fill it or remove it"
+    );
+    assert_eq!(
+        says(&["a/0.png", "b/deep/1.png"], Split::Train),
+        "DIR/b/deep lies in a class folder, which must hold images only; move it out"
+    );
+    assert_eq!(
+        says(&["a/0.png", "b/1.png"], Split::Test),
         "DIR has 2 images, too few to set any apart for the test split (every 10th is)"
     );
 }

@@ -10,9 +10,10 @@ use polars::prelude::*;
 use super::catalogue::HubEntry;
 use super::content::{Content, Row};
 use super::decode::Target;
+use super::labels::Labels;
 use super::prepared::{self, Wanted};
 use super::sources::pages;
-use super::{DataError, Dataset, DatasetRequest, Places, Progress, Stage};
+use super::{DataError, Dataset, DatasetRequest, Places, Progress, Stage, limited};
 
 /// A shard that has the right columns.
 struct Shard<'a> {
@@ -35,7 +36,11 @@ pub(super) fn load(
         shards.push(Shard { path, groups: check(path, entry)? });
     }
     let rows: usize = shards.iter().flat_map(|shard| &shard.groups).sum();
-    let total = request.limit.unwrap_or(rows).min(rows);
+    // A draw needs all labels; what comes first does not, and is read with the images.
+    let draws = request.draw_seed.is_some() && request.limit.is_some_and(|n| n < rows);
+    let all = if draws { Some(read_labels(&shards, entry, rows)?) } else { None };
+    let chosen = limited(request, all.as_ref().and_then(|all| all.known.as_deref()), rows);
+    let total = chosen.as_ref().map_or(rows, Vec::len);
     let wanted = Wanted {
         name: &entry.name,
         split: request.split,
@@ -43,63 +48,98 @@ pub(super) fn load(
         files,
         target,
         images: total,
+        drawn: request.draw_seed.filter(|_| draws),
+    };
+    let labels = || match all.clone() {
+        Some(all) => Ok(all),
+        None => read_labels(&shards, entry, total),
     };
     let (images, sha256) = prepared::images(places, &wanted, &mut |content| {
+        let known = labels()?.known.map(|known| match &chosen {
+            Some(chosen) => chosen.iter().map(|&row| known[row]).collect(),
+            None => known,
+        });
+        let mut start = 0;
         for shard in &shards {
-            fill(content, shard, entry, total, progress)?;
+            let rows: usize = shard.groups.iter().sum();
+            let rows_of_shard: Vec<usize> = match &chosen {
+                None => (0..rows).collect(),
+                Some(chosen) => within(chosen, start, rows).iter().map(|row| row - start).collect(),
+            };
+            let fill = Fill { shard, entry, rows: &rows_of_shard, labels: known.as_deref(), total };
+            fill.run(content, progress)?;
+            start += rows;
         }
         Ok(())
     })?;
+    let label_fault = if images.labels.is_none() { labels()?.fault } else { None };
+    let class_names = if images.labels.is_none() { Vec::new() } else { entry.class_names() };
     Ok(Dataset {
         name: entry.name.clone(),
         split: request.split,
         images,
-        class_names: entry.class_names(),
+        class_names,
+        label_fault,
+        fit: None,
         sha256,
         trained_on: None,
     })
 }
 
-/// Adds a shard's images until `content` holds `total`.
-fn fill(
-    content: &mut Content,
-    shard: &Shard,
-    entry: &HubEntry,
+/// Those of the rising `rows` that are among `count` rows from `start` on.
+pub(super) fn within(rows: &[usize], start: usize, count: usize) -> &[usize] {
+    let before = |limit: usize| rows.partition_point(|&row| row < limit);
+    &rows[before(start)..before(start + count)]
+}
+
+/// What is taken of one shard.
+struct Fill<'a> {
+    shard: &'a Shard<'a>,
+    entry: &'a HubEntry,
+    /// Of the shard, rising.
+    rows: &'a [usize],
+    /// Of all images of the set.
+    labels: Option<&'a [u32]>,
+    /// Images of the set.
     total: usize,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<(), DataError> {
-    let path = shard.path;
-    let mut first = 0;
-    for (index, &rows) in shard.groups.iter().enumerate() {
-        let wanted = rows.min(total - content.len());
-        if wanted == 0 {
-            break;
-        }
-        check_pages(path, entry, index)?;
-        let frame = read(path, entry, first..first + wanted)?;
-        let labels = labels(&frame, path, entry, first)?;
-        let images = images(&frame, path, entry)?;
-        let encoded = encoded(&images, path, first)?;
-        for start in (0..encoded.len()).step_by(content.block()) {
-            let end = encoded.len().min(start + content.block());
-            let rows: Vec<_> = (start..end)
-                .map(|i| Row {
+}
+
+impl Fill<'_> {
+    /// Adds the images, one row group at a time.
+    fn run(
+        &self,
+        content: &mut Content,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), DataError> {
+        let (path, entry) = (self.shard.path, self.entry);
+        let mut start = 0;
+        for (index, &count) in self.shard.groups.iter().enumerate() {
+            let rows = within(self.rows, start, count);
+            start += count;
+            let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { continue };
+            check_pages(path, &entry.image_column, index)?;
+            let frame = read(path, &entry.image_column, first..last + 1)?;
+            let images = images(&frame, path, entry)?;
+            let encoded = encoded(&images, path, first, rows)?;
+            for (rows, encoded) in rows.chunks(content.block()).zip(encoded.chunks(content.block()))
+            {
+                let done = content.len();
+                let row = |i: usize| Row {
                     file: path,
-                    row: Some(first + i),
+                    row: Some(rows[i]),
                     bytes: encoded[i],
-                    label: Some(labels[i]),
-                })
-                .collect();
-            content.extend(&rows)?;
-            progress(Progress {
-                stage: Stage::Decoding,
-                done: content.len() as u64,
-                total: total as u64,
-            });
+                    label: self.labels.map(|labels| labels[done + i]),
+                };
+                content.extend(&(0..rows.len()).map(row).collect::<Vec<_>>())?;
+                progress(Progress {
+                    stage: Stage::Decoding,
+                    done: content.len() as u64,
+                    total: self.total as u64,
+                });
+            }
         }
-        first += rows;
+        Ok(())
     }
-    Ok(())
 }
 
 /// Rows of each row group of a file that has the right columns.
@@ -135,12 +175,12 @@ fn check(path: &Path, entry: &HubEntry) -> Result<Vec<usize>, DataError> {
 }
 
 /// Of one row group.
-fn check_pages(path: &Path, entry: &HubEntry, index: usize) -> Result<(), DataError> {
+fn check_pages(path: &Path, column: &str, index: usize) -> Result<(), DataError> {
     let io = |error| DataError::io("open", path)(error);
-    let columns = [entry.image_column.as_str(), entry.label_column.as_str()];
     let input = File::open(path).map_err(io)?;
     let length = input.metadata().map_err(io)?.len();
-    pages::Group { path, input, length, index, columns: &columns }.check(|| Ok(File::open(path)?))
+    let group = pages::Group { path, input, length, index, columns: &[column] };
+    group.check(|| Ok(File::open(path)?))
 }
 
 pub(super) fn describe(name: &str, dtype: &DataType) -> String {
@@ -153,11 +193,11 @@ pub(super) fn describe(name: &str, dtype: &DataType) -> String {
     }
 }
 
-/// Some rows of a file.
-fn read(path: &Path, entry: &HubEntry, rows: Range<usize>) -> Result<DataFrame, DataError> {
+/// Some rows of a column of a file.
+fn read(path: &Path, column: &str, rows: Range<usize>) -> Result<DataFrame, DataError> {
     let frame = guarded(path, || {
         ParquetReader::new(File::open(path)?)
-            .with_columns(Some(vec![entry.image_column.clone(), entry.label_column.clone()]))
+            .with_columns(Some(vec![column.to_owned()]))
             .with_slice(Some((rows.start, rows.len())))
             .finish()
     })?;
@@ -168,27 +208,49 @@ fn read(path: &Path, entry: &HubEntry, rows: Range<usize>) -> Result<DataFrame, 
     Ok(frame)
 }
 
-/// `first` is the row of the file that the frame starts with.
-fn labels(
-    frame: &DataFrame,
-    path: &Path,
-    entry: &HubEntry,
-    first: usize,
-) -> Result<Vec<u32>, DataError> {
-    let column = guarded(path, || frame.column(&entry.label_column)?.cast(&DataType::Int64))?;
-    let column = guarded(path, || column.i64().cloned())?;
-    let label_of = |(row, label): (usize, Option<i64>)| {
-        let (path, row) = (|| path.to_owned(), first + row);
-        let label = label.ok_or_else(|| DataError::Null { path: path(), row, column: "label" })?;
-        match u32::try_from(label) {
-            Ok(class) if (class as usize) < entry.classes() => Ok(class),
-            _ => {
-                let last = entry.classes().saturating_sub(1);
-                Err(DataError::Label { path: path(), row, label, last })
+/// The labels of the first `total` rows. A null or -1 makes the set one without labels.
+///
+/// # Errors
+/// If a file cannot be read, or holds a label that the set does not have.
+fn read_labels(shards: &[Shard], entry: &HubEntry, total: usize) -> Result<Labels, DataError> {
+    let mut all: Vec<Option<i128>> = Vec::with_capacity(total);
+    for Shard { path, groups } in shards {
+        let mut rows = 0;
+        for (index, group) in groups.iter().enumerate() {
+            if all.len() + rows >= total {
+                break;
+            }
+            check_pages(path, &entry.label_column, index)?;
+            rows += group;
+        }
+        let rows = rows.min(total - all.len());
+        if rows == 0 {
+            break;
+        }
+        let frame = read(path, &entry.label_column, 0..rows)?;
+        let column = guarded(path, || {
+            frame.column(&entry.label_column)?.cast(&DataType::Int64)?.i64().cloned()
+        })?;
+        let last = entry.classes().saturating_sub(1);
+        for (row, label) in column.iter().enumerate() {
+            if let Some(label) = label
+                && (label < -1 || label > last as i64)
+            {
+                return Err(DataError::Label { path: path.to_path_buf(), row, label, last });
+            }
+            all.push(label.map(i128::from));
+        }
+    }
+    let place = |mut row: usize| {
+        for Shard { path, groups } in shards {
+            match row.checked_sub(groups.iter().sum()) {
+                Some(later) => row = later,
+                None => return format!("{} row {row}", path.display()),
             }
         }
+        format!("row {row}")
     };
-    column.iter().enumerate().map(label_of).collect()
+    Ok(Labels::from_numbers(place, all))
 }
 
 fn images(frame: &DataFrame, path: &Path, entry: &HubEntry) -> Result<BinaryChunked, DataError> {
@@ -198,13 +260,19 @@ fn images(frame: &DataFrame, path: &Path, entry: &HubEntry) -> Result<BinaryChun
     })
 }
 
+/// Of these rows of the file; `first` is the one that the frame starts with.
 fn encoded<'a>(
     images: &'a BinaryChunked,
     path: &Path,
     first: usize,
+    rows: &[usize],
 ) -> Result<Vec<&'a [u8]>, DataError> {
-    let null = |row| DataError::Null { path: path.to_owned(), row: first + row, column: "image" };
-    images.iter().enumerate().map(|(row, bytes)| bytes.ok_or_else(|| null(row))).collect()
+    let all: Vec<Option<&[u8]>> = images.iter().collect();
+    let image = |&row: &usize| {
+        let null = || DataError::Null { path: path.to_owned(), row, column: "image" };
+        all.get(row - first).copied().flatten().ok_or_else(null)
+    };
+    rows.iter().map(image).collect()
 }
 
 /// Runs one step of the reader. polars panics on some damaged files (seen with flipped bits), which is

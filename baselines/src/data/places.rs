@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::HubEntry;
 use super::hub;
+use super::splits::holds_train;
 use super::{DataError, DatasetRequest, Progress, Split};
 
 /// The folders and the address that [`super::load`] takes from the environment.
@@ -101,7 +102,7 @@ fn expected_files(root: &Path, entry: &HubEntry, split: Split) -> String {
         .join(" and ")
 }
 
-/// The shards under a root, else the folder `DIR/<name>/` where that has a `train/`, or none where the root
+/// The shards under a root, else the folder `DIR/<name>/` where that has a train split, or none where the root
 /// does not hold the dataset. A folder that holds the other split only is an error: the two must come from
 /// the same copy.
 fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Found>, DataError> {
@@ -132,7 +133,7 @@ fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Found>,
         }
     }
     let of_name = root.join(&entry.name);
-    Ok(of_name.join(Split::Train.as_str()).is_dir().then_some(Found::Folder(of_name)))
+    Ok(holds_train(&of_name).then_some(Found::Folder(of_name)))
 }
 
 /// Names of the form `train-00000-of-00003.parquet` say how many there are.

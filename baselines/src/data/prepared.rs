@@ -37,6 +37,8 @@ pub(super) struct Wanted<'a> {
     pub files: &'a [PathBuf],
     pub target: Target,
     pub images: usize,
+    /// Seed by which the images were drawn, where they are a part of the set that is not its start.
+    pub drawn: Option<u64>,
 }
 
 /// The JSON behind the pixels.
@@ -106,12 +108,19 @@ impl Wanted<'_> {
         let origin = fs::canonicalize(self.origin).unwrap_or(self.origin.to_owned());
         hash.update(origin.as_os_str().as_encoded_bytes());
         hash.update(format!("\0{:?}\0{}", self.target, self.images));
+        hash.update(self.draw());
         format!("{}-{}-{}.u8", self.name, self.split, &hex(hash)[..16])
+    }
+
+    /// Nothing for all images or the first, so that files from before stay of use.
+    fn draw(&self) -> String {
+        self.drawn.map_or_else(String::new, |seed| format!("drawn by {seed}\0"))
     }
 
     fn made_from(&self) -> Result<String, DataError> {
         let mut hash = Sha256::new();
         hash.update(format!("ganbench-prepared-2\0{:?}\0{}\0", self.target, self.images));
+        hash.update(self.draw());
         for path in self.files {
             let metadata = fs::metadata(path).map_err(DataError::io("read", path))?;
             let modified = metadata.modified().map_err(DataError::io("read", path))?;

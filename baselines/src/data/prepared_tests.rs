@@ -183,3 +183,21 @@ fn several_at_once_make_one_file_that_all_read() {
     });
     assert_eq!(reports, 1, "made more than once");
 }
+
+#[test]
+fn drawn_images_and_the_first_are_kept_apart() {
+    let small = Small::new(23);
+    let load = |draw_seed| {
+        let mut request = DatasetRequest::new("cifar10", Split::Train);
+        (request.root, request.limit) = (Some(small.folder.path().to_owned()), Some(5));
+        request.draw_seed = draw_seed;
+        let places = Places { mapped_bytes: 1, ..no_places(small.folder.path()) };
+        load_from(&request, &places, &mut |_| {}).unwrap()
+    };
+    let sets = [None, Some(0), Some(1)].map(load);
+    assert!(sets[0].images != sets[1].images && sets[1].images != sets[2].images);
+    assert_eq!(small.files("u8").len(), 3);
+    for (set, again) in sets.iter().zip([None, Some(0), Some(1)].map(load)) {
+        same(set, &again);
+    }
+}

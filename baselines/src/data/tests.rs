@@ -182,13 +182,73 @@ fn missing_and_impossible_values_name_file_and_row() {
     let mut table = Table::cifar10(12);
     table.labels[10] = Some(10);
     assert_eq!(cifar10_message(&table), format!("{file} row 10 has label 10, outside 0..=9"));
-    table.labels[3] = Some(-1);
-    assert_eq!(cifar10_message(&table), format!("{file} row 3 has label -1, outside 0..=9"));
-    table.labels[2] = None;
-    assert_eq!(cifar10_message(&table), format!("{file} row 2 has no label"));
+    table.labels[3] = Some(-2);
+    assert_eq!(cifar10_message(&table), format!("{file} row 3 has label -2, outside 0..=9"));
     let mut table = Table::cifar10(12);
     table.images[11] = None;
     assert_eq!(cifar10_message(&table), format!("{file} row 11 has no image"));
+}
+
+#[test]
+fn labels_that_are_minus_one_or_null_make_a_set_without_labels_that_says_why() {
+    let file = format!("DIR/cifar10/plain_text/{TRAIN}");
+    let stands = "which stands for an image without a label";
+    let fault = |change: &dyn Fn(&mut Table)| {
+        let mut table = Table::cifar10(12);
+        change(&mut table);
+        let root = tempfile::tempdir().unwrap();
+        table.write(&cifar10_file(root.path(), TRAIN));
+        let set = load_root(root.path(), train("cifar10")).unwrap();
+        assert_eq!((set.images.len(), set.images.labels.is_none()), (12, true));
+        assert!(set.class_names.is_empty() && set.class_counts().is_empty());
+        set.label_fault.unwrap().replace(&root.path().display().to_string(), "DIR")
+    };
+    assert_eq!(
+        fault(&|table| table.labels.fill(Some(-1))),
+        format!("{file} row 0 has the label -1, {stands}, and so have all others")
+    );
+    assert_eq!(
+        fault(&|table| table.labels.fill(None)),
+        format!("{file} row 0 has the label null, {stands}, and so have all others")
+    );
+    assert_eq!(
+        fault(&|table| table.labels[9] = None),
+        format!(
+            "{file} row 9 has the label null, {stands}, but {file} row 0 has one; label every image"
+        )
+    );
+    assert_eq!(cifar10(&Table::cifar10(12)).unwrap().label_fault, None);
+}
+
+#[test]
+fn a_drawn_limit_takes_the_share_of_each_class_of_sorted_rows_in_several_files() {
+    let root = tempfile::tempdir().unwrap();
+    let mut table = Table::cifar10(40);
+    table.labels = (0..40).map(|i| Some(i / 10)).collect();
+    let frame = table.frame();
+    for (i, (from, rows)) in [(0, 23), (23, 17)].into_iter().enumerate() {
+        let path = root.path().join(format!("cifar10/train-{i:05}-of-00002.parquet"));
+        write_frame(&mut frame.slice(from, rows), table.compression, &path);
+    }
+    let of = |limit, draw_seed| {
+        let mut request = train("cifar10");
+        (request.limit, request.draw_seed) = (Some(limit), draw_seed);
+        load_root(root.path(), request).unwrap()
+    };
+    assert_eq!(of(8, None).class_counts()[..5], [8, 0, 0, 0, 0], "the first rows are of one class");
+    let drawn = of(8, Some(0));
+    assert_eq!(drawn.class_counts()[..5], [2, 2, 2, 2, 0]);
+    let labels = drawn.images.labels.as_ref().unwrap();
+    let row = |i: usize| {
+        (0..40).find(|&row| pixels(row, drawn.images.size) == drawn.images.image(i)).unwrap()
+    };
+    for (i, &label) in labels.iter().enumerate() {
+        assert_eq!(row(i) / 10, label as usize, "the label is that of the image");
+    }
+    assert!((0..8).map(row).is_sorted());
+    assert_ne!(of(8, Some(1)).sha256, drawn.sha256);
+    assert_eq!(of(40, Some(0)).sha256, of(40, None).sha256);
+    assert_eq!(of(99, Some(0)).sha256, of(40, None).sha256);
 }
 
 #[test]

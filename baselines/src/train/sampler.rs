@@ -21,7 +21,8 @@ pub(super) const BATCH: usize = 100;
 pub struct SampleRequest {
     pub n: usize,
     pub seed: u64,
-    /// Of a conditional generator: this class only; None draws classes uniformly.
+    /// Of a conditional generator: this class only; None draws classes, each equally often unless
+    /// [`Sampler::with_class_counts`] says otherwise.
     pub class: Option<u32>,
 }
 
@@ -33,6 +34,8 @@ pub struct Sampler<'a> {
     classes: Option<usize>,
     noise: bool,
     truncation: Option<f64>,
+    /// How often each class is drawn; none where all are drawn equally often.
+    class_counts: Option<Vec<u64>>,
     pass: Pass,
     device: Device,
 }
@@ -49,8 +52,8 @@ impl<'a> Sampler<'a> {
         device: &Device,
     ) -> Self {
         let device = device.clone();
-        let (truncation, pass) = (None, Pass::Eval);
-        Self { generator, z_dim, z_prior, classes, noise, truncation, pass, device }
+        let (truncation, class_counts, pass) = (None, None, Pass::Eval);
+        Self { generator, z_dim, z_prior, classes, noise, truncation, class_counts, pass, device }
     }
 
     /// With the statistics of another pass in batch norm: [`Pass::Batch`], or to take them in [`Pass::Standing`].
@@ -67,6 +70,13 @@ impl<'a> Sampler<'a> {
         self
     }
 
+    /// Draws the classes of a conditional generator as often as a data set of these counts has them.
+    /// An unconditional generator ignores the counts.
+    pub fn with_class_counts(mut self, counts: Vec<u64>) -> Self {
+        self.class_counts = Some(counts);
+        self
+    }
+
     /// What this samples from.
     pub fn generator(&self) -> &'a dyn Generator {
         self.generator
@@ -76,7 +86,21 @@ impl<'a> Sampler<'a> {
     pub fn through<'b>(&self, generator: &'b dyn Generator) -> Sampler<'b> {
         let (classes, noise, device) = (self.classes, self.noise, &self.device);
         let sampler = Sampler::new(generator, self.z_dim, self.z_prior, classes, noise, device);
-        Sampler { truncation: self.truncation, pass: self.pass, ..sampler }
+        let class_counts = self.class_counts.clone();
+        Sampler { truncation: self.truncation, class_counts, pass: self.pass, ..sampler }
+    }
+
+    /// A class of a generator of so many.
+    fn draw_class(&self, classes: usize, stream: &mut Stream) -> u32 {
+        let Some(counts) = &self.class_counts else { return stream.below(classes as u64) as u32 };
+        let mut left = stream.below(counts.iter().sum::<u64>().max(1));
+        for (class, &count) in counts.iter().enumerate().take(classes) {
+            if left < count {
+                return class as u32;
+            }
+            left -= count;
+        }
+        0
     }
 
     /// u8 images, with the labels that a conditional generator was given.
@@ -153,7 +177,7 @@ impl<'a> Sampler<'a> {
             };
             let labels: Option<Vec<u32>> = self.classes.map(|classes| {
                 let mut draw =
-                    || request.class.unwrap_or_else(|| label_stream.below(classes as u64) as u32);
+                    || request.class.unwrap_or_else(|| self.draw_class(classes, &mut label_stream));
                 (0..n).map(|_| draw()).collect()
             });
             let latent = Latent {
@@ -263,6 +287,29 @@ impl LoadedGenerator {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    struct NoGenerator;
+
+    impl Generator for NoGenerator {
+        fn forward(&self, latent: &Latent, _: Pass) -> Result<Tensor> {
+            Tensor::zeros((latent.z.dims()[0], 3, 4, 4), candle_core::DType::F32, &Device::Cpu)
+        }
+    }
+
+    #[test]
+    fn classes_are_drawn_equally_often_or_as_often_as_the_data_have_them() {
+        let sampler = Sampler::new(&NoGenerator, 2, ZPrior::Normal, Some(3), false, &Device::Cpu);
+        let share = |sampler: &Sampler<'_>, class| {
+            let request = SampleRequest { n: 6000, seed: 0, class: None };
+            let labels = sampler.sample(request, &mut |_| {}).unwrap().labels.unwrap();
+            labels.iter().filter(|&&label| label == class).count() as f64 / 6000.0
+        };
+        // Six standard deviations.
+        assert!((share(&sampler, 0) - 1.0 / 3.0).abs() < 0.037);
+        let sampler = sampler.with_class_counts(vec![90, 0, 10]);
+        assert!((share(&sampler, 0) - 0.9).abs() < 0.024);
+        assert_eq!(share(&sampler, 1), 0.0);
+    }
 
     #[test]
     fn a_truncated_z_stays_within_its_bound_and_is_else_normal() {

@@ -24,6 +24,15 @@ pub enum Statistics {
 }
 
 impl Statistics {
+    /// `running`, `batch` or `standing`, as in a plan.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Batch => "batch",
+            Self::Standing { .. } => "standing",
+        }
+    }
+
     /// Whether they are the running ones: what a plan leaves out.
     pub fn is_running(&self) -> bool {
         *self == Self::Running

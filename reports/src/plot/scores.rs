@@ -3,8 +3,9 @@
 //! The line is the mean over seeds and the band reaches from the lowest to the highest seed (with the two
 //! or three seeds that are usual, a Student interval would hide everything else). The mean is drawn only
 //! where every seed of the method has a value; beyond, each seed goes on as a thin line, and a cross marks
-//! where one diverged. Fréchet distances are on a log axis, since the untrained generator (at 0) would
-//! flatten the rest on a linear one; shares of images (density, coverage, precision, recall) start at 0.
+//! where one diverged. A metric's card says which axis it has: Fréchet distances are on a log axis, since the
+//! untrained generator (at 0) would flatten the rest on a linear one; shares of images (density, coverage,
+//! precision, recall) start at 0.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,9 @@ use super::axes::{Axis, Panel};
 use super::drawing::{BLACK, Drawing, Frame, Point, TEXT_GREY, point, wrapped};
 use super::legend::{LegendEntry, draw_legend, legend_height};
 use super::palette::{Look, draw_cross};
+use crate::card::{MetricCards, ValueAxis};
 use crate::error::ReportError;
-use crate::metric::{MetricName, ordered};
+use crate::metric::MetricName;
 use crate::row::{Checkpoint, ResultRow, Status};
 use crate::table::{MethodLabel, shared_key};
 
@@ -77,6 +79,7 @@ const AXIS_ROOM: f64 = 36.0;
 pub fn score_curves(
     rows: &[ResultRow],
     labels: &[MethodLabel],
+    cards: MetricCards,
 ) -> Result<Option<Drawing>, ReportError> {
     let key = shared_key(rows)?;
     let along = Along::of(rows);
@@ -87,7 +90,7 @@ pub fn score_curves(
             points.push((row, along.place(kimg, row.train_s), value));
         }
     }
-    let metrics = ordered(points.iter().map(|(row, _, _)| row.metric.as_str()));
+    let metrics = cards.ordered(points.iter().map(|(row, _, _)| row.metric.as_str()));
     if metrics.is_empty() {
         return Ok(None);
     }
@@ -231,15 +234,14 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     })
 }
 
-fn value_axis(metric: &MetricName, low: f64, high: f64) -> Axis {
-    if metric.is_distance() && low > 0.0 {
-        return Axis::log(low, high);
-    }
-    match metric.base() {
-        "density" | "coverage" | "precision" | "recall" if low >= 0.0 => {
-            Axis::linear(0.0, if high > 0.0 { 1.06 * high } else { 1.0 }, 5.0)
+/// The axis of values from `low` to `high`, and whether it is logarithmic.
+fn value_axis(metric: &MetricName, low: f64, high: f64) -> (Axis, bool) {
+    match metric.axis() {
+        ValueAxis::Log if low > 0.0 => (Axis::log(low, high), true),
+        ValueAxis::FromZero if low >= 0.0 => {
+            (Axis::linear(0.0, if high > 0.0 { 1.06 * high } else { 1.0 }, 5.0), false)
         }
-        _ => Axis::padded(low, high, 5.0),
+        _ => (Axis::padded(low, high, 5.0), false),
     }
 }
 
@@ -256,8 +258,8 @@ fn draw_panel(
     else {
         return;
     };
-    let y = value_axis(metric, low, high);
-    let log = if metric.is_distance() && low > 0.0 { ", log axis" } else { "" };
+    let (y, is_log) = value_axis(metric, low, high);
+    let log = if is_log { ", log axis" } else { "" };
     let x = Axis::linear(0.0, if end > 0.0 { 1.02 * end } else { 1.0 }, 5.0);
     let panel = Panel { area, x, y };
     let arrow = metric.direction().arrow();

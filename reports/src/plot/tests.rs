@@ -5,6 +5,7 @@ use super::axes::Axis;
 use super::drawing::{Align, Frame, Shape};
 use super::lettering::text_width;
 use super::*;
+use crate::card::test_cards;
 use crate::row::tests::row;
 use crate::row::{ResultRow, Status, kimg_name};
 use crate::table::tests::labels;
@@ -190,7 +191,7 @@ fn demo_figures() -> Vec<(String, Drawing)> {
     let mut out = Vec::new();
     for seeds in [1, 3] {
         let rows = demo_rows(seeds);
-        let drawing = score_curves(&rows, &methods).unwrap().unwrap();
+        let drawing = score_curves(&rows, &methods, test_cards()).unwrap().unwrap();
         out.push((format!("scores-{seeds}"), drawing));
         let (losses, norms, outputs) = demo_curves(seeds);
         for (name, curves, layout, log) in [
@@ -205,7 +206,7 @@ fn demo_figures() -> Vec<(String, Drawing)> {
     // One metric only, and methods without labels.
     let fid: Vec<ResultRow> =
         demo_rows(2).into_iter().filter(|r| r.metric.starts_with("fid")).collect();
-    out.push(("scores-fid".into(), score_curves(&fid, &[]).unwrap().unwrap()));
+    out.push(("scores-fid".into(), score_curves(&fid, &[], test_cards()).unwrap().unwrap()));
     out.push(("samples".into(), demo_grid().drawing().unwrap()));
     let single = SampleGrid {
         title: "A long title over a single small block of samples, which must wrap".into(),
@@ -250,7 +251,7 @@ fn every_figure_renders_as_png_and_svg() {
 #[test]
 fn the_same_figure_twice_is_the_same_file() {
     let rows = demo_rows(2);
-    let draw = || score_curves(&rows, &labels()).unwrap().unwrap();
+    let draw = || score_curves(&rows, &labels(), test_cards()).unwrap().unwrap();
     assert_eq!(draw().png().unwrap(), draw().png().unwrap());
     assert_eq!(draw().svg().unwrap(), draw().svg().unwrap());
 }
@@ -289,7 +290,7 @@ fn ticks_are_round_and_inside() {
 
 #[test]
 fn curves_without_values_make_no_figure() {
-    assert!(score_curves(&[row()], &[]).unwrap().is_none());
+    assert!(score_curves(&[row()], &[], test_cards()).unwrap().is_none());
     let nothing = Curves {
         group: String::new(),
         method: "gan".into(),

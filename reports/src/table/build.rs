@@ -7,8 +7,9 @@ use super::{
     Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, Published, SampleCounts,
     Spent, Table,
 };
+use crate::card::MetricCards;
 use crate::error::{Disagreement, Finding, ReportError};
-use crate::metric::{Direction, MetricName, ordered};
+use crate::metric::{Direction, MetricName};
 use crate::row::{Checkpoint, ResultRow, Status};
 use crate::statistics::Interval;
 
@@ -39,7 +40,11 @@ impl Table {
     /// If there are no rows of a final checkpoint; if a row is not valid; if rows disagree in anything of
     /// the [`TableKey`](super::TableKey), or those of a column in their sample counts; if a method has two
     /// runs of one seed.
-    pub fn new(rows: &[ResultRow], labels: &[MethodLabel]) -> Result<Self, ReportError> {
+    pub fn new(
+        rows: &[ResultRow],
+        labels: &[MethodLabel],
+        cards: MetricCards,
+    ) -> Result<Self, ReportError> {
         let key = shared_key(rows)?;
         for row in rows {
             row.validate()?;
@@ -48,7 +53,7 @@ impl Table {
         let finals = |checkpoint: FinalCheckpoint| {
             rows.iter().filter(move |row| row.checkpoint == checkpoint.name())
         };
-        let metrics = ordered(
+        let metrics = cards.ordered(
             [FinalCheckpoint::Last, FinalCheckpoint::Best]
                 .into_iter()
                 .flat_map(finals)
@@ -74,7 +79,7 @@ impl Table {
                     .collect::<Result<Vec<_>, _>>()?,
             );
             // A metric that only another checkpoint has is no gap in this one.
-            let measured = ordered(finals(checkpoint).map(|row| row.metric.as_str()));
+            let measured = cards.ordered(finals(checkpoint).map(|row| row.metric.as_str()));
             let rows = methods
                 .iter()
                 .map(|method| method_row(method, &metrics, &measured, checkpoint, &mut notes))

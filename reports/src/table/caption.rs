@@ -27,7 +27,7 @@ pub(super) fn sentences(table: &Table) -> Vec<String> {
     out.push(format!(
         "Extractor {} ({hash}), protocol {}; {}.",
         key.extractor,
-        key.protocol,
+        key.protocol_sentence(),
         counts(table)
     ));
     let several = |row: &super::MethodRow| row.seeds.len() > 1;

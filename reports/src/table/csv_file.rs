@@ -2,7 +2,7 @@
 
 use super::{PublishedColumn, Table, row_of};
 use crate::error::ReportError;
-use crate::metric::ordered;
+use crate::metric::MetricName;
 
 const FIRST: [&str; 20] = [
     "table",
@@ -43,8 +43,13 @@ const SPENT: [&str; 7] = [
 /// are printed, a column a metric and protocol (`published_fid_contrad`), where a table has them. The last column
 /// holds the table's notes.
 pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
-    let metrics =
-        ordered(tables.iter().flat_map(|t| t.columns.iter().map(|column| column.metric.full())));
+    let mut metrics: Vec<MetricName> = Vec::new();
+    for column in tables.iter().flat_map(|table| &table.columns) {
+        if !metrics.contains(&column.metric) {
+            metrics.push(column.metric.clone());
+        }
+    }
+    metrics.sort_by(MetricName::by_column);
     let mut writer = csv::Writer::from_writer(Vec::new());
     let failed = |error: String| ReportError::Draw { figure: "table.csv".into(), reason: error };
     let mut header: Vec<String> = FIRST.map(str::to_string).to_vec();

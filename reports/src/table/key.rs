@@ -1,5 +1,7 @@
 //! What rows must share to stand in one table.
 
+use std::collections::HashMap;
+
 use crate::error::{Disagreement, Finding, ReportError};
 use crate::row::ResultRow;
 
@@ -16,6 +18,8 @@ pub struct TableKey {
     pub budget_unit: String,
     pub budget_amount: f64,
     pub protocol: String,
+    /// Of protocol `custom`, in what it differs from which.
+    pub protocol_differences: String,
     pub extractor: String,
     pub extractor_sha256: String,
 }
@@ -33,6 +37,7 @@ impl TableKey {
             budget_unit: row.budget_unit.clone(),
             budget_amount: row.budget_amount,
             protocol: row.protocol.clone(),
+            protocol_differences: row.protocol_differences.clone(),
             extractor: row.extractor.clone(),
             extractor_sha256: row.extractor_sha256.clone(),
         }
@@ -41,6 +46,22 @@ impl TableKey {
     /// `real_kimg=20`.
     pub fn budget(&self) -> String {
         format!("{}={}", self.budget_unit, self.budget_amount)
+    }
+
+    /// The protocol, with its differences where it is custom.
+    pub fn protocol_sentence(&self) -> String {
+        match self.protocol_differences.as_str() {
+            "" => self.protocol.clone(),
+            differences => format!("{} ({differences})", self.protocol),
+        }
+    }
+
+    /// This key with the protocol of another: what a curve, which has fewer fakes, shares with the final
+    /// numbers of its run.
+    fn with_protocol_of(mut self, other: &Self) -> Self {
+        self.protocol.clone_from(&other.protocol);
+        self.protocol_differences.clone_from(&other.protocol_differences);
+        self
     }
 
     /// The first field that differs, with both values.
@@ -54,7 +75,7 @@ impl TableKey {
             ("width", self.width.to_string(), other.width.to_string()),
             ("batch", self.batch.to_string(), other.batch.to_string()),
             ("budget", self.budget(), other.budget()),
-            ("protocol", self.protocol.clone(), other.protocol.clone()),
+            ("protocol", self.protocol_sentence(), other.protocol_sentence()),
             ("extractor", self.extractor.clone(), other.extractor.clone()),
             ("extractor_sha256", self.extractor_sha256.clone(), other.extractor_sha256.clone()),
         ];
@@ -62,11 +83,45 @@ impl TableKey {
     }
 }
 
+/// The keys of rows, with what the points of curves belong to.
+pub struct Keys<'a> {
+    /// Keys of the final numbers of each run, in the order of its rows.
+    finals: HashMap<&'a str, Vec<TableKey>>,
+}
+
+impl<'a> Keys<'a> {
+    /// Looks at all rows once.
+    pub fn new(rows: &'a [ResultRow]) -> Self {
+        let mut finals: HashMap<&str, Vec<TableKey>> = HashMap::new();
+        for row in rows.iter().filter(|row| !row.is_curve_point()) {
+            let keys = finals.entry(&row.run_id).or_default();
+            let key = TableKey::of(row);
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Self { finals }
+    }
+
+    /// The key of a row. A point of a curve stands with the final numbers of its run under the same
+    /// extractor, although it is measured on fewer fakes and so may follow no protocol itself.
+    pub fn key(&self, row: &ResultRow) -> TableKey {
+        let key = TableKey::of(row);
+        if !row.is_curve_point() {
+            return key;
+        }
+        let finals = self.finals.get(row.run_id.as_str()).into_iter().flatten();
+        let mut shared = finals.filter(|other| key.clone().with_protocol_of(other) == **other);
+        shared.next().cloned().unwrap_or(key)
+    }
+}
+
 /// Sorts rows into groups of one [`TableKey`] each, in the order in which the keys first appear.
 pub fn split_by_table(rows: &[ResultRow]) -> Vec<(TableKey, Vec<ResultRow>)> {
+    let keys = Keys::new(rows);
     let mut groups: Vec<(TableKey, Vec<ResultRow>)> = Vec::new();
     for row in rows {
-        let key = TableKey::of(row);
+        let key = keys.key(row);
         match groups.iter_mut().find(|(other, _)| *other == key) {
             Some((_, group)) => group.push(row.clone()),
             None => groups.push((key, vec![row.clone()])),
@@ -81,9 +136,10 @@ pub fn split_by_table(rows: &[ResultRow]) -> Vec<(TableKey, Vec<ResultRow>)> {
 /// If there are no rows, or naming the first field that two rows disagree in.
 pub(crate) fn shared_key(rows: &[ResultRow]) -> Result<TableKey, ReportError> {
     let first = rows.first().ok_or(ReportError::NoRows)?;
-    let key = TableKey::of(first);
+    let keys = Keys::new(rows);
+    let key = keys.key(first);
     for row in rows {
-        if let Some((field, a, b)) = key.difference(&TableKey::of(row)) {
+        if let Some((field, a, b)) = key.difference(&keys.key(row)) {
             let first = Finding { value: a, run_id: first.run_id.clone() };
             let second = Finding { value: b, run_id: row.run_id.clone() };
             let values = Box::new(Disagreement { first, second });

@@ -21,7 +21,7 @@ mod text;
 pub use build::short_hash;
 pub use csv_file::csv;
 pub(crate) use key::shared_key;
-pub use key::{TableKey, split_by_table};
+pub use key::{Keys, TableKey, split_by_table};
 pub(crate) use markdown::escape as escape_markdown;
 pub use published::{OurColumn, Published, PublishedColumn, PublishedSpending};
 

@@ -139,9 +139,9 @@ fn block_sheet(table: &Table, block: &Block, beside: Beside) -> Sheet {
             entries.extend(cells.map(|(cell, column)| {
                 let mut entry = value(cell, column.decimals);
                 let place = (column.metric.full().to_string(), name.to_string());
-                if let Some(paper) =
-                    table.published.agreeing.get(&place).filter(|_| beside.published)
-                {
+                // Every source reports its best checkpoint.
+                let shown = beside.published && block.checkpoint == FinalCheckpoint::Best;
+                if let Some(paper) = table.published.agreeing.get(&place).filter(|_| shown) {
                     entry.text.push_str(&format!(" [{paper}]"));
                 }
                 entry

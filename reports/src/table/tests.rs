@@ -1,4 +1,5 @@
 use super::*;
+use crate::card::test_cards;
 use crate::error::ReportError;
 use crate::row::tests::row;
 use crate::row::{ResultRow, Status};
@@ -44,7 +45,7 @@ fn one_seed() -> Vec<ResultRow> {
 
 #[test]
 fn a_table_of_one_seed_shows_plain_values_in_the_given_order() {
-    let text = Table::new(&one_seed(), &labels()).unwrap().text(120);
+    let text = Table::new(&one_seed(), &labels(), test_cards()).unwrap().text(120);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "Last checkpoint");
     assert_eq!(
@@ -76,7 +77,7 @@ fn a_table_of_one_seed_shows_plain_values_in_the_given_order() {
 
 #[test]
 fn the_markdown_table_is_as_written_here() {
-    let markdown = Table::new(&one_seed(), &labels()).unwrap().markdown();
+    let markdown = Table::new(&one_seed(), &labels(), test_cards()).unwrap().markdown();
     assert_eq!(
         markdown,
         "\
@@ -113,7 +114,7 @@ fn the_latex_table_escapes_and_marks() {
     for row in &mut rows {
         row.architecture = "my_net & 50%".into();
     }
-    let latex = Table::new(&rows, &labels()).unwrap().latex();
+    let latex = Table::new(&rows, &labels(), test_cards()).unwrap().latex();
     assert!(latex.starts_with("% needs \\usepackage{booktabs}\n\\begin{table}[t]\n"));
     assert!(latex.contains("my\\_net \\& 50\\% of width 16"), "{latex}");
     assert!(latex.contains("real\\_kimg=20"));
@@ -134,7 +135,7 @@ fn several_seeds_give_mean_and_student_interval() {
             [of("gan", seed, "last", "fid", v), of("contrad", seed, "last", "fid", 10.0 * v)]
         })
         .collect();
-    let table = Table::new(&rows, &labels()).unwrap();
+    let table = Table::new(&rows, &labels(), test_cards()).unwrap();
     // s = 1, n = 3, t = 4.302653: ± 2.484138.
     assert!(table.markdown().contains("| GAN | **2.00 ± 2.48** |"), "{}", table.markdown());
     assert!(table.markdown().contains("| ContraD | 20.00 ± 24.84 |"));
@@ -155,7 +156,7 @@ fn a_diverged_run_has_no_value_and_is_never_best() {
         diverged("kdd", 1, "last", "fid"),
     ];
     rows.extend([of("gan", 0, "best", "fid", 1.0), of("gan", 1, "best", "fid", 0.5)]);
-    let table = Table::new(&rows, &labels()).unwrap();
+    let table = Table::new(&rows, &labels(), test_cards()).unwrap();
     let markdown = table.markdown();
     assert!(markdown.contains("| GAN | 1.00† |"), "{markdown}");
     assert!(markdown.contains("| **31.00 ± 12.71** |"), "{markdown}");
@@ -181,7 +182,7 @@ fn a_column_of_made_weights_says_so_and_looks_like_no_published_one() {
         row.metric = if row.value == Some(1.0) { "fid" } else { "fid@small-shapes" }.into();
         row.extractor_sha256 = "made:0".into();
     }
-    let table = Table::new(&rows, &labels()).unwrap();
+    let table = Table::new(&rows, &labels(), test_cards()).unwrap();
     let titles: Vec<String> = table.columns.iter().map(|c| c.metric.title()).collect();
     assert_eq!(titles, ["FID@made-weights", "FID@small-shapes"]);
     assert!(table.markdown().contains("weights made, not trained: made:0"), "{}", table.markdown());
@@ -194,7 +195,8 @@ fn rows_that_do_not_compare_are_refused_by_field_and_run() {
         change(&mut other);
         vec![of("gan", 0, "last", "fid", 1.0), other]
     };
-    let message = |change| Table::new(&rows_with(change), &labels()).unwrap_err().to_string();
+    let message =
+        |change| Table::new(&rows_with(change), &labels(), test_cards()).unwrap_err().to_string();
     assert_eq!(
         message(|r| r.protocol = "custom".into()),
         "rows of one table disagree in protocol: table1 (run gan-0) and custom (run contrad-0); make \
@@ -219,9 +221,11 @@ fn rows_that_do_not_compare_are_refused_by_field_and_run() {
          from the folder of runs, where unlike plans get a line each, or remove one"
     );
     assert!(message(|r| r.value = Some(f64::NAN)).contains("only finite numbers are stored"));
-    assert!(matches!(Table::new(&[], &labels()), Err(ReportError::NoRows)));
+    assert!(matches!(Table::new(&[], &labels(), test_cards()), Err(ReportError::NoRows)));
     assert_eq!(
-        Table::new(&[of("gan", 0, "5", "fid", 1.0)], &labels()).unwrap_err().to_string(),
+        Table::new(&[of("gan", 0, "5", "fid", 1.0)], &labels(), test_cards())
+            .unwrap_err()
+            .to_string(),
         "no row of table1 is of the last or best checkpoint; finish at least one run first"
     );
 }
@@ -238,7 +242,7 @@ fn mixed_rows_split_into_tables_of_their_own() {
     let groups = split_by_table(&rows);
     assert_eq!(groups.len(), 2);
     assert_eq!((groups[0].1.len(), groups[1].1.len()), (12, 12));
-    let table = Table::new(&groups[1].1, &labels()).unwrap();
+    let table = Table::new(&groups[1].1, &labels(), test_cards()).unwrap();
     assert!(table.markdown().contains("| Method | FID ↓ | Coverage ↑ |"));
 }
 
@@ -252,7 +256,7 @@ fn unequal_seeds_missing_values_and_builds_are_noted() {
         of("contrad", 0, "last", "is", 2.5),
     ];
     rows[3].version = "0.2.0".into();
-    let text = Table::new(&rows, &labels()).unwrap().markdown();
+    let text = Table::new(&rows, &labels(), test_cards()).unwrap().markdown();
     assert!(
         text.contains("Note: GAN: IS@small-shapes of the last checkpoint has a value for 1 of 2")
     );
@@ -270,7 +274,7 @@ fn counts_that_differ_between_metrics_are_told_apart() {
     for row in rows.iter_mut().filter(|r| r.metric.starts_with("coverage")) {
         row.n_real = 10_000;
     }
-    let text = Table::new(&rows, &labels()).unwrap().markdown();
+    let text = Table::new(&rows, &labels(), test_cards()).unwrap().markdown();
     assert!(text.contains(
         "FID@small-shapes: 50000 real and 10000 fake images; Coverage@small-shapes: 10000 real and \
          10000 fake images."
@@ -279,7 +283,7 @@ fn counts_that_differ_between_metrics_are_told_apart() {
 
 #[test]
 fn a_narrow_terminal_gets_the_spending_below() {
-    let table = Table::new(&one_seed(), &labels()).unwrap();
+    let table = Table::new(&one_seed(), &labels(), test_cards()).unwrap();
     let (wide, narrow) = (table.text(120), table.text(80));
     assert!(!wide.contains("\nSpent\n") && narrow.contains("\nSpent\n"));
     assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
@@ -292,8 +296,8 @@ fn the_csv_holds_unrounded_values_of_all_tables() {
         .zip(0..)
         .map(|(v, seed)| of("gan", seed, "last", "fid", v))
         .collect();
-    let first = Table::new(&rows, &labels()).unwrap();
-    let second = Table::new(&one_seed(), &labels()).unwrap();
+    let first = Table::new(&rows, &labels(), test_cards()).unwrap();
+    let second = Table::new(&one_seed(), &labels(), test_cards()).unwrap();
     let text = String::from_utf8(csv(&[first.clone(), second]).unwrap()).unwrap();
     let mut reader = ::csv::Reader::from_reader(text.as_bytes());
     let headers = reader.headers().unwrap().clone();

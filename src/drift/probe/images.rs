@@ -31,7 +31,7 @@ impl FixedImages {
         let images = load_dataset(&mut plan, at)?.images;
         let fake = images.select(&(N..2 * N).collect::<Vec<_>>());
         Ok(Self {
-            dataset: plan.label().into(),
+            dataset: plan.label(),
             sha256: plan.sha256,
             real: images.take(N),
             fake: disturbed(fake),

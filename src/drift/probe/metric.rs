@@ -1,9 +1,9 @@
 //! Fixed images through every resize, extractor and metric.
 
 use anyhow::{Result, bail};
+use ganbench_metrics::protocol::TABLES;
 use ganbench_metrics::{
-    Features, Labels, MetricValue, Settings, inception_score, kid, metrics as all_metrics,
-    reported_name,
+    Deviations, ExtractorId, Features, Labels, Measurement, MetricValue, metrics as all_metrics,
 };
 use ganbench_nn::images::ImageBatch;
 
@@ -91,7 +91,8 @@ pub fn metrics(pieces: &Pieces, set: &FixedImages, probed: &[Probed]) -> Result<
         for (what, numbers, width) in [("pool", fake.pool(), fake.dim())].into_iter().chain(logits)
         {
             for (name, value) in NAMES.iter().zip(moments(numbers, width)) {
-                let name = reported_name(&format!("{what} {name}"), extractor.name());
+                let id = ExtractorId::from_extractor(extractor.as_ref());
+                let name = id.reported_name(&format!("{what} {name}"));
                 let n_fake = probed.n as u64;
                 values.push(of(GuardedValue { n_fake, ..guarded(set, name, value) }));
             }
@@ -100,13 +101,14 @@ pub fn metrics(pieces: &Pieces, set: &FixedImages, probed: &[Probed]) -> Result<
             continue;
         }
         let real = features(&set.real.take(probed.n))?;
-        let mut measured = all(pieces, extractor.name(), Sides { real: &real, fake: &fake })?;
+        let id = ExtractorId::from_extractor(extractor.as_ref());
+        let mut measured = all(pieces, id, Sides { real: &real, fake: &fake })?;
         if let Some(bias) = extractor.logit_bias() {
             // As the protocols of StudioGAN want it.
             let mut biased = fake.clone();
             biased.add_to_logits(bias)?;
             let sides = Sides { real: &real, fake: &biased };
-            let mut is = some(pieces, extractor.name(), sides, &["is"])?;
+            let mut is = some(pieces, id, sides, &["is"])?;
             is.iter_mut().for_each(|v| v.metric.push_str(" with bias"));
             measured.extend(is);
         }
@@ -133,25 +135,27 @@ struct Sides<'a> {
     fake: &'a Features,
 }
 
-fn all(pieces: &Pieces, extractor: &str, sides: Sides<'_>) -> Result<Vec<MetricValue>> {
+fn all(pieces: &Pieces, extractor: ExtractorId<'_>, sides: Sides<'_>) -> Result<Vec<MetricValue>> {
     let names: Vec<&str> = all_metrics().map(|metric| metric.name).collect();
     some(pieces, extractor, sides, &names)
 }
 
 fn some(
     pieces: &Pieces,
-    extractor: &str,
+    extractor: ExtractorId<'_>,
     sides: Sides<'_>,
     metrics: &[&str],
 ) -> Result<Vec<MetricValue>> {
     let n = sides.fake.len();
     // Classes by position: enough images of each for intra-class FID.
     let labels: Vec<u32> = (0..n).map(|i| (i % 4) as u32).collect();
-    let settings = Settings {
-        inception_score: inception_score::Options { splits: 4, ..Default::default() },
-        kid: kid::Options { subset: n / 2, subsets: 10, ..Default::default() },
-        ..Settings::default()
+    let deviations = Deviations {
+        is_splits: Some(4),
+        kid_subset: Some(n / 2),
+        kid_subsets: Some(10),
+        ..Deviations::default()
     };
+    let settings = Measurement::new(TABLES, &deviations)?.settings;
     (pieces.measure)(&Measured {
         real: sides.real,
         fake: sides.fake,

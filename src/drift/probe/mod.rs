@@ -12,8 +12,8 @@ use anyhow::Result;
 use candle_core::Tensor;
 use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer};
 use ganbench_metrics::{
-    EvaluationInput, Extractor, Features, Labels, MetricValue, RESIZES, RealReference, Resize,
-    Settings, WeightsSource, evaluate, load,
+    EvaluationInput, Extractor, ExtractorId, Features, Labels, MetricValue, RESIZES, RealReference,
+    Resize, Settings, WeightsSource, evaluate, load,
 };
 
 use super::value::GuardedValue;
@@ -29,7 +29,7 @@ const DEFINITION: &str = "probe-1";
 pub struct Measured<'a> {
     pub real: &'a Features,
     pub fake: &'a Features,
-    pub extractor: &'a str,
+    pub extractor: ExtractorId<'a>,
     /// Bare names.
     pub metrics: &'a [&'a str],
     pub settings: Settings,
@@ -78,7 +78,7 @@ impl Default for Pieces {
             }),
             measure: Box::new(|m| {
                 Ok(evaluate(EvaluationInput {
-                    real: &RealReference::of(m.real.clone())?,
+                    real: &RealReference::whole(m.real.clone(), None)?,
                     fake: m.fake,
                     extractor: m.extractor,
                     metrics: Some(m.metrics),

@@ -157,6 +157,8 @@ pub(super) fn load(
         images: ImageBatch::new(size, pixels, Some(labels), Some(factors))?,
         class_names: SHAPES.map(str::to_owned).to_vec(),
         sha256: hex(hash),
+        label_fault: None,
+        fit: None,
         trained_on: None,
     })
 }

@@ -5,6 +5,7 @@ use ganbench_nn::numpy::{Archive, Array, Element, Kind};
 
 use super::bytes::{self, ArrayFormat, Backing};
 use super::{BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest};
+use crate::data::labels::Labels;
 use crate::data::{Progress, Stage};
 
 /// Where an array's bytes come from, one image after the other.
@@ -20,41 +21,55 @@ impl Pixels for Array<'static> {
 
 /// An opened array of images.
 pub(super) struct Source {
-    pub name: String,
+    pub request: SourceRequest,
     pub backing: Backing,
     pub format: ArrayFormat,
     /// Of a sample: bytes, or wider integers that must be in 0..=255.
     pub element: Element,
     pub size: ImageSize,
-    /// Images to give in all.
-    pub len: usize,
+    /// Images in the array.
+    pub found: usize,
+    /// Those to give, rising; none where it is all of them.
+    pub rows: Option<Vec<usize>>,
     pub given: usize,
-    /// Of all images to give.
-    pub labels: Option<Vec<u32>>,
+    /// At which image `pixels` stands.
+    pub at: usize,
+    /// Of all images in the array.
+    pub labels: Labels,
     pub pixels: Box<dyn Pixels>,
 }
 
 impl ImageSource for Source {
     fn name(&self) -> &str {
-        &self.name
+        &self.request.text
     }
 
     fn len(&self) -> usize {
-        self.len
+        self.rows.as_ref().map_or(self.found, Vec::len)
     }
 
     fn has_labels(&self) -> bool {
-        self.labels.is_some()
+        self.labels.known.is_some()
+    }
+
+    fn label_fault(&self) -> Option<&str> {
+        self.labels.fault.as_deref()
     }
 
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
         let bytes = self.size.bytes();
-        let n = n.min(self.len - self.given).min((BLOCK_BYTES / bytes).max(1));
+        let n = n.min(self.len() - self.given).min((BLOCK_BYTES / bytes).max(1));
         let mut images = Vec::with_capacity(n);
         for _ in 0..n {
+            let row = self.rows.as_ref().map_or(self.given, |rows| rows[self.given]);
+            while self.at < row {
+                self.pixels.read(bytes * self.element.bytes)?;
+                self.at += 1;
+            }
             let stored = self.pixels.read(bytes * self.element.bytes)?;
             let pixels = if is_byte(self.element) { stored } else { self.narrowed(&stored)? };
-            let label = self.labels.as_ref().map(|labels| labels[self.given]);
+            self.at += 1;
+            let label = self.labels.known.as_ref().map(|labels| labels[row]);
             images.push(Image { size: self.size, pixels, label });
             self.given += 1;
         }
@@ -66,9 +81,8 @@ impl ImageSource for Source {
         if is_byte(self.element) {
             return Ok(());
         }
-        let request = SourceRequest { limit: Some(self.len), ..SourceRequest::new(&self.name) };
-        let mut again = bytes::open(self.backing.clone(), self.format, &request)?;
-        let (stage, total) = (Stage::Checking, self.len as u64);
+        let mut again = bytes::open(self.backing.clone(), self.format, &self.request)?;
+        let (stage, total) = (Stage::Checking, self.len() as u64);
         let mut done = 0;
         loop {
             let images = again.next(64)?.len() as u64;
@@ -81,12 +95,12 @@ impl ImageSource for Source {
     }
 
     fn content_sha256(&self) -> Result<String, SourceError> {
-        self.backing.sha256(self.format, self.len)
+        self.backing.sha256(self.format, self.len(), self.rows.as_deref())
     }
 }
 
 impl Source {
-    /// Bytes from the wider integers of the next image.
+    /// Bytes from the wider integers of the image at which `pixels` stood.
     fn narrowed(&self, stored: &[u8]) -> Result<Vec<u8>, SourceError> {
         let element = self.element;
         let low = if element.big_endian { element.bytes - 1 } else { 0 };
@@ -96,7 +110,7 @@ impl Source {
             let in_range = others && (element.bytes > 1 || number[low] < 128);
             in_range.then_some(number[low]).ok_or_else(|| SourceError::NotInRange {
                 origin: self.backing.origin(),
-                row: self.given,
+                row: self.at,
                 value: integer(element, number),
             })
         };
@@ -108,13 +122,18 @@ fn is_byte(element: Element) -> bool {
     element.kind == Kind::Unsigned && element.bytes == 1
 }
 
-/// What the bytes of an integer say.
-fn integer(element: Element, bytes: &[u8]) -> i128 {
+/// The bits of a number as an unsigned integer.
+fn digits(element: Element, bytes: &[u8]) -> i128 {
     let digits = |n: i128, &byte: &u8| n << 8 | i128::from(byte);
-    let n = match element.big_endian {
+    match element.big_endian {
         true => bytes.iter().fold(0, digits),
         false => bytes.iter().rev().fold(0, digits),
-    };
+    }
+}
+
+/// What the bytes of an integer say.
+fn integer(element: Element, bytes: &[u8]) -> i128 {
+    let n = digits(element, bytes);
     let range = 1i128 << (8 * bytes.len());
     if element.kind == Kind::Signed && n >= range / 2 { n - range } else { n }
 }
@@ -123,14 +142,16 @@ pub(super) fn npy(backing: Backing, request: &SourceRequest) -> Result<Source, S
     let array = Array::npy(&backing.origin(), backing.input()?)?;
     let (found, size) = checked(&array)?;
     Ok(Source {
-        name: request.text.clone(),
+        request: request.clone(),
         backing,
         format: ArrayFormat::Npy,
         element: array.header().element,
         size,
-        len: request.count(found),
+        found,
+        rows: request.rows(found, None),
         given: 0,
-        labels: None,
+        at: 0,
+        labels: Labels::default(),
         pixels: Box::new(array),
     })
 }
@@ -144,24 +165,37 @@ pub(super) fn npz(backing: Backing, request: &SourceRequest) -> Result<Source, S
     }
     let (found, size) = checked(&archive.array("arr_0")?)?;
     let name = ["labels", "arr_1"].into_iter().find(|name| archive.contains(name));
-    let len = request.count(found);
     let labels = match name {
-        None => None,
+        None => Labels::default(),
         Some(name) => {
             let mut array = archive.array(name)?;
             let (origin, header) = (array.origin().to_owned(), array.header().clone());
             let stored = Stored { origin, element: header.element, shape: &header.shape };
-            stored.check(found)?;
-            let mut labels = stored.labels(&array.read_all()?)?;
-            labels.truncate(len);
-            Some(labels)
+            if header.fortran_order && matches!(header.shape[..], [_, 2..=usize::MAX]) {
+                Labels::faulty(SourceError::Fortran { origin: stored.origin }.to_string())
+            } else {
+                stored.labels(found, &mut |bytes| Ok(array.read(bytes)?))?
+            }
         }
     };
+    let rows = request.rows(found, labels.known.as_deref());
     let pixels = archive.into_array("arr_0")?;
     let element = pixels.header().element;
     let pixels = Box::new(pixels);
-    let (name, format) = (request.text.clone(), ArrayFormat::Npz);
-    Ok(Source { name, backing, format, element, size, len, given: 0, labels, pixels })
+    let (request, format) = (request.clone(), ArrayFormat::Npz);
+    Ok(Source {
+        request,
+        backing,
+        format,
+        element,
+        size,
+        found,
+        rows,
+        given: 0,
+        at: 0,
+        labels,
+        pixels,
+    })
 }
 
 fn checked(array: &Array<'_>) -> Result<(usize, ImageSize), SourceError> {
@@ -210,35 +244,89 @@ pub(super) struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    /// Before any label is read: integers `[images]` or `[images, 1]`.
-    pub(super) fn check(&self, images: usize) -> Result<(), SourceError> {
+    /// The labels, where they are integers `[images]` or `[images, 1]`, or one-hot `[images, classes]` of any
+    /// numbers. `read` gives the next so many bytes as stored.
+    ///
+    /// # Errors
+    /// If the bytes cannot be read. What is no label is no error: most metrics need none.
+    pub(super) fn labels(
+        &self,
+        images: usize,
+        read: &mut dyn FnMut(usize) -> Result<Vec<u8>, SourceError>,
+    ) -> Result<Labels, SourceError> {
         let origin = || self.origin.clone();
-        let labels = match *self.shape {
-            [n] | [n, 1] => n,
+        let faulty = |error: SourceError| Ok(Labels::faulty(error.to_string()));
+        let (labels, classes) = match *self.shape {
+            [n] | [n, 1] => (n, 1),
+            [n, classes @ 2..=usize::MAX] => (n, classes),
             _ => {
                 let found = format!("shape {:?}", self.shape);
-                return Err(SourceError::LabelKind { origin: origin(), found });
+                return faulty(SourceError::LabelKind { origin: origin(), found });
             }
         };
+        if labels != images {
+            return faulty(SourceError::LabelCount { origin: origin(), labels, images });
+        }
+        if classes > 1 {
+            return self.one_hot(images, classes, read);
+        }
         if !matches!(self.element.kind, Kind::Unsigned | Kind::Signed) {
             let found = self.element.to_string();
-            return Err(SourceError::LabelKind { origin: origin(), found });
+            return faulty(SourceError::LabelKind { origin: origin(), found });
         }
-        if labels != images {
-            return Err(SourceError::LabelCount { origin: origin(), labels, images });
-        }
-        Ok(())
+        let number = |bytes: &[u8]| Some(integer(self.element, bytes));
+        let bytes = read(images * self.element.bytes)?;
+        let numbers = bytes.chunks_exact(self.element.bytes).map(number);
+        Ok(Labels::from_numbers(|row| format!("{} row {row}", self.origin), numbers))
     }
 
-    /// Of the bytes as stored.
-    pub(super) fn labels(&self, bytes: &[u8]) -> Result<Vec<u32>, SourceError> {
-        let number = |bytes: &[u8]| integer(self.element, bytes);
-        let numbers = bytes.chunks_exact(self.element.bytes).map(number).enumerate();
-        numbers
-            .map(|(row, label)| {
-                let wrong = |_| SourceError::Label { origin: self.origin.clone(), row, label };
-                u32::try_from(label).map_err(wrong)
-            })
-            .collect()
+    /// The place of the one in each row of zeros.
+    fn one_hot(
+        &self,
+        images: usize,
+        classes: usize,
+        read: &mut dyn FnMut(usize) -> Result<Vec<u8>, SourceError>,
+    ) -> Result<Labels, SourceError> {
+        let Some(one) = self.one() else {
+            let found = self.element.to_string();
+            let error = SourceError::LabelKind { origin: self.origin.clone(), found };
+            return Ok(Labels::faulty(error.to_string()));
+        };
+        let mut known = Vec::new();
+        // A row at a time, so that an array that is something else is left at its first row.
+        for row in 0..images {
+            let bytes = read(classes * self.element.bytes)?;
+            let numbers =
+                bytes.chunks_exact(self.element.bytes).map(|bytes| digits(self.element, bytes));
+            let (mut place, mut others) = (None, 0);
+            for (class, number) in numbers.enumerate() {
+                match number {
+                    0 => {}
+                    number if number == one && place.is_none() => place = Some(class as u32),
+                    _ => others += 1,
+                }
+            }
+            match place.filter(|_| others == 0) {
+                Some(class) => known.push(class),
+                None => {
+                    let (origin, shape) = (self.origin.clone(), self.shape.to_vec());
+                    let error = SourceError::OneHot { origin, shape, row };
+                    return Ok(Labels::faulty(error.to_string()));
+                }
+            }
+        }
+        Ok(Labels { known: Some(known), fault: None })
+    }
+
+    /// The bits of 1.
+    fn one(&self) -> Option<i128> {
+        match (self.element.kind, self.element.bytes) {
+            (Kind::Unsigned | Kind::Signed | Kind::Bool, _) => Some(1),
+            // IEEE 754's half precision has a bias of 15 over 10 bits of mantissa.
+            (Kind::Float, 2) => Some(15 << 10),
+            (Kind::Float, 4) => Some(1f32.to_bits().into()),
+            (Kind::Float, 8) => Some(1f64.to_bits().into()),
+            (Kind::Float, _) => None,
+        }
     }
 }

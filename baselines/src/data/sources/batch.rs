@@ -9,13 +9,21 @@ pub struct BatchSource {
     name: String,
     images: ImageBatch,
     content_sha256: String,
+    label_fault: Option<String>,
     given: usize,
 }
 
 impl BatchSource {
     /// `name` and `content_sha256` are as [`ImageSource`] gives them.
     pub fn new(name: String, images: ImageBatch, content_sha256: String) -> Self {
-        Self { name, images, content_sha256, given: 0 }
+        Self { name, images, content_sha256, label_fault: None, given: 0 }
+    }
+
+    /// With what [`ImageSource::label_fault`] says.
+    #[must_use]
+    pub fn with_label_fault(mut self, fault: Option<String>) -> Self {
+        self.label_fault = fault;
+        self
     }
 }
 
@@ -30,6 +38,10 @@ impl ImageSource for BatchSource {
 
     fn has_labels(&self) -> bool {
         self.images.labels.is_some()
+    }
+
+    fn label_fault(&self) -> Option<&str> {
+        self.label_fault.as_deref()
     }
 
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ganbench_nn::numpy::Input;
+use sha2::{Digest as _, Sha256};
 
 use super::{ImageSource, SourceError, SourceRequest, array, hasher, parquet, tensors};
 use crate::data::hash::{hex, update_from};
@@ -99,10 +100,30 @@ impl Backing {
         }
     }
 
-    /// Hash of format, number of images and all bytes.
-    pub(super) fn sha256(&self, format: ArrayFormat, images: usize) -> Result<String, SourceError> {
+    /// Hash of format, number of images, their rows where they are not all, and all bytes.
+    pub(super) fn sha256(
+        &self,
+        format: ArrayFormat,
+        images: usize,
+        rows: Option<&[usize]>,
+    ) -> Result<String, SourceError> {
         let mut hash = hasher(format.as_str(), images);
-        update_from(&mut hash, self.input()?).map_err(SourceError::io("read", self.path()))?;
+        self.update_hash(&mut hash, rows)?;
         Ok(hex(hash))
+    }
+
+    /// Takes in the rows, where they are not all, and all bytes.
+    pub(super) fn update_hash(
+        &self,
+        hash: &mut Sha256,
+        rows: Option<&[usize]>,
+    ) -> Result<(), SourceError> {
+        if let Some(rows) = rows {
+            hash.update(b"rows\0");
+            for &row in rows {
+                hash.update((row as u64).to_le_bytes());
+            }
+        }
+        update_from(hash, self.input()?).map_err(SourceError::io("read", self.path()))
     }
 }

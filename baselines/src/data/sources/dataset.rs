@@ -15,7 +15,8 @@ pub(super) fn open(
     let (name, split) = name.rsplit_once(':').ok_or_else(unknown)?;
     let split: Split = split.parse()?;
     let (root, limit) = (request.root.clone(), request.limit);
-    let asked = DatasetRequest { root, limit, ..DatasetRequest::new(name, split) };
+    let draw_seed = Some(request.seed);
+    let asked = DatasetRequest { root, limit, draw_seed, ..DatasetRequest::new(name, split) };
     let dataset = data::load(&asked, progress)?;
     let mut hash = hasher("dataset", dataset.images.len());
     // Channels and padding are not in the dataset's own hash.
@@ -24,5 +25,6 @@ pub(super) fn open(
         hash.update((n as u64).to_le_bytes());
     }
     hash.update(dataset.sha256.as_bytes());
-    Ok(BatchSource::new(request.text.clone(), dataset.images, hex(hash)))
+    let source = BatchSource::new(request.text.clone(), dataset.images, hex(hash));
+    Ok(source.with_label_fault(dataset.label_fault))
 }

@@ -27,8 +27,6 @@ pub enum SourceError {
     NoImages { folder: PathBuf, others: usize },
     #[error("all {count} images of {origin} are damaged: {named}")]
     AllDamaged { origin: String, count: usize, named: String },
-    #[error("{path} lies more than {most} folders deep; is it a loop of links?")]
-    Deep { path: PathBuf, most: usize },
     #[error(
         "image {path} holds {bytes} bytes, more than any image of {most_side} pixels a side (limit {most})"
     )]
@@ -72,9 +70,10 @@ pub enum SourceError {
     #[error("{origin} holds {found}, expected one integer for each image")]
     LabelKind { origin: String, found: String },
     #[error(
-        "{origin} row {row} is {label}, expected labels of 0 and above, below 2 to the power of 32"
+        "{origin} has shape {shape:?} but row {row} is not one-hot, expected one integer for each image, or a \
+         row of zeros with a single 1"
     )]
-    Label { origin: String, row: usize, label: i128 },
+    OneHot { origin: String, shape: Vec<usize>, row: usize },
     #[error("{origin} is no whole safetensors file: {reason}; copy it or make it again")]
     SafeTensors { origin: String, reason: String },
     #[error("{origin} ends or is damaged at byte {offset} of its numbers: {source}")]

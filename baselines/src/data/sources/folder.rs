@@ -12,6 +12,10 @@ use super::reading::{Faults, Reading};
 use super::{
     BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest, encoded_hasher,
 };
+use crate::data::dataset_json::{DATASET_JSON, DatasetJson};
+use crate::data::labels::Labels;
+use crate::data::splits::is_split;
+use crate::data::walk::{Files, files_below};
 use crate::data::{Alpha, Progress, Stage, hex};
 
 /// Of files that are images: those of pytorch-fid and clean-fid but for Netpbm's.
@@ -19,8 +23,6 @@ const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff
 /// Longer ones are no endings but parts of names.
 const LONGEST_ENDING: usize = 12;
 
-/// Links may lead in circles.
-const DEEPEST: usize = 64;
 /// An uncompressed image of the largest size, and as much again for what else a file may hold.
 const LARGEST_FILE: u64 = (MAX_SIDE * MAX_SIDE * 6) as u64;
 
@@ -30,7 +32,8 @@ pub(super) struct Source {
     files: Vec<File>,
     /// Of `files`, those skipped included.
     given: usize,
-    has_labels: bool,
+    /// Of all images of the folder.
+    labels: Labels,
     reading: Reading,
     skip_damaged: bool,
     /// Files that were found damaged only when they were decoded.
@@ -47,39 +50,44 @@ struct File {
 
 impl Source {
     pub(super) fn open(folder: &Path, request: &SourceRequest) -> Result<Self, SourceError> {
-        let mut found = Found { names: Vec::new(), left_out: BTreeMap::new() };
-        found.gather(folder, "", 0)?;
-        let Found { mut names, left_out } = found;
+        let Files { images: names, mut others, hidden } = files_below(folder, &EXTENSIONS)?;
         if names.is_empty() {
-            let others = left_out.values().sum();
-            return Err(SourceError::NoImages { folder: folder.into(), others });
+            return Err(SourceError::NoImages { folder: folder.into(), others: others.len() });
         }
-        names.sort_unstable();
-        let mut classes: Vec<String> =
-            names.iter().filter_map(|n| class(n)).map(str::to_owned).collect();
-        classes.dedup();
-        let has_labels = names.iter().all(|name| class(name).is_some());
-        // Labels before the limit, so that they do not depend on it. Sorted by path, the images of a
-        // class may lie apart ("a" and "a-b": '-' sorts before '/'), hence the second sort.
-        classes.sort_unstable();
-        classes.dedup();
-        names.truncate(request.count(names.len()));
-        let label = |name: &str| {
-            let class = class(name).filter(|_| has_labels)?;
-            classes.binary_search_by(|c| c.as_str().cmp(class)).ok().map(|label| label as u32)
+        // What is wrong with it matters to those who need labels only.
+        let json = DatasetJson::read(folder).transpose();
+        let labels = match json {
+            None => of_folders(folder, &names),
+            Some(json) => {
+                others.retain(|name| name != DATASET_JSON);
+                match json.and_then(|json| json.labels_of(folder, &names)) {
+                    Ok(known) => Labels { known, fault: None },
+                    Err(error) => Labels::faulty(error.to_string()),
+                }
+            }
         };
-        let files = names.into_iter().map(|name| File { label: label(&name), name }).collect();
-        let (name, folder) = (request.text.clone(), folder.to_owned());
-        let reading = Reading { left_out, ..Reading::of_rule(request.alpha) };
-        let skip_damaged = request.skip_damaged;
+        // Labels before the limit, so that they do not depend on it.
+        let rows = request.rows(names.len(), labels.known.as_deref());
+        let label = |row: usize| labels.known.as_ref().map(|known| known[row]);
+        let all = names.into_iter().enumerate();
+        let mut files: Vec<File> =
+            all.map(|(row, name)| File { label: label(row), name }).collect();
+        if let Some(rows) = rows {
+            let mut row = 0;
+            files.retain(|_| {
+                row += 1;
+                rows.binary_search(&(row - 1)).is_ok()
+            });
+        }
+        let left_out = kinds(&others, hidden);
         Ok(Self {
-            name,
-            folder,
+            name: request.text.clone(),
+            folder: folder.to_owned(),
             files,
             given: 0,
-            has_labels,
-            reading,
-            skip_damaged,
+            labels,
+            reading: Reading { left_out, ..Reading::of_rule(request.alpha) },
+            skip_damaged: request.skip_damaged,
             lost: 0,
             sha256: None,
         })
@@ -193,9 +201,42 @@ impl Source {
     }
 }
 
-/// The first-level folder.
-fn class(name: &str) -> Option<&str> {
-    name.split_once('/').map(|(class, _)| class)
+/// The position of the first-level folder, where every image lies in one.
+fn of_folders(folder: &Path, names: &[String]) -> Labels {
+    let class = |name: &'_ String| name.split_once('/').map(|(class, _)| class.to_owned());
+    let Some(of_image) = names.iter().map(class).collect::<Option<Vec<String>>>() else {
+        return Labels::default();
+    };
+    // Sorted by path, the images of a class may lie apart ("a" and "a-b": '-' sorts before '/').
+    let mut classes = of_image.clone();
+    classes.sort_unstable();
+    classes.dedup();
+    if let Some(split) = classes.iter().find(|name| is_split(name)) {
+        return Labels::faulty(format!(
+            "{}/ is called as a split, so that the folders in {} are no classes; give the folder of one split",
+            folder.join(split).display(),
+            folder.display()
+        ));
+    }
+    let label = |class: &String| classes.binary_search(class).map_or(0, |label| label as u32);
+    Labels { known: Some(of_image.iter().map(label).collect()), fault: None }
+}
+
+/// Counts of what is left out: `others` by ending, and hidden files and folders.
+fn kinds(others: &[String], hidden: usize) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for name in others {
+        let extension = Path::new(name).extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let kind = match extension.is_empty() || extension.len() > LONGEST_ENDING {
+            true => "without ending".to_owned(),
+            false => format!(".{}", extension.to_lowercase()),
+        };
+        *kinds.entry(kind).or_default() += 1;
+    }
+    if hidden > 0 {
+        kinds.insert("hidden".into(), hidden);
+    }
+    kinds
 }
 
 impl ImageSource for Source {
@@ -208,7 +249,11 @@ impl ImageSource for Source {
     }
 
     fn has_labels(&self) -> bool {
-        self.has_labels
+        self.labels.known.is_some()
+    }
+
+    fn label_fault(&self) -> Option<&str> {
+        self.labels.fault.as_deref()
     }
 
     fn reading(&self) -> Reading {
@@ -277,43 +322,5 @@ impl ImageSource for Source {
             Self::hash(&mut hash, file, &self.read(file)?);
         }
         Ok(hex(hash))
-    }
-}
-
-struct Found {
-    names: Vec<String>,
-    left_out: BTreeMap<String, usize>,
-}
-
-impl Found {
-    fn leave_out(&mut self, kind: String) {
-        *self.left_out.entry(kind).or_default() += 1;
-    }
-
-    fn gather(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), SourceError> {
-        if depth > DEEPEST {
-            return Err(SourceError::Deep { path: folder.into(), most: DEEPEST });
-        }
-        for item in fs::read_dir(folder).map_err(SourceError::io("list", folder))? {
-            let path = item.map_err(SourceError::io("list", folder))?.path();
-            // Names that are not Unicode have no order that is the same everywhere.
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-                let source = std::io::Error::other("its name is not Unicode; rename it");
-                return Err(SourceError::io("read", &path)(source));
-            };
-            let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-            if name.starts_with('.') {
-                self.leave_out("hidden".into());
-            } else if path.is_dir() {
-                self.gather(&path, &format!("{prefix}{name}/"), depth + 1)?;
-            } else if EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
-                self.names.push(format!("{prefix}{name}"));
-            } else if extension.is_empty() || extension.len() > LONGEST_ENDING {
-                self.leave_out("without ending".into());
-            } else {
-                self.leave_out(format!(".{}", extension.to_lowercase()));
-            }
-        }
-        Ok(())
     }
 }

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 use ganbench_nn::images::{ImageSize, ImageView};
 use sha2::{Digest as _, Sha256};
 
-use super::{Alpha, Progress};
+use super::{Alpha, Progress, draw_subset};
 pub use batch::BatchSource;
 pub use bytes::{ArrayFormat, open_bytes};
 pub use encoded::decode_image;
@@ -66,8 +66,10 @@ pub struct SourceRequest {
     pub text: String,
     /// `--data DIR`, for `dataset:` only.
     pub root: Option<PathBuf>,
-    /// Only the first so many images.
+    /// Only so many images: those that [`draw_subset`] draws, in the source's order.
     pub limit: Option<usize>,
+    /// Seed of the draw.
+    pub seed: u64,
     /// What becomes of transparent pixels of files. A `dataset:` has none.
     pub alpha: Alpha,
     /// Whether damaged images of a folder or a Parquet file are left out and counted.
@@ -78,12 +80,15 @@ impl SourceRequest {
     /// All images of `text`, with alpha dropped; a damaged one is an error.
     pub fn new(text: impl Into<String>) -> Self {
         let alpha = Alpha::default();
-        Self { text: text.into(), root: None, limit: None, alpha, skip_damaged: false }
+        Self { text: text.into(), root: None, limit: None, seed: 0, alpha, skip_damaged: false }
     }
 
-    /// How many of `found` are asked for.
-    fn count(&self, found: usize) -> usize {
-        self.limit.unwrap_or(found).min(found)
+    /// The rows that are asked for of `found`, rising; none where it is all of them. `labels`: of all rows.
+    fn rows(&self, found: usize, labels: Option<&[u32]>) -> Option<Vec<usize>> {
+        let n = self.limit.filter(|&n| n < found)?;
+        let mut rows = draw_subset(labels, found, n, self.seed);
+        rows.sort_unstable();
+        Some(rows)
     }
 }
 
@@ -101,6 +106,12 @@ pub trait ImageSource: Send {
 
     /// Whether the images have labels.
     fn has_labels(&self) -> bool;
+
+    /// Why the images have no labels, where the source has something in their place that is none. A whole
+    /// sentence, for whoever needs labels.
+    fn label_fault(&self) -> Option<&str> {
+        None
+    }
 
     /// What was left out so far, and what was done to the images given so far beyond reading them.
     fn reading(&self) -> Reading {
@@ -143,13 +154,19 @@ impl std::fmt::Debug for dyn ImageSource {
 ///
 /// - a folder of PNG, JPEG, WebP, BMP and TIFF files at any depth, in the order of their paths below it; files
 ///   and folders that begin with a dot are left out. Where every image lies in a subfolder, the label is
-///   the position of the first-level subfolder among those that hold images;
-/// - `.npz` with u8 `arr_0` `[n, height, width, 1 or 3]` (the ADM layout), labels in `arr_1` or `labels`;
+///   the position of the first-level subfolder among those that hold images, unless one of them is called
+///   as a split (`train`, `valid`, …), which is no class. Where there is a `dataset.json` of StyleGAN's
+///   tools, the labels are those in it;
+/// - `.npz` with u8 `arr_0` `[n, height, width, 1 or 3]` (the ADM layout), labels in `arr_1` or `labels`,
+///   as integers or one-hot;
 /// - `.npy`, u8 `[n, height, width, 1 or 3]`; both also with other integers that are all in 0..=255;
 /// - `.safetensors` with the u8 tensor `images`, or only one u8 tensor of 4 axes; labels in `labels`;
 /// - `.parquet` of encoded images in column `image` or `img`, bytes or a struct with `bytes` (Hugging
 ///   Face layout), labels in `label` or `labels`;
 /// - `dataset:NAME:SPLIT`, a dataset of [`super::load`].
+///
+/// Where not every image has a label (null and -1 stand for none), or what should be labels is something
+/// else, the images have none, and [`ImageSource::label_fault`] says why.
 ///
 /// # Errors
 /// If there is no such source, it holds no images, or its headers are damaged or of a kind that is not

@@ -7,14 +7,13 @@ use std::path::PathBuf;
 
 use polars::prelude::*;
 use rayon::prelude::*;
-use sha2::Digest as _;
 
 use super::bytes::{ArrayFormat, Backing};
 use super::encoded::{check, decode_sized, place, size};
 use super::reading::{Faults, Reading};
 use super::{BLOCK_BYTES, Image, ImageSource, SourceError, SourceRequest, encoded_hasher, pages};
-use crate::data::hash::update_from;
-use crate::data::parquet::{describe, guarded};
+use crate::data::labels::Labels;
+use crate::data::parquet::{describe, guarded, within};
 use crate::data::{Alpha, DataError, Progress, Stage, hex};
 
 const EXPECTED: &str = "image or img, of encoded images: binary, or a struct with bytes: binary";
@@ -23,14 +22,16 @@ pub(super) struct Source {
     name: String,
     backing: Backing,
     image_column: String,
-    label_column: Option<String>,
+    /// Of all rows.
+    labels: Labels,
     /// Rows of each row group.
     groups: Vec<usize>,
     /// Row groups read so far, and their rows.
     read: (usize, usize),
-    /// Rows to read, those skipped included.
-    len: usize,
-    /// Rows of `len` that were taken from `waiting`.
+    /// Rows to give, rising, those skipped included.
+    rows: Vec<usize>,
+    found: usize,
+    /// How many of `rows` were taken from `waiting`.
     given: usize,
     waiting: VecDeque<Row>,
     reading: Reading,
@@ -42,7 +43,6 @@ pub(super) struct Source {
 struct Row {
     index: usize,
     bytes: Vec<u8>,
-    label: Option<u32>,
 }
 
 impl Source {
@@ -69,13 +69,19 @@ impl Source {
         if rows == 0 {
             return Err(DataError::EmptyParquet { path }.into());
         }
+        let labels = match label_column {
+            Some(column) => read_labels(&backing, column, &groups)?,
+            None => Labels::default(),
+        };
+        let chosen = request.rows(rows, labels.known.as_deref());
         Ok(Self {
             name: request.text.clone(),
             image_column: image_column.into(),
-            label_column: label_column.map(Into::into),
+            labels,
             groups,
             read: (0, 0),
-            len: request.count(rows),
+            rows: chosen.unwrap_or_else(|| (0..rows).collect()),
+            found: rows,
             given: 0,
             waiting: VecDeque::new(),
             backing,
@@ -85,61 +91,71 @@ impl Source {
         })
     }
 
-    /// Reads the next row group.
+    /// Reads the rows to give of the next row group.
     fn refill(&mut self) -> Result<(), SourceError> {
         let (group, start) = self.read;
         let path = self.backing.path().to_owned();
-        let rows = *self.groups.get(group).ok_or_else(|| damaged(&path, "rows are missing"))?;
-        self.read = (group + 1, start + rows);
-        let wanted = rows.min(self.len - start);
-        let columns = [Some(&self.image_column), self.label_column.as_ref()];
-        let columns: Vec<&str> = columns.into_iter().flatten().map(String::as_str).collect();
-        let (input, length) = (self.backing.input()?, self.backing.len()?);
-        let checked = pages::Group { path: &path, input, length, index: group, columns: &columns };
-        checked.check(|| reader(&self.backing))?;
-        let columns = columns.into_iter().map(str::to_owned).collect();
-        let (images, labels) = guarded(&path, || {
+        let count = *self.groups.get(group).ok_or_else(|| damaged(&path, "rows are missing"))?;
+        self.read = (group + 1, start + count);
+        let rows = within(&self.rows, start, count);
+        let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let wanted = last + 1 - first;
+        check_pages(&self.backing, &self.image_column, group)?;
+        let images = guarded(&path, || {
             let frame = ParquetReader::new(reader(&self.backing)?)
-                .with_columns(Some(columns))
-                .with_slice(Some((start, wanted)))
+                .with_columns(Some(vec![self.image_column.clone()]))
+                .with_slice(Some((first, wanted)))
                 .finish()?;
             let images = frame.column(&self.image_column)?;
             let images = match images.dtype() {
                 DataType::Struct(_) => images.struct_()?.field_by_name("bytes")?,
                 _ => images.as_materialized_series().clone(),
             };
-            let labels = match &self.label_column {
-                Some(name) => Some(frame.column(name)?.strict_cast(&DataType::Int64)?),
-                None => None,
-            };
-            let labels = labels.map(|labels| labels.i64().cloned()).transpose()?;
+            let images = images.binary()?;
+            if images.len() != wanted {
+                return Ok(Err(images.len()));
+            }
             // Taken out here, since damaged offsets show only when the bytes are asked for.
-            let images = images.binary()?.iter().map(|b| b.map(<[u8]>::to_vec)).collect::<Vec<_>>();
-            let labels = labels.map(|labels| labels.iter().collect::<Vec<_>>());
-            Ok((images, labels))
+            let bytes = |&row: &usize| images.get(row - first).map(<[u8]>::to_vec);
+            Ok(Ok(rows.iter().map(bytes).collect::<Vec<_>>()))
         })?;
-        if images.len() != wanted || labels.as_ref().is_some_and(|l| l.len() != wanted) {
-            let found = format!("{} of {wanted} rows of a group can be read", images.len());
-            return Err(damaged(&path, &found));
-        }
-        for (i, bytes) in images.into_iter().enumerate() {
-            let row = start + i;
-            let null = |column| DataError::Null { path: path.clone(), row, column };
-            let bytes = bytes.ok_or_else(|| null("image"))?;
-            let label = match &labels {
-                None => None,
-                Some(labels) => {
-                    let label = labels[i].ok_or_else(|| null("label"))?;
-                    let origin = || self.backing.origin();
-                    let wrong =
-                        |_| SourceError::Label { origin: origin(), row, label: label.into() };
-                    Some(u32::try_from(label).map_err(wrong)?)
-                }
-            };
-            self.waiting.push_back(Row { index: row, bytes, label });
+        let images = images.map_err(|found| {
+            damaged(&path, &format!("{found} of {wanted} rows of a group can be read"))
+        })?;
+        for (&index, bytes) in rows.iter().zip(images) {
+            let null = || DataError::Null { path: path.clone(), row: index, column: "image" };
+            self.waiting.push_back(Row { index, bytes: bytes.ok_or_else(null)? });
         }
         Ok(())
     }
+}
+
+/// The labels of all rows.
+fn read_labels(backing: &Backing, column: &str, groups: &[usize]) -> Result<Labels, SourceError> {
+    let path = backing.path();
+    for index in 0..groups.len() {
+        check_pages(backing, column, index)?;
+    }
+    let labels = guarded(path, || {
+        let frame = ParquetReader::new(reader(backing)?)
+            .with_columns(Some(vec![column.to_owned()]))
+            .finish()?;
+        let labels = frame.column(column)?.strict_cast(&DataType::Int64)?;
+        let labels = labels.i64()?.iter().map(|label| label.map(i128::from));
+        Ok(labels.collect::<Vec<_>>())
+    })?;
+    let rows: usize = groups.iter().sum();
+    if labels.len() != rows {
+        return Err(damaged(path, &format!("{} of {rows} labels can be read", labels.len())));
+    }
+    Ok(Labels::from_numbers(|row| format!("{} row {row}", path.display()), labels))
+}
+
+/// Of one row group.
+fn check_pages(backing: &Backing, column: &str, index: usize) -> Result<(), SourceError> {
+    let (path, input, length) = (backing.path(), backing.input()?, backing.len()?);
+    let group = pages::Group { path, input, length, index, columns: &[column] };
+    Ok(group.check(|| reader(backing))?)
 }
 
 impl ImageSource for Source {
@@ -148,11 +164,15 @@ impl ImageSource for Source {
     }
 
     fn len(&self) -> usize {
-        self.len - self.damaged.len()
+        self.rows.len() - self.damaged.len()
     }
 
     fn has_labels(&self) -> bool {
-        self.label_column.is_some()
+        self.labels.known.is_some()
+    }
+
+    fn label_fault(&self) -> Option<&str> {
+        self.labels.fault.as_deref()
     }
 
     fn reading(&self) -> Reading {
@@ -161,9 +181,9 @@ impl ImageSource for Source {
 
     fn check(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
         let alpha = self.alpha();
-        let mut again = self.again()?;
+        let mut again = self.again();
         let mut faults = Faults::default();
-        while again.given < self.len {
+        while again.given < self.rows.len() {
             let rows = again.group()?;
             let look = |row: &Row| check(&row.bytes, alpha, &self.place(row)).err();
             let looked: Vec<_> = rows.par_iter().map(look).collect();
@@ -178,13 +198,13 @@ impl ImageSource for Source {
                 }
             }
             let (stage, done) = (Stage::Checking, again.given as u64);
-            progress(Progress { stage, done, total: self.len as u64 });
+            progress(Progress { stage, done, total: self.rows.len() as u64 });
         }
         if !faults.is_empty() {
-            return Err(faults.into_error(self.name.clone(), self.len));
+            return Err(faults.into_error(self.name.clone(), self.rows.len()));
         }
-        if self.damaged.len() == self.len {
-            let (count, named) = (self.len, self.reading.skipped.named.join("; "));
+        if self.damaged.len() == self.rows.len() {
+            let (count, named) = (self.rows.len(), self.reading.skipped.named.join("; "));
             return Err(SourceError::AllDamaged { origin: self.name.clone(), count, named });
         }
         Ok(())
@@ -192,7 +212,7 @@ impl ImageSource for Source {
 
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
         loop {
-            let n = n.min(self.len - self.given);
+            let n = n.min(self.rows.len() - self.given);
             if n == 0 {
                 return Ok(Vec::new());
             }
@@ -206,11 +226,10 @@ impl ImageSource for Source {
 
     fn content_sha256(&self) -> Result<String, SourceError> {
         let mut hash = encoded_hasher(ArrayFormat::Parquet.as_str(), self.len(), self.alpha());
-        for row in &self.damaged {
-            hash.update((*row as u64).to_le_bytes());
-        }
-        let path = self.backing.path();
-        update_from(&mut hash, self.backing.input()?).map_err(SourceError::io("read", path))?;
+        let rows: Vec<usize> =
+            self.rows.iter().filter(|row| !self.damaged.contains(row)).copied().collect();
+        let rows = (rows.len() < self.found).then_some(rows.as_slice());
+        self.backing.update_hash(&mut hash, rows)?;
         Ok(hex(hash))
     }
 }
@@ -226,9 +245,22 @@ impl Source {
     }
 
     /// The same rows from the start.
-    fn again(&self) -> Result<Self, SourceError> {
-        let request = SourceRequest { limit: Some(self.len), ..SourceRequest::new(&self.name) };
-        Self::open(self.backing.clone(), &request)
+    fn again(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            backing: self.backing.clone(),
+            image_column: self.image_column.clone(),
+            labels: Labels::default(),
+            groups: self.groups.clone(),
+            read: (0, 0),
+            rows: self.rows.clone(),
+            found: self.found,
+            given: 0,
+            waiting: VecDeque::new(),
+            reading: Reading::of_rule(self.alpha()),
+            skip_damaged: self.skip_damaged,
+            damaged: BTreeSet::new(),
+        }
     }
 
     /// The rows of the next row group.
@@ -242,13 +274,13 @@ impl Source {
 
     /// All that is wrong with the rows from `start` on, by decoding them.
     fn faults_from(&self, start: usize) -> Result<Faults, SourceError> {
-        let mut again = self.again()?;
+        let mut again = self.again();
         let mut faults = Faults::default();
         let decode = |row: &Row| {
             let name = self.place(row);
             decode_sized(&row.bytes, size(&row.bytes, &name)?, self.alpha(), &name).map(drop)
         };
-        while again.given < self.len {
+        while again.given < self.rows.len() {
             let mut rows = again.group()?;
             rows.retain(|row| row.index >= start && !self.damaged.contains(&row.index));
             let errors: Vec<_> = rows.par_iter().filter_map(|row| decode(row).err()).collect();
@@ -281,7 +313,8 @@ impl Source {
         let decode = |one: Result<(&Row, _), SourceError>| {
             let (row, size) = one?;
             let (image, marks) = decode_sized(&row.bytes, size, self.alpha(), &self.place(row))?;
-            Ok((Image { label: row.label, ..image }, marks))
+            let label = self.labels.known.as_ref().map(|known| known[row.index]);
+            Ok((Image { label, ..image }, marks))
         };
         let decoded: Vec<Result<_, SourceError>> = rows.into_par_iter().map(decode).collect();
         let mut images = Vec::with_capacity(decoded.len());
@@ -300,10 +333,10 @@ impl Source {
                     damaged.extend(index);
                 }
                 Err(error) => {
-                    let faults = self.faults_from(self.given)?;
+                    let faults = self.faults_from(self.rows[self.given])?;
                     return Err(match faults.is_empty() {
                         true => error,
-                        false => faults.into_error(self.name.clone(), self.len),
+                        false => faults.into_error(self.name.clone(), self.rows.len()),
                     });
                 }
             }

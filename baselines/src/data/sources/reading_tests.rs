@@ -180,3 +180,57 @@ fn a_wider_integer_out_of_range_is_found_by_the_check() {
     let error = open_path(&path).unwrap().check(&mut |_| {}).unwrap_err().to_string();
     assert!(error.contains("x.npy holds 256 in image 85, expected integers in 0..=255"), "{error}");
 }
+
+/// The rows that a limit draws of images without labels, rising.
+fn drawn(found: usize, limit: usize) -> Vec<usize> {
+    let mut rows = crate::data::draw_subset(None, found, limit, 0);
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn damaged_images_of_a_draw_are_skipped_and_the_others_are_those_drawn() {
+    let folder = folder_with_damage();
+    let table = table_with_damage(folder.path());
+    let rows = drawn(10, 9);
+    let damaged = rows.iter().filter(|row| [3, 7].contains(*row)).count();
+    let expected: Vec<_> =
+        rows.iter().filter(|row| ![3, 7].contains(*row)).map(|&row| pixels(row, SMALL)).collect();
+    for path in [folder.path(), &table] {
+        let text = path.to_str().unwrap();
+        let limit = Some(9);
+        let request = SourceRequest { skip_damaged: true, limit, ..SourceRequest::new(text) };
+        let mut source = open(&request, &mut |_| {}).unwrap();
+        source.check(&mut |_| {}).unwrap();
+        let mut images = Vec::new();
+        while let Some(image) = source.next(1).unwrap().pop() {
+            images.push(image.pixels);
+        }
+        assert_eq!(images, expected, "{text}");
+        assert_eq!((source.len(), source.reading().skipped.count), (9 - damaged, damaged));
+
+        let request = SourceRequest { limit, ..SourceRequest::new(text) };
+        let mut source = open(&request, &mut |_| {}).unwrap();
+        let error = source.next(9).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("{damaged} of 9 images of {text} ")), "{error}");
+    }
+}
+
+#[test]
+fn a_wider_integer_out_of_range_is_named_by_its_row_in_the_array_and_only_if_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("x.npy").to_str().unwrap().to_owned();
+    let rows = drawn(100, 60);
+    let (last, other) = (rows[59], (0..100).find(|row| !rows.contains(row)).unwrap());
+    let check = |row: usize| {
+        let mut values = [7i64; 300];
+        values[3 * row] = 256;
+        let data: Vec<u8> = values.into_iter().flat_map(i64::to_le_bytes).collect();
+        write(text.clone().into(), &npy("<i8", "False", "(100, 1, 1, 3)", &data));
+        let request = SourceRequest { limit: Some(60), ..SourceRequest::new(&text) };
+        open(&request, &mut |_| {}).unwrap().check(&mut |_| {}).map_err(|error| error.to_string())
+    };
+    let error = check(last).unwrap_err();
+    assert!(error.contains(&format!("x.npy holds 256 in image {last}, ")), "{error}");
+    assert_eq!(check(other), Ok(()));
+}

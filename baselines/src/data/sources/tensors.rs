@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use super::array::{Pixels, Source, Stored, image_shape};
 use super::bytes::{ArrayFormat, Backing};
 use super::{SourceError, SourceRequest};
+use crate::data::labels::Labels;
 
 /// A handful of tensors needs less than 1 kB.
 const LONGEST_HEADER: u64 = 1 << 20;
@@ -26,32 +27,49 @@ pub(super) fn open(backing: Backing, request: &SourceRequest) -> Result<Source, 
     let images = file.images_name()?;
     let origin = format!("{} tensor {images}", file.origin);
     let info = file.info(&images)?.clone();
-    let Some(element) = integer(info.dtype) else {
+    let is_integer = |element: &Element| matches!(element.kind, Kind::Unsigned | Kind::Signed);
+    let Some(element) = number(info.dtype).filter(is_integer) else {
         return Err(SourceError::NotBytes { origin, found: kind(info.dtype) });
     };
     let (found, size) = image_shape(&origin, &info.shape)?;
-    let len = request.count(found);
     let labels = match file.metadata.info("labels").cloned() {
-        None => None,
+        None => Labels::default(),
         Some(info) => {
             let origin = format!("{} tensor labels", file.origin);
-            let Some(element) = integer(info.dtype) else {
-                return Err(SourceError::LabelKind { origin, found: kind(info.dtype) });
-            };
-            let stored = Stored { origin: origin.clone(), element, shape: &info.shape };
-            stored.check(found)?;
-            let mut labels = stored.labels(&file.range(&origin, &info)?)?;
-            labels.truncate(len);
-            Some(labels)
+            match number(info.dtype) {
+                None => {
+                    let found = kind(info.dtype);
+                    Labels::faulty(SourceError::LabelKind { origin, found }.to_string())
+                }
+                Some(element) => {
+                    let stored = Stored { origin: origin.clone(), element, shape: &info.shape };
+                    let mut bytes = file.range(&origin, &info)?.into_iter();
+                    stored.labels(found, &mut |n| Ok(bytes.by_ref().take(n).collect()))?
+                }
+            }
         }
     };
+    let rows = request.rows(found, labels.known.as_deref());
     let start = file.start + info.data_offsets.0 as u64;
     let mut input = file.input;
     let failed = |source| SourceError::Data { origin: origin.clone(), offset: 0, source };
     input.seek(SeekFrom::Start(start)).map_err(failed)?;
     let pixels = Box::new(Tensor { origin, input: std::io::BufReader::new(input), offset: 0 });
-    let (name, format) = (request.text.clone(), ArrayFormat::SafeTensors);
-    Ok(Source { name, backing, format, element, size, len, given: 0, labels, pixels })
+    let request = request.clone();
+    let format = ArrayFormat::SafeTensors;
+    Ok(Source {
+        request,
+        backing,
+        format,
+        element,
+        size,
+        found,
+        rows,
+        given: 0,
+        at: 0,
+        labels,
+        pixels,
+    })
 }
 
 struct Tensor {
@@ -148,7 +166,7 @@ impl File {
     }
 }
 
-fn integer(dtype: Dtype) -> Option<Element> {
+fn number(dtype: Dtype) -> Option<Element> {
     let (kind, bytes) = match dtype {
         Dtype::U8 => (Kind::Unsigned, 1),
         Dtype::U16 => (Kind::Unsigned, 2),
@@ -158,6 +176,10 @@ fn integer(dtype: Dtype) -> Option<Element> {
         Dtype::I16 => (Kind::Signed, 2),
         Dtype::I32 => (Kind::Signed, 4),
         Dtype::I64 => (Kind::Signed, 8),
+        Dtype::F16 => (Kind::Float, 2),
+        Dtype::F32 => (Kind::Float, 4),
+        Dtype::F64 => (Kind::Float, 8),
+        Dtype::BOOL => (Kind::Bool, 1),
         _ => return None,
     };
     Some(Element { kind, bytes, big_endian: false })
@@ -165,13 +187,5 @@ fn integer(dtype: Dtype) -> Option<Element> {
 
 /// As numpy calls it, where it has a name.
 fn kind(dtype: Dtype) -> String {
-    match dtype {
-        Dtype::F16 => "float16".into(),
-        Dtype::F32 => "float32".into(),
-        Dtype::F64 => "float64".into(),
-        other => match integer(other) {
-            Some(element) => element.to_string(),
-            None => format!("{other:?}"),
-        },
-    }
+    number(dtype).map_or_else(|| format!("{dtype:?}"), |element| element.to_string())
 }

@@ -16,11 +16,12 @@ mod network;
 mod training;
 
 use ganbench_nn::images::ImageView;
+use sha2::{Digest as _, Sha256};
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
 use crate::features::{Features, Logits};
 use crate::weights::source::WeightsSource;
-use crate::weights::{Weights, WeightsError};
+use crate::weights::{Weights, WeightsError, hex};
 use network::{CHANNELS, CLASSES, DIM, Folded, SIDE, scaled, tensor_specs};
 
 pub use augmentation::{Augmentation, Border};
@@ -75,6 +76,12 @@ pub const ENTRIES: [ExtractorEntry; 3] = [
 pub fn card(name: &str) -> Result<Option<Card>, CardError> {
     let embedded = [&SHAPES, &CIFAR10, &MNIST].into_iter().find(|e| e.name == name);
     embedded.map(|e| Card::read(e.file)).transpose()
+}
+
+/// The hash of an embedded file; None where there is none of that name.
+pub(crate) fn embedded_sha256(name: &str) -> Option<String> {
+    let embedded = [&SHAPES, &CIFAR10, &MNIST].into_iter().find(|e| e.name == name)?;
+    Some(hex(&Sha256::digest(embedded.file)))
 }
 
 fn load(

@@ -1,0 +1,185 @@
+//! The real images that samples are compared with: which they are, and what a protocol asks of them.
+
+use anyhow::{Result, bail};
+use ganbench_baselines::data::Dataset;
+use ganbench_metrics::{Keep, MetricError, Subset, needs};
+use ganbench_nn::images::ImageBatch;
+use ganbench_nn::subset::draw_subset;
+use ganbench_reports::short_hash;
+
+use crate::plan::{EvaluationPlan, Plan, ReferenceSplit};
+use crate::session::{Surroundings, read_dataset, request};
+
+/// Loads the images of another split that a plan's samples are compared with, and fills in or checks
+/// their hash; `None` where they are the training images or a part of them. Of a held-out share, says in
+/// `dataset` which images are trained on.
+///
+/// # Errors
+/// If the data cannot be had, or are not what the plan was made with.
+pub fn load_reference(
+    plan: &mut Plan,
+    dataset: &mut Dataset,
+    at: &Surroundings,
+) -> Result<Option<Dataset>> {
+    let split = match plan.reference_split() {
+        ReferenceSplit::Of(split) if split == plan.dataset.split => return Ok(None),
+        ReferenceSplit::Of(split) => split,
+        ReferenceSplit::HeldOut { held_out } => {
+            dataset.trained_on = Some(without_share(&dataset.images, held_out)?);
+            return Ok(None);
+        }
+    };
+    let mut request = request(&plan.dataset, at);
+    request.split = split;
+    let other = read_dataset(&request, at.quiet)?;
+    let sha256 = &mut plan.evaluation.reference_sha256;
+    if sha256.is_empty() {
+        sha256.clone_from(&other.sha256);
+    } else if *sha256 != other.sha256 {
+        bail!(
+            "{} {split} has content {}, the plan was made with {}; use the data of that time, or delete \
+             evaluation.reference_sha256 from the plan to start a new run",
+            plan.dataset.name,
+            short_hash(&other.sha256),
+            short_hash(sha256)
+        );
+    }
+    if other.images.size != dataset.images.size {
+        bail!(
+            "the {split} images of {} are {}, those trained on {}; give a reference split of one size",
+            plan.dataset.name,
+            other.images.size,
+            dataset.images.size
+        );
+    }
+    Ok(Some(other))
+}
+
+/// Seed of the draw of a held-out share: the same images for every method and seed of a run.
+const HELD_OUT_SEED: u64 = 1;
+
+/// The rows that stay for training, rising, where a share of the images is held out.
+fn without_share(images: &ImageBatch, share: f64) -> Result<Vec<usize>> {
+    let n = images.len();
+    let held_out = (share * n as f64).round() as usize;
+    if held_out == 0 || held_out == n {
+        bail!(
+            "a held-out share of {share} of {n} images is {held_out} images; choose one that leaves some \
+             on both sides"
+        );
+    }
+    let mut trained_on = vec![true; n];
+    for row in draw_subset(images.labels.as_deref(), n, held_out, HELD_OUT_SEED) {
+        trained_on[row] = false;
+    }
+    Ok((0..n).filter(|&row| trained_on[row]).collect())
+}
+
+/// The real images that samples are compared with.
+pub struct RealImages<'a> {
+    pub(crate) images: &'a ImageBatch,
+    /// Of `images`, rising; `None` for all.
+    pub(crate) rows: Option<Vec<usize>>,
+    /// Whether they are all of their split.
+    whole: bool,
+}
+
+impl<'a> RealImages<'a> {
+    /// Those of a plan. `other` is what [`load_reference`] gave.
+    ///
+    /// # Errors
+    /// If the plan's protocol is unknown.
+    pub fn new(
+        plan: &Plan,
+        dataset: &'a Dataset,
+        other: Option<&'a Dataset>,
+    ) -> Result<Self, MetricError> {
+        let images = &other.unwrap_or(dataset).images;
+        let held_out = matches!(plan.reference_split(), ReferenceSplit::HeldOut { .. });
+        let mut rows = dataset.trained_on.as_ref().filter(|_| held_out).map(|trained_on| {
+            let mut is_trained_on = vec![false; images.len()];
+            trained_on.iter().for_each(|&row| is_trained_on[row] = true);
+            (0..images.len()).filter(|&row| !is_trained_on[row]).collect::<Vec<usize>>()
+        });
+        let n = rows.as_ref().map_or(images.len(), Vec::len);
+        let most = plan.evaluation.max_real.unwrap_or(n);
+        if most < n {
+            rows = Some(match plan.evaluation.measurement()?.settings.subset {
+                Subset::First => (0..most).map(|i| rows.as_ref().map_or(i, |r| r[i])).collect(),
+                Subset::Drawn { seed } => {
+                    let all = rows.unwrap_or_else(|| (0..n).collect());
+                    let labels = images.labels.as_ref();
+                    let labels: Option<Vec<u32>> =
+                        labels.map(|labels| all.iter().map(|&row| labels[row]).collect());
+                    let drawn = draw_subset(labels.as_deref(), n, most, seed);
+                    let mut drawn: Vec<usize> = drawn.into_iter().map(|i| all[i]).collect();
+                    drawn.sort_unstable();
+                    drawn
+                }
+            });
+        }
+        let whole = rows.is_none() && plan.dataset.limit == 0;
+        Ok(Self { images, rows, whole })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.rows.as_ref().map_or(self.images.len(), Vec::len)
+    }
+
+    /// What a protocol asks of them.
+    pub fn reals(&self) -> Reals {
+        let mut counts: Vec<u64> = Vec::new();
+        for class in self.labels().into_iter().flatten() {
+            let class = class as usize;
+            counts.resize(counts.len().max(class + 1), 0);
+            counts[class] += 1;
+        }
+        let uneven = counts.iter().min() != counts.iter().max();
+        let uneven_class_counts = uneven.then_some(counts);
+        Reals { n: self.len(), whole_split: self.whole, uneven_class_counts }
+    }
+
+    /// The class of each, where the data set has classes.
+    pub fn labels(&self) -> Option<Vec<u32>> {
+        let labels = self.images.labels.as_ref()?;
+        Some(match &self.rows {
+            None => labels.clone(),
+            Some(rows) => rows.iter().map(|&row| labels[row]).collect(),
+        })
+    }
+}
+
+/// What a protocol asks of the real images.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reals {
+    pub n: usize,
+    /// Whether they are all of their split.
+    pub whole_split: bool,
+    /// How many there are of each class, where the classes are uneven.
+    pub uneven_class_counts: Option<Vec<u64>>,
+}
+
+impl Reals {
+    /// Images of the smallest and of the largest class, where the classes are uneven.
+    pub fn uneven_classes(&self) -> Option<[u64; 2]> {
+        let counts = self.uneven_class_counts.as_ref()?;
+        Some([*counts.iter().min()?, *counts.iter().max()?])
+    }
+}
+
+/// The feature rows of `n_real` real images that a plan's metrics need one by one.
+///
+/// # Errors
+/// If the plan's protocol or a metric is unknown.
+pub fn kept_rows(plan: &EvaluationPlan, n_real: usize) -> Result<Keep, MetricError> {
+    let measurement = plan.measurement()?;
+    let settings = measurement.settings;
+    // Intervals of FID draw from all reals.
+    let all = plan.bootstrap > 0
+        || measurement.metric_names().iter().any(|name| needs(name).all_real_rows);
+    // The curve may look at more fakes than the final rows.
+    let n_fake = plan.n_fake.max(plan.n_fake_curve);
+    let n = if all { n_real } else { settings.n_nearest_real(n_real, n_fake) };
+    Ok(Keep { n, subset: settings.subset })
+}
