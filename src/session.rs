@@ -40,6 +40,7 @@ pub fn read_dataset(request: &DatasetRequest, quiet: bool) -> Result<Dataset> {
                 Stage::Downloading => "download",
                 Stage::Decoding => "read",
                 Stage::Drawing => "draw",
+                Stage::Checking => "check",
             };
             let label = format!("{verb} {} {}", request.name, request.split);
             bar = Some((p.stage, Progress::new(label, p.total.max(1) as f64, quiet)));

@@ -41,6 +41,9 @@ mod bad_features;
 /// Images that are damaged, lie or are too few, and flags that cannot be.
 mod bad_images;
 
+/// What was left out, converted or looks odd on the way from files to pixels.
+mod images_read;
+
 /// `loss`.
 mod loss;
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 use candle_core::Device;
 use clap::Args;
+use ganbench_baselines::data::Alpha;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::protocol::{self, RealCount};
@@ -15,13 +16,13 @@ use ganbench_metrics::{
 };
 
 use crate::evaluation::{
-    Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, collect, computable,
-    measure, open_images,
+    Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, Sides, both, collect,
+    computable, measure, open_images,
 };
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
 
-/// SRC is a folder of PNG, JPEG or WebP files (at any depth), an .npz with uint8 `arr_0` [N,H,W,3], an
+/// SRC is a folder of PNG, JPEG, WebP, BMP or TIFF files (at any depth), an .npz with uint8 `arr_0` [N,H,W,3], an
 /// .npy or .safetensors of the same, a .parquet of encoded images, `dataset:NAME:SPLIT`, or the folder of
 /// a run, whose last checkpoint is sampled.
 ///
@@ -41,6 +42,8 @@ pub struct EvalArgs {
     pub extractor: ExtractorArgs,
     #[command(flatten)]
     pub metrics: MetricArgs,
+    #[command(flatten)]
+    pub images: ImageArgs,
     /// Only N images of each side, drawn (of each class its share); of a run, how many are made [default: all; of a run the
     /// protocol's count, else 10000]
     #[arg(long, value_name = "N")]
@@ -84,6 +87,27 @@ pub struct ExtractorArgs {
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,
+}
+
+/// How files of images are read.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// What becomes of transparent pixels of files: pil drops the alpha channel, as pytorch-fid, clean-fid and
+    /// torch-fidelity do; white puts the image on white; refuse is an error
+    #[arg(long, value_name = "RULE", default_value_t = Alpha::Pil)]
+    pub alpha: Alpha,
+    /// Leave damaged images of folders and Parquet files out, and count them in the result, which then differs from
+    /// its protocol
+    #[arg(long)]
+    pub skip_damaged: bool,
+}
+
+impl ImageArgs {
+    /// All images of `text`, read by these rules.
+    pub fn request(&self, text: &str) -> SourceRequest {
+        let (alpha, skip_damaged) = (self.alpha, self.skip_damaged);
+        SourceRequest { alpha, skip_damaged, ..SourceRequest::new(text) }
+    }
 }
 
 /// What is computed from features.
@@ -195,9 +219,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         RealCount::Exactly(n) => Some(n),
         RealCount::Whole(_) => None,
     });
-    let mut real = open(args, &args.real, n_real, args.seed, &ready)?;
-    let n_fake = protocol.n_fake.and_then(|n| n.count(Some(real.len())));
-    let mut fake = open(args, &args.fake, n_fake, args.seed, &ready)?;
+    let real = open(args, &args.real, n_real, args.seed, &ready);
+    let len = real.as_ref().ok().map(|real| real.len());
+    let n_fake = protocol.n_fake.and_then(|n| n.count(len));
+    let (mut real, mut fake) = both(real, open(args, &args.fake, n_fake, args.seed, &ready))?;
     let n = ImageCounts { real: real.len(), fake: fake.len() };
     if args.metrics.metrics.is_some() {
         let fault = [&real, &fake].into_iter().find_map(|source| source.label_fault());
@@ -238,6 +263,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     }
     warn_of_few(&real, &fake, ready.extractor.feature_dim(), &names);
     let repeats = sets_of_fakes(args, protocol.repeats);
+    let images_read = Sides { real: real.images.take(), fake: fake.images.take() };
+    images_read.tell_hints();
     let label = measurement.label(&Done {
         extractor: id.name,
         weights_sha256: id.weights_sha256,
@@ -250,7 +277,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         is_bias,
         metrics: &names,
         sampling: None,
-        further: &[],
+        further: &images_read.differences(),
     });
     let (n_real, n_fake) = (real.n, fake.n);
     let bootstrap = args.metrics.bootstrap;
@@ -263,6 +290,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         n_fake,
         real_sha256: Some(real_sha256),
         fake_sha256: Some(fake_sha256),
+        images_read,
         extractor: Some(ExtractorUsed {
             name: id.name.into(),
             sha256: id.weights_sha256.into(),
@@ -288,7 +316,7 @@ fn open(
     seed: u64,
     ready: &Ready,
 ) -> Result<Box<dyn ImageSource>> {
-    let mut request = SourceRequest::new(text);
+    let mut request = args.images.request(text);
     request.root = args.extractor.data.clone();
     request.limit = args.n;
     open_images(Images {
@@ -335,10 +363,21 @@ pub fn features_of(
                 source.len()
             );
         }
-        return Ok((Side { load_s, n: Some(source.len()), ..side }, content_sha256));
+        let mut side = Side { load_s, n: Some(source.len()), ..side };
+        if let Some(images) = &mut side.images {
+            let found = source.reading();
+            images.reading.left_out = found.left_out;
+            images.reading.skipped = found.skipped;
+        }
+        return Ok((side, content_sha256));
     }
+    let expected = source.len();
     let mut side = collect(source, how)?;
     side.load_s += load_s;
+    // Where images turned out to be damaged only when they were decoded, the hash is that of more images.
+    if side.n != Some(expected) {
+        return Ok((side, content_sha256));
+    }
     if let Err(error) = cache.put(&key, &side) {
         tell!("note: {error:#}; the features are not kept");
     }

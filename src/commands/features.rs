@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use ganbench_baselines::data::sources::SourceRequest;
 use ganbench_metrics::extractor::PUBLISHED;
 use ganbench_metrics::files::{write_features, write_statistics};
 use serde_json::json;
 
-use super::eval::{ExtractorArgs, features_of};
+use super::eval::{ExtractorArgs, ImageArgs, features_of};
 use crate::evaluation::{Images, Keep, open_images};
 use crate::machine::UsageError;
 
@@ -22,6 +21,8 @@ pub struct FeaturesArgs {
     pub images: String,
     #[command(flatten)]
     pub extractor: ExtractorArgs,
+    #[command(flatten)]
+    pub read: ImageArgs,
     /// Mean and covariance instead of features: memory then does not grow with the images
     #[arg(long)]
     pub stats: bool,
@@ -46,7 +47,7 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
         return Err(UsageError::new("--n is 0, expected at least 1").into());
     }
     let ready = args.extractor.ready(PUBLISHED)?;
-    let mut request = SourceRequest::new(&args.images);
+    let mut request = args.read.request(&args.images);
     request.root = args.extractor.data.clone();
     request.limit = args.n;
     let mut source = open_images(Images {
@@ -66,10 +67,16 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
         (_, Some(features)) => write_features(&args.out, features)?,
         _ => anyhow::bail!("the features were not kept"),
     }
+    let read = side.images.as_ref();
+    let hints = read.map_or(Vec::new(), |read| read.hints("given"));
+    for hint in &hints {
+        tell!("hint: {hint}");
+    }
     let extractor = &ready.extractor;
     println!(
         "{}",
         json!({"out": args.out, "n": side.n, "feature_dim": extractor.feature_dim(),
+               "images": read.map(|read| read.json()), "hints": hints,
                "extractor": {"name": extractor.name(), "sha256": extractor.weights_sha256()},
                "seconds": {"load": side.load_s, "extract": side.extract_s}})
     );

@@ -10,7 +10,7 @@ use ganbench_metrics::protocol;
 use ganbench_metrics::{Done, ExtractorId, Features, Logits};
 
 use super::eval::{MetricArgs, warn_of_few};
-use crate::evaluation::{Outcome, Request, Side, computable, measure, side};
+use crate::evaluation::{Outcome, Request, Side, Sides, computable, measure, side};
 use crate::machine;
 
 /// FEATURES is an .npy [N,d], an .npz with `pool` and perhaps `logits`, or an .npz with `mu` and `sigma`
@@ -79,6 +79,7 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         n_fake,
         real_sha256: None,
         fake_sha256: None,
+        images_read: Sides::default(),
         extractor: None,
         label,
         seconds: measured.seconds,

@@ -1,7 +1,7 @@
 //! Features that were computed before, keyed by everything that can change them.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -81,7 +81,9 @@ impl Cache {
     /// What was kept under `key`. A file that cannot be read counts as none, and is written anew.
     pub fn get(&self, key: &Key<'_>) -> Option<Side> {
         let path = self.path(key);
-        let side = side(FeatureFile::read(&path).ok()?).ok()?;
+        let mut side = side(FeatureFile::read(&path).ok()?).ok()?;
+        let images = fs::read(reading_of(&path)).ok()?;
+        side.images = Some(serde_json::from_slice(&images).ok()?);
         let fits = side.features.as_ref().is_none_or(|f| f.dim() == key.extractor.feature_dim());
         // Marks the file as used; where that is not allowed it only goes sooner.
         let touched = fs::File::options().append(true).open(&path);
@@ -89,7 +91,8 @@ impl Cache {
         fits.then_some(side)
     }
 
-    /// Keeps the features of a side; labels are read with the images.
+    /// Keeps the features of a side, and beside them what reading its images came to; labels are read with the
+    /// images.
     ///
     /// # Errors
     /// If the folder cannot be written to.
@@ -104,6 +107,8 @@ impl Cache {
             }
             (None, None) => return Ok(()),
         }
+        let images = serde_json::to_vec(&side.images.clone().unwrap_or_default())?;
+        write_whole(&reading_of(&path), &images).with_context(context)?;
         self.prune().with_context(context)
     }
 
@@ -132,10 +137,26 @@ impl Cache {
                 break;
             }
             remove(path)?;
+            remove(&reading_of(path))?;
             bytes -= size;
         }
         Ok(())
     }
+}
+
+/// Where it is kept what reading the images behind a file of features came to.
+fn reading_of(features: &Path) -> PathBuf {
+    let folder = features.parent().unwrap_or(Path::new(".")).with_file_name("reading");
+    folder.join(features.file_name().unwrap_or_default()).with_extension("json")
+}
+
+/// Other processes see the whole file or none.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

@@ -9,6 +9,7 @@ use ganbench_baselines::data::sources::{Image, ImageSource};
 use ganbench_metrics::statistics::Accumulator;
 use ganbench_metrics::{Extractor, Features, Statistics};
 
+use super::reading::{ImagesRead, Range};
 use crate::progress::Progress;
 
 /// Batches that are decoded ahead of the network.
@@ -36,6 +37,8 @@ pub struct Side {
     /// Seconds that the network waited for images, and worked.
     pub load_s: f64,
     pub extract_s: f64,
+    /// What reading the images came to; none where features came from elsewhere.
+    pub images: Option<ImagesRead>,
 }
 
 /// What to do with the images of a source.
@@ -58,11 +61,12 @@ pub fn collect(source: &mut dyn ImageSource, how: Collect<'_>) -> Result<Side> {
     let mut gathered = Gathered::new(extractor, keep, source.has_labels());
     let (mut load_s, mut extract_s) = (0.0, 0.0);
     let batch = extractor.batch();
+    let stream = &mut *source;
     std::thread::scope(|scope| -> Result<()> {
         let (sender, receiver) = sync_channel(AHEAD);
         scope.spawn(move || {
             loop {
-                let images = source.next(batch);
+                let images = stream.next(batch);
                 let last = images.as_ref().map_or(true, Vec::is_empty);
                 // Nobody listens where the extractor failed.
                 if sender.send(images).is_err() || last {
@@ -89,7 +93,8 @@ pub fn collect(source: &mut dyn ImageSource, how: Collect<'_>) -> Result<Side> {
         Ok(())
     })?;
     let n = gathered.n;
-    let side = Side { load_s, extract_s, ..gathered.finish() };
+    let mut side = Side { load_s, extract_s, ..gathered.finish() };
+    side.images = side.images.map(|images| ImagesRead { reading: source.reading(), ..images });
     let rate = n as f64 / (load_s + extract_s).max(1e-9);
     bar.finish(&format!("{n} images, {rate:.1} img/s"));
     Ok(side)
@@ -100,6 +105,7 @@ struct Gathered {
     accumulator: Option<Accumulator>,
     labels: Option<Vec<u32>>,
     n: usize,
+    range: Range,
 }
 
 impl Gathered {
@@ -111,6 +117,7 @@ impl Gathered {
             accumulator: (keep == Keep::Statistics).then(|| Accumulator::new(dim)),
             labels: (labels && keep == Keep::Rows).then(Vec::new),
             n: 0,
+            range: Range::default(),
         }
     }
 
@@ -134,6 +141,7 @@ impl Gathered {
             all
         });
         self.n += images.len();
+        images.iter().for_each(|image| self.range.add(image));
         Ok(())
     }
 
@@ -143,6 +151,7 @@ impl Gathered {
             statistics: self.accumulator.map(Accumulator::finish),
             labels: self.labels,
             n: Some(self.n),
+            images: Some(ImagesRead { range: self.range, ..ImagesRead::default() }),
             ..Side::default()
         }
     }

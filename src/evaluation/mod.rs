@@ -4,10 +4,12 @@ mod cache;
 mod collect;
 mod measure;
 mod outcome;
+mod reading;
 mod source;
 
 pub use cache::{Cache, Key, side};
 pub use collect::{Collect, Keep, Side, collect};
 pub use measure::{Request, computable, measure};
 pub use outcome::{ExtractorUsed, Outcome};
-pub use source::{Images, open_images};
+pub use reading::Sides;
+pub use source::{Images, both, open_images};

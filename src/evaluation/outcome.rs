@@ -5,6 +5,7 @@ use ganbench_reports::short_hash;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::measure::Missing;
+use super::reading::Sides;
 
 /// Wall-clock seconds of each part of the work, in the order in which the parts were first met. They do not
 /// overlap: their sum is the time of the whole.
@@ -59,6 +60,8 @@ pub struct Outcome {
     /// Hash of the images as given, encoded where they are; None where features came from elsewhere.
     pub real_sha256: Option<String>,
     pub fake_sha256: Option<String>,
+    /// What was left out or converted on the way to pixels.
+    pub images_read: Sides,
     /// None where the features come from elsewhere.
     pub extractor: Option<ExtractorUsed>,
     pub label: Label,
@@ -95,6 +98,8 @@ impl Serialize for Outcome {
         map.serialize_entry("n_fake", &self.n_fake)?;
         map.serialize_entry("real_sha256", &self.real_sha256)?;
         map.serialize_entry("fake_sha256", &self.fake_sha256)?;
+        map.serialize_entry("images", &self.images_read.json())?;
+        map.serialize_entry("hints", &self.images_read.hints())?;
         map.serialize_entry("extractor", &self.extractor)?;
         map.serialize_entry("protocol", &self.label.protocol)?;
         if let Some(nearest) = &self.label.nearest {
@@ -133,6 +138,9 @@ impl Outcome {
         }
         let count = |n: Option<usize>| n.map_or("?".to_string(), |n| n.to_string());
         println!("{:<width$} {} real, {} fake", "images", count(self.n_real), count(self.n_fake));
+        for line in self.images_read.lines() {
+            println!("{:<width$} {line}", "");
+        }
         if let Some(extractor) = &self.extractor {
             let sha256 = short_hash(&extractor.sha256);
             println!("{:<width$} {} (weights {sha256})", "extractor", extractor.name);
@@ -190,6 +198,7 @@ mod tests {
             n_fake: Some(20),
             real_sha256: Some("cd".into()),
             fake_sha256: None,
+            images_read: Sides::default(),
             extractor: Some(ExtractorUsed {
                 name: "pixels".into(),
                 sha256: "ab".into(),
@@ -209,6 +218,7 @@ mod tests {
                 "{{\"format\":1,\"fid@pixels\":2.0,\"fid@pixels_ci_low\":1.0,\"fid@pixels_ci_high\":3.0,\
                  \"is\":4.5,\"is_std\":0.5,\"kid@pixels\":null,\"kid@pixels_reason\":\"too few\",\
                  \"n_real\":10,\"n_fake\":20,\"real_sha256\":\"cd\",\"fake_sha256\":null,\
+                 \"images\":{{\"fake\":null,\"real\":null}},\"hints\":[],\
                  \"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\
                  \"protocol\":\"custom\",\"nearest_protocol\":\"prdc\",\
                  \"protocol_differences\":[\"k 3 (expected 5)\"],\"version\":\"{}\",\

@@ -25,17 +25,18 @@ pub struct Images<'a> {
     pub quiet: bool,
 }
 
-/// Opens `SRC`: what [`sources::open`] reads, or the folder of a run, whose last checkpoint is sampled.
+/// Opens `SRC`: what [`sources::open`] reads, or the folder of a run, whose last checkpoint is sampled. All images
+/// are looked through, so that a damaged one is found before the long work.
 ///
 /// # Errors
-/// If there is no such source, or it cannot be read.
+/// If there is no such source, or it or an image of it cannot be read.
 pub fn open_images(images: Images<'_>) -> Result<Box<dyn ImageSource>> {
     let text = &images.request.text;
     if Path::new(text).join(PLAN_NAME).is_file() {
         return Ok(Box::new(sample(images)?));
     }
     let mut bar: Option<Progress> = None;
-    let source = sources::open(images.request, &mut |p| {
+    let mut source = sources::open(images.request, &mut |p| {
         let bar =
             bar.get_or_insert_with(|| Progress::new(text, p.total.max(1) as f64, images.quiet));
         bar.set(p.done as f64, &format!("{}/{}", p.done, p.total));
@@ -43,13 +44,47 @@ pub fn open_images(images: Images<'_>) -> Result<Box<dyn ImageSource>> {
     if let Some(bar) = bar {
         bar.finish(&format!("{} images", source.len()));
     }
-    if source.passed_over() > 0 && !images.quiet {
+    let mut bar: Option<Progress> = None;
+    source.check(&mut |p| {
+        let label = || format!("check {text}");
+        let bar =
+            bar.get_or_insert_with(|| Progress::new(label(), p.total.max(1) as f64, images.quiet));
+        bar.set(p.done as f64, &format!("{}/{}", p.done, p.total));
+    })?;
+    if let Some(bar) = bar {
+        bar.finish(&format!("{} images", source.len()));
+    }
+    let reading = source.reading();
+    // Whatever the result says of them, the user is to see that these are not in it.
+    let others = reading.left_out.iter().filter(|(kind, _)| *kind != "hidden");
+    let others: Vec<String> = others.map(|(kind, n)| format!("{n} {kind}")).collect();
+    if !others.is_empty() {
         tell!(
-            "note: {} other files in {text} were passed over; images are .png, .jpg, .jpeg and .webp",
-            source.passed_over()
+            "note: {text} holds files that are no images by their endings and were left out: {}; images are .png, \
+             .jpg, .jpeg, .webp, .bmp, .tif and .tiff",
+            others.join(", ")
         );
     }
+    if reading.skipped.count > 0 {
+        let named = reading.skipped.named.join("; ");
+        tell!("warning: {} damaged images of {text} are left out: {named}", reading.skipped.count);
+    }
     Ok(source)
+}
+
+/// Two sides that were opened, or what is wrong with either of them.
+///
+/// # Errors
+/// If one cannot be read; of both where both cannot.
+pub fn both<T>(real: Result<T>, fake: Result<T>) -> Result<(T, T)> {
+    match (real, fake) {
+        (Ok(real), Ok(fake)) => Ok((real, fake)),
+        (Err(real), Err(fake)) => {
+            tell!("error: {real:#}");
+            Err(fake)
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
 }
 
 /// The images of a trained generator, all made at once: they are small.

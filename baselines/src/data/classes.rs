@@ -21,7 +21,7 @@ use super::splits::{Splits, splits};
 use super::walk::files_below;
 use super::{DataError, Split};
 
-pub(super) const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
+const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 const ANNOTATIONS: &str = "val_annotations.txt";
 const IMAGES: &str = "images";
 /// Of each class, every so manieth image is for testing.
@@ -207,7 +207,7 @@ fn read_classes(folder: &Path) -> Result<Classes, DataError> {
 
 /// The images at any depth, with the labels of the folder's `dataset.json`.
 fn read_labelled(folder: &Path, json: &DatasetJson) -> Result<Classes, DataError> {
-    let images = files_below(folder)?.images;
+    let images = files_below(folder, &EXTENSIONS)?.images;
     if images.is_empty() {
         return Err(DataError::NoImages { folder: folder.to_owned() });
     }

@@ -134,7 +134,7 @@ pub(super) fn image_error(
 ) -> DataError {
     let place = Place { file: file.to_owned(), row };
     match fault {
-        Fault::Reason(reason) => DataError::Image { place, reason },
+        Fault::Reason(reason) | Fault::Damaged(reason) => DataError::Image { place, reason },
         Fault::Size { height, width } => DataError::ImageSize {
             place,
             found: format!("{width}x{height}"),

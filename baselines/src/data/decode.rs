@@ -1,19 +1,20 @@
 //! Encoded image bytes to pixels of the size and channels asked for.
 //!
-//! PNG, JPEG (as libjpeg-turbo decodes it) and WebP with 8 bits a channel. Grey becomes RGB by repetition; padding is with zeros,
-//! centred; where an entry says so, squares of pixels are averaged, or images of any size are cropped and
-//! resized. Nothing else is converted: another size, 16 bits a channel, or a pixel that is not opaque is
-//! an error. Orientation tags are not applied (as torchvision reads a folder).
-
-use std::io::Cursor;
+//! `format.rs` says which formats are read, and how. What is measured ([`read`]) is read as PIL reads it, with what
+//! that did to the image in [`Marks`]. What is trained on ([`decode`]) must not need that: grey becomes RGB by
+//! repetition; padding is with zeros, centred; where an entry says so, squares of pixels are averaged, or images of
+//! any size are cropped and resized. Nothing else is converted: another size, 16 bits a channel, a pixel that is not
+//! opaque, or a file with wrong checksums is an error. Orientation tags are not applied (as torchvision reads a
+//! folder).
 
 use ganbench_nn::images::ImageSize;
 use image::imageops::{self, FilterType};
-use image::{ColorType, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Luma, Pixel, Rgb};
+use image::{ImageBuffer, Luma, Pixel, Rgb};
 use serde::{Deserialize, Serialize};
 
+use super::alpha::Alpha;
 use super::catalogue::HubEntry;
-use super::jpeg::Jpeg;
+use super::format::{Encoded, Marks, Raw};
 use super::{DataError, DatasetRequest};
 
 /// What the encoded images must be, and what becomes of them.
@@ -58,6 +59,8 @@ pub(super) const MAX_SIDE: usize = 8192;
 pub(super) enum Fault {
     /// The end of a sentence that begins with the place, such as "is in colour".
     Reason(String),
+    /// The same where the file is no image, or not a whole one.
+    Damaged(String),
     Size {
         height: usize,
         width: usize,
@@ -103,16 +106,38 @@ impl Target {
 
 /// Height and width as the header of the image says.
 pub(super) fn header(bytes: &[u8]) -> Result<(usize, usize), Fault> {
-    let (width, height) = open(bytes)?.dimensions();
+    let (width, height) = Encoded::open(bytes)?.dimensions();
     Ok((height as usize, width as usize))
 }
 
-/// Size as the header of the image says, with 1 channel where it is grey.
-pub(super) fn own_size(bytes: &[u8]) -> Result<ImageSize, Fault> {
-    let encoded = open(bytes)?;
+/// Size of an image, with 1 channel where it is grey.
+pub(super) fn size_of(encoded: &Encoded) -> ImageSize {
     let (width, height) = encoded.dimensions();
-    let channels = if encoded.color_type().has_color() { 3 } else { 1 };
-    Ok(ImageSize::new(height as usize, width as usize, channels))
+    let channels = if encoded.is_grey() { 1 } else { 3 };
+    ImageSize::new(height as usize, width as usize, channels)
+}
+
+/// Pixels of an image with the channels that [`size_of`] says.
+pub(super) fn read(encoded: Encoded, alpha: Alpha) -> Result<(Vec<u8>, Marks), Fault> {
+    let Raw { samples, mut pixels, mut marks } = encoded.read()?;
+    if samples % 2 == 1 {
+        return Ok((pixels, marks));
+    }
+    let channels = samples - 1;
+    marks.transparent = pixels.chunks_exact(samples).any(|pixel| pixel[channels] != 255);
+    if marks.transparent && alpha == Alpha::Refuse {
+        return reason("has pixels that are not opaque; put it on a background first");
+    }
+    // In place: each pixel moves towards the front.
+    let count = pixels.len() / samples;
+    for i in 0..count {
+        let opacity = pixels[i * samples + channels];
+        for c in 0..channels {
+            pixels[i * channels + c] = alpha.blend(pixels[i * samples + c], opacity);
+        }
+    }
+    pixels.truncate(count * channels);
+    Ok((pixels, marks))
 }
 
 /// Decodes one image into `out`, `[target.output.height, .width, .channels]`, which holds zeros.
@@ -127,40 +152,28 @@ pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<()
         average(&pixels, target, out);
         return Ok(());
     }
-    let encoded = open(bytes)?;
+    let encoded = Encoded::open(bytes)?;
     // Before any pixel is decoded, so that a small file cannot claim all memory.
     let (width, height) = encoded.dimensions();
     let (width, height) = (width as usize, height as usize);
     if (height, width) != (target.height, target.width) {
         return Err(Fault::Size { height, width });
     }
-    let colour = encoded.color_type();
-    let stride = match colour {
-        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => {
-            usize::from(colour.bytes_per_pixel())
-        }
-        _ => {
-            return reason(format!(
-                "has pixels of kind {colour:?}; convert it to 8 bits a channel"
-            ));
-        }
-    };
-    let mut pixels = vec![0; height * width * stride];
-    encoded.read(&mut pixels)?;
-
+    let grey = encoded.is_grey();
+    let (pixels, marks) = read(encoded, Alpha::Refuse)?;
+    if marks.clipped || marks.upper_bits {
+        return reason("has 16 bits a channel; convert it to 8 bits a channel");
+    }
+    if marks.mended {
+        return Err(Fault::Damaged("has a wrong checksum or lacks its end; copy it again".into()));
+    }
     let output = target.output;
     let (top, left) = ((output.height - height) / 2, (output.width - width) / 2);
-    for (i, pixel) in pixels.chunks_exact(stride).enumerate() {
-        let (red, green, blue, alpha) = match *pixel {
-            [grey] => (grey, grey, grey, 255),
-            [grey, alpha] => (grey, grey, grey, alpha),
-            [red, green, blue] => (red, green, blue, 255),
-            [red, green, blue, alpha] => (red, green, blue, alpha),
-            _ => continue,
+    for (i, pixel) in pixels.chunks_exact(if grey { 1 } else { 3 }).enumerate() {
+        let (red, green, blue) = match *pixel {
+            [red, green, blue] => (red, green, blue),
+            _ => (pixel[0], pixel[0], pixel[0]),
         };
-        if alpha != 255 {
-            return reason("has pixels that are not opaque; put it on a background first");
-        }
         let place = ((top + i / width) * output.width + left + i % width) * output.channels;
         if output.channels == 3 {
             out[place..place + 3].copy_from_slice(&[red, green, blue]);
@@ -226,53 +239,6 @@ fn average(pixels: &[u8], target: &Target, out: &mut [u8]) {
         let sum: u32 = (0..side).flat_map(pixel).map(|at| u32::from(pixels[at])).sum();
         *out = ((sum + n / 2) / n) as u8;
     }
-}
-
-/// An image whose header was read.
-enum Encoded<'a> {
-    Jpeg(Box<Jpeg<'a>>),
-    Other(Box<dyn ImageDecoder + 'a>),
-}
-
-impl Encoded<'_> {
-    /// Width and height.
-    fn dimensions(&self) -> (u32, u32) {
-        match self {
-            Self::Jpeg(jpeg) => jpeg.dimensions(),
-            Self::Other(decoder) => decoder.dimensions(),
-        }
-    }
-
-    fn color_type(&self) -> ColorType {
-        match self {
-            Self::Jpeg(jpeg) => jpeg.color_type(),
-            Self::Other(decoder) => decoder.color_type(),
-        }
-    }
-
-    fn read(self, pixels: &mut [u8]) -> Result<(), Fault> {
-        match self {
-            Self::Jpeg(jpeg) => jpeg.read(pixels),
-            Self::Other(decoder) => decoder.read_image_boxed(pixels).map_err(corrupt),
-        }
-    }
-}
-
-fn open(bytes: &[u8]) -> Result<Encoded<'_>, Fault> {
-    let reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| corrupt(image::ImageError::IoError(error)))?;
-    match reader.format() {
-        Some(ImageFormat::Jpeg) => Ok(Encoded::Jpeg(Box::new(Jpeg::open(bytes)?))),
-        Some(ImageFormat::Png | ImageFormat::WebP) => {
-            Ok(Encoded::Other(Box::new(reader.into_decoder().map_err(corrupt)?)))
-        }
-        _ => reason("is no PNG, JPEG or WebP image"),
-    }
-}
-
-fn corrupt(error: image::ImageError) -> Fault {
-    Fault::Reason(format!("is a corrupt image ({error})"))
 }
 
 fn reason<T>(text: impl Into<String>) -> Result<T, Fault> {

@@ -1,4 +1,6 @@
-use image::{DynamicImage, ImageBuffer, Luma, LumaA, Rgba};
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgba};
 
 use super::*;
 use crate::data::fixtures::{encode, pixels};
@@ -16,7 +18,7 @@ fn run(bytes: &[u8], output: ImageSize) -> Result<Vec<u8>, Fault> {
 
 fn reason_of(bytes: &[u8], output: ImageSize) -> String {
     match run(bytes, output).unwrap_err() {
-        Fault::Reason(reason) => reason,
+        Fault::Reason(reason) | Fault::Damaged(reason) => reason,
         fault => panic!("{fault:?}"),
     }
 }
@@ -129,14 +131,27 @@ fn what_would_need_a_silent_conversion_is_refused() {
     let deep = ImageBuffer::from_pixel(7, 5, Luma([9u16]));
     assert_eq!(
         reason_of(&png(deep), SIZE),
-        "has pixels of kind L16; convert it to 8 bits a channel"
+        "has 16 bits a channel; convert it to 8 bits a channel"
     );
     assert_eq!(
         reason_of(&encode(0, SIZE, ImageFormat::Png), ImageSize::new(5, 7, 1)),
         "is in colour, but 1 channel was asked for"
     );
-    assert_eq!(reason_of(b"not an image", SIZE), "is no PNG, JPEG or WebP image");
-    assert_eq!(reason_of(b"", SIZE), "is no PNG, JPEG or WebP image");
+    assert_eq!(reason_of(b"not an image", SIZE), "is no PNG, JPEG, WebP, BMP or TIFF image");
+    assert_eq!(reason_of(b"", SIZE), "is no PNG, JPEG, WebP, BMP or TIFF image");
+}
+
+/// PIL reads these, so that they are measured; a data set for training is to be whole.
+#[test]
+fn a_png_file_with_a_wrong_checksum_or_without_its_end_is_not_trained_on() {
+    let whole = encode(0, SIZE, ImageFormat::Png);
+    let mut wrong = whole.clone();
+    let checksum = wrong.len() - 13;
+    wrong[checksum] ^= 1;
+    for file in [&wrong[..], &whole[..whole.len() - 12]] {
+        assert!(read(Encoded::open(file).unwrap(), Alpha::Pil).unwrap().1.mended);
+        assert_eq!(reason_of(file, SIZE), "has a wrong checksum or lacks its end; copy it again");
+    }
 }
 
 #[test]

@@ -266,7 +266,7 @@ fn a_corrupt_image_is_named() {
     put(root.path(), "a/1.png", b"junk");
     assert_eq!(
         message(load(root.path(), Split::Train), root.path()),
-        "DIR/a/1.png is no PNG, JPEG or WebP image"
+        "DIR/a/1.png is no PNG, JPEG, WebP, BMP or TIFF image"
     );
 }
 

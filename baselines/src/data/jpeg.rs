@@ -5,6 +5,7 @@
 use image::ColorType;
 use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat};
 
+use super::alpha::divided_by_255;
 use super::decode::Fault;
 
 /// A file whose header was read.
@@ -18,7 +19,7 @@ impl<'a> Jpeg<'a> {
     /// If the file was cut off, is damaged, or is not of 8 bits a channel and of 1, 3 or 4 channels.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Fault> {
         if !is_whole(bytes) {
-            return Err(Fault::Reason("is a JPEG image that was cut off".into()));
+            return Err(Fault::Damaged("is a JPEG image that was cut off".into()));
         }
         let mut decoder = Decoder::new(bytes).map_err(|error| corrupt(&error))?;
         let header = decoder.header();
@@ -69,12 +70,6 @@ impl<'a> Jpeg<'a> {
     }
 }
 
-/// Rounded, for 0..=255².
-fn divided_by_255(product: u32) -> u32 {
-    let shifted = product + 128;
-    ((shifted >> 8) + shifted) >> 8
-}
-
 /// Whether the end marker follows the last scan.
 fn is_whole(bytes: &[u8]) -> bool {
     let last = |marker| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
@@ -85,7 +80,7 @@ fn is_whole(bytes: &[u8]) -> bool {
 }
 
 fn corrupt(error: &JpegError) -> Fault {
-    Fault::Reason(format!("is a corrupt image ({error})"))
+    Fault::Damaged(format!("is a corrupt image ({error})"))
 }
 
 #[cfg(test)]

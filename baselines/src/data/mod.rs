@@ -13,6 +13,7 @@
 //! scaled, cropped or converted silently; what does not fit is an error that names the file and the row
 //! (counted from 0).
 
+mod alpha;
 mod catalogue;
 mod classes;
 mod content;
@@ -21,6 +22,7 @@ mod decode;
 mod error;
 mod folder;
 mod folder_name;
+mod format;
 pub(crate) mod hash;
 mod hub;
 mod hub_hash;
@@ -29,11 +31,13 @@ mod jpeg;
 mod labels;
 mod parquet;
 mod places;
+mod png;
 mod prepared;
 pub mod shapes;
 mod sizes;
 pub mod sources;
 mod splits;
+mod tiff;
 mod walk;
 
 #[cfg(test)]
@@ -50,6 +54,7 @@ use std::str::FromStr;
 use ganbench_nn::images::{ImageBatch, ImageSize};
 use serde::{Deserialize, Serialize};
 
+pub use alpha::Alpha;
 pub use catalogue::{DatasetInfo, datasets, default_extractor};
 pub use decode::Fit;
 pub use error::DataError;
@@ -186,6 +191,8 @@ pub enum Stage {
     Decoding,
     /// `done` and `total` are images.
     Drawing,
+    /// `done` and `total` are images.
+    Checking,
 }
 
 /// Told to the caller every so often. `done` starts again with each stage and each downloaded file.

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use super::DataError;
-use super::classes::EXTENSIONS;
 
 /// Links may lead in circles.
 const DEEPEST: usize = 64;
@@ -16,19 +15,28 @@ pub(super) struct Files {
     pub images: Vec<String>,
     /// Paths of the files of other kinds, likewise.
     pub others: Vec<String>,
+    /// How many files and folders begin with a dot.
+    pub hidden: usize,
 }
 
-/// Finds the files below `folder`. Files and folders that begin with a dot are passed over.
-pub(super) fn files_below(folder: &Path) -> Result<Files, DataError> {
+/// Finds the files below `folder`. Images are those with one of these `extensions` in any case. Files and folders
+/// that begin with a dot are passed over.
+pub(super) fn files_below(folder: &Path, extensions: &[&str]) -> Result<Files, DataError> {
     let mut files = Files::default();
-    files.gather(folder, "", 0)?;
+    files.gather(folder, extensions, "", 0)?;
     files.images.sort_unstable();
     files.others.sort_unstable();
     Ok(files)
 }
 
 impl Files {
-    fn gather(&mut self, folder: &Path, prefix: &str, depth: usize) -> Result<(), DataError> {
+    fn gather(
+        &mut self,
+        folder: &Path,
+        extensions: &[&str],
+        prefix: &str,
+        depth: usize,
+    ) -> Result<(), DataError> {
         if depth > DEEPEST {
             return Err(DataError::Deep { path: folder.into(), most: DEEPEST });
         }
@@ -41,11 +49,10 @@ impl Files {
             };
             let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
             if name.starts_with('.') {
-                continue;
-            }
-            if path.is_dir() {
-                self.gather(&path, &format!("{prefix}{name}/"), depth + 1)?;
-            } else if EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
+                self.hidden += 1;
+            } else if path.is_dir() {
+                self.gather(&path, extensions, &format!("{prefix}{name}/"), depth + 1)?;
+            } else if extensions.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
                 self.images.push(format!("{prefix}{name}"));
             } else {
                 self.others.push(format!("{prefix}{name}"));

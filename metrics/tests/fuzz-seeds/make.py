@@ -36,6 +36,15 @@ picture.save(seeds / "progressive.jpg", quality=60, progressive=True)
 picture.convert("L").save(seeds / "grey.jpg", quality=60)
 picture.save(seeds / "lossy.webp", quality=50)
 picture.save(seeds / "lossless.webp", lossless=True)
+small = picture.resize((7, 6))
+small.save(seeds / "rgb.bmp")
+small.quantize(9).save(seeds / "palette.bmp")
+small.convert("RGBA").save(seeds / "rgba.bmp")
+small.save(seeds / "raw.tif")
+small.save(seeds / "lzw.tif", compression="tiff_lzw")
+small.save(seeds / "deflate.tif", compression="tiff_adobe_deflate")
+Image.fromarray(np.asarray(small.convert("L")).astype(np.uint16) * 257).save(seeds / "grey16.tif")
+np.save(seeds / "wide.npy", images[:2, :3, :3].astype(">i4"))
 
 
 def png(i):

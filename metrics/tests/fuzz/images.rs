@@ -4,6 +4,7 @@ use crate::mutate::png_checksums;
 use crate::{INPUTS, MIB, fuzz};
 
 const NPY: &[u8] = include_bytes!("../fuzz-seeds/images.npy");
+const WIDE: &[u8] = include_bytes!("../fuzz-seeds/wide.npy");
 const STORED: &[u8] = include_bytes!("../fuzz-seeds/stored.npz");
 const DEFLATED: &[u8] = include_bytes!("../fuzz-seeds/deflated.npz");
 const PARQUET: [&[u8]; 3] = [
@@ -24,6 +25,18 @@ const JPEG: [&[u8]; 3] = [
 const WEBP: [&[u8]; 2] =
     [include_bytes!("../fuzz-seeds/lossy.webp"), include_bytes!("../fuzz-seeds/lossless.webp")];
 
+const BMP: [&[u8]; 3] = [
+    include_bytes!("../fuzz-seeds/rgb.bmp"),
+    include_bytes!("../fuzz-seeds/palette.bmp"),
+    include_bytes!("../fuzz-seeds/rgba.bmp"),
+];
+const TIFF: [&[u8]; 4] = [
+    include_bytes!("../fuzz-seeds/raw.tif"),
+    include_bytes!("../fuzz-seeds/lzw.tif"),
+    include_bytes!("../fuzz-seeds/deflate.tif"),
+    include_bytes!("../fuzz-seeds/grey16.tif"),
+];
+
 /// Opens and reads to the end.
 fn read(bytes: Vec<u8>, format: ArrayFormat) -> bool {
     let Ok(mut source) = open_bytes(bytes, format, &SourceRequest::new("x")) else { return false };
@@ -42,7 +55,7 @@ fn decode(bytes: Vec<u8>) -> bool {
 
 #[test]
 fn damaged_image_arrays_are_errors_within_4_mib() {
-    fuzz("npy images", &[NPY], INPUTS, 4 * MIB, |bytes| read(bytes, ArrayFormat::Npy));
+    fuzz("npy images", &[NPY, WIDE], INPUTS, 4 * MIB, |bytes| read(bytes, ArrayFormat::Npy));
 }
 
 #[test]
@@ -95,4 +108,14 @@ fn damaged_jpeg_files_are_errors_within_16_mib() {
 #[test]
 fn damaged_webp_files_are_errors_within_1_gib() {
     fuzz("webp", &WEBP, INPUTS, 1024 * MIB, decode);
+}
+
+#[test]
+fn damaged_bmp_files_are_errors_within_16_mib() {
+    fuzz("bmp", &BMP, INPUTS, 16 * MIB, decode);
+}
+
+#[test]
+fn damaged_tiff_files_are_errors_within_64_mib() {
+    fuzz("tiff", &TIFF, INPUTS, 64 * MIB, decode);
 }

@@ -3,9 +3,10 @@
 use ganbench_nn::images::ImageSize;
 use ganbench_nn::numpy::{Archive, Array, Element, Kind};
 
-use super::bytes::{ArrayFormat, Backing};
+use super::bytes::{self, ArrayFormat, Backing};
 use super::{BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest};
 use crate::data::labels::Labels;
+use crate::data::{Progress, Stage};
 
 /// Where an array's bytes come from, one image after the other.
 pub(super) trait Pixels: Send {
@@ -20,9 +21,11 @@ impl Pixels for Array<'static> {
 
 /// An opened array of images.
 pub(super) struct Source {
-    pub name: String,
+    pub request: SourceRequest,
     pub backing: Backing,
     pub format: ArrayFormat,
+    /// Of a sample: bytes, or wider integers that must be in 0..=255.
+    pub element: Element,
     pub size: ImageSize,
     /// Images in the array.
     pub found: usize,
@@ -38,7 +41,7 @@ pub(super) struct Source {
 
 impl ImageSource for Source {
     fn name(&self) -> &str {
-        &self.name
+        &self.request.text
     }
 
     fn len(&self) -> usize {
@@ -60,10 +63,11 @@ impl ImageSource for Source {
         for _ in 0..n {
             let row = self.rows.as_ref().map_or(self.given, |rows| rows[self.given]);
             while self.at < row {
-                self.pixels.read(bytes)?;
+                self.pixels.read(bytes * self.element.bytes)?;
                 self.at += 1;
             }
-            let pixels = self.pixels.read(bytes)?;
+            let stored = self.pixels.read(bytes * self.element.bytes)?;
+            let pixels = if is_byte(self.element) { stored } else { self.narrowed(&stored)? };
             self.at += 1;
             let label = self.labels.known.as_ref().map(|labels| labels[row]);
             images.push(Image { size: self.size, pixels, label });
@@ -72,18 +76,76 @@ impl ImageSource for Source {
         Ok(images)
     }
 
+    /// Wider integers only: their range is not known before all were read.
+    fn check(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
+        if is_byte(self.element) {
+            return Ok(());
+        }
+        let mut again = bytes::open(self.backing.clone(), self.format, &self.request)?;
+        let (stage, total) = (Stage::Checking, self.len() as u64);
+        let mut done = 0;
+        loop {
+            let images = again.next(64)?.len() as u64;
+            if images == 0 {
+                return Ok(());
+            }
+            done += images;
+            progress(Progress { stage, done, total });
+        }
+    }
+
     fn content_sha256(&self) -> Result<String, SourceError> {
         self.backing.sha256(self.format, self.len(), self.rows.as_deref())
     }
+}
+
+impl Source {
+    /// Bytes from the wider integers of the image at which `pixels` stood.
+    fn narrowed(&self, stored: &[u8]) -> Result<Vec<u8>, SourceError> {
+        let element = self.element;
+        let low = if element.big_endian { element.bytes - 1 } else { 0 };
+        let narrow = |number: &[u8]| {
+            let others = number.iter().enumerate().all(|(i, byte)| i == low || *byte == 0);
+            // A signed byte is negative from 128 on.
+            let in_range = others && (element.bytes > 1 || number[low] < 128);
+            in_range.then_some(number[low]).ok_or_else(|| SourceError::NotInRange {
+                origin: self.backing.origin(),
+                row: self.at,
+                value: integer(element, number),
+            })
+        };
+        stored.chunks_exact(element.bytes).map(narrow).collect()
+    }
+}
+
+fn is_byte(element: Element) -> bool {
+    element.kind == Kind::Unsigned && element.bytes == 1
+}
+
+/// The bits of a number as an unsigned integer.
+fn digits(element: Element, bytes: &[u8]) -> i128 {
+    let digits = |n: i128, &byte: &u8| n << 8 | i128::from(byte);
+    match element.big_endian {
+        true => bytes.iter().fold(0, digits),
+        false => bytes.iter().rev().fold(0, digits),
+    }
+}
+
+/// What the bytes of an integer say.
+fn integer(element: Element, bytes: &[u8]) -> i128 {
+    let n = digits(element, bytes);
+    let range = 1i128 << (8 * bytes.len());
+    if element.kind == Kind::Signed && n >= range / 2 { n - range } else { n }
 }
 
 pub(super) fn npy(backing: Backing, request: &SourceRequest) -> Result<Source, SourceError> {
     let array = Array::npy(&backing.origin(), backing.input()?)?;
     let (found, size) = checked(&array)?;
     Ok(Source {
-        name: request.text.clone(),
+        request: request.clone(),
         backing,
         format: ArrayFormat::Npy,
+        element: array.header().element,
         size,
         found,
         rows: request.rows(found, None),
@@ -117,15 +179,28 @@ pub(super) fn npz(backing: Backing, request: &SourceRequest) -> Result<Source, S
         }
     };
     let rows = request.rows(found, labels.known.as_deref());
-    let pixels = Box::new(archive.into_array("arr_0")?);
-    let (name, format) = (request.text.clone(), ArrayFormat::Npz);
-    Ok(Source { name, backing, format, size, found, rows, given: 0, at: 0, labels, pixels })
+    let pixels = archive.into_array("arr_0")?;
+    let element = pixels.header().element;
+    let pixels = Box::new(pixels);
+    let (request, format) = (request.clone(), ArrayFormat::Npz);
+    Ok(Source {
+        request,
+        backing,
+        format,
+        element,
+        size,
+        found,
+        rows,
+        given: 0,
+        at: 0,
+        labels,
+        pixels,
+    })
 }
 
 fn checked(array: &Array<'_>) -> Result<(usize, ImageSize), SourceError> {
     let (header, origin) = (array.header(), array.origin());
-    let byte = Element { kind: Kind::Unsigned, bytes: 1, big_endian: false };
-    if header.element != byte {
+    if !matches!(header.element.kind, Kind::Unsigned | Kind::Signed) {
         let (origin, found) = (origin.into(), header.element.to_string());
         return Err(SourceError::NotBytes { origin, found });
     }
@@ -199,12 +274,7 @@ impl Stored<'_> {
             let found = self.element.to_string();
             return faulty(SourceError::LabelKind { origin: origin(), found });
         }
-        let signed = self.element.kind == Kind::Signed;
-        let number = |bytes: &[u8]| {
-            let n = self.digits(bytes);
-            let range = 1i128 << (8 * bytes.len());
-            Some(if signed && n >= range / 2 { n - range } else { n })
-        };
+        let number = |bytes: &[u8]| Some(integer(self.element, bytes));
         let bytes = read(images * self.element.bytes)?;
         let numbers = bytes.chunks_exact(self.element.bytes).map(number);
         Ok(Labels::from_numbers(|row| format!("{} row {row}", self.origin), numbers))
@@ -226,7 +296,8 @@ impl Stored<'_> {
         // A row at a time, so that an array that is something else is left at its first row.
         for row in 0..images {
             let bytes = read(classes * self.element.bytes)?;
-            let numbers = bytes.chunks_exact(self.element.bytes).map(|bytes| self.digits(bytes));
+            let numbers =
+                bytes.chunks_exact(self.element.bytes).map(|bytes| digits(self.element, bytes));
             let (mut place, mut others) = (None, 0);
             for (class, number) in numbers.enumerate() {
                 match number {
@@ -245,15 +316,6 @@ impl Stored<'_> {
             }
         }
         Ok(Labels { known: Some(known), fault: None })
-    }
-
-    /// The bits of a number as an unsigned integer.
-    fn digits(&self, bytes: &[u8]) -> i128 {
-        let digits = |n: i128, &byte: &u8| n << 8 | i128::from(byte);
-        match self.element.big_endian {
-            true => bytes.iter().fold(0, digits),
-            false => bytes.iter().rev().fold(0, digits),
-        }
     }
 
     /// The bits of 1.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ganbench_nn::numpy::Input;
-use sha2::Digest as _;
+use sha2::{Digest as _, Sha256};
 
 use super::{ImageSource, SourceError, SourceRequest, array, hasher, parquet, tensors};
 use crate::data::hash::{hex, update_from};
@@ -21,7 +21,7 @@ pub enum ArrayFormat {
 }
 
 impl ArrayFormat {
-    fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Npz => "npz",
             Self::Npy => "npy",
@@ -108,13 +108,22 @@ impl Backing {
         rows: Option<&[usize]>,
     ) -> Result<String, SourceError> {
         let mut hash = hasher(format.as_str(), images);
+        self.update_hash(&mut hash, rows)?;
+        Ok(hex(hash))
+    }
+
+    /// Takes in the rows, where they are not all, and all bytes.
+    pub(super) fn update_hash(
+        &self,
+        hash: &mut Sha256,
+        rows: Option<&[usize]>,
+    ) -> Result<(), SourceError> {
         if let Some(rows) = rows {
             hash.update(b"rows\0");
             for &row in rows {
                 hash.update((row as u64).to_le_bytes());
             }
         }
-        update_from(&mut hash, self.input()?).map_err(SourceError::io("read", self.path()))?;
-        Ok(hex(hash))
+        update_from(hash, self.input()?).map_err(SourceError::io("read", self.path()))
     }
 }

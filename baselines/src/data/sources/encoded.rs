@@ -5,21 +5,44 @@ use std::path::Path;
 use ganbench_nn::images::ImageSize;
 
 use super::{Image, MAX_SIDE, SourceError};
-use crate::data::decode::{Fault, Target, decode, own_size};
+use crate::data::Alpha;
+use crate::data::decode::{Fault, read, size_of};
+use crate::data::format::{Encoded, Marks};
 
-/// A PNG, JPEG or WebP file with 8 bits a channel, decoded to the channels that it has: 1 where it is
-/// grey. An alpha channel must be opaque and is dropped. Errors call it `name`.
+/// A PNG, JPEG, WebP, BMP or TIFF file, decoded to the channels that it has: 1 where it is grey, 3 otherwise. Its
+/// pixels are those of PIL's `convert("RGB")`: alpha is dropped, and of 16 bits of colour the upper 8 are taken.
+/// Errors call it `name`.
 ///
 /// # Errors
-/// If the image is damaged, has 16 bits a channel or pixels that are not opaque, or a side above 8192.
+/// If the image is damaged, of a kind that is not read, or has a side above 8192.
 pub fn decode_image(bytes: &[u8], name: &str) -> Result<Image, SourceError> {
     let size = size(bytes, name)?;
-    decode_sized(bytes, size, None, name)
+    decode_sized(bytes, size, Alpha::Pil, name).map(|(image, _)| image)
 }
 
 /// Of an image within the limits.
 pub(super) fn size(bytes: &[u8], name: &str) -> Result<ImageSize, SourceError> {
-    let size = own_size(bytes).map_err(|fault| error(fault, name))?;
+    let encoded = Encoded::open(bytes).map_err(|fault| error(fault, name))?;
+    size_within_limits(&encoded, bytes, name)
+}
+
+/// Finds out whether an image can be read, at less than the cost of decoding it where its format allows: a PNG file
+/// by its checksums, a JPEG file by its end.
+pub(super) fn check(bytes: &[u8], alpha: Alpha, name: &str) -> Result<(), SourceError> {
+    let encoded = Encoded::open(bytes).map_err(|fault| error(fault, name))?;
+    size_within_limits(&encoded, bytes, name)?;
+    if encoded.must_be_decoded(alpha == Alpha::Refuse) {
+        read(encoded, alpha).map_err(|fault| error(fault, name))?;
+    }
+    Ok(())
+}
+
+fn size_within_limits(
+    encoded: &Encoded,
+    bytes: &[u8],
+    name: &str,
+) -> Result<ImageSize, SourceError> {
+    let size = size_of(encoded);
     if size.height > MAX_SIDE || size.width > MAX_SIDE || size.bytes() == 0 {
         let reason = format!(
             "is {}x{} pixels, expected sides of 1 to {MAX_SIDE}; resize it first",
@@ -28,53 +51,60 @@ pub(super) fn size(bytes: &[u8], name: &str) -> Result<ImageSize, SourceError> {
         return Err(SourceError::Image { place: name.into(), reason });
     }
     let pixels = size.height * size.width;
-    if most_pixels(bytes).is_some_and(|most| pixels > most) {
+    if most_pixels(encoded, bytes.len()).is_some_and(|most| pixels > most) {
         let (width, height, held) = (size.width, size.height, bytes.len());
         let reason = format!("claims {width}x{height} pixels, more than its {held} bytes can hold");
-        return Err(SourceError::Image { place: name.into(), reason });
+        return Err(SourceError::Damaged { place: name.into(), reason });
     }
     Ok(size)
 }
 
 /// How many pixels the encoded bytes can hold at the very most, where the format sets a bound (WebP does
 /// not: a picture of one colour takes no bits a pixel). Keeps a small file from claiming all memory.
-fn most_pixels(bytes: &[u8]) -> Option<usize> {
-    let most_per_byte = if bytes.starts_with(b"\x89PNG") {
-        // Deflate's best ratio on 8 pixels a byte.
-        8 * 1032
-    } else if bytes.starts_with(b"\xff\xd8") {
+fn most_pixels(encoded: &Encoded, bytes: usize) -> Option<usize> {
+    let most_per_byte = match encoded {
+        Encoded::Png(png) => {
+            // Deflate's best ratio.
+            return Some(bytes.saturating_mul(8 * 1032) / png.bits_per_pixel());
+        }
         // At least one bit for each 8x8 block of the component with the most samples.
-        8 * 64
-    } else {
-        return None;
+        Encoded::Jpeg(_) => 8 * 64,
+        // Codes of LZW have at least 9 bits and stand for at most 4096 bytes.
+        Encoded::Tiff(_) => 4096,
+        Encoded::Bmp(_) => 8,
+        Encoded::WebP(..) => return None,
     };
-    Some(bytes.len().saturating_mul(most_per_byte))
+    Some(bytes.saturating_mul(most_per_byte))
 }
 
 /// An image whose `size` was found before.
 pub(super) fn decode_sized(
     bytes: &[u8],
     size: ImageSize,
-    label: Option<u32>,
+    alpha: Alpha,
     name: &str,
-) -> Result<Image, SourceError> {
-    let why = "the size in its header";
-    let target =
-        Target { height: size.height, width: size.width, why, shrink: 1, fit: None, output: size };
-    let mut pixels = vec![0; size.bytes()];
-    decode(bytes, &target, &mut pixels).map_err(|fault| error(fault, name))?;
-    Ok(Image { size, pixels, label })
+) -> Result<(Image, Marks), SourceError> {
+    let encoded = Encoded::open(bytes).map_err(|fault| error(fault, name))?;
+    let found = size_of(&encoded);
+    if found != size {
+        // The header was read twice; the file was changed between.
+        let reason = format!("is now {}x{} pixels; was it replaced?", found.width, found.height);
+        return Err(SourceError::Image { place: name.into(), reason });
+    }
+    let (pixels, marks) = read(encoded, alpha).map_err(|fault| error(fault, name))?;
+    Ok((Image { size, pixels, label: None }, marks))
 }
 
 fn error(fault: Fault, name: &str) -> SourceError {
-    let reason = match fault {
-        Fault::Reason(reason) => reason,
-        // The header was read twice; the file was changed between.
+    let place = name.into();
+    match fault {
+        Fault::Reason(reason) => SourceError::Image { place, reason },
+        Fault::Damaged(reason) => SourceError::Damaged { place, reason },
         Fault::Size { height, width } => {
-            format!("is now {width}x{height} pixels; was it replaced?")
+            let reason = format!("is {width}x{height} pixels");
+            SourceError::Image { place, reason }
         }
-    };
-    SourceError::Image { place: name.into(), reason }
+    }
 }
 
 /// `path`, or a row of it.

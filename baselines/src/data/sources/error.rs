@@ -22,9 +22,11 @@ pub enum SourceError {
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error(
-        "{folder} holds no images, and {others} other files; expected PNG, JPEG or WebP files at any depth"
+        "{folder} holds no images, and {others} other files; expected PNG, JPEG, WebP, BMP or TIFF files at any depth"
     )]
     NoImages { folder: PathBuf, others: usize },
+    #[error("all {count} images of {origin} are damaged: {named}")]
+    AllDamaged { origin: String, count: usize, named: String },
     #[error(
         "image {path} holds {bytes} bytes, more than any image of {most_side} pixels a side (limit {most})"
     )]
@@ -35,10 +37,15 @@ pub enum SourceError {
     #[error("{origin} holds no {expected}; found: {found}")]
     NoArray { origin: String, expected: &'static str, found: String },
     #[error(
-        "{origin} holds {found}, expected uint8; quantise the images to 0..=255 as whoever made them does \
+        "{origin} holds {found}, expected uint8 or integers in 0..=255; quantise the images to 0..=255 as whoever made them does \
          (from -1..1 mostly round(127.5 * x + 127.5)) and save them again"
     )]
     NotBytes { origin: String, found: String },
+    #[error(
+        "{origin} holds {value} in image {row}, expected integers in 0..=255; scale and quantise the images to \
+         that range"
+    )]
+    NotInRange { origin: String, row: usize, value: i128 },
     #[error("{origin} has shape {shape:?}, expected [n, height, width, channels]")]
     Axes { origin: String, shape: Vec<usize> },
     #[error(
@@ -79,9 +86,26 @@ pub enum SourceError {
     Dataset(#[from] DataError),
     #[error("{place} {reason}")]
     Image { place: String, reason: String },
+    /// No image, or not a whole one.
+    #[error("{place} {reason}")]
+    Damaged { place: String, reason: String },
+    #[error("{count} of {total} images of {origin} cannot be read: {named}; {advice}")]
+    Unreadable {
+        origin: String,
+        count: usize,
+        total: usize,
+        /// What is wrong with the first of them.
+        named: String,
+        advice: &'static str,
+    },
 }
 
 impl SourceError {
+    /// Whether an image itself is damaged, so that a set may be read without it.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+
     /// For `map_err`: `action` is a verb, as in "cannot read …".
     pub(super) fn io(
         action: &'static str,

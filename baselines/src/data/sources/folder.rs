@@ -1,18 +1,27 @@
 //! A folder of image files at any depth.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use sha2::Digest as _;
+use sha2::{Digest as _, Sha256};
 
-use super::encoded::{decode_sized, place, size};
-use super::{BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest, hasher};
+use super::encoded::{check, decode_sized, place, size};
+use super::reading::{Faults, Reading};
+use super::{
+    BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest, encoded_hasher,
+};
 use crate::data::dataset_json::{DATASET_JSON, DatasetJson};
-use crate::data::hex;
 use crate::data::labels::Labels;
 use crate::data::splits::is_split;
 use crate::data::walk::{Files, files_below};
+use crate::data::{Alpha, Progress, Stage, hex};
+
+/// Of files that are images: those of pytorch-fid and clean-fid but for Netpbm's.
+const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"];
+/// Longer ones are no endings but parts of names.
+const LONGEST_ENDING: usize = 12;
 
 /// An uncompressed image of the largest size, and as much again for what else a file may hold.
 const LARGEST_FILE: u64 = (MAX_SIDE * MAX_SIDE * 6) as u64;
@@ -21,10 +30,16 @@ pub(super) struct Source {
     name: String,
     folder: PathBuf,
     files: Vec<File>,
+    /// Of `files`, those skipped included.
     given: usize,
     /// Of all images of the folder.
     labels: Labels,
-    passed_over: usize,
+    reading: Reading,
+    skip_damaged: bool,
+    /// Files that were found damaged only when they were decoded.
+    lost: usize,
+    /// Of all files, once they were looked through.
+    sha256: Option<String>,
 }
 
 struct File {
@@ -35,7 +50,7 @@ struct File {
 
 impl Source {
     pub(super) fn open(folder: &Path, request: &SourceRequest) -> Result<Self, SourceError> {
-        let Files { images: names, mut others } = files_below(folder)?;
+        let Files { images: names, mut others, hidden } = files_below(folder, &EXTENSIONS)?;
         if names.is_empty() {
             return Err(SourceError::NoImages { folder: folder.into(), others: others.len() });
         }
@@ -64,14 +79,115 @@ impl Source {
                 rows.binary_search(&(row - 1)).is_ok()
             });
         }
+        let left_out = kinds(&others, hidden);
         Ok(Self {
             name: request.text.clone(),
             folder: folder.to_owned(),
             files,
             given: 0,
             labels,
-            passed_over: others.len(),
+            reading: Reading { left_out, ..Reading::of_rule(request.alpha) },
+            skip_damaged: request.skip_damaged,
+            lost: 0,
+            sha256: None,
         })
+    }
+
+    fn alpha(&self) -> Alpha {
+        self.reading.alpha
+    }
+
+    /// For messages.
+    fn place(&self, file: &File) -> String {
+        place(&self.folder.join(&file.name), None)
+    }
+
+    /// All that is wrong with the files not given yet, by decoding them.
+    fn faults_of_rest(&self) -> Faults {
+        let decode = |file: &File| {
+            let bytes = self.read(file)?;
+            let name = self.place(file);
+            decode_sized(&bytes, size(&bytes, &name)?, self.alpha(), &name).map(drop)
+        };
+        let errors: Vec<SourceError> =
+            self.files[self.given..].par_iter().filter_map(|file| decode(file).err()).collect();
+        let mut faults = Faults::default();
+        errors.iter().for_each(|error| faults.add(error));
+        faults
+    }
+
+    fn hash(hash: &mut Sha256, file: &File, bytes: &[u8]) {
+        for part in [file.name.as_bytes(), bytes] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        // Classes that the limit left without images still count in the labels.
+        hash.update(file.label.map_or(-1, i64::from).to_le_bytes());
+    }
+
+    /// The images of the next `n` files or fewer; none where all of them are damaged and skipped.
+    fn block(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
+        let files = &self.files[self.given..self.given + n];
+        // One thread's share at a time, so that what is encoded does not pile up either.
+        let mut images = Vec::new();
+        let mut taken = 0;
+        let mut held = 0;
+        let mut reading = self.reading.clone();
+        for files in files.chunks(4 * rayon::current_num_threads()) {
+            let read = |file| {
+                let bytes = self.read(file)?;
+                let size = size(&bytes, &self.place(file))?;
+                Ok((bytes, size))
+            };
+            let encoded: Vec<Result<_, SourceError>> = files.par_iter().map(read).collect();
+            // Errors count only for images that are reached.
+            let fitting = encoded
+                .iter()
+                .take_while(|one| {
+                    held += one.as_ref().map_or(0, |(_, size)| size.bytes());
+                    held <= BLOCK_BYTES
+                })
+                .count();
+            let fitting = if taken == 0 { fitting.max(1) } else { fitting };
+            let decoded: Vec<Result<_, SourceError>> = encoded
+                .into_par_iter()
+                .take(fitting)
+                .zip(files)
+                .map(|(one, file)| {
+                    let (bytes, size) = one?;
+                    let (image, marks) =
+                        decode_sized(&bytes, size, self.alpha(), &self.place(file))?;
+                    Ok((Image { label: file.label, ..image }, marks))
+                })
+                .collect();
+            for one in decoded {
+                match one {
+                    Ok((image, marks)) => {
+                        reading.count(marks);
+                        images.push(image);
+                    }
+                    Err(error) if error.is_damage() && self.skip_damaged => {
+                        reading.skipped.add(error.to_string());
+                    }
+                    Err(error) => {
+                        let faults = self.faults_of_rest();
+                        // None is left where a file was put right in the meantime.
+                        return Err(match faults.is_empty() {
+                            true => error,
+                            false => faults.into_error(self.name.clone(), self.files.len()),
+                        });
+                    }
+                }
+            }
+            taken += fitting;
+            if fitting < files.len() {
+                break;
+            }
+        }
+        self.given += taken;
+        self.lost += taken - images.len();
+        self.reading = reading;
+        Ok(images)
     }
 
     fn read(&self, file: &File) -> Result<Vec<u8>, SourceError> {
@@ -106,13 +222,30 @@ fn of_folders(folder: &Path, names: &[String]) -> Labels {
     Labels { known: Some(of_image.iter().map(label).collect()), fault: None }
 }
 
+/// Counts of what is left out: `others` by ending, and hidden files and folders.
+fn kinds(others: &[String], hidden: usize) -> BTreeMap<String, usize> {
+    let mut kinds = BTreeMap::new();
+    for name in others {
+        let extension = Path::new(name).extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let kind = match extension.is_empty() || extension.len() > LONGEST_ENDING {
+            true => "without ending".to_owned(),
+            false => format!(".{}", extension.to_lowercase()),
+        };
+        *kinds.entry(kind).or_default() += 1;
+    }
+    if hidden > 0 {
+        kinds.insert("hidden".into(), hidden);
+    }
+    kinds
+}
+
 impl ImageSource for Source {
     fn name(&self) -> &str {
         &self.name
     }
 
     fn len(&self) -> usize {
-        self.files.len()
+        self.files.len() - self.lost
     }
 
     fn has_labels(&self) -> bool {
@@ -123,63 +256,70 @@ impl ImageSource for Source {
         self.labels.fault.as_deref()
     }
 
-    fn passed_over(&self) -> usize {
-        self.passed_over
+    fn reading(&self) -> Reading {
+        self.reading.clone()
+    }
+
+    fn check(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
+        let mut hash = encoded_hasher("folder", self.files.len(), self.alpha());
+        let mut faults = Faults::default();
+        let mut damaged = Vec::new();
+        let mut done = 0;
+        for files in self.files.chunks(4 * rayon::current_num_threads()) {
+            let look = |file: &File| {
+                let bytes = self.read(file)?;
+                check(&bytes, self.alpha(), &self.place(file)).map(|()| bytes)
+            };
+            let looked: Vec<Result<_, SourceError>> = files.par_iter().map(look).collect();
+            for (i, (file, one)) in files.iter().zip(looked).enumerate() {
+                match one {
+                    Ok(bytes) => Self::hash(&mut hash, file, &bytes),
+                    Err(error) if error.is_damage() && self.skip_damaged => {
+                        self.reading.skipped.add(error.to_string());
+                        damaged.push(done + i);
+                    }
+                    Err(error) => faults.add(&error),
+                }
+            }
+            done += files.len();
+            let (stage, total) = (Stage::Checking, self.files.len() as u64);
+            progress(Progress { stage, done: done as u64, total });
+        }
+        if !faults.is_empty() {
+            return Err(faults.into_error(self.name.clone(), self.files.len()));
+        }
+        if damaged.is_empty() {
+            self.sha256 = Some(hex(hash));
+        } else if damaged.len() == self.files.len() {
+            let (count, named) = (damaged.len(), self.reading.skipped.named.join("; "));
+            return Err(SourceError::AllDamaged { origin: self.name.clone(), count, named });
+        }
+        let mut at = 0;
+        self.files.retain(|_| {
+            at += 1;
+            damaged.binary_search(&(at - 1)).is_err()
+        });
+        Ok(())
     }
 
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
-        let n = n.min(self.files.len() - self.given);
-        let files = &self.files[self.given..self.given + n];
-        let name = |file: &File| place(&self.folder.join(&file.name), None);
-        // One thread's share at a time, so that what is encoded does not pile up either.
-        let mut images = Vec::new();
-        let mut held = 0;
-        for files in files.chunks(4 * rayon::current_num_threads()) {
-            let read = |file| {
-                let bytes = self.read(file)?;
-                let size = size(&bytes, &name(file))?;
-                Ok((bytes, size))
-            };
-            let encoded: Vec<Result<_, SourceError>> = files.par_iter().map(read).collect();
-            // Errors count only for images that are reached.
-            let fitting = encoded
-                .iter()
-                .take_while(|one| {
-                    held += one.as_ref().map_or(0, |(_, size)| size.bytes());
-                    held <= BLOCK_BYTES
-                })
-                .count();
-            let fitting = if images.is_empty() { fitting.max(1) } else { fitting };
-            let decoded: Vec<Result<Image, SourceError>> = encoded
-                .into_par_iter()
-                .take(fitting)
-                .zip(files)
-                .map(|(one, file)| {
-                    let (bytes, size) = one?;
-                    decode_sized(&bytes, size, file.label, &name(file))
-                })
-                .collect();
-            for image in decoded {
-                images.push(image?);
-            }
-            if fitting < files.len() {
-                break;
+        loop {
+            let n = n.min(self.files.len() - self.given);
+            let images = self.block(n)?;
+            // A block without images would be the end.
+            if !images.is_empty() || self.given == self.files.len() || n == 0 {
+                return Ok(images);
             }
         }
-        self.given += images.len();
-        Ok(images)
     }
 
     fn content_sha256(&self) -> Result<String, SourceError> {
-        let mut hash = hasher("folder", self.files.len());
+        if let Some(sha256) = &self.sha256 {
+            return Ok(sha256.clone());
+        }
+        let mut hash = encoded_hasher("folder", self.files.len(), self.alpha());
         for file in &self.files {
-            let bytes = self.read(file)?;
-            for part in [file.name.as_bytes(), &bytes] {
-                hash.update((part.len() as u64).to_le_bytes());
-                hash.update(part);
-            }
-            // Classes that the limit left without images still count in the labels.
-            hash.update(file.label.map_or(-1, i64::from).to_le_bytes());
+            Self::hash(&mut hash, file, &self.read(file)?);
         }
         Ok(hex(hash))
     }

@@ -1,9 +1,10 @@
 //! Sources of images to measure: `SRC` of the commands that take images from anywhere.
 //!
 //! A source gives its images in a fixed order, a block at a time, so that memory does not grow with their
-//! number (but for `dataset:`, which is held whole). Convention: pixels are given as stored, 1 or 3
-//! channels of 8 bits; nothing is scaled, cropped or converted, and what does not fit is an error that
-//! names the file and the row, member or offset. Images of one source may differ in size.
+//! number (but for `dataset:`, which is held whole). Convention: pixels have 1 or 3 channels of 8 bits, as PIL's
+//! `convert("RGB")` makes them of a file (but for `SourceRequest::alpha`); nothing is scaled or cropped, and what
+//! does not fit is an error that names the file and the row, member or offset. What was left out or converted is
+//! told by [`ImageSource::reading`]. Images of one source may differ in size.
 
 mod array;
 mod batch;
@@ -14,8 +15,13 @@ mod error;
 mod folder;
 pub(super) mod pages;
 mod parquet;
+mod reading;
 mod tensors;
 
+#[cfg(test)]
+mod image_files_tests;
+#[cfg(test)]
+mod reading_tests;
 #[cfg(test)]
 mod tests;
 
@@ -24,11 +30,12 @@ use std::path::{Path, PathBuf};
 use ganbench_nn::images::{ImageSize, ImageView};
 use sha2::{Digest as _, Sha256};
 
-use super::{Progress, draw_subset};
+use super::{Alpha, Progress, draw_subset};
 pub use batch::BatchSource;
 pub use bytes::{ArrayFormat, open_bytes};
 pub use encoded::decode_image;
 pub use error::SourceError;
+pub use reading::{Reading, Skipped};
 
 /// The largest side that is read, against headers that lie.
 const MAX_SIDE: usize = 8192;
@@ -63,12 +70,17 @@ pub struct SourceRequest {
     pub limit: Option<usize>,
     /// Seed of the draw.
     pub seed: u64,
+    /// What becomes of transparent pixels of files. A `dataset:` has none.
+    pub alpha: Alpha,
+    /// Whether damaged images of a folder or a Parquet file are left out and counted.
+    pub skip_damaged: bool,
 }
 
 impl SourceRequest {
-    /// All images of `text`.
+    /// All images of `text`, with alpha dropped; a damaged one is an error.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), root: None, limit: None, seed: 0 }
+        let alpha = Alpha::default();
+        Self { text: text.into(), root: None, limit: None, seed: 0, alpha, skip_damaged: false }
     }
 
     /// The rows that are asked for of `found`, rising; none where it is all of them. `labels`: of all rows.
@@ -101,17 +113,26 @@ pub trait ImageSource: Send {
         None
     }
 
-    /// Files of other kinds that were passed over; 0 but for folders.
-    fn passed_over(&self) -> usize {
-        0
+    /// What was left out so far, and what was done to the images given so far beyond reading them.
+    fn reading(&self) -> Reading {
+        Reading::default()
+    }
+
+    /// Looks through all images for those that cannot be read, before anything is made of the first: their headers
+    /// and checksums, and where these do not settle it their pixels. Damaged ones are left out from then on where
+    /// the request says so. To be called before [`next`](Self::next), if at all.
+    ///
+    /// # Errors
+    /// If there are images that cannot be read and are not left out; all are counted, the first ones named.
+    fn check(&mut self, _progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
+        Ok(())
     }
 
     /// The next images in order, decoded on all threads: at most `n`, fewer where they would not fit into
     /// 256 MiB together, none at the end.
     ///
     /// # Errors
-    /// If an image is damaged or of a kind that is not read. Of several the first is named. After an
-    /// error, what comes next is not specified.
+    /// If an image is damaged or of a kind that is not read. After an error, what comes next is not specified.
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError>;
 
     /// Lower-case hex of everything that decides pixels, labels and their order, so that a cache can be
@@ -131,14 +152,14 @@ impl std::fmt::Debug for dyn ImageSource {
 
 /// Opens `request.text`:
 ///
-/// - a folder of PNG, JPEG and WebP files at any depth, in the order of their paths below it; files and
-///   folders that begin with a dot are passed over. Where every image lies in a subfolder, the label is
+/// - a folder of PNG, JPEG, WebP, BMP and TIFF files at any depth, in the order of their paths below it; files
+///   and folders that begin with a dot are left out. Where every image lies in a subfolder, the label is
 ///   the position of the first-level subfolder among those that hold images, unless one of them is called
 ///   as a split (`train`, `valid`, …), which is no class. Where there is a `dataset.json` of StyleGAN's
 ///   tools, the labels are those in it;
 /// - `.npz` with u8 `arr_0` `[n, height, width, 1 or 3]` (the ADM layout), labels in `arr_1` or `labels`,
 ///   as integers or one-hot;
-/// - `.npy`, u8 `[n, height, width, 1 or 3]`;
+/// - `.npy`, u8 `[n, height, width, 1 or 3]`; both also with other integers that are all in 0..=255;
 /// - `.safetensors` with the u8 tensor `images`, or only one u8 tensor of 4 axes; labels in `labels`;
 /// - `.parquet` of encoded images in column `image` or `img`, bytes or a struct with `bytes` (Hugging
 ///   Face layout), labels in `label` or `labels`;
@@ -180,6 +201,18 @@ pub fn open(
         return Err(SourceError::Missing { path: path.into() });
     }
     bytes::open(bytes::Backing::File(path.into()), format, request)
+}
+
+/// The start of a content hash of encoded images.
+fn encoded_hasher(kind: &str, images: usize, alpha: Alpha) -> Sha256 {
+    let mut hash = hasher(kind, images);
+    // Nothing for the default: most images are opaque.
+    if alpha != Alpha::default() {
+        hash.update(b"alpha ");
+        hash.update(alpha.as_str());
+        hash.update([0]);
+    }
+    hash
 }
 
 /// The start of a content hash. Each kind of source has its own, since they order images differently.

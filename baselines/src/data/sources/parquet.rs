@@ -1,6 +1,6 @@
 //! Parquet files of encoded images, one row group at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::fs::File;
 use std::io::Cursor;
 use std::path::PathBuf;
@@ -9,11 +9,12 @@ use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::bytes::{ArrayFormat, Backing};
-use super::encoded::{decode_sized, place, size};
-use super::{BLOCK_BYTES, Image, ImageSource, SourceError, SourceRequest, pages};
-use crate::data::DataError;
+use super::encoded::{check, decode_sized, place, size};
+use super::reading::{Faults, Reading};
+use super::{BLOCK_BYTES, Image, ImageSource, SourceError, SourceRequest, encoded_hasher, pages};
 use crate::data::labels::Labels;
 use crate::data::parquet::{describe, guarded, within};
+use crate::data::{Alpha, DataError, Progress, Stage, hex};
 
 const EXPECTED: &str = "image or img, of encoded images: binary, or a struct with bytes: binary";
 
@@ -27,15 +28,20 @@ pub(super) struct Source {
     groups: Vec<usize>,
     /// Row groups read so far, and their rows.
     read: (usize, usize),
-    /// Rows to give, rising.
+    /// Rows to give, rising, those skipped included.
     rows: Vec<usize>,
     found: usize,
+    /// How many of `rows` were taken from `waiting`.
     given: usize,
     waiting: VecDeque<Row>,
+    reading: Reading,
+    skip_damaged: bool,
+    /// Rows that were found damaged, which count as given when they are reached.
+    damaged: BTreeSet<usize>,
 }
 
 struct Row {
-    row: usize,
+    index: usize,
     bytes: Vec<u8>,
 }
 
@@ -79,6 +85,9 @@ impl Source {
             given: 0,
             waiting: VecDeque::new(),
             backing,
+            reading: Reading::of_rule(request.alpha),
+            skip_damaged: request.skip_damaged,
+            damaged: BTreeSet::new(),
         })
     }
 
@@ -113,9 +122,9 @@ impl Source {
         let images = images.map_err(|found| {
             damaged(&path, &format!("{found} of {wanted} rows of a group can be read"))
         })?;
-        for (&row, bytes) in rows.iter().zip(images) {
-            let null = || DataError::Null { path: path.clone(), row, column: "image" };
-            self.waiting.push_back(Row { row, bytes: bytes.ok_or_else(null)? });
+        for (&index, bytes) in rows.iter().zip(images) {
+            let null = || DataError::Null { path: path.clone(), row: index, column: "image" };
+            self.waiting.push_back(Row { index, bytes: bytes.ok_or_else(null)? });
         }
         Ok(())
     }
@@ -155,7 +164,7 @@ impl ImageSource for Source {
     }
 
     fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.len() - self.damaged.len()
     }
 
     fn has_labels(&self) -> bool {
@@ -166,43 +175,176 @@ impl ImageSource for Source {
         self.labels.fault.as_deref()
     }
 
-    fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
-        let n = n.min(self.rows.len() - self.given);
-        if n == 0 {
-            return Ok(Vec::new());
+    fn reading(&self) -> Reading {
+        self.reading.clone()
+    }
+
+    fn check(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
+        let alpha = self.alpha();
+        let mut again = self.again();
+        let mut faults = Faults::default();
+        while again.given < self.rows.len() {
+            let rows = again.group()?;
+            let look = |row: &Row| check(&row.bytes, alpha, &self.place(row)).err();
+            let looked: Vec<_> = rows.par_iter().map(look).collect();
+            for (row, error) in rows.iter().zip(looked) {
+                match error {
+                    None => {}
+                    Some(error) if error.is_damage() && self.skip_damaged => {
+                        self.reading.skipped.add(error.to_string());
+                        self.damaged.insert(row.index);
+                    }
+                    Some(error) => faults.add(&error),
+                }
+            }
+            let (stage, done) = (Stage::Checking, again.given as u64);
+            progress(Progress { stage, done, total: self.rows.len() as u64 });
         }
+        if !faults.is_empty() {
+            return Err(faults.into_error(self.name.clone(), self.rows.len()));
+        }
+        if self.damaged.len() == self.rows.len() {
+            let (count, named) = (self.rows.len(), self.reading.skipped.named.join("; "));
+            return Err(SourceError::AllDamaged { origin: self.name.clone(), count, named });
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
+        loop {
+            let n = n.min(self.rows.len() - self.given);
+            if n == 0 {
+                return Ok(Vec::new());
+            }
+            let images = self.block(n)?;
+            // A block without images would be the end.
+            if !images.is_empty() {
+                return Ok(images);
+            }
+        }
+    }
+
+    fn content_sha256(&self) -> Result<String, SourceError> {
+        let mut hash = encoded_hasher(ArrayFormat::Parquet.as_str(), self.len(), self.alpha());
+        let rows: Vec<usize> =
+            self.rows.iter().filter(|row| !self.damaged.contains(row)).copied().collect();
+        let rows = (rows.len() < self.found).then_some(rows.as_slice());
+        self.backing.update_hash(&mut hash, rows)?;
+        Ok(hex(hash))
+    }
+}
+
+impl Source {
+    fn alpha(&self) -> Alpha {
+        self.reading.alpha
+    }
+
+    /// For messages.
+    fn place(&self, row: &Row) -> String {
+        place(self.backing.path(), Some(row.index))
+    }
+
+    /// The same rows from the start.
+    fn again(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            backing: self.backing.clone(),
+            image_column: self.image_column.clone(),
+            labels: Labels::default(),
+            groups: self.groups.clone(),
+            read: (0, 0),
+            rows: self.rows.clone(),
+            found: self.found,
+            given: 0,
+            waiting: VecDeque::new(),
+            reading: Reading::of_rule(self.alpha()),
+            skip_damaged: self.skip_damaged,
+            damaged: BTreeSet::new(),
+        }
+    }
+
+    /// The rows of the next row group.
+    fn group(&mut self) -> Result<Vec<Row>, SourceError> {
+        while self.waiting.is_empty() {
+            self.refill()?;
+        }
+        self.given += self.waiting.len();
+        Ok(self.waiting.drain(..).collect())
+    }
+
+    /// All that is wrong with the rows from `start` on, by decoding them.
+    fn faults_from(&self, start: usize) -> Result<Faults, SourceError> {
+        let mut again = self.again();
+        let mut faults = Faults::default();
+        let decode = |row: &Row| {
+            let name = self.place(row);
+            decode_sized(&row.bytes, size(&row.bytes, &name)?, self.alpha(), &name).map(drop)
+        };
+        while again.given < self.rows.len() {
+            let mut rows = again.group()?;
+            rows.retain(|row| row.index >= start && !self.damaged.contains(&row.index));
+            let errors: Vec<_> = rows.par_iter().filter_map(|row| decode(row).err()).collect();
+            errors.iter().for_each(|error| faults.add(error));
+        }
+        Ok(faults)
+    }
+
+    /// The images of the next `n` rows or fewer; none where all of them are damaged and skipped.
+    fn block(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
         while self.waiting.is_empty() {
             self.refill()?;
         }
         // At most to the end of the row group, so that one at a time is held.
         let n = n.min(self.waiting.len());
-        let path = self.backing.path();
-        let name = |row: &Row| place(path, Some(row.row));
-        let mut sizes = Vec::new();
+        let mut rows = Vec::new();
         let mut held = 0;
+        let mut taken = 0;
         for row in self.waiting.iter().take(n) {
-            let size = size(&row.bytes, &name(row))?;
-            held += size.bytes();
-            if held > BLOCK_BYTES && !sizes.is_empty() {
-                break;
+            if !self.damaged.contains(&row.index) {
+                let size = size(&row.bytes, &self.place(row));
+                held += size.as_ref().map_or(0, |size| size.bytes());
+                if held > BLOCK_BYTES && !rows.is_empty() {
+                    break;
+                }
+                rows.push(size.map(|size| (row, size)));
             }
-            sizes.push(size);
+            taken += 1;
         }
-        let rows: Vec<Row> = self.waiting.drain(..sizes.len()).collect();
-        let label = |row: &Row| self.labels.known.as_ref().map(|known| known[row.row]);
-        let decoded: Vec<Result<Image, SourceError>> = rows
-            .par_iter()
-            .zip(&sizes)
-            .map(|(row, &size)| decode_sized(&row.bytes, size, label(row), &name(row)))
-            .collect();
-        let images = decoded.into_iter().collect::<Result<Vec<_>, _>>()?;
-        self.given += images.len();
+        let decode = |one: Result<(&Row, _), SourceError>| {
+            let (row, size) = one?;
+            let (image, marks) = decode_sized(&row.bytes, size, self.alpha(), &self.place(row))?;
+            let label = self.labels.known.as_ref().map(|known| known[row.index]);
+            Ok((Image { label, ..image }, marks))
+        };
+        let decoded: Vec<Result<_, SourceError>> = rows.into_par_iter().map(decode).collect();
+        let mut images = Vec::with_capacity(decoded.len());
+        let mut at = self.waiting.iter().map(|row| row.index);
+        let mut at = at.by_ref().filter(|index| !self.damaged.contains(index));
+        let mut damaged = Vec::new();
+        for one in decoded {
+            let index = at.next();
+            match one {
+                Ok((image, marks)) => {
+                    self.reading.count(marks);
+                    images.push(image);
+                }
+                Err(error) if error.is_damage() && self.skip_damaged => {
+                    self.reading.skipped.add(error.to_string());
+                    damaged.extend(index);
+                }
+                Err(error) => {
+                    let faults = self.faults_from(self.rows[self.given])?;
+                    return Err(match faults.is_empty() {
+                        true => error,
+                        false => faults.into_error(self.name.clone(), self.rows.len()),
+                    });
+                }
+            }
+        }
+        self.damaged.extend(damaged);
+        self.waiting.drain(..taken);
+        self.given += taken;
         Ok(images)
-    }
-
-    fn content_sha256(&self) -> Result<String, SourceError> {
-        let rows = (self.rows.len() < self.found).then_some(self.rows.as_slice());
-        self.backing.sha256(ArrayFormat::Parquet, self.rows.len(), rows)
     }
 }
 

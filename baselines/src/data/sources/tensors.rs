@@ -27,9 +27,10 @@ pub(super) fn open(backing: Backing, request: &SourceRequest) -> Result<Source, 
     let images = file.images_name()?;
     let origin = format!("{} tensor {images}", file.origin);
     let info = file.info(&images)?.clone();
-    if info.dtype != Dtype::U8 {
+    let is_integer = |element: &Element| matches!(element.kind, Kind::Unsigned | Kind::Signed);
+    let Some(element) = number(info.dtype).filter(is_integer) else {
         return Err(SourceError::NotBytes { origin, found: kind(info.dtype) });
-    }
+    };
     let (found, size) = image_shape(&origin, &info.shape)?;
     let labels = match file.metadata.info("labels").cloned() {
         None => Labels::default(),
@@ -54,8 +55,21 @@ pub(super) fn open(backing: Backing, request: &SourceRequest) -> Result<Source, 
     let failed = |source| SourceError::Data { origin: origin.clone(), offset: 0, source };
     input.seek(SeekFrom::Start(start)).map_err(failed)?;
     let pixels = Box::new(Tensor { origin, input: std::io::BufReader::new(input), offset: 0 });
-    let (name, format) = (request.text.clone(), ArrayFormat::SafeTensors);
-    Ok(Source { name, backing, format, size, found, rows, given: 0, at: 0, labels, pixels })
+    let request = request.clone();
+    let format = ArrayFormat::SafeTensors;
+    Ok(Source {
+        request,
+        backing,
+        format,
+        element,
+        size,
+        found,
+        rows,
+        given: 0,
+        at: 0,
+        labels,
+        pixels,
+    })
 }
 
 struct Tensor {

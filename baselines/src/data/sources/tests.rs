@@ -17,16 +17,19 @@ fn array_pixels() -> Vec<u8> {
     (0..72u32).map(|i| (i * 5 % 256) as u8).collect()
 }
 
-fn open_path(path: &Path) -> Result<Box<dyn ImageSource>, SourceError> {
+pub(super) fn open_path(path: &Path) -> Result<Box<dyn ImageSource>, SourceError> {
     open(&SourceRequest::new(path.to_str().unwrap()), &mut |_| {})
 }
 
-fn in_memory(bytes: &[u8], format: ArrayFormat) -> Result<Box<dyn ImageSource>, SourceError> {
+pub(super) fn in_memory(
+    bytes: &[u8],
+    format: ArrayFormat,
+) -> Result<Box<dyn ImageSource>, SourceError> {
     open_bytes(bytes.to_vec(), format, &SourceRequest::new("x"))
 }
 
 /// All images, asked for `n` at a time.
-fn all(mut source: Box<dyn ImageSource>, n: usize) -> Result<Vec<Image>, SourceError> {
+pub(super) fn all(mut source: Box<dyn ImageSource>, n: usize) -> Result<Vec<Image>, SourceError> {
     let mut images = Vec::new();
     loop {
         let more = source.next(n)?;
@@ -39,7 +42,7 @@ fn all(mut source: Box<dyn ImageSource>, n: usize) -> Result<Vec<Image>, SourceE
     }
 }
 
-fn refusal(result: Result<Box<dyn ImageSource>, SourceError>) -> String {
+pub(super) fn refusal(result: Result<Box<dyn ImageSource>, SourceError>) -> String {
     result.and_then(|source| all(source, 2)).unwrap_err().to_string()
 }
 
@@ -47,12 +50,12 @@ fn refused_in(folder: &Path) -> String {
     refusal(open_path(folder)).replace(&folder.display().to_string(), "DIR")
 }
 
-fn write(path: PathBuf, bytes: &[u8]) {
+pub(super) fn write(path: PathBuf, bytes: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();
 }
 
-fn npy(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+pub(super) fn npy(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let header =
         format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
     let mut out = b"\x93NUMPY\x01\x00".to_vec();
@@ -61,14 +64,14 @@ fn npy(descr: &str, fortran: &str, shape: &str, data: &[u8]) -> Vec<u8> {
 }
 
 /// A safetensors file of these tensors.
-fn tensors_file(of: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
+pub(super) fn tensors_file(of: &[(&str, Dtype, &[usize], &[u8])]) -> Vec<u8> {
     let views = of.iter().map(|(name, dtype, shape, data)| {
         (*name, TensorView::new(*dtype, shape.to_vec(), data).unwrap())
     });
     safetensors::serialize(views, None).unwrap()
 }
 
-const SMALL: ImageSize = ImageSize { height: 3, width: 2, channels: 3 };
+pub(super) const SMALL: ImageSize = ImageSize { height: 3, width: 2, channels: 3 };
 
 #[test]
 fn arrays_give_numpys_images_and_labels_in_pieces_of_any_size() {
@@ -117,7 +120,9 @@ fn a_folder_gives_images_of_any_size_and_depth_by_path_with_classes_as_labels() 
     write(file("c/notes.txt"), b"not an image");
     write(file("d/3.png"), &encode(3, grey, ImageFormat::Png));
     let source = open_path(folder.path()).unwrap();
-    assert_eq!((source.len(), source.has_labels(), source.passed_over()), (4, true, 1));
+    assert_eq!((source.len(), source.has_labels()), (4, true));
+    let left_out = [(".txt".to_string(), 1), ("hidden".into(), 2)];
+    assert_eq!(source.reading().left_out, left_out.into());
     let found: Vec<_> =
         all(source, 3).unwrap().into_iter().map(|i| (i.size, i.label, i.pixels)).collect();
     let expected = [(2, grey, 1), (0, SMALL, 0), (1, SMALL, 0), (3, grey, 2)]
@@ -214,8 +219,8 @@ fn arrays_that_are_no_images_are_refused_with_what_to_do() {
     };
     assert_eq!(
         npy("<f4", "(1, 2, 2, 3)", 48),
-        "x holds float32, expected uint8; quantise the images to 0..=255 as whoever made them does (from \
-         -1..1 mostly round(127.5 * x + 127.5)) and save them again"
+        "x holds float32, expected uint8 or integers in 0..=255; quantise the images to 0..=255 as whoever made them does \
+         (from -1..1 mostly round(127.5 * x + 127.5)) and save them again"
     );
     assert_eq!(
         npy("|u1", "(2, 3, 4, 5)", 120),
@@ -250,7 +255,7 @@ fn arrays_that_are_no_images_are_refused_with_what_to_do() {
     );
     assert_eq!(
         safe(&[("images", Dtype::F16, &[1, 1, 1, 1], &[0; 2])]),
-        "x tensor images holds float16, expected uint8; quantise the images to 0..=255 as whoever made them \
+        "x tensor images holds float16, expected uint8 or integers in 0..=255; quantise the images to 0..=255 as whoever made them \
          does (from -1..1 mostly round(127.5 * x + 127.5)) and save them again"
     );
     let one: (&str, Dtype, &[usize], &[u8]) = ("images", Dtype::U8, &[1, 1, 1, 1], &[0]);
@@ -464,7 +469,7 @@ fn a_folder_with_stylegans_dataset_json_has_its_labels_from_there() {
     let labels = |text: &str| {
         write(json.clone(), text.as_bytes());
         let source = open_path(folder.path()).unwrap();
-        assert_eq!(source.passed_over(), 0);
+        assert_eq!(source.reading().left_out, [].into());
         source
     };
     let source =
@@ -500,28 +505,21 @@ fn images_that_cannot_be_read_are_named_with_their_path_or_row() {
     let path = |name: &str| folder.path().join(name);
     assert_eq!(
         refused_in(folder.path()),
-        "DIR holds no images, and 0 other files; expected PNG, JPEG or WebP files at any depth"
+        "DIR holds no images, and 0 other files; expected PNG, JPEG, WebP, BMP or TIFF files at any depth"
     );
     write(path("a/0.png"), &encode(0, SMALL, ImageFormat::Png));
     write(path("a/1.png"), b"nothing");
-    write(path("a/2.png"), b"nothing either");
-    assert_eq!(refused_in(folder.path()), "DIR/a/1.png is no PNG, JPEG or WebP image");
-    let deep = image::ImageBuffer::from_pixel(2, 2, image::Luma([9u16]));
-    deep.save(path("a/1.png")).unwrap();
-    assert_eq!(
-        refused_in(folder.path()),
-        "DIR/a/1.png has pixels of kind L16; convert it to 8 bits a channel"
-    );
-    let glass = image::RgbaImage::from_pixel(2, 2, image::Rgba([0, 0, 0, 9]));
-    glass.save(path("a/1.png")).unwrap();
-    assert_eq!(
-        refused_in(folder.path()),
-        "DIR/a/1.png has pixels that are not opaque; put it on a background first"
-    );
+    let of_one = |reason: &str| format!("1 of 2 images of DIR cannot be read: DIR/a/1.{reason}");
+    let damaged = |reason: &str| {
+        of_one(&format!("{reason}; make it again, or leave it out with --skip-damaged"))
+    };
+    assert_eq!(refused_in(folder.path()), damaged("png is no PNG, JPEG, WebP, BMP or TIFF image"));
     image::GrayImage::new(8193, 1).save(path("a/1.png")).unwrap();
     assert_eq!(
         refused_in(folder.path()),
-        "DIR/a/1.png is 8193x1 pixels, expected sides of 1 to 8192; resize it first"
+        of_one(
+            "png is 8193x1 pixels, expected sides of 1 to 8192; resize it first; mend or remove it"
+        )
     );
 
     // Height and width of a JPEG file stand 5 bytes after the marker of its frame.
@@ -533,7 +531,7 @@ fn images_that_cannot_be_read_are_named_with_their_path_or_row() {
     let held = jpeg.len();
     assert_eq!(
         refused_in(folder.path()),
-        format!("DIR/a/1.jpg claims 8192x8192 pixels, more than its {held} bytes can hold")
+        damaged(&format!("jpg claims 8192x8192 pixels, more than its {held} bytes can hold"))
     );
 
     let mut table = Table::cifar10(20);
@@ -542,7 +540,11 @@ fn images_that_cannot_be_read_are_named_with_their_path_or_row() {
     let text = |name: &str| {
         refusal(open_path(&path(name))).replace(&folder.path().display().to_string(), "DIR")
     };
-    assert_eq!(text("x.parquet"), "DIR/x.parquet row 13 is no PNG, JPEG or WebP image");
+    assert_eq!(
+        text("x.parquet"),
+        "1 of 20 images of DIR/x.parquet cannot be read: DIR/x.parquet row 13 is no PNG, JPEG, WebP, BMP or TIFF \
+         image; make it again, or leave it out with --skip-damaged"
+    );
     table.images[13] = None;
     table.write(&path("x.parquet"));
     assert_eq!(text("x.parquet"), "DIR/x.parquet row 13 has no image");
