@@ -340,8 +340,13 @@ fn later_and_foreign_columns_do_not_disturb() {
         .collect();
     std::fs::write(&csv, more.join("\n")).unwrap();
     assert_eq!(read_rows(&csv).unwrap(), [row("a", "last", 1.0)]);
-    // A file from before the last column was added.
-    let fewer: Vec<&str> = text.lines().map(|line| line.rsplit_once(',').unwrap().0).collect();
-    std::fs::write(&csv, fewer.join("\n")).unwrap();
+    // Files from before the last columns were added.
+    let fewer = |text: &str| -> String {
+        let lines = text.lines().map(|line| line.rsplit_once(',').unwrap().0);
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    std::fs::write(&csv, fewer(&text)).unwrap();
+    assert_eq!(read_rows(&csv).unwrap(), [row("a", "last", 1.0)]);
+    std::fs::write(&csv, fewer(&fewer(&text))).unwrap();
     assert_eq!(read_rows(&csv).unwrap()[0].d_image_forwards_g_step, 0);
 }

@@ -181,9 +181,9 @@ fn a_wider_integer_out_of_range_is_found_by_the_check() {
     assert!(error.contains("x.npy holds 256 in image 85, expected integers in 0..=255"), "{error}");
 }
 
-/// The rows that a limit draws of images without labels, rising.
-fn drawn(found: usize, limit: usize) -> Vec<usize> {
-    let mut rows = crate::data::draw_subset(None, found, limit, 0);
+/// The rows that a limit draws, rising.
+fn drawn(labels: Option<&[u32]>, found: usize, limit: usize) -> Vec<usize> {
+    let mut rows = crate::data::draw_subset(labels, found, limit, 0);
     rows.sort_unstable();
     rows
 }
@@ -192,11 +192,13 @@ fn drawn(found: usize, limit: usize) -> Vec<usize> {
 fn damaged_images_of_a_draw_are_skipped_and_the_others_are_those_drawn() {
     let folder = folder_with_damage();
     let table = table_with_damage(folder.path());
-    let rows = drawn(10, 9);
-    let damaged = rows.iter().filter(|row| [3, 7].contains(*row)).count();
-    let expected: Vec<_> =
-        rows.iter().filter(|row| ![3, 7].contains(*row)).map(|&row| pixels(row, SMALL)).collect();
-    for path in [folder.path(), &table] {
+    // The table has a class for each row, the folder none.
+    let labels: Vec<u32> = (0..10).collect();
+    for (path, labels) in [(folder.path(), None), (table.as_path(), Some(labels.as_slice()))] {
+        let rows = drawn(labels, 10, 9);
+        let damaged = rows.iter().filter(|row| [3, 7].contains(*row)).count();
+        let whole = rows.iter().filter(|row| ![3, 7].contains(*row));
+        let expected: Vec<_> = whole.map(|&row| pixels(row, SMALL)).collect();
         let text = path.to_str().unwrap();
         let limit = Some(9);
         let request = SourceRequest { skip_damaged: true, limit, ..SourceRequest::new(text) };
