@@ -141,7 +141,7 @@ fn an_inception_with_the_half_pixel_resize_turns_the_guard_red() {
     let faulty = in_place_of_inception("inception-pytorch-fid", false);
     let comparison = answer(&faulty, |pieces| measured(pieces, "inception"));
     assert_eq!(comparison.verdict.exit_code(), 3);
-    assert!(drifted(&comparison).contains(&"fid"));
+    assert!(drifted(&comparison).contains(&"fid@made:0"));
 }
 
 #[test]
@@ -151,7 +151,8 @@ fn an_inception_score_of_biased_logits_turns_the_guard_red() {
     let comparison = answer(&faulty, |pieces| measured(pieces, "inception"));
     assert_eq!(comparison.verdict.exit_code(), 3);
     let drifted = drifted(&comparison);
-    assert!(drifted.contains(&"is") && !drifted.contains(&"fid"), "{drifted:?}");
+    let found = |name: &str| drifted.contains(&name);
+    assert!(found("is@made:0") && !found("fid@made:0"), "{drifted:?}");
 }
 
 #[test]
