@@ -1,6 +1,6 @@
 use super::*;
-use ganbench_baselines::data::Fit;
 use crate::recipe::Recipe;
+use ganbench_baselines::data::Fit;
 
 fn plan(method: &str) -> Plan {
     Recipe::of("table1").unwrap().plan(method, 0).unwrap()

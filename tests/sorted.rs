@@ -72,7 +72,12 @@ fn a_part_of_a_set_that_is_sorted_by_class_gives_what_a_part_of_a_shuffled_one_g
     assert_eq!((&a["protocol"], &b["protocol"]), (&"tables".into(), &"tables".into()));
     for metric in ["precision", "recall", "coverage"] {
         let gap = (value(&a, metric) - value(&b, metric)).abs();
-        assert!(gap < 0.15, "{metric}: {} sorted, {} shuffled", value(&a, metric), value(&b, metric));
+        assert!(
+            gap < 0.15,
+            "{metric}: {} sorted, {} shuffled",
+            value(&a, metric),
+            value(&b, metric)
+        );
     }
     // The first images, which ganbench 0.1 took, are of one class: three fakes of four are strangers.
     let [a, b] = [&sorted, &shuffled].map(|real| with(real, "table1"));

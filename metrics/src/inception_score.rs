@@ -283,7 +283,7 @@ mod tests {
     fn chunks_are_taken_in_the_order_given_and_the_last_holds_the_rest() {
         let parts = |splits, n| Options { splits, shuffle_seed: None }.parts(n);
         assert_eq!(parts(Splits::Chunks(4), 10), [0..4, 4..8, 8..10]);
-        assert_eq!(parts(Splits::Chunks(50), 10), [0..10]);
+        assert_eq!(parts(Splits::Chunks(50), 10), std::slice::from_ref(&(0..10)));
         assert_eq!(parts(Splits::Equal(3), 10), [0..3, 3..6, 6..10]);
         // Two chunks of equal predictions each: 1 apart, more in one pot.
         let logits = [[9.0, 0.0].repeat(4), [0.0, 9.0].repeat(4)].concat();

@@ -156,15 +156,15 @@ impl Measurement {
         }
         match from.n_real {
             Some(RealCount::Exactly(n)) => {
-                found.compare(F::NReal, "n_real", &count(done.n_real), &count(Some(n)));
+                found.compare(F::NReal, "n_real", count(done.n_real), count(Some(n)));
             }
             Some(RealCount::Whole(_)) if done.whole_split == Some(false) => {
-                found.compare(F::NReal, "n_real", &count(done.n_real), "all of the split");
+                found.compare(F::NReal, "n_real", count(done.n_real), "all of the split");
             }
             _ => {}
         }
         if let Some(n_fake) = from.n_fake.map(|n| n.count(done.n_real)) {
-            found.compare(F::NFake, "n_fake", &count(done.n_fake), &count(n_fake));
+            found.compare(F::NFake, "n_fake", count(done.n_fake), count(n_fake));
         }
         found.compare(F::Repeats, "sets of fakes", done.repeats, from.repeats);
         self.settings_differences(&mut found);

@@ -153,7 +153,7 @@ fn asked(plan: &Plan, args: &RemeasureArgs) -> Plan {
 /// An extractor, and from the first run on that is measured, the real images seen through it.
 enum Measurer {
     Extractor(Box<dyn Extractor>),
-    Evaluator(Evaluator),
+    Evaluator(Box<Evaluator>),
 }
 
 impl Measurer {
@@ -174,7 +174,8 @@ impl Measurer {
     fn with_reals(self, plan: &Plan, real: &RealImages<'_>, quiet: bool) -> Result<Self> {
         match self {
             Self::Extractor(extractor) => {
-                real_reference(plan, extractor, real, quiet).map(Self::Evaluator)
+                let evaluator = real_reference(plan, extractor, real, quiet)?;
+                Ok(Self::Evaluator(Box::new(evaluator)))
             }
             ready @ Self::Evaluator(_) => Ok(ready),
         }

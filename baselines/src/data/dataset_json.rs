@@ -79,9 +79,9 @@ impl DatasetJson {
 fn class(label: &Value) -> Option<u32> {
     let class = match label {
         Value::Array(vector) => {
-            let ones = vector.iter().enumerate().filter(|(_, v)| v.as_f64() == Some(1.0));
+            let mut ones = vector.iter().enumerate().filter(|(_, v)| v.as_f64() == Some(1.0));
             let zeros = vector.iter().filter(|v| v.as_f64() == Some(0.0)).count();
-            let (place, _) = ones.last().filter(|_| zeros + 1 == vector.len())?;
+            let (place, _) = ones.next().filter(|_| zeros + 1 == vector.len())?;
             place as u64
         }
         number => number.as_u64()?,

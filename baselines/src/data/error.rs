@@ -80,12 +80,13 @@ pub enum DataError {
     )]
     Sizes {
         image: PathBuf,
-        found: String,
-        expected: String,
+        // Boxed, since every function here returns this type.
+        found: Box<str>,
+        expected: Box<str>,
         why: &'static str,
         folder: PathBuf,
         /// Each with its number of images.
-        sizes: String,
+        sizes: Box<str>,
     },
 
     #[error(

@@ -47,7 +47,9 @@ pub(super) fn load(
         (Err(DataError::ImageSize { place, found, expected, why }), None) => {
             let files: Vec<_> = set.images.iter().map(|image| &image.file).collect();
             let (image, folder) = (place.file, path.to_owned());
-            Err(DataError::Sizes { image, found, expected, why, folder, sizes: sizes(&files) })
+            let sizes = sizes(&files).into();
+            let (found, expected) = (found.into(), expected.into());
+            Err(DataError::Sizes { image, found, expected, why, folder, sizes })
         }
         (loaded, _) => loaded,
     };

@@ -222,7 +222,7 @@ fn damaged_images_of_a_draw_are_skipped_and_the_others_are_those_drawn() {
 fn a_wider_integer_out_of_range_is_named_by_its_row_in_the_array_and_only_if_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("x.npy").to_str().unwrap().to_owned();
-    let rows = drawn(100, 60);
+    let rows = drawn(None, 100, 60);
     let (last, other) = (rows[59], (0..100).find(|row| !rows.contains(row)).unwrap());
     let check = |row: usize| {
         let mut values = [7i64; 300];
