@@ -9,13 +9,19 @@ pub struct BatchSource {
     name: String,
     images: ImageBatch,
     content_sha256: String,
+    class_names: Option<Vec<String>>,
     given: usize,
 }
 
 impl BatchSource {
     /// `name` and `content_sha256` are as [`ImageSource`] gives them.
     pub fn new(name: String, images: ImageBatch, content_sha256: String) -> Self {
-        Self { name, images, content_sha256, given: 0 }
+        Self { name, images, content_sha256, class_names: None, given: 0 }
+    }
+
+    /// With the name of each class; none where classes have no names.
+    pub fn with_class_names(self, names: Vec<String>) -> Self {
+        Self { class_names: (!names.is_empty()).then_some(names), ..self }
     }
 }
 
@@ -30,6 +36,10 @@ impl ImageSource for BatchSource {
 
     fn has_labels(&self) -> bool {
         self.images.labels.is_some()
+    }
+
+    fn class_names(&self) -> Option<&[String]> {
+        self.class_names.as_deref()
     }
 
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {

@@ -24,5 +24,6 @@ pub(super) fn open(
         hash.update((n as u64).to_le_bytes());
     }
     hash.update(dataset.sha256.as_bytes());
-    Ok(BatchSource::new(request.text.clone(), dataset.images, hex(hash)))
+    let source = BatchSource::new(request.text.clone(), dataset.images, hex(hash));
+    Ok(source.with_class_names(dataset.class_names))
 }

@@ -22,6 +22,8 @@ pub(super) struct Source {
     files: Vec<File>,
     given: usize,
     has_labels: bool,
+    /// Names of the first-level folders, in the order of labels.
+    classes: Vec<String>,
     passed_over: usize,
 }
 
@@ -55,7 +57,7 @@ impl Source {
         };
         let files = names.into_iter().map(|name| File { label: label(&name), name }).collect();
         let (name, folder) = (request.text.clone(), folder.to_owned());
-        Ok(Self { name, folder, files, given: 0, has_labels, passed_over: others })
+        Ok(Self { name, folder, files, given: 0, has_labels, classes, passed_over: others })
     }
 
     fn read(&self, file: &File) -> Result<Vec<u8>, SourceError> {
@@ -85,6 +87,10 @@ impl ImageSource for Source {
 
     fn has_labels(&self) -> bool {
         self.has_labels
+    }
+
+    fn class_names(&self) -> Option<&[String]> {
+        self.has_labels.then_some(self.classes.as_slice())
     }
 
     fn passed_over(&self) -> usize {

@@ -90,6 +90,11 @@ pub trait ImageSource: Send {
     /// Whether the images have labels.
     fn has_labels(&self) -> bool;
 
+    /// The name of each class that labels number, where classes have names.
+    fn class_names(&self) -> Option<&[String]> {
+        None
+    }
+
     /// Files of other kinds that were passed over; 0 but for folders.
     fn passed_over(&self) -> usize {
         0
