@@ -2,12 +2,16 @@
 
 mod cache;
 mod collect;
+mod identity;
 mod measure;
+mod opened;
 mod outcome;
 mod source;
 
-pub use cache::{Cache, Key, side};
+pub use cache::{Cache, Key};
 pub use collect::{Collect, Keep, Side, collect};
-pub use measure::{Request, computable, measure};
-pub use outcome::{ExtractorUsed, Outcome};
+pub use identity::{Origin, identity_of_files, is_of_extractor};
+pub use measure::{ClassValue, Measured, RealSide, Request, computable, measure};
+pub use opened::{Kind, NumbersFile, Opened};
+pub use outcome::{ExtractorUsed, Outcome, Seconds};
 pub use source::{Images, open_images};

@@ -26,7 +26,7 @@ use crate::run_folder::{Provenance, RecordWriter, RunFolder};
 use crate::session::{Evaluator, metric_names};
 use crate::{machine, memory, samples, selection};
 
-pub use measure::{Fakes, Measured, label, measure, row, spent_up_to};
+pub use measure::{Fakes, Measured, label, mean, measure, row, sample_seeds, spent_up_to};
 
 /// What one run needs.
 pub struct RunInput<'a> {
