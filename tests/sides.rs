@@ -399,20 +399,19 @@ fn the_extractor_is_announced_in_words() {
     let folder = place.path("images");
     Pictures::noise(3, 40, 32, 0).folder(Path::new(&folder));
     let set = format!("folder:{folder}/z/deeper");
-    let mut args = tiny("gan", "0", Path::new(&place.path("out")));
-    args.retain(|arg| arg != "--quiet");
-    args.extend(["--dataset".into(), set]);
-    let run = |more: &[&str]| {
-        let output = command(&[&strs(&args)[..], more].concat()).output().unwrap();
+    let run = |out: &str, more: &[&str]| {
+        let mut args = tiny("gan", "0", Path::new(&place.path(out)));
+        args.retain(|arg| arg != "--quiet");
+        let args = [&strs(&args)[..], &["--dataset", &set], more].concat();
+        let output = command(&args).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{said}");
         said
     };
     let words = "extractor small-cifar10: embedded classifier of CIFAR-10, 32x32; for comparisons within this \
                  table only (evaluation.extractor chooses another)";
-    assert_eq!(run(&[]).lines().filter(|line| line == &words).count(), 1);
-    let place_of_other = place.path("other");
-    let chosen = run(&["--extractor", "small-shapes", "--out", &place_of_other]);
+    assert_eq!(run("out", &[]).lines().filter(|line| line == &words).count(), 1);
+    let chosen = run("other", &["--extractor", "small-shapes"]);
     assert!(!chosen.contains("for comparisons within"), "{chosen}");
 }
 
