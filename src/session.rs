@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::{self, Dataset, DatasetRequest, Fit, Split, Stage};
 use ganbench_baselines::train::{TrainError, check};
+use ganbench_metrics::extractor::entry;
 use ganbench_metrics::{
     Extractor, ExtractorId, ExtractorOptions, Measurement, RealReference, ReferenceBuilder,
     WeightsSource, load_with, needs,
@@ -178,6 +179,14 @@ pub fn load_extractor(
 ) -> Result<Box<dyn Extractor>> {
     if plan.extractor.is_empty() {
         plan.extractor = data::default_extractor(dataset).to_string();
+        // No data set's own network, and so no choice that anybody would know of.
+        if dataset.starts_with("folder:") && !at.quiet {
+            let (name, description) = (&plan.extractor, entry(&plan.extractor)?.description);
+            tell!(
+                "extractor {name}: {description}; for comparisons within this table only (evaluation.extractor \
+                 chooses another)"
+            );
+        }
     }
     let source = weights_source(at.weights.as_deref())?;
     let options = ExtractorOptions { device: at.device.clone(), ..ExtractorOptions::default() };

@@ -184,15 +184,15 @@ fn too_few_images_are_refused_with_what_is_needed() {
         says(&["--metrics", "is"]),
         error("is needs class logits, which pixels does not have; choose another extractor")
     );
-    // By default what cannot be had is left out with a note.
+    // By default what cannot be had is left out with its reason.
     let args = ["eval", "--real", &real, "--fake", &real, "--extractor", "pixels", "--no-cache"];
-    let output = crate::program::ganbench(&args);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    for note in [
-        "note: kid draws subsets of 1000 images but there are only 8 real ones; lower --kid-subset",
-        "note: is needs class logits, which these features do not have",
+    let said = ok(&args);
+    for line in [
+        "kid@pixels       not computed: kid draws subsets of 1000 images but there are only 8 real ones; lower \
+         --kid-subset",
+        "is@pixels        not computed: is needs class logits, which these features do not have",
     ] {
-        assert!(stderr.lines().any(|line| line == note), "{stderr}");
+        assert!(said.lines().any(|said| said == line), "{said}");
     }
 }
 

@@ -89,7 +89,7 @@ fn statistics_of_many_images_are_kept_too() {
         let args = ["eval", "--real", &many, "--fake", "dataset:shapes:test", "--n", "300"];
         let small = ["--extractor", "small-shapes", "--json", "--quiet", "--metrics", metrics];
         let out = ok(&[&args[..], &small, more].concat());
-        serde_json::from_str::<Value>(&out).unwrap()["fid"].as_f64().unwrap()
+        serde_json::from_str::<Value>(&out).unwrap()["fid@small-shapes"].as_f64().unwrap()
     };
     let cache = ["--cache", &place.cache];
     let fresh = run("fid", &["--no-cache"]);
@@ -142,7 +142,7 @@ fn a_cache_that_cannot_be_written_to_is_a_note() {
     assert_eq!(notes.len(), 2, "{stderr}");
     assert!(notes.iter().all(|line| line.ends_with("; the features are not kept")), "{stderr}");
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(json["fid"], place.eval(&["pixels", "--no-cache"]).0["fid"]);
+    assert_eq!(json["fid@pixels"], place.eval(&["pixels", "--no-cache"]).0["fid@pixels"]);
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn two_processes_share_one_cache() {
             let stderr = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success() && !stderr.contains("note: cannot"), "{stderr}");
             let json: Value = serde_json::from_slice(&output.stdout).unwrap();
-            assert_eq!(json["fid"], wanted["fid"]);
+            assert_eq!(json["fid@pixels"], wanted["fid@pixels"]);
         }
         assert_eq!(place.files().len(), 2, "temporary files were left");
         place.files().iter().for_each(|file| fs::remove_file(file).unwrap());

@@ -43,6 +43,23 @@ fn two_evals_are_told_apart_by_their_intervals() {
 }
 
 #[test]
+fn what_stands_beside_a_metric_of_a_named_extractor_is_no_metric() {
+    let dir = tempfile::tempdir().unwrap();
+    let changes = [
+        ("is@pixels", 4.0.into()),
+        ("is@pixels_std", 0.5.into()),
+        ("is@pixels_ci_low", 3.0.into()),
+        ("is@pixels_ci_high", 5.0.into()),
+        ("fid@pixels", 2.0.into()),
+        ("fid@pixels_error_at_most", 0.5.into()),
+    ];
+    let a = write(dir.path(), "a.json", &changes);
+    let names: Vec<String> =
+        lines(&["compare", &a, &a]).iter().map(|line| line["metric"].to_string()).collect();
+    assert_eq!(names, ["\"fid\"", "\"fid@pixels\"", "\"is\"", "\"is@pixels\""]);
+}
+
+#[test]
 fn numbers_that_were_measured_otherwise_are_not_compared() {
     let dir = tempfile::tempdir().unwrap();
     let a = write(dir.path(), "a.json", &[]);
@@ -93,7 +110,7 @@ fn metrics_of_features_are_compared_only_under_the_same_settings() {
     let (three, five, again) = (write("3.json", "3"), write("5.json", "5"), write("b.json", "5"));
     assert_eq!(lines(&["compare", &five, &again]).len(), 5);
     let (code, said) = refused(&["compare", &three, &five]);
-    assert!(code == 1 && said.contains("k 3, not 5"), "{said}");
+    assert!(code == 1 && said.contains("k 3 (expected 5)"), "{said}");
 }
 
 #[test]

@@ -22,6 +22,14 @@ fn numbers(mut json: Value) -> Value {
     json
 }
 
+/// A metric of small-shapes.
+fn named(metric: &str) -> String {
+    match metric.strip_suffix("_std") {
+        Some(metric) => format!("{metric}@small-shapes_std"),
+        None => format!("{metric}@small-shapes"),
+    }
+}
+
 const PLAIN: [&str; 8] =
     ["--extractor", "pixels", "--no-cache", "--quiet", "--kid-subset", "10", "--k", "3"];
 
@@ -72,7 +80,11 @@ fn images_of_mixed_sizes_and_the_drawn_shapes_are_measured() {
         ["eval", "--real", "dataset:shapes:test", "--fake", "dataset:shapes:train", "--n", "40"];
     let small = ["--extractor", "small-shapes", "--no-cache", "--quiet", "--kid-subset", "20"];
     let small = json(&[&args[..], &small].concat());
-    assert!(small["is"].as_f64().unwrap() > 2.0 && small["is_std"].is_number(), "{small}");
+    assert!(
+        small["is@small-shapes"].as_f64().unwrap() > 2.0
+            && small["is@small-shapes_std"].is_number(),
+        "{small}"
+    );
     assert_eq!(small["extractor"]["name"], "small-shapes");
     assert_eq!(small["extractor"]["sha256"].as_str().unwrap().len(), 64);
 }
@@ -117,12 +129,13 @@ fn json_has_the_documented_keys_and_intervals_hold_their_values() {
     ]);
     let keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     for metric in ["fid", "is", "kid", "precision", "recall", "density", "coverage"] {
+        let metric = format!("{metric}@small-shapes");
         let [value, low, high] =
-            [metric.into(), format!("{metric}_ci_low"), format!("{metric}_ci_high")]
+            [metric.clone(), format!("{metric}_ci_low"), format!("{metric}_ci_high")]
                 .map(|key| json[&key].as_f64().unwrap_or_else(|| panic!("{key} in {keys:?}")));
         assert!(low <= high && value.is_finite(), "{metric}: {low} to {high}");
     }
-    for key in ["is_std", "kid_std", "n_real", "n_fake", "peak_rss_mb"] {
+    for key in ["is@small-shapes_std", "kid@small-shapes_std", "n_real", "n_fake", "peak_rss_mb"] {
         assert!(json[key].is_number(), "{key} in {keys:?}");
     }
     assert_eq!(json["extractor"].as_object().unwrap().len(), 3);
@@ -134,8 +147,9 @@ fn json_has_the_documented_keys_and_intervals_hold_their_values() {
     // FID alone has its interval too, though it is computed from less without one.
     let alone = eval(&real, &fake, &["--metrics", "fid", "--bootstrap", "40"]);
     let without = eval(&real, &fake, &["--metrics", "fid"]);
-    assert_eq!(alone["fid"], without["fid"]);
-    assert!(alone["fid_ci_low"].as_f64() < alone["fid_ci_high"].as_f64());
+    assert!(alone["fid@pixels"].is_number());
+    assert_eq!(alone["fid@pixels"], without["fid@pixels"]);
+    assert!(alone["fid@pixels_ci_low"].as_f64() < alone["fid@pixels_ci_high"].as_f64());
 }
 
 #[test]
@@ -161,8 +175,10 @@ fn inception_of_made_weights_gives_the_same_bits_by_any_batch() {
     };
     let one = run("1");
     assert_eq!(one["extractor"]["sha256"], "made:0");
-    // Nothing differs: this protocol leaves the counts open.
-    assert_eq!((&one["protocol"], &one["nearest_protocol"]), (&"ganbench".into(), &Value::Null));
+    assert!(one["fid@made:0"].is_number() && one["fid"].is_null(), "{one}");
+    // Nothing else differs: this protocol leaves the counts open.
+    let differences = ["weights made:0 (expected the published file)"];
+    assert_eq!(one["protocol_differences"], serde_json::json!(differences));
     assert_eq!(run("3"), one);
 }
 
@@ -205,15 +221,23 @@ fn features_and_then_metrics_give_what_eval_gives() {
         "n_real",
         "n_fake",
     ] {
-        assert!(got[key].is_number() && got[key] == wanted[key], "{key}: {got} and {wanted}");
+        // The files say which network the features are of.
+        let key = if key.starts_with("n_") { key.into() } else { named(key) };
+        assert!(got[&key].is_number() && got[&key] == wanted[&key], "{key}: {got} and {wanted}");
     }
-    let differences = ["extractor unknown, not inception", "k 3, not 5", "kid_subset 10, not 1000"];
+    let differences = [
+        "extractor small-shapes (expected inception)",
+        "k 3 (expected 5)",
+        "kid_subset 10 (expected 1000)",
+    ];
     assert_eq!(got["protocol_differences"], serde_json::json!(differences));
     for (a, b) in [(&rs, &fs), (&r, &fs), (&rs, &f)] {
         let got = metrics(a, b, &[]);
-        assert_eq!(got["fid"], wanted["fid"], "{a} {b}");
+        assert_eq!(got[named("fid")], wanted[named("fid")], "{a} {b}");
         assert_eq!((&got["n_real"], &got["n_fake"]), (&300.into(), &280.into()));
-        assert_eq!(got["precision"], Value::Null);
+        assert_eq!(got[named("precision")], Value::Null);
+        let reason = "precision needs the features themselves, not mean and covariance";
+        assert_eq!(got[named("precision") + "_reason"], reason);
     }
 }
 
@@ -231,8 +255,9 @@ fn a_source_against_itself_has_no_distance_and_is_warned_of() {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(stderr.lines().any(|line| line == warning), "{stderr}");
         let json: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(json["fid"].as_f64().unwrap().abs() < 1e-6, "{json}");
-        assert_eq!((&json["precision"], &json["recall"]), (&1.0.into(), &1.0.into()));
+        assert!(json["fid@pixels"].as_f64().unwrap().abs() < 1e-6, "{json}");
+        let both = [&json["precision@pixels"], &json["recall@pixels"]];
+        assert_eq!(both, [&Value::from(1.0); 2]);
     }
 }
 
@@ -242,10 +267,14 @@ fn a_protocol_that_is_not_followed_is_named_with_what_differs() {
     let (real, fake) = pair(dir.path());
     let args = ["eval", "--real", &real, "--fake", &fake, "--extractor", "pixels", "--no-cache"];
     let got = json(&[&args[..], &["--quiet", "--protocol", "stylegan"]].concat());
-    let differences = ["extractor pixels, not inception", "n_fake 20, not 50000"];
+    let differences = [
+        "extractor pixels (expected inception)",
+        "n_fake 20 (expected 50000)",
+        "precision and recall of inception features, not of VGG16 features in 16 bits",
+    ];
     assert_eq!(got["protocol_differences"], serde_json::json!(differences));
     assert_eq!(got["nearest_protocol"], "stylegan");
-    assert!(got["ipr_precision"].is_number() && got["precision"].is_null(), "{got}");
+    assert!(got["ipr_precision@pixels"].is_number() && got["precision@pixels"].is_null(), "{got}");
     // The split is the last part of a data set's name, also where the name holds a path.
     let flat = dir.path().join("flat");
     fs::create_dir(&flat).unwrap();
@@ -255,11 +284,14 @@ fn a_protocol_that_is_not_followed_is_named_with_what_differs() {
     let set = format!("dataset:folder:{}:train", text(&flat));
     let got = eval(&set, &fake, &["--protocol", "contrad", "--metrics", "fid"]);
     let differences = got["protocol_differences"].to_string();
-    assert!(differences.contains("\"split train, not test\""), "{differences}");
+    assert!(differences.contains("\"split train (expected test)\""), "{differences}");
     let list = ok(&["list", "protocols", "--json"]);
     let names = list.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let names: Vec<String> = names.map(|p| p["name"].as_str().unwrap().into()).collect();
-    assert_eq!((names.len(), names[0].as_str()), (14, "ganbench"));
+    assert_eq!((names.len(), names[0].as_str()), (15, "ganbench"));
     let readable = String::from_utf8(ganbench(&args).stdout).unwrap();
-    assert!(readable.contains("ganbench but for: extractor pixels, not inception"), "{readable}");
+    assert!(
+        readable.contains("differs from ganbench in: extractor pixels (expected inception)"),
+        "{readable}"
+    );
 }

@@ -99,10 +99,10 @@ fn transparent_images_are_measured_by_the_rule_asked_for_which_is_recorded() {
         let (json, _) = place.json(&fake, &["--alpha", rule]);
         let read = &json["images"]["fake"];
         assert_eq!((&read["alpha"], &read["transparent"]), (&json!(rule), &json!(3)));
-        (json["fid"].as_f64().unwrap(), json["protocol_differences"].to_string())
+        (json["fid@pixels"].as_f64().unwrap(), json["protocol_differences"].to_string())
     };
     let (pil, white) = (of("pil"), of("white"));
-    assert_eq!(place.json(&fake, &[]).0["fid"], pil.0);
+    assert_eq!(place.json(&fake, &[]).0["fid@pixels"], pil.0);
     assert_ne!(pil.0, white.0);
     let difference = "3 transparent fake images put on white";
     assert!(!pil.1.contains(difference) && white.1.contains(difference), "{white:?}");
@@ -127,7 +127,7 @@ fn what_reading_came_to_is_told_of_kept_features_too() {
         let more = ["--json", "--cache", &cache, "--skip-damaged", "--alpha", rule];
         let said = place.eval(&fake, &more);
         let json: Value = serde_json::from_str(&said.out).unwrap();
-        (json["images"].clone(), json["fid"].clone())
+        (json["images"].clone(), json["fid@pixels"].clone())
     };
     let first = images("pil");
     assert_eq!(first.0["fake"]["transparent"], 1);
@@ -196,7 +196,7 @@ fn integers_of_any_width_in_0_to_255_give_the_numbers_of_bytes() {
     let (a, b) = (place.path("a.npy"), place.path("b.npy"));
     fs::write(&a, npy("|u1", &[12, 8, 8, 3], &bytes)).unwrap();
     fs::write(&b, npy("<i8", &[12, 8, 8, 3], &wide)).unwrap();
-    assert_eq!(place.json(&a, &[]).0["fid"], place.json(&b, &[]).0["fid"]);
+    assert_eq!(place.json(&a, &[]).0["fid@pixels"], place.json(&b, &[]).0["fid@pixels"]);
 }
 
 #[test]

@@ -32,6 +32,9 @@ mod sample;
 /// `eval`, `features`, `metrics`: numbers from every kind of source.
 mod eval;
 
+/// `eval` and `metrics` of files, reference batches, classes and runs: what a side may be.
+mod sides;
+
 /// Features that are kept from one `eval` for the next.
 mod cache;
 

@@ -36,6 +36,11 @@ pub enum MetricError {
          every class of the real images, and more of them"
     )]
     ClassTooFew { metric: &'static str, class: u32, side: Side, got: usize },
+    #[error(
+        "classes are paired by {by}, but are unlike: only the real images have {only_real}, only the fake \
+         images have {only_fake}; give both sides the same classes"
+    )]
+    UnlikeClasses { by: &'static str, only_real: String, only_fake: String },
     #[error("{metric} needs the class of each image, which was not given")]
     NoLabels { metric: &'static str },
     #[error("a 95 % interval needs at least {needed} bootstrap replicates, got {got}")]
@@ -69,7 +74,8 @@ pub enum MetricError {
     Zero { metric: &'static str, name: &'static str },
     #[error(
         "covariance of dimension {dim} is not positive semidefinite: eigenvalue {eigenvalue:e} beside \
-         a largest of {largest:e}; check where the statistics come from"
+         a largest of {largest:e}, which no covariance has; compute mu and sigma again in f64 \
+         (numpy.cov of float64 features, or ganbench features --stats)"
     )]
     NotPositive { dim: usize, eigenvalue: f64, largest: f64 },
     #[error(

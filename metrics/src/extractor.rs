@@ -19,6 +19,9 @@ pub const PUBLISHED: &str = inception::ENTRY.name;
 pub const EXTRACTORS: &[ExtractorEntry] = &[
     inception::ENTRY,
     inception::PYTORCH_FID_ENTRY,
+    inception::PYTORCH_FID_TAPS[0],
+    inception::PYTORCH_FID_TAPS[1],
+    inception::PYTORCH_FID_TAPS[2],
     inception::STUDIOGAN_ENTRY,
     inception::CLEAN_ENTRY,
     pixels::ENTRY,

@@ -92,8 +92,8 @@ impl Divisor {
 
 /// The parts of a FID, with covariances divided by n − 1.
 #[derive(Clone, Copy, Debug)]
-struct Terms {
-    shift: f64,
+pub(crate) struct Terms {
+    pub(crate) shift: f64,
     trace_real: f64,
     trace_fake: f64,
     /// tr (Σ₁Σ₂)^½
@@ -102,7 +102,7 @@ struct Terms {
 
 impl Terms {
     /// `n`: real and fake samples.
-    fn sum(self, divisor: Divisor, n: [Option<usize>; 2]) -> f64 {
+    pub(crate) fn sum(self, divisor: Divisor, n: [Option<usize>; 2]) -> f64 {
         let [real, fake] = n.map(|n| divisor.factor(n));
         let root = 2.0 * (real * fake).sqrt() * self.trace_root;
         self.shift + real * self.trace_real + fake * self.trace_fake - root
@@ -173,16 +173,21 @@ impl RealRoot {
     /// # Errors
     /// If the covariance has an eigenvalue below −1e-6 of its largest.
     pub fn of(real: &Statistics) -> Result<Self, MetricError> {
+        Self::within(real, ROUNDING)
+    }
+
+    /// [`Self::of`] of a covariance whose eigenvalues may be negative by this share of the largest.
+    pub(crate) fn within(real: &Statistics, tolerance: f64) -> Result<Self, MetricError> {
         match spectrum::cholesky(real.covariance(), real.dim()) {
             Some(columns) => Ok(Self(Factor { columns, lower: true })),
-            None => Self::of_eigenvectors(real),
+            None => Self::of_eigenvectors(real, tolerance),
         }
     }
 
-    fn of_eigenvectors(real: &Statistics) -> Result<Self, MetricError> {
+    fn of_eigenvectors(real: &Statistics, tolerance: f64) -> Result<Self, MetricError> {
         let d = real.dim();
         let (values, mut columns) = spectrum::eigenvectors(real.covariance(), d)?;
-        for (vector, value) in columns.chunks_exact_mut(d).zip(checked(values)?) {
+        for (vector, value) in columns.chunks_exact_mut(d).zip(checked(values, tolerance)?) {
             let root = value.max(0.0).sqrt();
             vector.iter_mut().for_each(|v| *v *= root);
         }
@@ -199,6 +204,14 @@ pub fn fid_with_root(input: FidInput<'_>, root: &RealRoot) -> Result<f64, Metric
 }
 
 fn terms(input: FidInput<'_>, root: &RealRoot) -> Result<Terms, MetricError> {
+    terms_within(input, root, ROUNDING)
+}
+
+pub(crate) fn terms_within(
+    input: FidInput<'_>,
+    root: &RealRoot,
+    tolerance: f64,
+) -> Result<Terms, MetricError> {
     let FidInput { real, fake } = input;
     check_counts(Counts { real: real.n(), fake: fake.n() })?;
     if real.dim() != fake.dim() {
@@ -207,7 +220,7 @@ fn terms(input: FidInput<'_>, root: &RealRoot) -> Result<Terms, MetricError> {
     let d = real.dim();
     let shift: f64 = real.mean().iter().zip(fake.mean()).map(|(a, b)| (a - b) * (a - b)).sum();
     let inner = congruence(&root.0, fake.covariance(), d);
-    let trace_root: f64 = checked(spectrum::eigenvalues(&inner, d)?)?
+    let trace_root: f64 = checked(spectrum::eigenvalues(&inner, d)?, tolerance)?
         .iter()
         .map(|&eigenvalue| eigenvalue.max(0.0).sqrt())
         .sum();
@@ -280,12 +293,15 @@ fn check_counts(counts: Counts) -> Result<(), MetricError> {
     Ok(())
 }
 
-/// Refuses a spectrum that is negative beyond rounding.
-fn checked(eigenvalues: Vec<f64>) -> Result<Vec<f64>, MetricError> {
+/// Eigenvalues of sums in f64 are negative by less than this share of the largest.
+const ROUNDING: f64 = 1e-6;
+
+/// Refuses a spectrum that is negative beyond `tolerance` of its largest eigenvalue.
+pub(crate) fn checked(eigenvalues: Vec<f64>, tolerance: f64) -> Result<Vec<f64>, MetricError> {
     let (Some(&smallest), Some(&largest)) = (eigenvalues.first(), eigenvalues.last()) else {
         return Ok(eigenvalues);
     };
-    if smallest < -1e-6 * largest.max(0.0) {
+    if smallest < -tolerance * largest.max(0.0) {
         let dim = eigenvalues.len();
         return Err(MetricError::NotPositive { dim, eigenvalue: smallest, largest });
     }

@@ -100,7 +100,8 @@ fn both_roots_of_a_covariance_give_the_same_fid() {
         let root = RealRoot::of(real).unwrap();
         assert!(root.0.lower);
         let cholesky = fid_with_root(input, &root).unwrap();
-        let eigen = fid_with_root(input, &RealRoot::of_eigenvectors(real).unwrap()).unwrap();
+        let eigen =
+            fid_with_root(input, &RealRoot::of_eigenvectors(real, ROUNDING).unwrap()).unwrap();
         let gap = (cholesky - eigen).abs() / (real.trace() + fake.trace());
         assert!(gap < bound, "{cholesky} {eigen} {gap:e}");
     }
@@ -152,7 +153,8 @@ fn what_has_no_fid_is_refused() {
     assert_eq!(
         text(&negative, &good),
         "covariance of dimension 2 is not positive semidefinite: eigenvalue -5e-1 beside a largest of \
-         1e0; check where the statistics come from"
+         1e0, which no covariance has; compute mu and sigma again in f64 (numpy.cov of float64 features, or \
+         ganbench features --stats)"
     );
     let rows = |v: &'static [f32]| Rows::new(v, 1).unwrap();
     let error = fid_of_few(FewSamples { real: rows(&[1.0, 2.0]), fake: rows(&[0.0, f32::NAN]) });

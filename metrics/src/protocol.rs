@@ -61,6 +61,9 @@ pub struct Protocol {
     /// What the fakes' values go through.
     #[serde(default)]
     pub samples: Samples,
+    /// Whether FID takes `mu` and `sigma` of an archive that holds images too.
+    #[serde(default)]
+    pub stored_statistics: bool,
     /// In words, what the fakes' values go through, where the protocol says.
     pub quantise: Option<String>,
     /// Which checkpoint is reported, where the protocol says.

@@ -165,7 +165,7 @@ impl RealReference {
     ///
     /// # Errors
     /// If only a part was kept.
-    pub(crate) fn require_all_rows(&self) -> Result<Rows<'_, f32>, MetricError> {
+    pub fn require_all_rows(&self) -> Result<Rows<'_, f32>, MetricError> {
         self.all_rows().ok_or_else(|| self.too_few(self.n))
     }
 

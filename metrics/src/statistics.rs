@@ -23,6 +23,8 @@ pub struct Statistics {
     mean: Vec<f64>,
     /// `[d, d]`, symmetric.
     covariance: Vec<f64>,
+    /// Largest difference of two entries that should be equal, as they were stored.
+    asymmetry: f64,
 }
 
 impl Statistics {
@@ -40,8 +42,8 @@ impl Statistics {
     /// known of how many: most published files do not say.
     ///
     /// # Errors
-    /// If the sizes disagree, a number is not finite, or the covariance is not symmetric to 1e-6 of
-    /// its largest entry (stored f32 covariances are symmetric to about 1e-7).
+    /// If the sizes disagree, a number is not finite, or the covariance is not symmetric to 1e-3 of
+    /// its largest entry (sums in f32 are symmetric to about 1e-5). [`Self::asymmetry`] says how far it was.
     pub fn from_parts(
         n: Option<usize>,
         mean: Vec<f64>,
@@ -54,20 +56,22 @@ impl Statistics {
         }
         Rows::new(&mean, d)?.check_finite()?;
         Rows::new(&covariance, d)?.check_finite()?;
+        let mut asymmetry = 0.0f64;
         let largest = covariance.iter().fold(0.0f64, |m, v| m.max(v.abs()));
         for row in 0..d {
             for column in 0..row {
                 let (a, b) = (covariance[row * d + column], covariance[column * d + row]);
                 let gap = (a - b).abs();
-                if gap > 1e-6 * largest {
+                if gap > 1e-3 * largest {
                     return Err(MetricError::NotSymmetric { row, column, gap });
                 }
+                asymmetry = asymmetry.max(gap);
                 let middle = (a + b) / 2.0;
                 covariance[row * d + column] = middle;
                 covariance[column * d + row] = middle;
             }
         }
-        Ok(Self { n, mean, covariance })
+        Ok(Self { n, mean, covariance, asymmetry })
     }
 
     /// Number of samples; none where stored statistics do not say.
@@ -87,6 +91,11 @@ impl Statistics {
     /// `[d, d]`, row-major, symmetric; zero where fewer than 2 samples were given.
     pub fn covariance(&self) -> &[f64] {
         &self.covariance
+    }
+
+    /// The largest difference of two stored entries that should be equal; 0 of our own sums.
+    pub fn asymmetry(&self) -> f64 {
+        self.asymmetry
     }
 
     pub(crate) fn trace(&self) -> f64 {
@@ -180,7 +189,7 @@ impl Accumulator {
         }
         let shift = if self.shift.is_empty() { vec![0.0; d] } else { self.shift };
         let mean = shift.iter().zip(&offset).map(|(s, o)| s + o).collect();
-        Statistics { n: Some(self.n), mean, covariance }
+        Statistics { n: Some(self.n), mean, covariance, asymmetry: 0.0 }
     }
 }
 

@@ -199,8 +199,13 @@ fn of_json(path: &Path) -> Result<Samples> {
         ("n_real", shown(object.get("n_real"))),
         ("n_fake", shown(object.get("n_fake"))),
     ]);
+    // `fid@pixels_std` is no metric of an extractor `pixels_std`.
+    let belongs_to_another = |name: &str| {
+        let ends = ["_std", "_ci_low", "_ci_high", "_error_at_most"];
+        ends.iter().any(|end| name.strip_suffix(end).is_some_and(|base| object.contains_key(base)))
+    };
     let mut samples = Samples::new();
-    for (name, value) in object {
+    for (name, value) in object.iter().filter(|(name, _)| !belongs_to_another(name)) {
         let (Ok(_), Some(value)) = (metric(name), value.as_f64()) else { continue };
         let bound = |end: &str| object.get(&format!("{name}_ci_{end}")).and_then(Value::as_f64);
         let interval = bound("high").zip(bound("low"));

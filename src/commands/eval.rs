@@ -9,22 +9,27 @@ use clap::Args;
 use ganbench_baselines::data::Alpha;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
-use ganbench_metrics::protocol::{self, RealCount};
+use ganbench_metrics::protocol::{self, LabelRule, Protocol, RealCount};
 use ganbench_metrics::{
-    Deviations, Done, Extractor, ExtractorId, ExtractorOptions, ImageCounts, Measurement,
-    extractor, load_with, metric,
+    Deviations, Done, Extractor, ExtractorId, ExtractorOptions, ImageCounts, Measurement, Settings,
+    WithInterval, extractor, inception, load_with, metric,
 };
+use ganbench_reports::short_hash;
 
+use super::metrics::FilePair;
 use crate::evaluation::{
-    Cache, Collect, ExtractorUsed, Images, Keep, Key, Outcome, Request, Side, Sides, both, collect,
-    computable, measure, open_images,
+    Cache, ClassValue, Collect, ExtractorUsed, Images, Keep, Key, Kind, Measured, Opened, Origin,
+    Outcome, RealSide, Request, Seconds, Side, Sides, both, collect, computable, is_of_extractor,
+    measure,
 };
 use crate::machine::{self, UsageError};
+use crate::pipeline::{mean, sample_seeds};
 use crate::session::weights_source;
 
 /// SRC is a folder of PNG, JPEG, WebP, BMP or TIFF files (at any depth), an .npz with uint8 `arr_0` [N,H,W,3], an
 /// .npy or .safetensors of the same, a .parquet of encoded images, `dataset:NAME:SPLIT`, or the folder of
-/// a run, whose last checkpoint is sampled.
+/// a run, whose last checkpoint is sampled; or features or statistics, as `ganbench metrics` reads them. Of an
+/// .npz with `arr_0` and with `mu` and `sigma`, `--protocol adm` takes FID from the latter.
 ///
 /// Numbers go to stdout, progress to stderr. `ganbench list protocols` and `list metrics` tell the names.
 #[derive(Debug, Args)]
@@ -59,6 +64,9 @@ pub struct ExtractorArgs {
     /// Feature extractor: see `ganbench list extractors` [default: the protocol's]
     #[arg(long, value_name = "NAME")]
     pub extractor: Option<String>,
+    /// pytorch-fid's --dims: the extractor inception-pytorch-fid (2048) or an earlier layer of it
+    #[arg(long, value_name = "N", conflicts_with = "extractor", value_parser = ["64", "192", "768", "2048"])]
+    pub dims: Option<String>,
     /// Its weights: a file (.pth, .safetensors), or made:SEED for tests [default: $GANBENCH_WEIGHTS, the
     /// hub]
     #[arg(long, value_name = "FILE")]
@@ -139,13 +147,36 @@ pub struct Ready {
     pub quiet: bool,
 }
 
+impl Ready {
+    /// Says which network is used.
+    ///
+    /// # Errors
+    /// If the extractor is not in the table: a defect of ours.
+    pub fn announce(&self) -> Result<()> {
+        if !self.quiet {
+            let (name, sha256) = (self.extractor.name(), self.extractor.weights_sha256());
+            let description = extractor::entry(name)?.description;
+            tell!("extractor {name} (weights {}): {description}", short_hash(sha256));
+        }
+        Ok(())
+    }
+
+    /// What decides the features of these images.
+    pub fn key<'a>(&'a self, content_sha256: &'a str, keep: Keep) -> Key<'a> {
+        let (extractor, device) = (self.extractor.as_ref(), self.device.location());
+        Key { content_sha256, extractor, exact: self.exact, device, keep }
+    }
+}
+
 impl ExtractorArgs {
     /// Sets the threads and loads the extractor: the one named, else `default`.
     ///
     /// # Errors
     /// If a name, the device or the weights cannot be used.
     pub fn ready(&self, default: &str) -> Result<Ready> {
-        let name = self.extractor.as_deref().unwrap_or(default);
+        let dims = self.dims.as_deref().and_then(|dims| dims.parse().ok());
+        let of_dims = dims.and_then(inception::of_pytorch_fid_dims);
+        let name = self.extractor.as_deref().or(of_dims).unwrap_or(default);
         // Before any file is looked at.
         if self.batch == Some(0) {
             return Err(UsageError::new("--batch is 0, expected at least 1").into());
@@ -203,14 +234,19 @@ impl MetricArgs {
 /// If the images or the weights cannot be had, or a metric cannot be computed from them.
 pub fn run(args: &EvalArgs) -> Result<()> {
     let measurement = args.metrics.measurement(&args.protocol)?;
-    let (protocol, settings) = (measurement.protocol, measurement.settings);
-    let mut names = measurement.metric_names();
     if args.n == Some(0) {
         return Err(UsageError::new("--n is 0, expected at least 1").into());
     }
+    if [&args.real, &args.fake].iter().all(|text| Kind::probe(text) == Kind::Numbers) {
+        machine::set_threads(args.extractor.threads)?;
+        let pair = FilePair { real: args.real.as_ref(), fake: args.fake.as_ref(), logits: None };
+        return super::metrics::measure_files(pair, &measurement, &args.metrics);
+    }
+    let (protocol, settings) = (measurement.protocol, measurement.settings);
+    let mut names = measurement.metric_names();
     let default = protocol.extractor.as_deref().unwrap_or(extractor::PUBLISHED);
     let ready = args.extractor.ready(default)?;
-    let id = ExtractorId::from_extractor(ready.extractor.as_ref());
+    ready.announce()?;
     // Intervals draw the rows again.
     let few = names == ["fid"] && args.metrics.bootstrap == 0;
     let keep = if few { Keep::Statistics } else { Keep::Rows };
@@ -219,51 +255,50 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         RealCount::Exactly(n) => Some(n),
         RealCount::Whole(_) => None,
     });
-    let real = open(args, &args.real, n_real, args.seed, &ready);
-    let len = real.as_ref().ok().map(|real| real.len());
+    let real = open(args, &args.real, n_real, &ready, protocol);
+    let len = real.as_ref().ok().and_then(Opened::len);
     let n_fake = protocol.n_fake.and_then(|n| n.count(len));
-    let (mut real, mut fake) = both(real, open(args, &args.fake, n_fake, args.seed, &ready))?;
-    let n = ImageCounts { real: real.len(), fake: fake.len() };
+    let (real, fake) = both(real, open(args, &args.fake, n_fake, &ready, protocol))?;
+    let used = ExtractorId::from_extractor(ready.extractor.as_ref());
+    let known = is_known(&args.real, &real, used)? & is_known(&args.fake, &fake, used)?;
+    let id = if known { used } else { ExtractorId::UNKNOWN };
+    let stored = is_known_beside_images(&args.real, &real, used, protocol)
+        & is_known_beside_images(&args.fake, &fake, used, protocol);
+    let stored_extractor = if stored { id } else { ExtractorId::UNKNOWN };
     if args.metrics.metrics.is_some() {
-        let fault = [&real, &fake].into_iter().find_map(|source| source.label_fault());
-        if let (true, Some(fault)) = (names.contains(&"intra_fid"), fault) {
-            bail!("intra_fid needs the class of each image: {fault}");
-        }
-        if names.contains(&"is") && ready.extractor.classes() == 0 {
-            bail!(
-                "is needs class logits, which {} does not have; choose another extractor",
-                ready.extractor.name()
-            );
-        }
-        for name in &names {
-            metric(name)?.check_counts(n, &settings)?;
-        }
+        check_named(&names, &ready, [&real, &fake], &settings)?;
     }
-    // The cache does not keep labels, which intra-class FID and the draw of a part need.
-    let n_fake = settings.n_nearest_fake(n.fake);
-    let part = settings.n_nearest_real(n.real, n.fake) < n.real || n_fake < n.fake;
-    let cached = !names.contains(&"intra_fid") && !part;
-    let (mut real, real_sha256) = features_of(real.as_mut(), keep, &ready, cached)?;
-    let (mut fake, fake_sha256) = features_of(fake.as_mut(), keep, &ready, cached)?;
-    if args.real == args.fake || real_sha256 == fake_sha256 {
+    let [real_used, fake_used] = [&real, &fake].map(Opened::used);
+    let mut real = numbers_of(&real, args.seed, None, keep, &ready)?;
+    let counts = uneven_class_counts(real.side.labels.as_deref());
+    let sampling = match &fake {
+        Opened::Run(run) => Some(run.sampling(protocol.labels, counts.is_some())),
+        _ => None,
+    };
+    let counts = counts.filter(|_| protocol.labels == LabelRule::Data);
+    // Images that lie there are one set.
+    let repeats = if sampling.is_some() { protocol.repeats.max(1) } else { 1 };
+    let mut seeds = sample_seeds(args.seed, repeats);
+    let set = |seed| {
+        let mut set = numbers_of(&fake, seed, counts.clone(), keep, &ready)?;
+        let bias = ready.extractor.logit_bias().filter(|_| known && measurement.protocol.is_bias);
+        if let (Some(features), Some(bias)) = (&mut set.side.features, bias) {
+            features.add_to_logits(bias)?;
+        }
+        anyhow::Ok(set)
+    };
+    let mut first = set(seeds.next().unwrap_or(args.seed))?;
+    if args.real == args.fake || real.sha256.is_some() && real.sha256 == first.sha256 {
         tell!("warning: --real and --fake are the same images; every distance will be about 0");
-    }
-    let is_bias = measurement.is_bias(ready.extractor.as_ref());
-    if let (true, Some(bias)) = (is_bias, ready.extractor.logit_bias()) {
-        for side in [&mut real, &mut fake] {
-            if let Some(features) = &mut side.features {
-                features.add_to_logits(bias)?;
-            }
-        }
     }
     let mut missing = Vec::new();
     if args.metrics.metrics.is_none() && keep == Keep::Rows {
-        let found = computable(names, id, &real, &fake, settings);
+        let found = computable(names, id, &real.side, &first.side, settings);
         (names, missing) = (found.names, found.missing);
     }
-    warn_of_few(&real, &fake, ready.extractor.feature_dim(), &names);
-    let repeats = sets_of_fakes(args, protocol.repeats);
-    let images_read = Sides { real: real.images.take(), fake: fake.images.take() };
+    warn_of_few(&real.side, &first.side, ready.extractor.feature_dim(), &names);
+    let (n_real, n_fake) = (real.side.n, first.side.n);
+    let images_read = Sides { real: real.side.images.take(), fake: first.side.images.take() };
     images_read.tell_hints();
     let label = measurement.label(&Done {
         extractor: id.name,
@@ -271,27 +306,53 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         // A name may hold colons itself (folder:PATH).
         split: args.real.strip_prefix("dataset:").and_then(|text| text.rsplit(':').next()),
         whole_split: args.real.starts_with("dataset:").then_some(args.n.is_none()),
-        n_real: real.n,
-        n_fake: fake.n,
+        n_real,
+        n_fake,
         repeats,
-        is_bias,
+        is_bias: known && measurement.is_bias(ready.extractor.as_ref()),
         metrics: &names,
-        sampling: None,
+        sampling,
         further: &images_read.differences(),
     });
-    let (n_real, n_fake) = (real.n, fake.n);
-    let bootstrap = args.metrics.bootstrap;
-    let request = Request { real, fake, extractor: id, metrics: names, settings, bootstrap };
-    let measured = measure(request)?;
+    let mut sets = Sets::default();
+    sets.seconds.add("load", real.side.load_s);
+    sets.seconds.add("extract", real.side.extract_s);
+    let (real_sha256, fake_sha256) = (real.sha256, first.sha256);
+    let real = RealSide::new(real.side)?;
+    let mut measure_set = |fake: &Side| {
+        let bootstrap = args.metrics.bootstrap;
+        let (real, metrics) = (&real, names.as_slice());
+        sets.add(measure(Request {
+            real,
+            fake,
+            extractor: id,
+            stored_extractor,
+            metrics,
+            settings,
+            bootstrap,
+        })?);
+        anyhow::Ok(())
+    };
+    measure_set(&first.side)?;
+    drop(first.side);
+    for seed in seeds {
+        measure_set(&set(seed)?.side)?;
+    }
+    let measured = sets.mean();
     let outcome = Outcome {
         values: measured.values,
+        classes: measured.classes,
+        fid_error: measured.fid_error,
         missing,
         n_real,
         n_fake,
-        real_sha256: Some(real_sha256),
-        fake_sha256: Some(fake_sha256),
+        repeats,
+        real_used,
+        fake_used,
+        real_sha256,
+        fake_sha256,
         images_read,
-        extractor: Some(ExtractorUsed {
+        extractor: known.then(|| ExtractorUsed {
             name: id.name.into(),
             sha256: id.weights_sha256.into(),
             exact: ready.exact,
@@ -303,33 +364,159 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     outcome.print(args.metrics.json)
 }
 
-/// Sets of fakes that are measured: images that lie there are one set.
-fn sets_of_fakes(_args: &EvalArgs, _of_protocol: usize) -> usize {
-    1
+/// Whether a side's features come from the extractor in use.
+///
+/// # Errors
+/// If a file says that they come from another one.
+fn is_known(name: &str, opened: &Opened, extractor: ExtractorId<'_>) -> Result<bool> {
+    match opened {
+        Opened::Numbers(file) => {
+            is_of_extractor(Origin { name, meta: file.meta.as_ref() }, extractor)
+        }
+        Opened::Images { .. } | Opened::Run(_) => Ok(true),
+    }
 }
 
-/// The images of one `SRC`.
+/// Whether `mu` and `sigma` beside images come from the extractor in use. They do not say, but the protocol
+/// that takes them does.
+fn is_known_beside_images(
+    name: &str,
+    opened: &Opened,
+    extractor: ExtractorId<'_>,
+    protocol: &Protocol,
+) -> bool {
+    let Opened::Images { statistics: Some(_), .. } = opened else { return true };
+    let known = protocol.extractor.as_deref() == Some(extractor.name);
+    match known {
+        true => tell!(
+            "note: mu and sigma of {name} are taken for those of {}, as protocol {} has it",
+            extractor.name,
+            protocol.name
+        ),
+        false => tell!(
+            "note: nothing says that mu and sigma of {name} are of {}; fid is named fid@unknown",
+            extractor.name
+        ),
+    }
+    known
+}
+
+/// Refuses metrics that were asked for by name and cannot be had, before the long work.
+fn check_named(
+    names: &[&str],
+    ready: &Ready,
+    [real, fake]: [&Opened; 2],
+    settings: &Settings,
+) -> Result<()> {
+    let fault = [real, fake].into_iter().find_map(Opened::label_fault);
+    if let (true, Some(fault)) = (names.contains(&"intra_fid"), fault) {
+        bail!("intra_fid needs the class of each image: {fault}");
+    }
+    let of_file = matches!(fake, Opened::Numbers(_));
+    if names.contains(&"is") && ready.extractor.classes() == 0 && !of_file {
+        bail!(
+            "is needs class logits, which {} does not have; choose another extractor",
+            ready.extractor.name()
+        );
+    }
+    if let (Some(real), Some(fake)) = (real.len(), fake.len()) {
+        for name in names {
+            metric(name)?.check_counts(ImageCounts { real, fake }, settings)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many images there are of each class, where the classes are uneven.
+fn uneven_class_counts(labels: Option<&[u32]>) -> Option<Vec<u64>> {
+    let mut counts: Vec<u64> = Vec::new();
+    for &class in labels? {
+        let class = class as usize;
+        counts.resize(counts.len().max(class + 1), 0);
+        counts[class] += 1;
+    }
+    (counts.iter().min() != counts.iter().max()).then_some(counts)
+}
+
+/// A side with the hash of its images, where they are images.
+struct Numbers {
+    side: Side,
+    sha256: Option<String>,
+}
+
+/// The features of a side. `seed` and `class_counts` are of a run's samples.
+fn numbers_of(
+    opened: &Opened,
+    seed: u64,
+    class_counts: Option<Vec<u64>>,
+    keep: Keep,
+    ready: &Ready,
+) -> Result<Numbers> {
+    let (side, sha256) = match opened {
+        Opened::Numbers(file) => return Ok(Numbers { side: file.side.clone(), sha256: None }),
+        Opened::Run(run) => features_of(&mut run.sample(seed, class_counts)?, keep, ready)?,
+        Opened::Images { source, statistics, .. } => {
+            let (mut side, sha256) = features_of(source.borrow_mut().as_mut(), keep, ready)?;
+            if let Some(statistics) = statistics {
+                side.statistics = Some(statistics.clone());
+                side.stored_statistics = true;
+            }
+            (side, sha256)
+        }
+    };
+    Ok(Numbers { side, sha256: Some(sha256) })
+}
+
+/// Measurements of several sets of fakes.
+#[derive(Default)]
+struct Sets {
+    values: Vec<Vec<WithInterval>>,
+    classes: Vec<Vec<ClassValue>>,
+    fid_error: f64,
+    seconds: Seconds,
+}
+
+impl Sets {
+    fn add(&mut self, measured: Measured) {
+        self.values.push(measured.values);
+        self.classes.push(measured.classes);
+        self.fid_error = self.fid_error.max(measured.fid_error);
+        self.seconds.extend(&measured.seconds);
+    }
+
+    fn mean(self) -> Measured {
+        let n = self.classes.len() as f64;
+        let mut classes = self.classes.first().cloned().unwrap_or_default();
+        for (i, class) in classes.iter_mut().enumerate() {
+            class.value = self.classes.iter().map(|set| set[i].value).sum::<f64>() / n;
+        }
+        let values = mean(self.values);
+        Measured { values, classes, fid_error: self.fid_error, seconds: self.seconds }
+    }
+}
+
+/// One `SRC`.
 fn open(
     args: &EvalArgs,
     text: &str,
     wanted: Option<usize>,
-    seed: u64,
     ready: &Ready,
-) -> Result<Box<dyn ImageSource>> {
+    protocol: &Protocol,
+) -> Result<Opened> {
     let mut request = args.images.request(text);
     request.root = args.extractor.data.clone();
     request.limit = args.n;
-    open_images(Images {
+    let images = Images {
         request: &request,
         n: wanted.unwrap_or(10_000),
-        seed,
+        seed: args.seed,
         device: &ready.device,
         quiet: ready.quiet,
-    })
+    };
+    Opened::open(images, protocol.stored_statistics)
 }
 
-/// Features of a source, from the cache where they are there and that is allowed; and the hash of the
-/// images.
+/// Features of a source, from the cache where they are there; and the hash of the images.
 ///
 /// # Errors
 /// If the images cannot be read or the extractor cannot take them. A cache that cannot be written to is a
@@ -338,20 +525,18 @@ pub fn features_of(
     source: &mut dyn ImageSource,
     keep: Keep,
     ready: &Ready,
-    cached: bool,
 ) -> Result<(Side, String)> {
     let extractor = ready.extractor.as_ref();
     let how = Collect { extractor, keep, quiet: ready.quiet };
     let started = Instant::now();
     let content_sha256 = source.content_sha256()?;
-    let Some(cache) = ready.cache.as_ref().filter(|_| cached) else {
+    let Some(cache) = &ready.cache else {
         let load_s = started.elapsed().as_secs_f64();
         let mut side = collect(source, how)?;
         side.load_s += load_s;
         return Ok((side, content_sha256));
     };
-    let device = ready.device.location();
-    let key = Key { content_sha256: &content_sha256, extractor, exact: ready.exact, device, keep };
+    let key = ready.key(&content_sha256, keep);
     let hit = cache.get(&key);
     let load_s = started.elapsed().as_secs_f64();
     if let Some(side) = hit {
@@ -363,7 +548,8 @@ pub fn features_of(
                 source.len()
             );
         }
-        let mut side = Side { load_s, n: Some(source.len()), ..side };
+        let class_names = source.class_names().map(<[String]>::to_vec);
+        let mut side = Side { load_s, class_names, n: Some(source.len()), ..side };
         if let Some(images) = &mut side.images {
             let found = source.reading();
             images.reading.left_out = found.left_out;

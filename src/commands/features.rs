@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::Args;
 use ganbench_metrics::extractor::PUBLISHED;
-use ganbench_metrics::files::{write_features, write_statistics};
+use ganbench_metrics::files::{Companions, write_features, write_statistics};
 use serde_json::json;
 
 use super::eval::{ExtractorArgs, ImageArgs, features_of};
@@ -13,7 +13,8 @@ use crate::evaluation::{Images, Keep, open_images};
 use crate::machine::UsageError;
 
 /// Writes `pool` f32 [N,d] and, where the network has them, `logits` f32 [N,classes]; with --stats `mu`
-/// and `sigma` f64 and `n`. `ganbench metrics` reads both. Prints one JSON object.
+/// and `sigma` f64 and `n`; in both `labels` where images have classes, and `meta.json`, which says what the
+/// numbers come from. `ganbench metrics` and `eval` read both. Prints one JSON object.
 #[derive(Debug, Args)]
 pub struct FeaturesArgs {
     /// The images, as in `ganbench eval`
@@ -58,13 +59,16 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
         quiet: ready.quiet,
     })?;
     let keep = if args.stats { Keep::Statistics } else { Keep::Rows };
-    let (side, _) = features_of(source.as_mut(), keep, &ready, true)?;
+    let (side, sha256) = features_of(source.as_mut(), keep, &ready)?;
+    let meta = ready.key(&sha256, keep).meta(&side);
+    let companions = Companions { meta: Some(&meta), labels: side.labels.as_deref() };
     match (&side.statistics, &side.features) {
-        (Some(statistics), _) if args.stats => write_statistics(&args.out, statistics)?,
+        (Some(statistics), _) if args.stats => write_statistics(&args.out, statistics, companions)?,
         (None, Some(features)) if args.stats => {
-            write_statistics(&args.out, &ganbench_metrics::Statistics::of(features.pool_rows())?)?;
+            let statistics = ganbench_metrics::Statistics::of(features.pool_rows())?;
+            write_statistics(&args.out, &statistics, companions)?;
         }
-        (_, Some(features)) => write_features(&args.out, features)?,
+        (_, Some(features)) => write_features(&args.out, features, companions)?,
         _ => anyhow::bail!("the features were not kept"),
     }
     let read = side.images.as_ref();

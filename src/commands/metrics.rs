@@ -1,16 +1,17 @@
 //! `ganbench metrics`: features in, numbers out; no network is needed.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use ganbench_metrics::files::FeatureFile;
 use ganbench_metrics::protocol;
-use ganbench_metrics::{Done, ExtractorId, Features, Logits};
+use ganbench_metrics::{Done, ExtractorId, Features, Logits, Measurement};
 
 use super::eval::{MetricArgs, warn_of_few};
-use crate::evaluation::{Outcome, Request, Side, Sides, computable, measure, side};
+use crate::evaluation::{
+    ExtractorUsed, NumbersFile, Origin, Outcome, RealSide, Request, Seconds, Side, Sides,
+    computable, identity_of_files, measure,
+};
 use crate::machine;
 
 /// FEATURES is an .npy [N,d], an .npz with `pool` and perhaps `logits`, or an .npz with `mu` and `sigma`
@@ -37,26 +38,52 @@ pub struct MetricsArgs {
 /// If a file cannot be read, or a metric cannot be computed from the features.
 pub fn run(args: &MetricsArgs) -> Result<()> {
     let measurement = args.metrics.measurement(protocol::DEFAULT)?;
-    let mut names = measurement.metric_names();
     machine::set_threads(args.threads)?;
-    let started = Instant::now();
-    let mut real = side(FeatureFile::read(&args.real)?)?;
-    let mut fake = side(FeatureFile::read(&args.fake)?)?;
-    if let Some(path) = &args.logits {
-        add_logits(&mut fake, path)?;
+    let logits = args.logits.as_deref();
+    let pair = FilePair { real: &args.real, fake: &args.fake, logits };
+    measure_files(pair, &measurement, &args.metrics)
+}
+
+/// Files of both sides.
+#[derive(Clone, Copy)]
+pub struct FilePair<'a> {
+    pub real: &'a Path,
+    pub fake: &'a Path,
+    /// Of the fakes, in a file of their own.
+    pub logits: Option<&'a Path>,
+}
+
+/// Measures features and statistics of files, and prints the outcome.
+///
+/// # Errors
+/// If a file cannot be read, they come from unlike extractors, or a metric cannot be computed.
+pub fn measure_files(
+    pair: FilePair<'_>,
+    measurement: &Measurement,
+    args: &MetricArgs,
+) -> Result<()> {
+    let mut names = measurement.metric_names();
+    let (real, mut fake) = (NumbersFile::read(pair.real)?, NumbersFile::read(pair.fake)?);
+    if let Some(path) = pair.logits {
+        add_logits(&mut fake.side, path)?;
     }
-    real.load_s = started.elapsed().as_secs_f64();
+    let text = [pair.real, pair.fake].map(|path| path.display().to_string());
+    let [of_real, of_fake] = [(&text[0], &real.meta), (&text[1], &fake.meta)]
+        .map(|(name, meta)| Origin { name, meta: meta.as_ref() });
+    let known = identity_of_files(of_real, of_fake)?;
+    let extractor = known.unwrap_or(ExtractorId::UNKNOWN);
+    let exact = real.meta.as_ref().is_some_and(|meta| meta.exact);
     let settings = measurement.settings;
-    let extractor = ExtractorId::UNKNOWN;
     let mut missing = Vec::new();
-    // Where nobody says which: those that the default protocol has and the files allow.
-    if args.metrics.metrics.is_none() {
-        let found = computable(names, extractor, &real, &fake, settings);
+    // Where nobody says which: those that the protocol has and the files allow.
+    if args.metrics.is_none() {
+        let found = computable(names, extractor, &real.side, &fake.side, settings);
         (names, missing) = (found.names, found.missing);
     }
     let dim = |side: &Side| side.features.as_ref().map(Features::dim);
-    warn_of_few(&real, &fake, dim(&real).or(dim(&fake)).unwrap_or(0), &names);
-    let (n_real, n_fake) = (real.n, fake.n);
+    let dim = dim(&real.side).or(dim(&fake.side)).unwrap_or(0);
+    warn_of_few(&real.side, &fake.side, dim, &names);
+    let (n_real, n_fake) = (real.side.n, fake.side.n);
     let label = measurement.label(&Done {
         extractor: extractor.name,
         weights_sha256: extractor.weights_sha256,
@@ -70,22 +97,37 @@ pub fn run(args: &MetricsArgs) -> Result<()> {
         sampling: None,
         further: &[],
     });
-    let bootstrap = args.metrics.bootstrap;
-    let measured = measure(Request { real, fake, extractor, metrics: names, settings, bootstrap })?;
+    let mut seconds = Seconds::default();
+    seconds.add("load", real.side.load_s);
+    let (metrics, bootstrap) = (names.as_slice(), args.bootstrap);
+    let (real, fake) = (&RealSide::new(real.side)?, &fake.side);
+    let stored_extractor = extractor;
+    let measured =
+        measure(Request { real, fake, extractor, stored_extractor, metrics, settings, bootstrap })?;
+    seconds.extend(&measured.seconds);
     let outcome = Outcome {
         values: measured.values,
+        classes: measured.classes,
+        fid_error: measured.fid_error,
         missing,
         n_real,
         n_fake,
+        repeats: 1,
+        real_used: None,
+        fake_used: None,
         real_sha256: None,
         fake_sha256: None,
         images_read: Sides::default(),
-        extractor: None,
+        extractor: known.map(|id| ExtractorUsed {
+            name: id.name.into(),
+            sha256: id.weights_sha256.into(),
+            exact,
+        }),
         label,
-        seconds: measured.seconds,
+        seconds,
         peak_rss_mb: machine::peak_rss_mb(),
     };
-    outcome.print(args.metrics.json)
+    outcome.print(args.json)
 }
 
 /// Puts logits of a file of their own beside the features.
@@ -96,7 +138,7 @@ fn add_logits(fake: &mut Side, path: &Path) -> Result<()> {
             path.display()
         )
     })?;
-    let read = side(FeatureFile::read(path)?)?.features;
+    let read = NumbersFile::read(path)?.side.features;
     let read = read.with_context(|| format!("{} holds no logits", path.display()))?;
     let logits = Some(Logits { classes: read.dim(), values: read.into_pool() });
     let features = Features::new(features.dim(), features.into_pool(), logits);

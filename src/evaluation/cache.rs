@@ -8,14 +8,16 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result};
 use candle_core::DeviceLocation;
 use ganbench_baselines::data::hex;
-use ganbench_metrics::files::{FeatureFile, write_features, write_statistics};
-use ganbench_metrics::{Extractor, MetricError};
+use ganbench_metrics::files::{
+    Companions, FeatureFile, FileMeta, StoredFeatures, write_features, write_statistics,
+};
+use ganbench_metrics::{Extractor, ExtractorId, MetricError};
 use sha2::{Digest as _, Sha256};
 
 use super::collect::{Keep, Side};
 
-/// Goes up whenever the bits of any extractor's features change.
-const VERSION: u32 = 3;
+/// Goes up whenever the bits of any extractor's features change, or what a file of the cache holds.
+const VERSION: u32 = 4;
 
 /// What decides features.
 #[derive(Clone, Copy)]
@@ -47,6 +49,23 @@ impl Key<'_> {
             self.content_sha256,
         );
         hex(Sha256::new_with_prefix(text))
+    }
+
+    /// What a file of a side's features says of itself.
+    pub fn meta(&self, side: &Side) -> FileMeta {
+        FileMeta {
+            exact: self.exact,
+            device: match self.device {
+                DeviceLocation::Cpu => "cpu".into(),
+                DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+                DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+            },
+            n: side.n,
+            images_sha256: Some(self.content_sha256.into()),
+            class_names: side.class_names.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            ..FileMeta::new(ExtractorId::from_extractor(self.extractor))
+        }
     }
 }
 
@@ -81,7 +100,9 @@ impl Cache {
     /// What was kept under `key`. A file that cannot be read counts as none, and is written anew.
     pub fn get(&self, key: &Key<'_>) -> Option<Side> {
         let path = self.path(key);
-        let mut side = side(FeatureFile::read(&path).ok()?).ok()?;
+        let mut side = side(StoredFeatures::read(&path).ok()?).ok()?;
+        // Our own sums are sound.
+        side.stored_statistics = false;
         let images = fs::read(reading_of(&path)).ok()?;
         side.images = Some(serde_json::from_slice(&images).ok()?);
         let fits = side.features.as_ref().is_none_or(|f| f.dim() == key.extractor.feature_dim());
@@ -91,8 +112,7 @@ impl Cache {
         fits.then_some(side)
     }
 
-    /// Keeps the features of a side, and beside them what reading its images came to; labels are read with the
-    /// images.
+    /// Keeps the features and labels of a side, and beside them what reading its images came to.
     ///
     /// # Errors
     /// If the folder cannot be written to.
@@ -100,10 +120,14 @@ impl Cache {
         let path = self.path(key);
         let context = || format!("cannot keep features in {}", self.folder.display());
         fs::create_dir_all(&self.folder).with_context(context)?;
+        let meta = key.meta(side);
+        let companions = Companions { meta: Some(&meta), labels: side.labels.as_deref() };
         match (&side.features, &side.statistics) {
-            (Some(features), _) => write_features(&path, features).with_context(context)?,
+            (Some(features), _) => {
+                write_features(&path, features, companions).with_context(context)?;
+            }
             (None, Some(statistics)) => {
-                write_statistics(&path, statistics).with_context(context)?
+                write_statistics(&path, statistics, companions).with_context(context)?;
             }
             (None, None) => return Ok(()),
         }
@@ -172,17 +196,21 @@ fn remove(path: &Path) -> std::io::Result<()> {
 ///
 /// # Errors
 /// If a number does not fit into f32.
-pub fn side(file: FeatureFile) -> Result<Side, MetricError> {
-    let features = match file {
+pub fn side(file: StoredFeatures) -> Result<Side, MetricError> {
+    let StoredFeatures { content, meta, labels } = file;
+    let class_names = meta.and_then(|meta| meta.class_names);
+    let features = match content {
         FeatureFile::Features(features) => features,
         FeatureFile::Wide(features) => features.narrowed()?,
         FeatureFile::Statistics(statistics) => {
             let n = statistics.n();
-            return Ok(Side { statistics: Some(statistics), n, ..Side::default() });
+            let (statistics, stored_statistics) = (Some(statistics), true);
+            let of_file = Side { statistics, stored_statistics, ..Side::default() };
+            return Ok(Side { n, labels, class_names, ..of_file });
         }
     };
     let n = Some(features.len());
-    Ok(Side { features: Some(features), n, ..Side::default() })
+    Ok(Side { features: Some(features), n, labels, class_names, ..Side::default() })
 }
 
 #[cfg(test)]

@@ -30,8 +30,13 @@ pub enum Keep {
 pub struct Side {
     pub features: Option<Features>,
     pub statistics: Option<Statistics>,
+    /// Whether the statistics were read from a file. They may be of other images than the features, and
+    /// count for FID.
+    pub stored_statistics: bool,
     /// Class of each image, where the source has classes.
     pub labels: Option<Vec<u32>>,
+    /// The name of each class, where classes have names.
+    pub class_names: Option<Vec<String>>,
     /// Number of images; a file of statistics need not say.
     pub n: Option<usize>,
     /// Seconds that the network waited for images, and worked.
@@ -57,6 +62,7 @@ pub fn collect(source: &mut dyn ImageSource, how: Collect<'_>) -> Result<Side> {
     let Collect { extractor, keep, quiet } = how;
     let n = source.len();
     let name = source.name().to_string();
+    let class_names = source.class_names().map(<[String]>::to_vec);
     let mut bar = Progress::new(format!("{} of {name}", extractor.name()), n as f64, quiet);
     let mut gathered = Gathered::new(extractor, keep, source.has_labels());
     let (mut load_s, mut extract_s) = (0.0, 0.0);
@@ -93,7 +99,7 @@ pub fn collect(source: &mut dyn ImageSource, how: Collect<'_>) -> Result<Side> {
         Ok(())
     })?;
     let n = gathered.n;
-    let mut side = Side { load_s, extract_s, ..gathered.finish() };
+    let mut side = Side { load_s, extract_s, class_names, ..gathered.finish() };
     side.images = side.images.map(|images| ImagesRead { reading: source.reading(), ..images });
     let rate = n as f64 / (load_s + extract_s).max(1e-9);
     bar.finish(&format!("{n} images, {rate:.1} img/s"));
@@ -115,7 +121,7 @@ impl Gathered {
         Self {
             features: Some(Features::empty(dim, classes)),
             accumulator: (keep == Keep::Statistics).then(|| Accumulator::new(dim)),
-            labels: (labels && keep == Keep::Rows).then(Vec::new),
+            labels: labels.then(Vec::new),
             n: 0,
             range: Range::default(),
         }

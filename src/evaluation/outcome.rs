@@ -1,10 +1,10 @@
 //! What `eval` and `metrics` print: one flat JSON object, or lines for people.
 
-use ganbench_metrics::{Label, WithInterval};
+use ganbench_metrics::{Label, WithInterval, bare_name};
 use ganbench_reports::short_hash;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::measure::Missing;
+use super::measure::{ClassValue, Missing};
 use super::reading::Sides;
 
 /// Wall-clock seconds of each part of the work, in the order in which the parts were first met. They do not
@@ -18,6 +18,11 @@ impl Seconds {
             Some((_, sum)) => *sum += seconds,
             None => self.0.push((part, seconds)),
         }
+    }
+
+    /// Adds all parts of another measurement.
+    pub fn extend(&mut self, other: &Self) {
+        other.0.iter().for_each(|(part, seconds)| self.add(part, *seconds));
     }
 
     /// Runs `work` on the clock of `part`.
@@ -52,11 +57,20 @@ pub struct ExtractorUsed {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub values: Vec<WithInterval>,
+    /// The FID of each class, where intra-class FID was computed.
+    pub classes: Vec<ClassValue>,
+    /// What rounding in stored statistics did to FID at most; 0 where they are sound.
+    pub fid_error: f64,
     /// What the protocol has and could not be computed.
     pub missing: Vec<Missing>,
     pub n_real: Option<usize>,
     /// None where a file of statistics does not say.
     pub n_fake: Option<usize>,
+    /// Sets of fakes whose mean the values are.
+    pub repeats: usize,
+    /// Which part of an archive was used that holds both images and statistics.
+    pub real_used: Option<&'static str>,
+    pub fake_used: Option<&'static str>,
     /// Hash of the images as given, encoded where they are; None where features came from elsewhere.
     pub real_sha256: Option<String>,
     pub fake_sha256: Option<String>,
@@ -89,13 +103,25 @@ impl Serialize for Outcome {
                 map.serialize_entry(&format!("{name}_ci_low"), &interval.low)?;
                 map.serialize_entry(&format!("{name}_ci_high"), &interval.high)?;
             }
+            if self.has_error(name) {
+                map.serialize_entry(&format!("{name}_error_at_most"), &self.fid_error)?;
+            }
         }
         for missing in &self.missing {
             map.serialize_entry(&missing.metric, &None::<f64>)?;
             map.serialize_entry(&format!("{}_reason", missing.metric), &missing.reason)?;
         }
+        if !self.classes.is_empty() {
+            map.serialize_entry("intra_fid_classes", &self.classes)?;
+        }
         map.serialize_entry("n_real", &self.n_real)?;
         map.serialize_entry("n_fake", &self.n_fake)?;
+        map.serialize_entry("repeats", &self.repeats)?;
+        for (key, used) in [("real_used", self.real_used), ("fake_used", self.fake_used)] {
+            if let Some(used) = used {
+                map.serialize_entry(key, used)?;
+            }
+        }
         map.serialize_entry("real_sha256", &self.real_sha256)?;
         map.serialize_entry("fake_sha256", &self.fake_sha256)?;
         map.serialize_entry("images", &self.images_read.json())?;
@@ -114,6 +140,11 @@ impl Serialize for Outcome {
 }
 
 impl Outcome {
+    /// Whether this value carries the error of stored statistics.
+    fn has_error(&self, metric: &str) -> bool {
+        self.fid_error > 0.0 && bare_name(metric) == "fid"
+    }
+
     /// Prints JSON on one line, or a table.
     ///
     /// # Errors
@@ -131,13 +162,32 @@ impl Outcome {
             let interval = interval.map_or(String::new(), |i| {
                 format!("   95 % interval {} to {}", short(i.low), short(i.high))
             });
-            println!("{:<width$} {}{std}{interval}", value.metric, short(value.value));
+            let error = match self.has_error(&value.metric) {
+                true => format!("   off by at most {}", short(self.fid_error)),
+                false => String::new(),
+            };
+            println!("{:<width$} {}{std}{interval}{error}", value.metric, short(value.value));
+        }
+        for class in &self.classes {
+            let name = class.name.clone().unwrap_or_else(|| class.class.to_string());
+            let (value, n_real, n_fake) = (short(class.value), class.n_real, class.n_fake);
+            println!("{:<width$} {value}   {n_real} real, {n_fake} fake", format!("  {name}"));
         }
         for Missing { metric, reason } in &self.missing {
             println!("{metric:<width$} not computed: {reason}");
         }
         let count = |n: Option<usize>| n.map_or("?".to_string(), |n| n.to_string());
-        println!("{:<width$} {} real, {} fake", "images", count(self.n_real), count(self.n_fake));
+        let sets = match self.repeats {
+            0 | 1 => String::new(),
+            n => format!(", mean of {n} sets"),
+        };
+        let (n_real, n_fake) = (count(self.n_real), count(self.n_fake));
+        println!("{:<width$} {n_real} real, {n_fake} fake{sets}", "images");
+        for (side, used) in [("real", self.real_used), ("fake", self.fake_used)] {
+            if let Some(used) = used {
+                println!("{:<width$} of the {side} file: {used}", "");
+            }
+        }
         for line in self.images_read.lines() {
             println!("{:<width$} {line}", "");
         }
@@ -193,9 +243,20 @@ mod tests {
                 (value("fid@pixels", 2.0, None), interval),
                 (value("is", 4.5, Some(0.5)), None),
             ],
+            classes: vec![ClassValue {
+                class: 3,
+                name: Some("cat".into()),
+                value: 1.5,
+                n_real: 4,
+                n_fake: 5,
+            }],
+            fid_error: 0.25,
             missing: vec![Missing { metric: "kid@pixels".into(), reason: "too few".into() }],
             n_real: Some(10),
             n_fake: Some(20),
+            repeats: 3,
+            real_used: Some("the images"),
+            fake_used: None,
             real_sha256: Some("cd".into()),
             fake_sha256: None,
             images_read: Sides::default(),
@@ -216,8 +277,10 @@ mod tests {
             serde_json::to_string(&outcome).unwrap(),
             format!(
                 "{{\"format\":1,\"fid@pixels\":2.0,\"fid@pixels_ci_low\":1.0,\"fid@pixels_ci_high\":3.0,\
+                 \"fid@pixels_error_at_most\":0.25,\
                  \"is\":4.5,\"is_std\":0.5,\"kid@pixels\":null,\"kid@pixels_reason\":\"too few\",\
-                 \"n_real\":10,\"n_fake\":20,\"real_sha256\":\"cd\",\"fake_sha256\":null,\
+                 \"intra_fid_classes\":[{{\"class\":3,\"name\":\"cat\",\"value\":1.5,\"n_real\":4,\"n_fake\":5}}],\
+                 \"n_real\":10,\"n_fake\":20,\"repeats\":3,\"real_used\":\"the images\",\"real_sha256\":\"cd\",\"fake_sha256\":null,\
                  \"images\":{{\"fake\":null,\"real\":null}},\"hints\":[],\
                  \"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\
                  \"protocol\":\"custom\",\"nearest_protocol\":\"prdc\",\

@@ -6,11 +6,15 @@ use anyhow::Result;
 use candle_core::Device;
 use ganbench_baselines::data::hex;
 use ganbench_baselines::data::sources::{self, BatchSource, ImageSource, SourceRequest};
-use ganbench_baselines::train::SampleRequest;
+use ganbench_baselines::networks::BatchNormIn;
+use ganbench_baselines::train::{LoadedGenerator, SampleRequest};
+use ganbench_metrics::Sampling;
+use ganbench_metrics::protocol::LabelRule;
 use ganbench_nn::images::ImageBatch;
 use sha2::{Digest as _, Sha256};
 
 use crate::generators::{generator_file, load_generator};
+use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::{PLAN_NAME, RunFolder};
 
@@ -32,8 +36,8 @@ pub struct Images<'a> {
 /// If there is no such source, or it or an image of it cannot be read.
 pub fn open_images(images: Images<'_>) -> Result<Box<dyn ImageSource>> {
     let text = &images.request.text;
-    if Path::new(text).join(PLAN_NAME).is_file() {
-        return Ok(Box::new(sample(images)?));
+    if is_run(text) {
+        return Ok(Box::new(RunSource::open(images)?.sample(images.seed, None)?));
     }
     let mut bar: Option<Progress> = None;
     let mut source = sources::open(images.request, &mut |p| {
@@ -87,22 +91,68 @@ pub fn both<T>(real: Result<T>, fake: Result<T>) -> Result<(T, T)> {
     }
 }
 
-/// The images of a trained generator, all made at once: they are small.
-fn sample(images: Images<'_>) -> Result<BatchSource> {
-    let name = images.request.text.clone();
-    let folder = RunFolder::open(Path::new(&name))?;
-    let plan = folder.plan()?;
-    let path = generator_file(&folder, &plan, "last", "ema")?;
-    let generator = load_generator(&plan, &path, images.device)?;
-    let n = images.request.limit.unwrap_or(images.n);
-    let mut bar = Progress::new(format!("sample {name}"), n as f64, images.quiet);
-    let request = SampleRequest { n, seed: images.seed, class: None };
-    let images = generator
-        .sampler()
-        .sample(request, &mut |done| bar.set(done as f64, &format!("{done}/{n}")))?;
-    bar.finish(&format!("{n} images"));
-    let content_sha256 = content_sha256(&images);
-    Ok(BatchSource::new(name, images, content_sha256))
+/// Whether `SRC` is the folder of a run.
+pub fn is_run(text: &str) -> bool {
+    Path::new(text).join(PLAN_NAME).is_file()
+}
+
+/// The averaged generator of a run's last checkpoint.
+pub struct RunSource {
+    name: String,
+    plan: Plan,
+    generator: LoadedGenerator,
+    n: usize,
+    quiet: bool,
+}
+
+impl RunSource {
+    /// # Errors
+    /// If the folder is that of no run, or of one without a last checkpoint.
+    pub fn open(images: Images<'_>) -> Result<Self> {
+        let name = images.request.text.clone();
+        let folder = RunFolder::open(Path::new(&name))?;
+        let plan = folder.plan()?;
+        let path = generator_file(&folder, &plan, "last", "ema")?;
+        let generator = load_generator(&plan, &path, images.device)?;
+        let n = images.request.limit.unwrap_or(images.n);
+        Ok(Self { name, plan, generator, n, quiet: images.quiet })
+    }
+
+    /// Images of a sample.
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    /// One set of images, all made at once: they are small. `class_counts`: how often the data set has each
+    /// class, where classes are to be drawn as often.
+    ///
+    /// # Errors
+    /// If the generator fails.
+    pub fn sample(&self, seed: u64, class_counts: Option<Vec<u64>>) -> Result<BatchSource> {
+        let (name, n) = (&self.name, self.n);
+        let mut bar = Progress::new(format!("sample {name}"), n as f64, self.quiet);
+        let sampler = match class_counts {
+            None => self.generator.sampler(),
+            Some(counts) => self.generator.sampler().with_class_counts(counts),
+        };
+        let request = SampleRequest { n, seed, class: None };
+        let images =
+            sampler.sample(request, &mut |done| bar.set(done as f64, &format!("{done}/{n}")))?;
+        bar.finish(&format!("{n} images"));
+        let content_sha256 = content_sha256(&images);
+        Ok(BatchSource::new(name.clone(), images, content_sha256))
+    }
+
+    /// How it is sampled: classes by `rule` where the real images' are uneven.
+    pub fn sampling(&self, rule: LabelRule, uneven: bool) -> Sampling<'static> {
+        let train = &self.plan.train;
+        let style = self.generator.sampler().generator().has_style();
+        let batch_norm = train.network.options().batch_norm == BatchNormIn::Default && !style;
+        Sampling {
+            statistics: batch_norm.then(|| self.plan.evaluation.statistics.name()),
+            labels: (train.parts.conditional() && uneven).then_some(rule),
+        }
+    }
 }
 
 fn content_sha256(images: &ImageBatch) -> String {

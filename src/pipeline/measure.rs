@@ -79,7 +79,7 @@ pub fn measure(
 }
 
 /// A seed for each set of samples. The first is the run's own.
-fn sample_seeds(seed: u64, repeats: usize) -> impl Iterator<Item = u64> {
+pub fn sample_seeds(seed: u64, repeats: usize) -> impl Iterator<Item = u64> {
     let mut further = Stream::new(seed, "sample/repeats");
     std::iter::once(seed).chain(std::iter::repeat_with(move || further.u64())).take(repeats.max(1))
 }
@@ -111,7 +111,7 @@ fn measure_set(
 }
 
 /// The mean over sets of samples. One set keeps its intervals.
-fn mean(mut sets: Vec<Vec<WithInterval>>) -> Vec<WithInterval> {
+pub fn mean(mut sets: Vec<Vec<WithInterval>>) -> Vec<WithInterval> {
     if sets.len() < 2 {
         return sets.pop().unwrap_or_default();
     }

@@ -40,6 +40,12 @@ pub enum FileError {
     TooLarge { origin: String, bytes: usize, most: usize },
     #[error("{origin} row {row} holds {value}, expected finite numbers only")]
     NonFinite { origin: String, row: usize, value: f64 },
+    #[error("{origin} does not say where the numbers come from in a way that is read: {reason}")]
+    Meta { origin: String, reason: String },
+    #[error("{origin} holds {labels} labels of {n} images; each image needs one")]
+    Labels { origin: String, labels: usize, n: usize },
+    #[error("{origin} row {row} holds the label {label}, expected whole numbers of 0 and above")]
+    Label { origin: String, row: usize, label: i64 },
     #[error("{origin} is {value}, expected a number of images of 0 and above")]
     Count { origin: String, value: i64 },
     #[error("{origin}: {source}")]

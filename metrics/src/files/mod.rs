@@ -2,10 +2,13 @@
 //!
 //! Read: features as `.npy` `[n, d]` or `.npz` with `pool` `[n, d]` and `logits` `[n, classes]`; statistics
 //! as `.npz` with `mu` `[d]` and `sigma` `[d, d]` (TTUR, pytorch-fid, clean-fid, EDM). Written: the same
-//! `.npz` members. Nothing of a file is executed; shapes are checked against the length of the file before
+//! `.npz` members, and beside them `meta.json`, which says where the numbers come from ([`FileMeta`]), and
+//! `labels`. Nothing of a file is executed; shapes are checked against the length of the file before
 //! memory is taken.
 
+mod contents;
 mod error;
+mod meta;
 mod read;
 mod wide;
 mod write;
@@ -13,7 +16,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use contents::Contents;
 pub use error::FileError;
-pub use read::FeatureFile;
+pub use meta::FileMeta;
+pub use read::{FeatureFile, StoredFeatures};
 pub use wide::WideFeatures;
-pub use write::{FeatureShape, FeatureWriter, write_features, write_statistics};
+pub use write::{Companions, FeatureShape, FeatureWriter, write_features, write_statistics};

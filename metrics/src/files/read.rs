@@ -7,7 +7,7 @@ use std::path::Path;
 use ganbench_nn::kernels::Real;
 use ganbench_nn::numpy::{Archive, Array, Element, Input, Kind};
 
-use super::{FileError, WideFeatures};
+use super::{FileError, FileMeta, WideFeatures, meta};
 use crate::features::{Features, Logits};
 use crate::statistics::Statistics;
 
@@ -26,7 +26,17 @@ pub enum FeatureFile {
     Statistics(Statistics),
 }
 
-impl FeatureFile {
+/// What a file holds, and what it says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredFeatures {
+    pub content: FeatureFile,
+    /// None of a file that another tool wrote.
+    pub meta: Option<FileMeta>,
+    /// The class of each image.
+    pub labels: Option<Vec<u32>>,
+}
+
+impl StoredFeatures {
     /// Reads a `.npz` or `.npy` file, told apart by their first bytes:
     ///
     /// - `.npz` with `pool` `[n, d]` and, if there, `logits` `[n, classes]`: features;
@@ -34,7 +44,8 @@ impl FeatureFile {
     ///   there: statistics;
     /// - `.npz` with `arr_0` alone, or `.npy`: features `[n, d]`.
     ///
-    /// Numbers are floats of 16, 32 or 64 bits in either byte order, in C or Fortran order.
+    /// Numbers are floats of 16, 32 or 64 bits in either byte order, in C or Fortran order. Beside `pool` or
+    /// `mu`, [`FileMeta`] is read where it is there, and beside `pool` integer `labels` `[n]`.
     ///
     /// # Errors
     /// If the file is damaged (with the offset), holds none of these, a shape or kind is another, a
@@ -54,9 +65,10 @@ impl FeatureFile {
         let io = |source| FileError::Io { action: "read", path, source };
         let mut start = Vec::new();
         input.by_ref().take(6).read_to_end(&mut start).and_then(|_| input.rewind()).map_err(io)?;
+        let plain = |content| Self { content, meta: None, labels: None };
         if start == b"\x93NUMPY" {
             let mut array = Array::npy(origin, input)?;
-            return features(&mut array, None);
+            return Ok(plain(features(&mut array, None)?));
         }
         if !start.starts_with(b"PK") {
             return Err(FileError::Format { origin: origin.into(), start });
@@ -69,20 +81,111 @@ impl FeatureFile {
                 true => Some(matrix(&mut archive.array("logits")?)?),
                 false => None,
             };
-            return features(&mut archive.array("pool")?, logits);
+            let content = features(&mut archive.array("pool")?, logits)?;
+            let labels = match archive.contains("labels") {
+                true => Some(labels(&mut archive.array("labels")?, content.rows())?),
+                false => None,
+            };
+            return Ok(Self { content, meta: file_meta(&mut archive)?, labels });
         }
         match (has("mu"), has("sigma")) {
-            (true, true) => return statistics(&mut archive),
+            (true, true) => {
+                let statistics = statistics(&mut archive)?;
+                let meta = file_meta(&mut archive)?;
+                // Without a description nobody says that these are labels of the same images.
+                let labels = match (archive.contains("labels") && meta.is_some(), statistics.n()) {
+                    (true, Some(n)) => Some(labels(&mut archive.array("labels")?, n)?),
+                    _ => None,
+                };
+                return Ok(Self { content: FeatureFile::Statistics(statistics), meta, labels });
+            }
             (true, false) => return Err(half("mu", "sigma")),
             (false, true) => return Err(half("sigma", "mu")),
             (false, false) => {}
         }
         if archive.names() == ["arr_0"] {
-            return features(&mut archive.array("arr_0")?, None);
+            return Ok(plain(features(&mut archive.array("arr_0")?, None)?));
         }
         let found = archive.names().join(", ");
         Err(FileError::NoFeatures { origin: origin.into(), found })
     }
+}
+
+impl FeatureFile {
+    /// [`StoredFeatures::read`] of the numbers alone.
+    ///
+    /// # Errors
+    /// As [`StoredFeatures::read`].
+    pub fn read(path: &Path) -> Result<Self, FileError> {
+        Ok(StoredFeatures::read(path)?.content)
+    }
+
+    /// [`StoredFeatures::from_input`] of the numbers alone.
+    ///
+    /// # Errors
+    /// As [`StoredFeatures::read`].
+    pub fn from_input(origin: &str, input: Box<dyn Input>) -> Result<Self, FileError> {
+        Ok(StoredFeatures::from_input(origin, input)?.content)
+    }
+
+    /// Images whose features it holds; 0 of statistics.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Features(features) => features.len(),
+            Self::Wide(features) => features.len(),
+            Self::Statistics(_) => 0,
+        }
+    }
+}
+
+fn file_meta(archive: &mut Archive) -> Result<Option<FileMeta>, FileError> {
+    if !archive.contains(meta::MEMBER) {
+        return Ok(None);
+    }
+    let mut array = archive.array(meta::MEMBER)?;
+    let (origin, header) = (array.origin().to_owned(), array.header());
+    if header.element.kind != Kind::Unsigned || header.element.bytes != 1 {
+        let found = header.element.to_string();
+        return Err(FileError::Kind { origin, found, expected: "bytes of JSON" });
+    }
+    let (bytes, most) = (header.data_bytes(), meta::MOST_BYTES);
+    if bytes > most {
+        return Err(FileError::TooLarge { origin, bytes, most });
+    }
+    Ok(Some(FileMeta::from_json(&origin, &array.read_all()?)?))
+}
+
+/// The class of each of `n` images.
+fn labels(array: &mut Array<'_>, n: usize) -> Result<Vec<u32>, FileError> {
+    let (origin, header) = (array.origin().to_owned(), array.header());
+    let element = header.element;
+    if !matches!(element.kind, Kind::Unsigned | Kind::Signed) {
+        let found = element.to_string();
+        return Err(FileError::Kind {
+            origin,
+            found,
+            expected: "whole numbers, one for each image",
+        });
+    }
+    if header.numbers != n || header.shape.first() != Some(&n) {
+        return Err(FileError::Labels { origin, labels: header.numbers, n });
+    }
+    let bytes = array.read_all()?;
+    let label = |(row, stored): (usize, &[u8])| {
+        let label = integer(element, stored.to_vec());
+        u32::try_from(label).map_err(|_| FileError::Label { origin: origin.clone(), row, label })
+    };
+    bytes.chunks_exact(element.bytes).enumerate().map(label).collect()
+}
+
+/// Of at most 8 bytes as stored.
+fn integer(element: Element, mut stored: Vec<u8>) -> i64 {
+    if element.big_endian {
+        stored.reverse();
+    }
+    let negative = element.kind == Kind::Signed && stored.last().is_some_and(|&b| b & 0x80 != 0);
+    stored.resize(8, if negative { 0xff } else { 0 });
+    i64::from_le_bytes(stored.try_into().unwrap_or_default())
 }
 
 /// Numbers with as many bits as the file has.
@@ -125,7 +228,7 @@ fn features(array: &mut Array<'_>, logits: Option<Matrix>) -> Result<FeatureFile
     })
 }
 
-fn statistics(archive: &mut Archive) -> Result<FeatureFile, FileError> {
+pub(super) fn statistics(archive: &mut Archive) -> Result<Statistics, FileError> {
     let mut array = archive.array("mu")?;
     let origin = array.origin().to_owned();
     let &[d] = array.header().shape.as_slice() else {
@@ -146,27 +249,21 @@ fn statistics(archive: &mut Archive) -> Result<FeatureFile, FileError> {
     let name = ["n", "num_images"].into_iter().find(|name| archive.contains(name));
     let n = name.map(|name| count(&mut archive.array(name)?)).transpose()?;
     let statistics = Statistics::from_parts(n, mean, covariance);
-    Ok(FeatureFile::Statistics(statistics.map_err(|source| FileError::Metric { origin, source })?))
+    statistics.map_err(|source| FileError::Metric { origin, source })
 }
 
 /// A number of images: an integer `[]` or `[1]`.
 fn count(array: &mut Array<'_>) -> Result<usize, FileError> {
-    let Element { kind, big_endian, .. } = array.header().element;
+    let element = array.header().element;
     let expected = "one integer, the number of images";
     if array.header().numbers != 1 {
         return Err(shape(array, expected));
     }
-    if !matches!(kind, Kind::Unsigned | Kind::Signed) {
+    if !matches!(element.kind, Kind::Unsigned | Kind::Signed) {
         let (origin, found) = (array.origin().into(), array.header().element.to_string());
         return Err(FileError::Kind { origin, found, expected });
     }
-    let mut stored = array.read_all()?;
-    if big_endian {
-        stored.reverse();
-    }
-    let negative = kind == Kind::Signed && stored.last().is_some_and(|&b| b & 0x80 != 0);
-    stored.resize(8, if negative { 0xff } else { 0 });
-    let value = i64::from_le_bytes(stored.try_into().unwrap_or_default());
+    let value = integer(element, array.read_all()?);
     let origin = array.origin().to_owned();
     usize::try_from(value).map_err(|_| FileError::Count { origin, value })
 }

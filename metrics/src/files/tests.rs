@@ -114,15 +114,15 @@ fn what_is_written_comes_back_to_the_bit_whatever_the_blocks() {
     writer.finish().unwrap();
     assert_eq!(FeatureFile::read(&path).unwrap(), FeatureFile::Features(whole.clone()));
     let bytes = std::fs::read(&path).unwrap();
-    write_features(&path, &whole).unwrap();
+    write_features(&path, &whole, Companions::default()).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
 
     let statistics = Statistics::of(whole.pool_rows()).unwrap();
-    write_statistics(&path, &statistics).unwrap();
+    write_statistics(&path, &statistics, Companions::default()).unwrap();
     assert_eq!(FeatureFile::read(&path).unwrap(), FeatureFile::Statistics(statistics.clone()));
     let (mean, covariance) = (statistics.mean().to_vec(), statistics.covariance().to_vec());
     let unknown = Statistics::from_parts(None, mean, covariance).unwrap();
-    write_statistics(&path, &unknown).unwrap();
+    write_statistics(&path, &unknown, Companions::default()).unwrap();
     assert_eq!(FeatureFile::read(&path).unwrap(), FeatureFile::Statistics(unknown));
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
@@ -230,4 +230,101 @@ fn statistics_that_cannot_be_are_refused() {
         with(npy("|u1", false, "(2,)", &[1, 2])),
         "x member n.npy has shape [2], expected one integer, the number of images"
     );
+}
+
+fn meta() -> FileMeta {
+    FileMeta {
+        n: Some(5),
+        device: "cpu".into(),
+        class_names: Some(vec!["cat".into(), "dog".into()]),
+        version: "1.2.3".into(),
+        ..FileMeta::new(crate::ExtractorId { name: "inception", weights_sha256: "made:0" })
+    }
+}
+
+#[test]
+fn what_a_file_says_of_itself_and_its_labels_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.npz");
+    let features = Features::new(3, pool(), None).unwrap();
+    let (meta, labels) = (meta(), vec![1, 0, 0, 1, 7]);
+    let companions = Companions { meta: Some(&meta), labels: Some(&labels) };
+    write_features(&path, &features, companions).unwrap();
+    let content = FeatureFile::Features(features.clone());
+    let expected =
+        StoredFeatures { content, meta: Some(meta.clone()), labels: Some(labels.clone()) };
+    assert_eq!(StoredFeatures::read(&path).unwrap(), expected);
+    assert_eq!(Contents::probe(&path), Contents { features: true, ..Contents::default() });
+
+    let statistics = Statistics::of(Rows::new(&pool(), 3).unwrap()).unwrap();
+    write_statistics(&path, &statistics, companions).unwrap();
+    let content = FeatureFile::Statistics(statistics);
+    let expected =
+        StoredFeatures { content, meta: Some(meta.clone()), labels: Some(labels.clone()) };
+    assert_eq!(StoredFeatures::read(&path).unwrap(), expected);
+    assert_eq!(Contents::probe(&path), Contents { statistics: true, ..Contents::default() });
+
+    let few = Companions { meta: None, labels: Some(&labels[..2]) };
+    let error = write_features(&path, &features, few).unwrap_err().to_string();
+    assert!(error.ends_with("x.npz holds 2 labels of 5 images; each image needs one"), "{error}");
+}
+
+#[test]
+fn labels_and_descriptions_that_cannot_be_are_refused() {
+    let with = |name: &str, member: Vec<u8>| {
+        StoredFeatures::from_input(
+            "x",
+            Box::new(Cursor::new(npz(&[("pool", f4("(2, 1)", &[1.0, 2.0])), (name, member)]))),
+        )
+    };
+    let says = |name: &str, member: Vec<u8>| with(name, member).unwrap_err().to_string();
+    let json = |text: &str| npy("|u1", false, &format!("({},)", text.len()), text.as_bytes());
+    let good = String::from_utf8(meta().to_json()).unwrap();
+    assert_eq!(with("meta.json", json(&good)).unwrap().meta, Some(meta()));
+    assert_eq!(
+        says("meta.json", json(&good.replace("\"format\":1", "\"format\":2"))),
+        "x member meta.json.npy does not say where the numbers come from in a way that is read: format 2, \
+         expected 1; read it with a newer ganbench"
+    );
+    assert!(says("meta.json", json("{\"format\":1}")).contains("missing field `extractor`"));
+    assert!(says("meta.json", f4("(1,)", &[1.0])).contains("expected bytes of JSON"));
+    let long = |labels: &[i64]| {
+        let bytes: Vec<u8> = labels.iter().flat_map(|l| l.to_le_bytes()).collect();
+        npy("<i8", false, &format!("({},)", labels.len()), &bytes)
+    };
+    assert_eq!(with("labels", long(&[3, 0])).unwrap().labels, Some(vec![3, 0]));
+    let place = "x member labels.npy";
+    assert_eq!(
+        says("labels", long(&[3])),
+        format!("{place} holds 1 labels of 2 images; each image needs one")
+    );
+    assert_eq!(
+        says("labels", long(&[3, -1])),
+        format!("{place} row 1 holds the label -1, expected whole numbers of 0 and above")
+    );
+    assert!(says("labels", f4("(2,)", &[0.0, 1.0])).contains("whole numbers, one for each image"));
+}
+
+#[test]
+fn a_file_is_told_by_its_members_and_their_shapes() {
+    let dir = tempfile::tempdir().unwrap();
+    let probe = |bytes: &[u8]| {
+        let path = dir.path().join("x");
+        std::fs::write(&path, bytes).unwrap();
+        let Contents { features, statistics, images } = Contents::probe(&path);
+        (features, statistics, images)
+    };
+    let (rows, square) = (f4("(2, 3)", &[0.0; 6]), f4("(3, 3)", &[0.0; 9]));
+    let images = npy("|u1", false, "(1, 2, 2, 3)", &[0; 12]);
+    let mean = f4("(3,)", &[0.0; 3]);
+    assert_eq!(probe(&rows), (true, false, false));
+    assert_eq!(probe(&images), (false, false, true));
+    assert_eq!(probe(&npz(&[("arr_0", rows.clone())])), (true, false, false));
+    assert_eq!(probe(&npz(&[("arr_0", images.clone())])), (false, false, true));
+    let both = [("arr_0", images), ("mu", mean.clone()), ("sigma", square.clone())];
+    assert_eq!(probe(&npz(&both)), (false, true, true));
+    let both = [("pool", rows), ("mu", mean.clone()), ("sigma", square)];
+    assert_eq!(probe(&npz(&both)), (true, true, false));
+    assert_eq!(probe(&npz(&[("mu", mean)])), (false, true, false));
+    assert_eq!(probe(b"PNG"), (false, false, false));
 }

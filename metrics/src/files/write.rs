@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::FileError;
+use super::{FileError, FileMeta, meta};
 use crate::features::Features;
 use crate::statistics::Statistics;
 
@@ -27,6 +27,15 @@ impl std::fmt::Display for FeatureShape {
         write!(f, "{} features of {} dimensions", self.n, self.dim)?;
         if self.classes > 0 { write!(f, " and {} classes", self.classes) } else { Ok(()) }
     }
+}
+
+/// What a file holds beside its numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Companions<'a> {
+    /// Where the numbers come from.
+    pub meta: Option<&'a FileMeta>,
+    /// The class of each image.
+    pub labels: Option<&'a [u32]>,
 }
 
 /// Writes `pool` f32 `[n, dim]` and, with classes, `logits` f32 `[n, classes]`, a block at a time. The
@@ -75,7 +84,15 @@ impl FeatureWriter {
     /// # Errors
     /// If fewer features came than promised, or the file cannot be written; what stood under the name
     /// before is kept.
-    pub fn finish(mut self) -> Result<(), FileError> {
+    pub fn finish(self) -> Result<(), FileError> {
+        self.finish_with(Companions::default())
+    }
+
+    /// [`Self::finish`] with `labels` u32 `[n]` and `meta.json` u8 `[bytes]`, where they are given.
+    ///
+    /// # Errors
+    /// As [`Self::finish`], and if there is another number of labels than of rows.
+    pub fn finish_with(mut self, companions: Companions<'_>) -> Result<(), FileError> {
         if self.written != self.shape.n {
             return Err(self.unlike(FeatureShape { n: self.written, ..self.shape }));
         }
@@ -91,6 +108,11 @@ impl FeatureWriter {
                 }
             }
         }
+        if let Some(labels) = companions.labels.filter(|labels| labels.len() != self.shape.n) {
+            let origin = self.npz.path.display().to_string();
+            return Err(FileError::Labels { origin, labels: labels.len(), n: self.shape.n });
+        }
+        self.npz.companions(companions)?;
         self.npz.finish()
     }
 
@@ -103,21 +125,30 @@ impl FeatureWriter {
 /// All features at once, as [`FeatureWriter`] writes them.
 ///
 /// # Errors
-/// If the file cannot be written; what stood there before is kept.
-pub fn write_features(path: &Path, features: &Features) -> Result<(), FileError> {
+/// If the file cannot be written (what stood there before is kept), or there is another number of labels
+/// than of rows.
+pub fn write_features(
+    path: &Path,
+    features: &Features,
+    companions: Companions<'_>,
+) -> Result<(), FileError> {
     let classes = features.logits().map_or(0, |logits| logits.classes);
     let shape = FeatureShape { n: features.len(), dim: features.dim(), classes };
     let mut writer = FeatureWriter::create(path, shape)?;
     writer.push(features)?;
-    writer.finish()
+    writer.finish_with(companions)
 }
 
-/// Writes `mu` f64 `[d]`, `sigma` f64 `[d, d]` and, where known, the number of images `n`, i64. This is
-/// what pytorch-fid and TTUR read.
+/// Writes `mu` f64 `[d]`, `sigma` f64 `[d, d]` and, where known, the number of images `n`, i64, and
+/// `meta.json`. This is what pytorch-fid and TTUR read.
 ///
 /// # Errors
 /// If the file cannot be written; what stood there before is kept.
-pub fn write_statistics(path: &Path, statistics: &Statistics) -> Result<(), FileError> {
+pub fn write_statistics(
+    path: &Path,
+    statistics: &Statistics,
+    companions: Companions<'_>,
+) -> Result<(), FileError> {
     let d = statistics.dim();
     let mut npz = Npz::create(path)?;
     npz.start("mu", "<f8", &[d])?;
@@ -128,6 +159,7 @@ pub fn write_statistics(path: &Path, statistics: &Statistics) -> Result<(), File
         npz.start("n", "<i8", &[])?;
         npz.write((n as i64).to_le_bytes().into_iter())?;
     }
+    npz.companions(companions)?;
     npz.finish()
 }
 
@@ -226,6 +258,17 @@ impl Npz {
     fn write(&mut self, bytes: impl Iterator<Item = u8>) -> Result<(), FileError> {
         let failed = self.failed();
         put(&mut self.zip, bytes).map_err(failed)
+    }
+
+    fn companions(&mut self, companions: Companions<'_>) -> Result<(), FileError> {
+        if let Some(labels) = companions.labels {
+            self.start("labels", "<u4", &[labels.len()])?;
+            self.write(labels.iter().flat_map(|label| label.to_le_bytes()))?;
+        }
+        let Some(meta) = companions.meta else { return Ok(()) };
+        let json = meta.to_json();
+        self.start(meta::MEMBER, "|u1", &[json.len()])?;
+        self.write(json.into_iter())
     }
 
     fn finish(self) -> Result<(), FileError> {

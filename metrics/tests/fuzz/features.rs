@@ -48,7 +48,20 @@ fn archives_of_one_damaged_member_are_errors_within_4_mib() {
         ("sigma", ones("<f4", "(3, 3)", 9)),
         ("n", ones("<i8", "()", 1)),
     ];
-    for members in [features.as_slice(), statistics.as_slice()] {
+    let json = br#"{"format": 1, "extractor": "inception", "weights_sha256": "", "exact": false,
+        "device": "cpu", "n": 5, "version": "1"}"#;
+    let mut meta = b"\x93NUMPY\x01\x00".to_vec();
+    let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({},)}}", json.len());
+    meta.extend((header.len() as u16).to_le_bytes());
+    meta.extend(header.as_bytes());
+    meta.extend(json);
+    let described = [
+        ("pool", ones("<f4", "(5, 3)", 15)),
+        ("labels", ones("<i8", "(5,)", 5)),
+        ("meta.json", meta),
+    ];
+    assert!(read(archive(&described)));
+    for members in [features.as_slice(), statistics.as_slice(), described.as_slice()] {
         for (i, (name, seed)) in members.iter().enumerate() {
             fuzz(name, &[seed], INPUTS / 5, 4 * MIB, |damaged| {
                 let mut members = members.to_vec();

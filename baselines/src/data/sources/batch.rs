@@ -10,13 +10,15 @@ pub struct BatchSource {
     images: ImageBatch,
     content_sha256: String,
     label_fault: Option<String>,
+    class_names: Option<Vec<String>>,
     given: usize,
 }
 
 impl BatchSource {
     /// `name` and `content_sha256` are as [`ImageSource`] gives them.
     pub fn new(name: String, images: ImageBatch, content_sha256: String) -> Self {
-        Self { name, images, content_sha256, label_fault: None, given: 0 }
+        let (label_fault, class_names) = (None, None);
+        Self { name, images, content_sha256, label_fault, class_names, given: 0 }
     }
 
     /// With what [`ImageSource::label_fault`] says.
@@ -24,6 +26,12 @@ impl BatchSource {
     pub fn with_label_fault(mut self, fault: Option<String>) -> Self {
         self.label_fault = fault;
         self
+    }
+
+    /// With the name of each class; none where classes have no names.
+    #[must_use]
+    pub fn with_class_names(self, names: Vec<String>) -> Self {
+        Self { class_names: (!names.is_empty()).then_some(names), ..self }
     }
 }
 
@@ -42,6 +50,10 @@ impl ImageSource for BatchSource {
 
     fn label_fault(&self) -> Option<&str> {
         self.label_fault.as_deref()
+    }
+
+    fn class_names(&self) -> Option<&[String]> {
+        self.class_names.as_deref()
     }
 
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {

@@ -26,5 +26,5 @@ pub(super) fn open(
     }
     hash.update(dataset.sha256.as_bytes());
     let source = BatchSource::new(request.text.clone(), dataset.images, hex(hash));
-    Ok(source.with_label_fault(dataset.label_fault))
+    Ok(source.with_label_fault(dataset.label_fault).with_class_names(dataset.class_names))
 }

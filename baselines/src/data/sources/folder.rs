@@ -34,6 +34,8 @@ pub(super) struct Source {
     given: usize,
     /// Of all images of the folder.
     labels: Labels,
+    /// Names of the first-level folders, in the order of labels, where these are the classes.
+    class_names: Option<Vec<String>>,
     reading: Reading,
     skip_damaged: bool,
     /// Files that were found damaged only when they were decoded.
@@ -56,14 +58,16 @@ impl Source {
         }
         // What is wrong with it matters to those who need labels only.
         let json = DatasetJson::read(folder).transpose();
-        let labels = match json {
+        let (labels, class_names) = match json {
             None => of_folders(folder, &names),
             Some(json) => {
                 others.retain(|name| name != DATASET_JSON);
-                match json.and_then(|json| json.labels_of(folder, &names)) {
+                let labels = match json.and_then(|json| json.labels_of(folder, &names)) {
                     Ok(known) => Labels { known, fault: None },
                     Err(error) => Labels::faulty(error.to_string()),
-                }
+                };
+                // Its classes are numbers.
+                (labels, None)
             }
         };
         // Labels before the limit, so that they do not depend on it.
@@ -86,6 +90,7 @@ impl Source {
             files,
             given: 0,
             labels,
+            class_names,
             reading: Reading { left_out, ..Reading::of_rule(request.alpha) },
             skip_damaged: request.skip_damaged,
             lost: 0,
@@ -201,25 +206,27 @@ impl Source {
     }
 }
 
-/// The position of the first-level folder, where every image lies in one.
-fn of_folders(folder: &Path, names: &[String]) -> Labels {
+/// The position of the first-level folder, where every image lies in one, and the names of these folders.
+fn of_folders(folder: &Path, names: &[String]) -> (Labels, Option<Vec<String>>) {
     let class = |name: &'_ String| name.split_once('/').map(|(class, _)| class.to_owned());
     let Some(of_image) = names.iter().map(class).collect::<Option<Vec<String>>>() else {
-        return Labels::default();
+        return (Labels::default(), None);
     };
     // Sorted by path, the images of a class may lie apart ("a" and "a-b": '-' sorts before '/').
     let mut classes = of_image.clone();
     classes.sort_unstable();
     classes.dedup();
     if let Some(split) = classes.iter().find(|name| is_split(name)) {
-        return Labels::faulty(format!(
+        let fault = format!(
             "{}/ is called as a split, so that the folders in {} are no classes; give the folder of one split",
             folder.join(split).display(),
             folder.display()
-        ));
+        );
+        return (Labels::faulty(fault), None);
     }
     let label = |class: &String| classes.binary_search(class).map_or(0, |label| label as u32);
-    Labels { known: Some(of_image.iter().map(label).collect()), fault: None }
+    let known = Some(of_image.iter().map(label).collect());
+    (Labels { known, fault: None }, Some(classes))
 }
 
 /// Counts of what is left out: `others` by ending, and hidden files and folders.
@@ -254,6 +261,10 @@ impl ImageSource for Source {
 
     fn label_fault(&self) -> Option<&str> {
         self.labels.fault.as_deref()
+    }
+
+    fn class_names(&self) -> Option<&[String]> {
+        self.class_names.as_deref()
     }
 
     fn reading(&self) -> Reading {

@@ -113,6 +113,11 @@ pub trait ImageSource: Send {
         None
     }
 
+    /// The name of each class that labels number, where classes have names.
+    fn class_names(&self) -> Option<&[String]> {
+        None
+    }
+
     /// What was left out so far, and what was done to the images given so far beyond reading them.
     fn reading(&self) -> Reading {
         Reading::default()

@@ -121,6 +121,7 @@ fn a_folder_gives_images_of_any_size_and_depth_by_path_with_classes_as_labels() 
     write(file("d/3.png"), &encode(3, grey, ImageFormat::Png));
     let source = open_path(folder.path()).unwrap();
     assert_eq!((source.len(), source.has_labels()), (4, true));
+    assert_eq!(source.class_names().unwrap(), ["a", "a-b", "d"]);
     let left_out = [(".txt".to_string(), 1), ("hidden".into(), 2)];
     assert_eq!(source.reading().left_out, left_out.into());
     let found: Vec<_> =
@@ -131,7 +132,7 @@ fn a_folder_gives_images_of_any_size_and_depth_by_path_with_classes_as_labels() 
 
     write(file("9.png"), &encode(4, SMALL, ImageFormat::Png));
     let source = open_path(folder.path()).unwrap();
-    assert!(!source.has_labels());
+    assert!(!source.has_labels() && source.class_names().is_none());
     let images = all(source, 100).unwrap();
     assert_eq!(images[0].pixels, pixels(4, SMALL));
     assert!(images.iter().all(|image| image.label.is_none()));
@@ -451,6 +452,7 @@ fn folders_called_as_splits_are_no_classes() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path().join("train/0.png"), &encode(0, SMALL, ImageFormat::Png));
     write(folder.path().join("Valid/0.png"), &encode(1, SMALL, ImageFormat::Png));
+    assert!(open_path(folder.path()).unwrap().class_names().is_none());
     let fault = label_fault(open_path(folder.path()));
     assert_eq!(
         fault.replace(&folder.path().display().to_string(), "DIR"),
@@ -474,6 +476,8 @@ fn a_folder_with_stylegans_dataset_json_has_its_labels_from_there() {
     };
     let source =
         labels(r#"{"labels": [["00001/2.png", 5], ["00000/1.png", 0], ["00000/0.png", 5]]}"#);
+    // The chunk folders name no classes.
+    assert!(source.class_names().is_none());
     let found: Vec<_> = all(source, 9).unwrap().iter().map(|image| image.label).collect();
     assert_eq!(found, [Some(5), Some(0), Some(5)]);
     let source = labels(r#"{"labels": null}"#);

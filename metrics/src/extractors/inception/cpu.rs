@@ -12,6 +12,7 @@ use rayon::prelude::*;
 
 use super::layout;
 use super::ops::BatchNorm;
+use super::tap::Tap;
 use super::{BN_EPS, CLASSES, DIM, SIDE};
 use crate::weights::Weights;
 
@@ -80,12 +81,33 @@ impl CpuNetwork {
         (features, logits)
     }
 
+    /// Features `[n, tap.dim()]` of planes `[n, 3, 299, 299]`.
+    pub(super) fn tapped(&self, x: &[f32], tap: Tap) -> Vec<f32> {
+        let n = x.len() / INPUT;
+        let mut features = vec![0f32; n * tap.dim()];
+        let together = n.div_ceil(rayon::current_num_threads()).clamp(1, TOGETHER);
+        x.par_chunks(together * INPUT)
+            .zip(features.par_chunks_mut(together * tap.dim()))
+            .for_each(|(x, features)| features.copy_from_slice(&self.features_at(x, tap)));
+        features
+    }
+
     /// Pooled features of some images, on this thread.
     fn features(&self, x: &[f32]) -> Vec<f32> {
+        self.features_at(x, Tap::Last)
+    }
+
+    fn features_at(&self, x: &[f32], tap: Tap) -> Vec<f32> {
         let n = x.len() / INPUT;
+        if tap == Tap::FirstPool {
+            return x.chunks_exact(INPUT).flat_map(|x| mean(&self.first_pool(x))).collect();
+        }
         let mut stem = Maps::new(n, [35, 35], 192, [0, 0]);
         for (i, x) in x.chunks_exact(INPUT).enumerate() {
             self.stem(x, &mut stem, i);
+        }
+        if tap == Tap::SecondPool {
+            return mean(&stem);
         }
         let mut x = stem;
         for name in ["Mixed_5b", "Mixed_5c", "Mixed_5d"] {
@@ -95,6 +117,9 @@ impl CpuNetwork {
         for name in ["Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"] {
             x = self.block_c(name, &x);
         }
+        if tap == Tap::Mixed6e {
+            return mean(&x);
+        }
         x = self.block_d("Mixed_7a", &x);
         x = self.block_e("Mixed_7b", &x, Pool::Average);
         x = self.block_e("Mixed_7c", &x, Pool::Max);
@@ -103,14 +128,19 @@ impl CpuNetwork {
 
     /// One image at a time: its maps are large and the weights small.
     fn stem(&self, x: &[f32], to: &mut Maps, image: usize) {
+        let x = self.first_pool(x);
+        let x = self.conv("Conv2d_3b_1x1", &x, &["Conv2d_4a_3x3"]);
+        let x = self.conv("Conv2d_4a_3x3", &x, &[]); // 71x71
+        pool(Pool::MaxHalving, &x, to, Place::image(image)); // 35x35
+    }
+
+    /// Of one image.
+    fn first_pool(&self, x: &[f32]) -> Maps {
         let x = Maps::from_planes(x, 1, [SIDE, SIDE], 3);
         let x = self.conv("Conv2d_1a_3x3", &x, &["Conv2d_2a_3x3"]); // 149x149
         let x = self.conv("Conv2d_2a_3x3", &x, &["Conv2d_2b_3x3"]); // 147x147
         let x = self.conv("Conv2d_2b_3x3", &x, &[]);
-        let x = pooled(Pool::MaxHalving, &x); // 73x73
-        let x = self.conv("Conv2d_3b_1x1", &x, &["Conv2d_4a_3x3"]);
-        let x = self.conv("Conv2d_4a_3x3", &x, &[]); // 71x71
-        pool(Pool::MaxHalving, &x, to, Place::image(image)); // 35x35
+        pooled(Pool::MaxHalving, &x) // 73x73
     }
 
     fn layer(&self, name: &str) -> &Conv {

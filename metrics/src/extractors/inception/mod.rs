@@ -12,6 +12,7 @@ mod cpu;
 mod layout;
 mod ops;
 mod preprocessing;
+mod tap;
 mod tensors;
 
 use candle_core::Result;
@@ -23,6 +24,7 @@ use crate::weights::TensorSpec;
 use crate::weights::source::PublishedFile;
 use cpu::CpuNetwork;
 use preprocessing::Preprocessing;
+use tap::Tap;
 use tensors::TensorNetwork;
 
 const NAME: &str = "inception";
@@ -57,6 +59,45 @@ pub const PYTORCH_FID_ENTRY: ExtractorEntry = entry(
     |request| load(PYTORCH_FID, Preprocessing::PytorchFid, request),
 );
 
+/// An earlier layer of [`PYTORCH_FID_ENTRY`]: pytorch-fid's `--dims`.
+const fn tapped(
+    name: &'static str,
+    description: &'static str,
+    tap: Tap,
+    load: fn(LoadRequest<'_>) -> std::result::Result<Box<dyn Extractor>, ExtractorError>,
+) -> ExtractorEntry {
+    let feature_dim = tap.dim();
+    ExtractorEntry { feature_dim, classes: 0, ..entry(name, description, load) }
+}
+
+/// `inception-pytorch-fid-64`, `-192` and `-768` in the table of extractors.
+pub const PYTORCH_FID_TAPS: [ExtractorEntry; 3] = [
+    tapped(
+        "inception-pytorch-fid-64",
+        "inception-pytorch-fid's first pooling: pytorch-fid --dims 64",
+        Tap::FirstPool,
+        |request| load_tapped("inception-pytorch-fid-64", Tap::FirstPool, request),
+    ),
+    tapped(
+        "inception-pytorch-fid-192",
+        "inception-pytorch-fid's second pooling: pytorch-fid --dims 192",
+        Tap::SecondPool,
+        |request| load_tapped("inception-pytorch-fid-192", Tap::SecondPool, request),
+    ),
+    tapped(
+        "inception-pytorch-fid-768",
+        "inception-pytorch-fid before its auxiliary classifier: pytorch-fid --dims 768",
+        Tap::Mixed6e,
+        |request| load_tapped("inception-pytorch-fid-768", Tap::Mixed6e, request),
+    ),
+];
+
+/// The extractor that pytorch-fid's `--dims` chooses; none of another number.
+pub fn of_pytorch_fid_dims(dims: usize) -> Option<&'static str> {
+    let all = [PYTORCH_FID_ENTRY].into_iter().chain(PYTORCH_FID_TAPS);
+    all.into_iter().find(|entry| entry.feature_dim == dims).map(|entry| entry.name)
+}
+
 /// `inception-studiogan` in the table of extractors. StudioGAN's Inception scores are of logits with
 /// [`Extractor::logit_bias`].
 pub const STUDIOGAN_ENTRY: ExtractorEntry = entry(
@@ -86,9 +127,26 @@ pub fn tensor_specs() -> Vec<TensorSpec> {
     layout::tensor_specs()
 }
 
+fn load_tapped(
+    name: &'static str,
+    tap: Tap,
+    request: LoadRequest<'_>,
+) -> std::result::Result<Box<dyn Extractor>, ExtractorError> {
+    load_at(name, Preprocessing::PytorchFid, tap, request)
+}
+
 fn load(
     name: &'static str,
     preprocessing: Preprocessing,
+    request: LoadRequest<'_>,
+) -> std::result::Result<Box<dyn Extractor>, ExtractorError> {
+    load_at(name, preprocessing, Tap::Last, request)
+}
+
+fn load_at(
+    name: &'static str,
+    preprocessing: Preprocessing,
+    tap: Tap,
     request: LoadRequest<'_>,
 ) -> std::result::Result<Box<dyn Extractor>, ExtractorError> {
     let mut weights = request.source.weights(PUBLISHED_WEIGHTS, &tensor_specs())?;
@@ -99,9 +157,10 @@ fn load(
     } else {
         Network::Tensors(TensorNetwork::new(&weights, device).map_err(build)?)
     };
-    let logit_bias = weights.tensors.remove("fc.bias").map(|bias| bias.values);
+    let bias = weights.tensors.remove("fc.bias").map(|bias| bias.values);
+    let logit_bias = bias.filter(|_| tap == Tap::Last);
     let (sha256, batch) = (weights.sha256, request.options.batch);
-    Ok(Box::new(Inception { name, preprocessing, network, logit_bias, sha256, batch }))
+    Ok(Box::new(Inception { name, preprocessing, tap, network, logit_bias, sha256, batch }))
 }
 
 /// How the network is computed.
@@ -119,11 +178,20 @@ impl Network {
             Self::Tensors(network) => network.forward_planes(x),
         }
     }
+
+    /// Features `[n, tap.dim()]` of planes `[n, 3, 299, 299]`.
+    fn tapped(&self, x: Vec<f32>, tap: Tap) -> Result<Vec<f32>> {
+        match self {
+            Self::Cpu(network) => Ok(network.tapped(&x, tap)),
+            Self::Tensors(network) => network.tapped_planes(x, tap),
+        }
+    }
 }
 
 struct Inception {
     name: &'static str,
     preprocessing: Preprocessing,
+    tap: Tap,
     network: Network,
     logit_bias: Option<Vec<f32>>,
     sha256: String,
@@ -140,11 +208,11 @@ impl Extractor for Inception {
     }
 
     fn feature_dim(&self) -> usize {
-        DIM
+        self.tap.dim()
     }
 
     fn classes(&self) -> usize {
-        CLASSES
+        if self.tap == Tap::Last { CLASSES } else { 0 }
     }
 
     fn logit_bias(&self) -> Option<&[f32]> {
@@ -162,13 +230,18 @@ impl Extractor for Inception {
         let extractor = self.name;
         check_images(extractor, images)?;
         if images.is_empty() {
-            return Ok(Features::empty(DIM, CLASSES));
+            return Ok(Features::empty(self.feature_dim(), self.classes()));
         }
         let x = self.preprocessing.input(images);
-        let (pool, values) = self.network.forward(x).map_err(|source| {
+        let failed = |source| {
             let images = images.len();
             ExtractorError::Network { extractor, images, source }
-        })?;
+        };
+        if self.tap != Tap::Last {
+            let pool = self.network.tapped(x, self.tap).map_err(failed)?;
+            return Ok(Features::new(self.tap.dim(), pool, None)?);
+        }
+        let (pool, values) = self.network.forward(x).map_err(failed)?;
         Ok(Features::new(DIM, pool, Some(Logits { classes: CLASSES, values }))?)
     }
 }

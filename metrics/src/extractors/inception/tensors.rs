@@ -7,6 +7,7 @@ use ganbench_nn::kernels::conv::{Convolution, Geometry, conv2d};
 
 use super::layout;
 use super::ops::{BatchNorm, NormRelu, Pool, pool};
+use super::tap::Tap;
 use super::{BN_EPS, SIDE};
 use crate::weights::Weights;
 
@@ -63,15 +64,36 @@ impl TensorNetwork {
         Ok((features.flatten_all()?.to_vec1()?, logits.flatten_all()?.to_vec1()?))
     }
 
+    /// Features `[n, tap.dim()]` of planes `[n, 3, 299, 299]`.
+    pub(super) fn tapped_planes(&self, x: Vec<f32>, tap: Tap) -> Result<Vec<f32>> {
+        let n = x.len() / (3 * SIDE * SIDE);
+        let x = Tensor::from_vec(x, (n, 3, SIDE, SIDE), &self.device)?;
+        self.tapped(&x, tap)?.flatten_all()?.to_vec1()
+    }
+
     /// Pooled features `[n, 2048]` and logits without bias `[n, 1008]`.
     fn forward(&self, x: &Tensor) -> Result<(Tensor, Tensor)> {
+        let features = self.tapped(x, Tap::Last)?;
+        let logits = features.matmul(&self.classifier)?; // [n, 1008]
+        Ok((features, logits))
+    }
+
+    /// Means over the plane of a layer's output.
+    fn tapped(&self, x: &Tensor, tap: Tap) -> Result<Tensor> {
+        let mean = |x: &Tensor| x.flatten_from(2)?.mean(D::Minus1);
         let x = self.conv("Conv2d_1a_3x3", x)?; // [n, 32, 149, 149]
         let x = self.conv("Conv2d_2a_3x3", &x)?; // [n, 32, 147, 147]
         let x = self.conv("Conv2d_2b_3x3", &x)?; // [n, 64, 147, 147]
         let x = pool(&x, Pool::MaxHalving)?; // [n, 64, 73, 73]
+        if tap == Tap::FirstPool {
+            return mean(&x);
+        }
         let x = self.conv("Conv2d_3b_1x1", &x)?; // [n, 80, 73, 73]
         let x = self.conv("Conv2d_4a_3x3", &x)?; // [n, 192, 71, 71]
         let mut x = pool(&x, Pool::MaxHalving)?; // [n, 192, 35, 35]
+        if tap == Tap::SecondPool {
+            return mean(&x);
+        }
         for name in ["Mixed_5b", "Mixed_5c", "Mixed_5d"] {
             x = self.block_a(name, &x)?; // [n, 256 then 288, 35, 35]
         }
@@ -79,12 +101,13 @@ impl TensorNetwork {
         for name in ["Mixed_6b", "Mixed_6c", "Mixed_6d", "Mixed_6e"] {
             x = self.block_c(name, &x)?; // [n, 768, 17, 17]
         }
+        if tap == Tap::Mixed6e {
+            return mean(&x);
+        }
         let x = self.block_d("Mixed_7a", &x)?; // [n, 1280, 8, 8]
         let x = self.block_e("Mixed_7b", &x, Pool::Average)?; // [n, 2048, 8, 8]
         let x = self.block_e("Mixed_7c", &x, Pool::Max)?; // [n, 2048, 8, 8]
-        let features = x.flatten_from(2)?.mean(D::Minus1)?; // [n, 2048]
-        let logits = features.matmul(&self.classifier)?; // [n, 1008]
-        Ok((features, logits))
+        mean(&x) // [n, 2048]
     }
 
     fn conv(&self, name: &str, x: &Tensor) -> Result<Tensor> {

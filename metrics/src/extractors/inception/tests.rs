@@ -134,3 +134,33 @@ fn the_network_in_nhwc_agrees_with_the_layers_one_by_one() {
         assert!(gaps.0 < 1e-5 && gaps.1 < 3e-5, "exact {exact}: {gaps:?}");
     }
 }
+
+// pytorch-fid 0.3.0, inception.py: the outputs of blocks 0 to 3 have 64, 192, 768 and 2048 channels, and
+// `get_activations` takes their means over the plane.
+#[test]
+fn the_taps_of_pytorch_fid_are_the_means_of_its_blocks_on_both_paths() {
+    let golden = golden();
+    let weights = crate::weights::made::made_weights(&tensor_specs(), 0);
+    let x = Preprocessing::PytorchFid.input(&golden.images.views(0..2));
+    let tensors = TensorNetwork::new(&weights, &candle_core::Device::Cpu).unwrap();
+    let fast = CpuNetwork::new(&weights, true).unwrap();
+    for (tap, dim) in
+        [(Tap::FirstPool, 64), (Tap::SecondPool, 192), (Tap::Mixed6e, 768), (Tap::Last, 2048)]
+    {
+        let (a, b) = (fast.tapped(&x, tap), tensors.tapped_planes(x.clone(), tap).unwrap());
+        assert_eq!((tap.dim(), a.len()), (dim, 2 * dim));
+        let largest = b.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+        let gap = largest_difference(&a, &b);
+        assert!(gap < 1e-5 * largest.max(1.0) && largest > 0.0, "{tap:?} {gap} {largest}");
+        let name = of_pytorch_fid_dims(dim).unwrap();
+        let extractor = made(name, 2);
+        let features = extractor.extract(&golden.images, &mut |_, _| {}).unwrap();
+        assert_eq!((features.len(), features.dim(), extractor.feature_dim()), (4, dim, dim));
+        assert_eq!(features.logits().is_some(), tap == Tap::Last, "{name}");
+        let two = &features.pool()[..2 * dim];
+        assert!(largest_difference(two, &a) < 1e-4 * largest.max(1.0), "{name}");
+    }
+    // The classifier's features are those of the last tap.
+    assert_eq!(fast.tapped(&x, Tap::Last), fast.forward(&x).0);
+    assert_eq!(of_pytorch_fid_dims(100), None);
+}
