@@ -8,7 +8,7 @@ use ganbench_metrics::extractor::PUBLISHED;
 use ganbench_metrics::files::{Companions, write_features, write_statistics};
 use serde_json::json;
 
-use super::eval::{ExtractorArgs, ImageArgs, features_of};
+use super::extraction::{ExtractorArgs, ImageArgs, features_of};
 use crate::evaluation::{Images, Keep, open_images};
 use crate::machine::UsageError;
 

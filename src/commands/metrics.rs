@@ -7,7 +7,7 @@ use clap::Args;
 use ganbench_metrics::protocol;
 use ganbench_metrics::{Done, ExtractorId, Features, Logits, Measurement};
 
-use super::eval::{MetricArgs, warn_of_few};
+use super::extraction::{MetricArgs, warn_of_few};
 use crate::evaluation::{
     ExtractorUsed, NumbersFile, Origin, Outcome, RealSide, Request, Seconds, Side, Sides,
     computable, identity_of_files, measure,

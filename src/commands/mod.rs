@@ -4,6 +4,7 @@ pub mod bench;
 pub mod compare;
 pub mod drift;
 pub mod eval;
+mod extraction;
 pub mod extractor;
 pub mod features;
 pub mod fetch;

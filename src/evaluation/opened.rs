@@ -53,7 +53,7 @@ pub enum Opened {
         used: Option<&'static str>,
     },
     Run(Box<RunSource>),
-    Numbers(NumbersFile),
+    Numbers(Box<NumbersFile>),
 }
 
 /// What a file of features or statistics held.
@@ -87,7 +87,7 @@ impl Opened {
         let path = Path::new(text);
         match Kind::probe(text) {
             Kind::Run => Ok(Self::Run(Box::new(RunSource::open(images)?))),
-            Kind::Numbers => Ok(Self::Numbers(NumbersFile::read(path)?)),
+            Kind::Numbers => Ok(Self::Numbers(Box::new(NumbersFile::read(path)?))),
             Kind::Images => {
                 let source = RefCell::new(open_images(images)?);
                 Ok(Self::Images { source, statistics: None, used: None })

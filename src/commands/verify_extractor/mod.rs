@@ -10,7 +10,7 @@ use ganbench_metrics::kid::{self, KidInput, kid};
 use ganbench_metrics::{Features, inception_score};
 use serde::Serialize;
 
-use super::eval::ExtractorArgs;
+use super::extraction::ExtractorArgs;
 use crate::machine::UsageError;
 use crate::progress::Progress;
 use cifar10::Cifar10;

@@ -21,6 +21,8 @@ mod tensors;
 #[cfg(test)]
 mod image_files_tests;
 #[cfg(test)]
+mod label_tests;
+#[cfg(test)]
 mod reading_tests;
 #[cfg(test)]
 mod tests;
