@@ -92,6 +92,10 @@ fn a_limited_number_of_images_is_drawn_from_all_classes() {
     // Intra-class FID is refused where a class is missing.
     let [a, b] = [&sorted, &shuffled].map(|real| with(real));
     assert_eq!((&a["n_real"], &a["n_fake"]), (&60.into(), &60.into()));
-    let ratio = value(&a, "fid") / value(&b, "fid");
-    assert!((0.5..2.0).contains(&ratio), "{ratio}: {a} against {b}");
+    // Against the first images, which are of one class, the FID is of another size.
+    let one_class = write(&dir.path().join("one.npz"), 1, &[0; 60]);
+    let first = eval(&one_class, &fake, &["--n", "60", "--metrics", "fid"]);
+    for json in [&a, &b] {
+        assert!(value(json, "fid") < value(&first, "fid") / 5.0, "{json} against {first}");
+    }
 }
