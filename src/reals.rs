@@ -129,14 +129,7 @@ impl<'a> RealImages<'a> {
 
     /// What a protocol asks of them.
     pub fn reals(&self) -> Reals {
-        let mut counts: Vec<u64> = Vec::new();
-        for class in self.labels().into_iter().flatten() {
-            let class = class as usize;
-            counts.resize(counts.len().max(class + 1), 0);
-            counts[class] += 1;
-        }
-        let uneven = counts.iter().min() != counts.iter().max();
-        let uneven_class_counts = uneven.then_some(counts);
+        let uneven_class_counts = uneven_class_counts(self.labels().as_deref());
         Reals { n: self.len(), whole_split: self.whole, uneven_class_counts }
     }
 
@@ -148,6 +141,18 @@ impl<'a> RealImages<'a> {
             Some(rows) => rows.iter().map(|&row| labels[row]).collect(),
         })
     }
+}
+
+/// More classes than any generator has. Labels of a user's file may be any numbers.
+const MOST_CLASSES: u32 = 1 << 20;
+
+/// How many images there are of each class, where the classes are known and uneven.
+pub fn uneven_class_counts(labels: Option<&[u32]>) -> Option<Vec<u64>> {
+    let labels = labels?;
+    let most = labels.iter().max().copied().filter(|&most| most < MOST_CLASSES)?;
+    let mut counts = vec![0; most as usize + 1];
+    labels.iter().for_each(|&class| counts[class as usize] += 1);
+    (counts.iter().min() != counts.iter().max()).then_some(counts)
 }
 
 /// What a protocol asks of the real images.
@@ -182,4 +187,18 @@ pub fn kept_rows(plan: &EvaluationPlan, n_real: usize) -> Result<Keep, MetricErr
     let n_fake = plan.n_fake.max(plan.n_fake_curve);
     let n = if all { n_real } else { settings.n_nearest_real(n_real, n_fake) };
     Ok(Keep { n, subset: settings.subset })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uneven_classes_are_counted_and_labels_that_are_no_classes_take_no_memory() {
+        assert_eq!(uneven_class_counts(Some(&[0, 2, 2])), Some(vec![1, 0, 2]));
+        assert_eq!(uneven_class_counts(Some(&[1, 0])), None);
+        assert_eq!(uneven_class_counts(Some(&[])), None);
+        assert_eq!(uneven_class_counts(None), None);
+        assert_eq!(uneven_class_counts(Some(&[0, u32::MAX])), None);
+    }
 }

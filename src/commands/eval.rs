@@ -13,6 +13,7 @@ use crate::evaluation::{
 };
 use crate::machine::{self, UsageError};
 use crate::pipeline::{mean, sample_seeds};
+use crate::reals::uneven_class_counts;
 
 /// SRC is a folder of PNG, JPEG, WebP, BMP or TIFF files (at any depth), an .npz with uint8 `arr_0` [N,H,W,3], an
 /// .npy or .safetensors of the same, a .parquet of encoded images, `dataset:NAME:SPLIT`, or the folder of
@@ -241,17 +242,6 @@ fn check_named(
         }
     }
     Ok(())
-}
-
-/// How many images there are of each class, where the classes are uneven.
-fn uneven_class_counts(labels: Option<&[u32]>) -> Option<Vec<u64>> {
-    let mut counts: Vec<u64> = Vec::new();
-    for &class in labels? {
-        let class = class as usize;
-        counts.resize(counts.len().max(class + 1), 0);
-        counts[class] += 1;
-    }
-    (counts.iter().min() != counts.iter().max()).then_some(counts)
 }
 
 /// A side with the hash of its images, where they are images.
