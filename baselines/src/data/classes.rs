@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use super::dataset_json::DatasetJson;
 use super::splits::{Splits, splits};
-use super::walk::files_below;
+use super::walk::{Entry, entries, files_below, has_extension};
 use super::{DataError, Split};
 
 const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
@@ -270,21 +270,15 @@ impl Items {
 
 fn list(folder: &Path) -> Result<Items, DataError> {
     let mut items = Items { files: Vec::new(), folders: Vec::new() };
-    for item in fs::read_dir(folder).map_err(DataError::io("list", folder))? {
-        let path = item.map_err(DataError::io("list", folder))?.path();
-        // Names that are not Unicode have no order that is the same everywhere.
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-            let source = std::io::Error::other("its name is not Unicode; rename it");
-            return Err(DataError::io("read", &path)(source));
-        };
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+    for entry in entries(folder)? {
+        let Entry { name, path } = entry?;
         if name.starts_with('.') {
             continue;
         }
         if path.is_dir() {
-            items.folders.push(name.to_owned());
-        } else if EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
-            items.files.push(name.to_owned());
+            items.folders.push(name);
+        } else if has_extension(&path, &EXTENSIONS) {
+            items.files.push(name);
         }
     }
     items.files.sort_unstable();

@@ -15,6 +15,8 @@ mod loss;
 mod network;
 mod training;
 
+use std::sync::OnceLock;
+
 use ganbench_nn::images::ImageView;
 use sha2::{Digest as _, Sha256};
 
@@ -80,8 +82,11 @@ pub fn card(name: &str) -> Result<Option<Card>, CardError> {
 
 /// The hash of an embedded file; None where there is none of that name.
 pub(crate) fn embedded_sha256(name: &str) -> Option<String> {
-    let embedded = [&SHAPES, &CIFAR10, &MNIST].into_iter().find(|e| e.name == name)?;
-    Some(hex(&Sha256::digest(embedded.file)))
+    // Every name of a metric asks for it.
+    static HASHES: OnceLock<Vec<(&str, String)>> = OnceLock::new();
+    let hash = |e: &Embedded| (e.name, hex(&Sha256::digest(e.file)));
+    let hashes = HASHES.get_or_init(|| [&SHAPES, &CIFAR10, &MNIST].map(hash).into());
+    hashes.iter().find(|(known, _)| *known == name).map(|(_, sha256)| sha256.clone())
 }
 
 fn load(
