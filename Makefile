@@ -48,7 +48,7 @@ help:
 	@echo "make bench              time a training step, single ops and evaluation, beside PyTorch where it is there"
 	@echo "make bench-eval         of these evaluation alone: Inception, FID, KID, precision to coverage"
 	@echo "make test               all tests"
-	@echo "make test-slow          plant faults and show that the guard against drift goes red (minutes)"
+	@echo "make test-slow          plant faults and show that the guard against drift goes red, and stays green without (minutes)"
 	@echo "make drift              say whether numbers moved since reports/drift/baseline.parquet (under 3 minutes)"
 	@echo "make drift-update       make today's numbers the baseline: REASON=\"why they moved\""
 	@echo "make kept NAME=table1   work on a kept experiment, go on where it stopped, write the verdicts"

@@ -1,12 +1,12 @@
 //! The card of every metric that stands in result files.
 //!
-//! Most are those of `ganbench_metrics`. The linear evaluation belongs to `ganbench_baselines`, which does
-//! not know cards, so its cards stand here. `ganbench_reports` depends on neither crate: it is handed
-//! [`for_reports`].
+//! Most are those of `ganbench_metrics`. The linear evaluation belongs to `ganbench_baselines`,
+//! which does not know cards, so its cards stand here. `ganbench_reports` depends on neither crate:
+//! it is handed [`for_reports`].
 
 use ganbench_metrics::card::{LeastImages, Scale, ValueAxis, ValueRange};
 use ganbench_metrics::{ImageCounts, Metric, bare_name, metrics};
-use ganbench_reports::{Direction, MetricCard, MetricCards};
+use ganbench_reports::{Direction, MetricCard, MetricCards, statistics};
 
 /// Test accuracy of a linear classifier on D's features, each image augmented anew in each epoch.
 const LINEAR: Metric = Metric {
@@ -23,7 +23,8 @@ const LINEAR: Metric = Metric {
     description: "percentage of test images that a linear classifier on D's features gets right",
 };
 
-/// The same with the features of N epochs, over and over. Each N is a metric of its own with this card.
+/// The same with the features of N epochs, over and over. Each N is a metric of its own with this
+/// card.
 const LINEAR_CACHED: Metric = Metric {
     name: "linear_accuracy_cachedN_percent",
     title: "Linear acc. (cached) %",
@@ -84,6 +85,11 @@ pub fn for_reports() -> MetricCards {
                 ValueAxis::FromZero => ganbench_reports::ValueAxis::FromZero,
                 ValueAxis::Fitted => ganbench_reports::ValueAxis::Fitted,
             },
+            scale: match card.scale {
+                Scale::Ratio => statistics::Scale::Ratio,
+                Scale::Difference => statistics::Scale::Difference,
+            },
+            range: statistics::ValueRange { low: card.range.low, high: card.range.high },
             column: card.column,
         })
     })

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ganbench_baselines::train::Budget;
 
 use crate::commands::bench::BenchCommand;
 use crate::commands::compare::CompareArgs;
@@ -21,8 +22,8 @@ use crate::commands::verify_extractor::VerifyExtractorArgs;
 
 /// Trains GAN methods under equal budgets, measures them, and compares; measures any images.
 ///
-/// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 3 a check found a difference,
-/// 4 it could not compare, 64 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
+/// Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed, 3 a check found a
+/// difference, 4 it could not compare, 64 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM.
 #[derive(Debug, Parser)]
 #[command(name = "ganbench", version, max_term_width = 100)]
 pub struct Cli {
@@ -50,24 +51,40 @@ pub enum Command {
     Compare(CompareArgs),
     /// Measure what must not move: fixed images through every metric, first steps of every method
     ///
-    /// Fixed images through every resize, extractor (Inception with weights from a formula) and metric, and the losses,
-    /// gradient norms and samples of the first steps of every method. Takes seconds, needs no data and no weights;
-    /// where CIFAR-10 lies in --data or $GANBENCH_DATA its images are looked at too.
+    /// Fixed images through every resize, extractor (Inception with weights from a formula) and
+    /// metric; the losses, gradient norms and samples of the first steps of every method, and of
+    /// the end of a short run that has a warm-up, an averaged generator and several epochs. Takes
+    /// seconds, needs no data and no weights; where CIFAR-10 lies in --data or $GANBENCH_DATA its
+    /// images are looked at too.
     Probe(ProbeArgs),
     /// Say whether numbers moved since a baseline: exit code 0 no, 3 yes, 4 not comparable
     ///
-    /// Compares value by value. FILE is a guard file (of probe or --update), a results.parquet or results.csv of
-    /// reproduce, or a CSV of your own: columns name, value and perhaps seed, ci_low, ci_high (a 95 % interval),
-    /// tolerance (relative); any other column tells values apart. DIR holds results and probe.parquet.
+    /// FILE is a guard file (of probe or --update), a results.parquet or results.csv of reproduce,
+    /// or a CSV of your own: columns name, value and perhaps seed, ci_low, ci_high (a 95 %
+    /// interval), tolerance (relative); any other column tells values apart. DIR holds results and
+    /// probe.parquet.
     ///
-    /// Values of fixed images (1e-6) and of first steps (1e-4, behind the first update 1e-3) have relative
-    /// tolerances. Trained scores are judged by the baseline's noise: spread over seeds and intervals, each seed by
-    /// itself and the mean over shared seeds, with limits at which unchanged scores give a false alarm in 1 % of
-    /// comparisons, all of a comparison taken together. Points of the curve are left out, and data sets and seeds
-    /// that the candidate has nothing of (with a note).
+    /// Values of fixed images (1e-6), of first steps (1e-4, behind the first update 1e-3) and of
+    /// the end of short runs (3e-3) have relative tolerances. Where one build made both sides on
+    /// one kind of machine, their bits must be the same; if they are not, that is a finding of its
+    /// own. So is a best checkpoint that is not the lowest point of its curve.
     ///
-    /// Exit codes: 0 within, 3 drift, 4 something is not comparable (another protocol, counts, extractor or its hash,
-    /// data set hash or plan, rows missing, no noise to judge by) and nothing drifted, 1 failed, 64 wrong usage.
+    /// Trained scores are judged by noise: pooled over all methods and data sets, over each data
+    /// set, over each method, and method by method on each data set, where a fall counts as well as
+    /// a rise. Each seed is shown. Give at least two seeds: then no single run raises the alarm.
+    /// Ratios such as FID's are compared by their logarithms. Runs whose last FID is above twice
+    /// their best collapsed: they are counted, and their final scores are not judged. Scores that
+    /// are the same for most seeds of the baseline have no noise to judge by: the runs that have
+    /// another value are counted. All tests together give a false alarm in 1 % of comparisons of
+    /// unchanged scores. The points of the curve are left out, as are data sets and seeds that the
+    /// candidate has nothing of (with a note).
+    ///
+    /// The least move that would have been seen stands beside each value and pooled score.
+    ///
+    /// Exit codes: 0 within, 3 drift, or the same build made other bits, 4 something is not
+    /// comparable (another protocol, counts, extractor or its hash, data set hash or plan, rows
+    /// missing, no noise to judge by) and nothing drifted, 5 all is within, but --min-power asks
+    /// for more than the guard can see, 1 failed, 64 wrong usage.
     Drift(DriftArgs),
     /// Download weights or a data set ahead of their use
     Fetch(FetchArgs),
@@ -129,13 +146,17 @@ pub struct MachineArgs {
 /// What training changes of a data set.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DatasetArgs {
-    /// Side of the images: the square in the middle of each image of a folder, resized (Lanczos) [default: as they
-    /// are, all of one size]
+    /// Side of the images: the square in the middle of each image of a folder, resized (Lanczos)
+    /// [default: as they are, all of one size]
     #[arg(long, value_name = "PIXELS")]
     pub image_size: Option<usize>,
     /// What tables and files call a folder:PATH [default: the folder's name]
     #[arg(long, value_name = "NAME")]
     pub dataset_name: Option<String>,
+    /// Leave damaged images of a folder out, and count them in the plan; without it they are named
+    /// and nothing is trained
+    #[arg(long)]
+    pub skip_damaged: bool,
 }
 
 impl DatasetArgs {
@@ -144,7 +165,8 @@ impl DatasetArgs {
         let size = self.image_size.map(|size| format!("dataset.image_size={size}"));
         let name = self.dataset_name.clone().map(toml::Value::String);
         let name = name.map(|name| format!("dataset.called={name}"));
-        size.into_iter().chain(name).collect()
+        let skip = self.skip_damaged.then(|| "dataset.skip_damaged=true".to_string());
+        size.into_iter().chain(name).chain(skip).collect()
     }
 }
 
@@ -163,7 +185,8 @@ pub struct ReproduceArgs {
     /// Seeds, by comma [default: the table's]
     #[arg(long, value_delimiter = ',')]
     pub seeds: Option<Vec<u64>>,
-    /// UNIT=AMOUNT with unit g_steps, real_kimg, d_kforwards or train_minutes; or smoke, or paper
+    /// UNIT=AMOUNT with unit g_steps, real_kimg, d_kforwards, tflops, cpu_s or train_minutes; or
+    /// smoke, or paper
     #[arg(long)]
     pub budget: Option<String>,
     #[arg(long)]
@@ -192,6 +215,12 @@ pub struct ReproduceArgs {
     /// Print the plans with estimated time and memory, and train nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Each method with the head of its own preset, where the table gives all rows the same head
+    #[arg(long)]
+    pub own_heads: bool,
+    /// The row that all others are compared with [default: the first]
+    #[arg(long, value_name = "ROW")]
+    pub reference: Option<String>,
     /// Print the final rows as JSON lines instead of the table
     #[arg(long)]
     pub json: bool,
@@ -202,7 +231,15 @@ pub struct ReproduceArgs {
 #[derive(Debug, Args)]
 pub struct TrainArgs {
     /// A recipe: any part of a plan, with `method`; what it leaves out is table1's
-    pub recipe: PathBuf,
+    /// [default with --from: that run's plan.toml]
+    #[arg(required_unless_present = "from")]
+    pub recipe: Option<PathBuf>,
+    /// Train this finished run further: begin with its last state, under a larger budget
+    #[arg(long, value_name = "RUN")]
+    pub from: Option<PathBuf>,
+    /// Instead of the recipe's, such as real_kimg=80
+    #[arg(long, value_name = "UNIT=AMOUNT")]
+    pub budget: Option<Budget>,
     #[command(flatten)]
     pub dataset: DatasetArgs,
     /// Change a value of the plan, such as train.batch=32
@@ -258,6 +295,9 @@ pub struct ReportArgs {
     /// Folder of the results and the report
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// The row that all others are compared with [default: the first]
+    #[arg(long, value_name = "ROW")]
+    pub reference: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
-//! Whether the runs of a table compare: their plans and machines against one another, their parts against
-//! the methods' presets. Unlike runs are never averaged, and what differs stands in the table's notes.
+//! Whether the runs of a table compare: their plans and machines against one another, their parts
+//! against the methods' presets. Unlike runs are never averaged, and what differs stands in the
+//! table's notes.
 
 mod fields;
 
@@ -9,9 +10,10 @@ use ganbench_baselines::methods;
 use ganbench_metrics::protocol::LabelRule;
 use ganbench_reports::{Keys, MethodLabel, ResultRow, TableKey, TableNote, row_of};
 
-use self::fields::{Fields, differing, fields, value};
+use self::fields::{Fields, differing};
+pub use self::fields::{differing as differing_fields, fields, value};
 use crate::plan::Plan;
-use crate::recipe::place_of;
+use crate::recipe::{Recipe, place_of};
 use crate::run_folder::RunFolder;
 
 /// A run of a table, as far as its comparison needs it.
@@ -26,7 +28,8 @@ pub struct Compared<'a> {
 
 /// How the tables call the runs, and what their readers must know.
 pub struct Comparison {
-    /// The method of each run: `gan`, or `gan (2)` where the table holds runs of gan under several plans.
+    /// The method of each run: `gan`, or `gan (2)` where the table holds runs of gan under several
+    /// plans.
     pub methods: Vec<String>,
     /// In table order.
     pub labels: Vec<MethodLabel>,
@@ -108,9 +111,11 @@ pub fn compare(runs: &[Compared<'_>]) -> Comparison {
             variant.runs.iter().for_each(|&i| methods[i].clone_from(&name));
         }
         let texts = unlike_fields(&variants)
-            .chain(unlike_presets(&variants))
+            .chain(unlike_presets(&variants, &key.table))
             .chain(tuning(&variants))
+            .chain(our_constants(runs, &table))
             .chain(selection(runs, &table))
+            .chain(damaged_images(runs, &table))
             .chain(uneven_classes(runs, &table))
             .chain(unlike_machines(runs, &variants));
         notes.extend(texts.map(|text| TableNote { key: key.clone(), text }));
@@ -137,6 +142,25 @@ fn selection(runs: &[Compared<'_>], table: &[usize]) -> Option<String> {
          measured against all images",
         s.retention_percent, s.extractor
     ))
+}
+
+/// Which methods have constants that were chosen on this harness's own metric: nobody else had a
+/// second trial.
+fn our_constants(runs: &[Compared<'_>], table: &[usize]) -> Option<String> {
+    let mut told: Vec<String> = Vec::new();
+    for plan in table.iter().map(|&i| runs[i].plan) {
+        let Some(method) = methods::method(&plan.method) else { continue };
+        let is_preset = (method.parts)().adversarial == plan.train.parts.adversarial;
+        let text = method.our_constants.map(|ours| format!("{} has {ours}", plan.row_title()));
+        told.extend(text.filter(|text| is_preset && !told.contains(text)));
+    }
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// How many images of a folder were left out of the training.
+fn damaged_images(runs: &[Compared<'_>], table: &[usize]) -> Option<String> {
+    let n = table.iter().map(|&i| runs[i].plan.dataset.damaged).find(|&n| n > 0)?;
+    Some(format!("{n} damaged images of the data set were left out"))
 }
 
 /// How conditional generators are asked for classes, where that matters.
@@ -191,8 +215,14 @@ fn unlike_fields(variants: &[Variant]) -> impl Iterator<Item = String> {
     fields::unlike(&all, shared).into_iter()
 }
 
-fn unlike_presets(variants: &[Variant]) -> impl Iterator<Item = String> {
-    variants.iter().filter_map(|variant| {
+fn unlike_presets(variants: &[Variant], table: &str) -> impl Iterator<Item = String> {
+    // The head that a table gives to all of its rows needs no note in each.
+    let head = Recipe::of(table).ok().and_then(|recipe| recipe.table.head);
+    let head = head.and_then(|head| serde_json::to_value(head).ok()?.as_str().map(str::to_string));
+    let is_tables = move |name: &str, own: &Fields| {
+        name == "adversarial.head" && head.as_deref() == own.get(name).map(String::as_str)
+    };
+    variants.iter().filter_map(move |variant| {
         let preset = fields(&(methods::method(variant.preset.as_ref()?)?.parts)());
         let own: Fields = variant
             .fields
@@ -203,6 +233,7 @@ fn unlike_presets(variants: &[Variant]) -> impl Iterator<Item = String> {
             .collect();
         let each: Vec<String> = differing([&own, &preset].into_iter())
             .into_iter()
+            .filter(|name| !is_tables(name, &own))
             .map(|name| format!("{name} {}, preset {}", value(&own, name), value(&preset, name)))
             .collect();
         let text = format!("{} is not its preset: {}", variant.label(), each.join("; "));

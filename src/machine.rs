@@ -26,8 +26,8 @@ pub fn set_threads(threads: Option<usize>) -> Result<usize> {
         Some(n) => n,
         None => available,
     };
-    // candle's own pool for element-wise ops spins while it waits and fights rayon's workers for the
-    // cores: it gets no threads. Its matrix products use rayon.
+    // candle's own pool for element-wise ops spins while it waits and fights rayon's workers for
+    // the cores: it gets no threads. Its matrix products use rayon.
     let pools = [
         ("RAYON_NUM_THREADS", threads),
         ("POLARS_MAX_THREADS", threads),
@@ -44,15 +44,15 @@ pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     Ok(threads)
 }
 
-/// Has candle keep gradients on its tape, which losses that hold a gradient need. Costs memory, so only they
-/// ask for it. Call before any other thread exists.
+/// Has candle keep gradients on its tape, which losses that hold a gradient need. Costs memory, so
+/// only they ask for it. Call before any other thread exists.
 pub fn keep_gradients_on_the_tape() {
     // SAFETY: called before the threads are started, while this is the only one.
     unsafe { std::env::set_var(ganbench_nn::kernels::SWITCH, "1") };
 }
 
-/// Lets freed memory stay with the program: a training step frees and takes the same large buffers over
-/// and over, and giving them back to the kernel each time costs more than the arithmetic.
+/// Lets freed memory stay with the program: a training step frees and takes the same large buffers
+/// over and over, and giving them back to the kernel each time costs more than the arithmetic.
 pub fn keep_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     // SAFETY: mallopt only sets parameters of the allocator.
@@ -78,8 +78,8 @@ pub fn reset_peak_rss() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Peak resident memory of this process since the start or [`reset_peak_rss`], in 2^20 bytes; 0 where
-/// the system does not tell.
+/// Peak resident memory of this process since the start or [`reset_peak_rss`], in 2^20 bytes; 0
+/// where the system does not tell.
 pub fn peak_rss_mb() -> f64 {
     status_mb("VmHWM:")
 }
@@ -109,8 +109,14 @@ pub fn cpu_name() -> String {
     name.map_or("unknown", str::trim).to_string()
 }
 
+/// Seconds of processors that this process used, those of all threads added up; `None` where the
+/// system does not tell.
+pub fn cpu_s() -> Option<f64> {
+    cpu_time::ProcessTime::try_now().ok().map(|time| time.as_duration().as_secs_f64())
+}
+
 /// Seconds that all cores together worked since the start of the system, where it tells (Linux).
-pub fn worked_s() -> Option<f64> {
+fn worked_s() -> Option<f64> {
     let ticks = worked_ticks(&std::fs::read_to_string("/proc/stat").ok()?)?;
     #[cfg(target_os = "linux")]
     // SAFETY: sysconf only reads.
@@ -120,7 +126,25 @@ pub fn worked_s() -> Option<f64> {
     (a_second > 0).then(|| ticks as f64 / a_second as f64)
 }
 
-/// From /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal. Guests count as user already.
+/// How much other programs take of the processors from now on.
+pub struct OthersWork {
+    worked_s: Option<f64>,
+}
+
+impl OthersWork {
+    pub fn from_now() -> Self {
+        Self { worked_s: worked_s() }
+    }
+
+    /// Seconds of processors so far, `own_cpu_s` of ours not counted; `None` where the system does
+    /// not tell.
+    pub fn cpu_s(&self, own_cpu_s: Option<f64>) -> Option<f64> {
+        Some((worked_s()? - self.worked_s? - own_cpu_s?).max(0.0))
+    }
+}
+
+/// From /proc/stat: user, nice, system, idle, iowait, irq, softirq, steal. Guests count as user
+/// already.
 fn worked_ticks(stat: &str) -> Option<u64> {
     let line = stat.lines().find_map(|l| l.strip_prefix("cpu "))?;
     let fields: Vec<u64> = line.split_whitespace().map_while(|f| f.parse().ok()).take(8).collect();

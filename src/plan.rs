@@ -19,6 +19,10 @@ pub use evaluation::{EvaluationPlan, ReferenceSplit};
 /// that old ids stay; a changed meaning raises this number.
 pub const FORMAT: u32 = 1;
 
+/// Of plans whose budget counts images through D: in those of [`FORMAT`] it left out the steps of
+/// G.
+pub const D_KFORWARDS_FORMAT: u32 = 2;
+
 /// Hash of the weights that selected the images; empty without a selection.
 fn selecting(plan: &Plan) -> &str {
     plan.dataset.selection.as_ref().map_or("", |selection| &selection.extractor_sha256)
@@ -110,6 +114,7 @@ impl Plan {
             (&mut d.channels, asked.dataset.channels),
             (&mut d.image_size, asked.dataset.image_size),
             (&mut d.classes, asked.dataset.classes),
+            (&mut d.damaged, asked.dataset.damaged),
         ] {
             if asked == 0 {
                 *own = 0;
@@ -124,8 +129,8 @@ impl Plan {
         own == asked
     }
 
-    /// What changed where this plan and a later one agree in all but hashes: its name, its hash then and
-    /// now.
+    /// What changed where this plan and a later one agree in all but hashes: its name, its hash
+    /// then and now.
     pub fn changed_content<'a>(
         &'a self,
         now: &'a Self,
@@ -149,8 +154,8 @@ impl Plan {
             .then_some((changed.0, changed.1, changed.2))
     }
 
-    /// The first 16 hex digits of the SHA-256 of the plan as JSON. Threads, paths and commit are not in
-    /// the plan.
+    /// The first 16 hex digits of the SHA-256 of the plan as JSON. Threads, paths and commit are
+    /// not in the plan.
     pub fn run_id(&self) -> String {
         let mut plan = self.asked();
         plan.dataset.name = plan.dataset.without_path();
@@ -158,8 +163,8 @@ impl Plan {
         hex(Sha256::new_with_prefix(json))[..16].to_string()
     }
 
-    /// The real images that samples are compared with: the plan's own choice, else the split that the
-    /// protocol names, else the split of training.
+    /// The real images that samples are compared with: the plan's own choice, else the split that
+    /// the protocol names, else the split of training.
     pub fn reference_split(&self) -> ReferenceSplit {
         let named = || {
             let measurement = self.evaluation.measurement().ok()?;
@@ -201,8 +206,19 @@ impl Plan {
     /// # Errors
     /// If a value is out of its range.
     pub fn check(&self) -> Result<(), PlanError> {
-        if self.format != FORMAT {
+        if ![FORMAT, D_KFORWARDS_FORMAT].contains(&self.format) {
             return Err(PlanError::Format { got: self.format });
+        }
+        let counts_d = self.train.budget.unit == Unit::DKforwards;
+        if counts_d != (self.format == D_KFORWARDS_FORMAT) {
+            return Err(PlanError::Value {
+                field: "format",
+                got: format!("{} with budget {}", self.format, self.train.budget),
+                expected: format!(
+                    "{D_KFORWARDS_FORMAT} for d_kforwards, which counts the steps of G too since ganbench 0.2, else \
+                     {FORMAT}"
+                ),
+            });
         }
         self.dataset.check_called()?;
         let e = &self.evaluation;
@@ -250,7 +266,7 @@ impl Plan {
         let steps = match self.train.budget.unit {
             Unit::GSteps => self.train.budget.amount,
             Unit::RealKimg => self.train.budget.amount * 1e3 / images.max(1.0),
-            Unit::DKforwards | Unit::TrainMinutes => f64::INFINITY,
+            _ => f64::INFINITY,
         };
         if steps < e.curve_points as f64 {
             return Err(PlanError::Value {
@@ -306,7 +322,8 @@ pub fn merge(base: &mut toml::Table, changes: &toml::Table) {
     for (key, value) in changes {
         match (base.get_mut(key), value) {
             (Some(toml::Value::Table(base)), toml::Value::Table(changes))
-                // A part of another kind replaces the whole part: its constants have no meaning here.
+                // A part of another kind replaces the whole part: its constants have no meaning
+                // here.
                 if changes.get("kind").is_none_or(|kind| base.get("kind") == Some(kind))
                     && changes.get("rule").is_none_or(|rule| base.get("rule") == Some(rule)) =>
             {
@@ -356,7 +373,10 @@ pub fn resolve(mut plan: toml::Table, place: &str) -> Result<Plan, PlanError> {
     })?;
     let parts = toml::Table::try_from((preset.parts)()).map_err(|e| form(e.to_string()))?;
     let mut base = toml::Table::new();
-    base.insert("format".into(), toml::Value::Integer(FORMAT.into()));
+    let unit = plan.get("train").and_then(|train| train.get("budget")?.get("unit")?.as_str());
+    let counts_d = unit == Some(Unit::DKforwards.name());
+    let format = if counts_d { D_KFORWARDS_FORMAT } else { FORMAT };
+    base.insert("format".into(), toml::Value::Integer(format.into()));
     let train = toml::Table::from_iter([("parts".to_string(), toml::Value::Table(parts))]);
     base.insert("train".into(), toml::Value::Table(train));
     merge(&mut base, &std::mem::take(&mut plan));

@@ -7,6 +7,20 @@ fn plan(method: &str) -> Plan {
 }
 
 #[test]
+fn a_budget_of_images_through_d_says_by_its_format_that_it_counts_the_steps_of_g() {
+    let mut recipe = crate::recipe::Recipe::of("table1").unwrap();
+    assert_eq!(recipe.plan("gan", 0).unwrap().format, FORMAT);
+    recipe.apply_budget("d_kforwards=9").unwrap();
+    let plan = recipe.plan("gan", 0).unwrap();
+    assert_eq!(plan.format, D_KFORWARDS_FORMAT);
+    // A plan of ganbench 0.1 meant fewer images by the same words.
+    let mut table: toml::Table = plan.to_toml().unwrap().parse().unwrap();
+    table.insert("format".into(), toml::Value::Integer(1));
+    let error = resolve(table, "old").unwrap_err().to_string();
+    assert!(error.contains("1 with budget d_kforwards=9, expected 2 for d_kforwards"), "{error}");
+}
+
+#[test]
 fn a_plan_given_back_as_toml_is_the_same_run() {
     for method in METHODS {
         let plan = plan(method.name);
@@ -17,12 +31,14 @@ fn a_plan_given_back_as_toml_is_the_same_run() {
     }
 }
 
-/// Ids name folders and rows that people keep: when this fails, old runs are orphaned. Raise `FORMAT`
-/// or leave the new field out of the hash at its neutral value.
+/// Ids name folders and rows that people keep: when this fails, old runs are orphaned. Raise
+/// `FORMAT` or leave the new field out of the hash at its neutral value.
 #[test]
 fn run_ids_stay() {
     // The recipe's default budget may be retuned; its runs are other runs then.
-    let mut plan = plan("gan");
+    let mut recipe = Recipe::of("table1").unwrap();
+    recipe.table.head = None;
+    let mut plan = recipe.plan("gan", 0).unwrap();
     plan.train.budget.amount = 20.0;
     // As every plan of ganbench 0.1 was measured.
     let e = &mut plan.evaluation;
@@ -73,7 +89,7 @@ fn wrong_plans_are_named() {
     assert!(with("method=hing").starts_with("unknown method \"hing\"; known: gan, hinge, contrad"));
     assert!(with("train.bach=3").contains("unknown field `bach`"), "{}", with("train.bach=3"));
     assert!(with("evaluation.n_fake=6").contains("evaluation.n_fake is 6, expected at least 10"));
-    assert!(with("format=2").starts_with("the plan has format 2, this ganbench reads format 1"));
+    assert!(with("format=3").starts_with("the plan has format 3, this ganbench reads format 1"));
     assert_eq!(
         assignment("x").unwrap_err().to_string(),
         "--set x is not KEY=VALUE, such as train.batch=32"

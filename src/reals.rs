@@ -1,4 +1,5 @@
-//! The real images that samples are compared with: which they are, and what a protocol asks of them.
+//! The real images that samples are compared with: which they are, and what a protocol asks of
+//! them.
 
 use anyhow::{Result, bail};
 use ganbench_baselines::data::Dataset;
@@ -10,9 +11,9 @@ use ganbench_reports::short_hash;
 use crate::plan::{EvaluationPlan, Plan, ReferenceSplit};
 use crate::session::{Surroundings, read_dataset, request};
 
-/// Loads the images of another split that a plan's samples are compared with, and fills in or checks
-/// their hash; `None` where they are the training images or a part of them. Of a held-out share, says in
-/// `dataset` which images are trained on.
+/// Loads the images of another split that a plan's samples are compared with, and fills in or
+/// checks their hash; `None` where they are the training images or a part of them. Of a held-out
+/// share, says in `dataset` which images are trained on.
 ///
 /// # Errors
 /// If the data cannot be had, or are not what the plan was made with.
@@ -118,7 +119,8 @@ impl<'a> RealImages<'a> {
                 }
             });
         }
-        let whole = rows.is_none() && plan.dataset.limit == 0;
+        let left_out = other.unwrap_or(dataset).reading.skipped.count;
+        let whole = rows.is_none() && plan.dataset.limit == 0 && left_out == 0;
         Ok(Self { images, rows, whole })
     }
 
@@ -155,20 +157,39 @@ pub fn uneven_class_counts(labels: Option<&[u32]>) -> Option<Vec<u64>> {
     (counts.iter().min() != counts.iter().max()).then_some(counts)
 }
 
+/// The standard normal distribution's quantile of 1 − 1e-6.
+const BEYOND_CHANCE_Z: f64 = 4.753_424;
+
+/// Whether images whose classes are drawn evenly would have such counts with a probability below
+/// 1e-6, by Pearson's chi-square test, with Wilson and Hilferty's (1931) normal approximation of
+/// the cube root.
+fn is_beyond_chance(counts: &[u64]) -> bool {
+    let freedom = counts.len() as f64 - 1.0;
+    let mean = counts.iter().sum::<u64>() as f64 / counts.len() as f64;
+    if freedom < 1.0 || mean == 0.0 {
+        return false;
+    }
+    let square = |&count: &u64| (count as f64 - mean).powi(2) / mean;
+    let chi_square: f64 = counts.iter().map(square).sum();
+    let spread = 2.0 / (9.0 * freedom);
+    ((chi_square / freedom).cbrt() - (1.0 - spread)) / spread.sqrt() > BEYOND_CHANCE_Z
+}
+
 /// What a protocol asks of the real images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reals {
     pub n: usize,
     /// Whether they are all of their split.
     pub whole_split: bool,
-    /// How many there are of each class, where the classes are uneven.
+    /// How many there are of each class, where these numbers are not all the same.
     pub uneven_class_counts: Option<Vec<u64>>,
 }
 
 impl Reals {
-    /// Images of the smallest and of the largest class, where the classes are uneven.
+    /// Images of the smallest and of the largest class, where the classes are uneven by more than
+    /// chance ([`is_beyond_chance`]).
     pub fn uneven_classes(&self) -> Option<[u64; 2]> {
-        let counts = self.uneven_class_counts.as_ref()?;
+        let counts = self.uneven_class_counts.as_ref().filter(|counts| is_beyond_chance(counts))?;
         Some([*counts.iter().min()?, *counts.iter().max()?])
     }
 }
@@ -191,6 +212,8 @@ pub fn kept_rows(plan: &EvaluationPlan, n_real: usize) -> Result<Keep, MetricErr
 
 #[cfg(test)]
 mod tests {
+    use ganbench_baselines::data::{self, DatasetRequest, Split};
+
     use super::*;
 
     #[test]
@@ -200,5 +223,47 @@ mod tests {
         assert_eq!(uneven_class_counts(Some(&[])), None);
         assert_eq!(uneven_class_counts(None), None);
         assert_eq!(uneven_class_counts(Some(&[0, u32::MAX])), None);
+    }
+
+    fn noted(counts: &[u64]) -> Option<[u64; 2]> {
+        let label = |(class, &n): (usize, &u64)| std::iter::repeat_n(class as u32, n as usize);
+        let labels: Vec<u32> = counts.iter().enumerate().flat_map(label).collect();
+        let uneven_class_counts = uneven_class_counts(Some(&labels));
+        Reals { n: labels.len(), whole_split: true, uneven_class_counts }.uneven_classes()
+    }
+
+    #[test]
+    fn even_classes_and_classes_drawn_evenly_get_no_note_and_one_of_double_size_does() {
+        assert_eq!(noted(&[5000; 10]), None, "CIFAR-10");
+        let mut doubled = [500; 10];
+        doubled[3] = 1000;
+        assert_eq!(noted(&doubled), Some([500, 1000]));
+        assert_eq!(noted(&[3, 150]), Some([3, 150]));
+        // Too few to tell from chance.
+        assert_eq!(noted(&[1, 2]), None);
+        assert_eq!(noted(&[7]), None);
+        for (limit, shapes_seed) in [(200, 0), (2000, 1), (2000, 2)] {
+            let mut request = DatasetRequest::new("shapes", Split::Train);
+            (request.limit, request.shapes_seed) = (Some(limit), shapes_seed);
+            let counts = data::load(&request, &mut |_| {}).unwrap().class_counts();
+            let counts: Vec<u64> = counts.into_iter().map(|n| n as u64).collect();
+            assert!(counts.iter().any(|n| *n != counts[0]), "drawn at random: {counts:?}");
+            assert_eq!(noted(&counts), None, "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn the_threshold_is_the_quantile_of_the_chi_square_distribution() {
+        // scipy 1.17.1: chi2.isf(1e-6, df) for 9, 99 and 999 degrees of freedom.
+        for (classes, quantile) in [(10, 44.811), (100, 180.792), (1000, 1226.046)] {
+            // One class has `a` images more than the mean, the others share the lack.
+            let (mean, k) = (1e6, classes as f64);
+            for (factor, expected) in [(0.95, false), (1.05, true)] {
+                let a = (quantile * factor * mean * (k - 1.0) / k).sqrt();
+                let mut counts = vec![(mean - a / (k - 1.0)).round() as u64; classes];
+                counts[0] = (mean + a).round() as u64;
+                assert_eq!(is_beyond_chance(&counts), expected, "{classes} classes, {factor}");
+            }
+        }
     }
 }

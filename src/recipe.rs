@@ -1,8 +1,11 @@
-//! Tables as recipes: rows and seeds, the plan that they share, the pairs of networks that every row is trained
-//! on, and what `smoke` and `paper` change. A new table is one TOML file and one line in [`RECIPES`].
+//! Tables as recipes: rows and seeds, the plan that they share, the pairs of networks that every
+//! row is trained on, and what `smoke` and `paper` change. A new table is one TOML file and one
+//! line in [`RECIPES`].
 
 use std::collections::BTreeMap;
 
+use ganbench_baselines::methods;
+use ganbench_baselines::networks::HeadKind;
 use ganbench_baselines::train::Budget;
 use serde::Deserialize;
 
@@ -42,6 +45,10 @@ pub struct TableHead {
     #[serde(default)]
     pub methods: Vec<String>,
     pub seeds: Vec<u64>,
+    /// The head of every row whose adversarial loss reads logits of one, so that heads are equal;
+    /// left out: the presets' own.
+    #[serde(default)]
+    pub head: Option<HeadKind>,
 }
 
 /// Changes to the plan, and further ones at single budgets.
@@ -84,15 +91,18 @@ pub struct Row {
     /// The pairs of networks that it is trained on; empty: all.
     #[serde(default)]
     pub on: Vec<String>,
+    /// Whether it is trained only where it is asked for by name.
+    #[serde(default)]
+    pub optional: bool,
     #[serde(default)]
     pub plan: toml::Table,
     #[serde(default)]
     pub presets: BTreeMap<String, toml::Table>,
 }
 
-/// A table's recipe. A run's plan is, each changing the one before: the shared plan, its preset of the budget,
-/// the networks and their preset, the row and its preset, what the row changes on these networks, the command
-/// line's changes.
+/// A table's recipe. A run's plan is, each changing the one before: the shared plan, its preset of
+/// the budget, the networks and their preset, the row and its preset, what the row changes on these
+/// networks, the command line's changes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
@@ -133,7 +143,26 @@ impl Recipe {
     /// The table's lines, in their order.
     pub fn rows(&self) -> Vec<Row> {
         let of_method = |name: &String| Row { name: name.clone(), ..Row::default() };
-        self.own_rows.iter().cloned().chain(self.table.methods.iter().map(of_method)).collect()
+        self.table.methods.iter().map(of_method).chain(self.own_rows.iter().cloned()).collect()
+    }
+
+    /// The lines that are trained where no names are asked for.
+    pub fn default_rows(&self) -> Vec<Row> {
+        self.rows().into_iter().filter(|row| !row.optional).collect()
+    }
+
+    /// The table's head in the place of a method's own, as changes to a plan.
+    fn equal_head(&self, method: &str) -> Option<toml::Table> {
+        let head = self.table.head?;
+        let parts = (methods::method(method)?.parts)();
+        parts.adversarial.reads_a_head().then(|| {
+            let head = toml::Value::try_from(head).ok()?;
+            let adversarial = toml::Table::from_iter([("head".to_string(), head)]);
+            let nested = |name: &str, table| {
+                toml::Table::from_iter([(name.to_string(), toml::Value::Table(table))])
+            };
+            Some(nested("train", nested("parts", nested("adversarial", adversarial))))
+        })?
     }
 
     /// The row called `name`: one of the table's, or else a method's preset.
@@ -217,6 +246,10 @@ impl Recipe {
         seed: u64,
     ) -> Result<Plan, PlanError> {
         let mut table = self.plan.clone();
+        let method = if row.method.is_empty() { &row.name } else { &row.method };
+        if let Some(head) = self.equal_head(method) {
+            merge(&mut table, &head);
+        }
         let mut apply = |plan: Option<&toml::Table>, presets: &BTreeMap<String, toml::Table>| {
             let preset = self.preset.as_ref().and_then(|preset| presets.get(preset));
             plan.into_iter().chain(preset).for_each(|changes| merge(&mut table, changes));
@@ -235,7 +268,6 @@ impl Recipe {
             got: seed.to_string(),
             expected: "at most 9223372036854775807".into(),
         })?;
-        let method = if row.method.is_empty() { &row.name } else { &row.method };
         let mut own = toml::Table::from_iter([
             ("table".to_string(), toml::Value::String(self.table.name.clone())),
             ("method".to_string(), toml::Value::String(method.clone())),

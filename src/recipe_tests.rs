@@ -330,3 +330,25 @@ fn a_protocol_that_was_not_followed_is_no_label() {
     );
     assert_eq!(with("dataset.limit=2000").differences, ["n_real 2000 (expected all of the split)"]);
 }
+
+#[test]
+fn the_rows_of_table1_have_heads_of_one_kind_and_the_papers_own_are_rows_that_are_asked_for() {
+    let mut recipe = Recipe::of("table1").unwrap();
+    let head = |recipe: &Recipe, row: &str| {
+        let plan = recipe.plan(row, 0).unwrap();
+        crate::fairness::fields(&plan).get("train.parts.adversarial.head").cloned()
+    };
+    let linear = Some("linear".to_string());
+    for row in ["gan", "hinge", "contrad", "kdd", "kdd-tau1", "reacgan"] {
+        assert_eq!(head(&recipe, row), linear, "{row}");
+    }
+    // It reads features of the trunk.
+    assert_eq!(head(&recipe, "supcon"), None);
+    for row in ["gan-mlp", "hinge-mlp", "contrad-mlp", "reacgan-mlp"] {
+        assert_eq!(head(&recipe, row).as_deref(), Some("mlp"), "{row}");
+    }
+    let names: Vec<String> = recipe.default_rows().into_iter().map(|row| row.name).collect();
+    assert_eq!(names, ["gan", "contrad", "kdd", "reacgan", "supcon", "kdd-tau1"]);
+    recipe.table.head = None;
+    assert_eq!(head(&recipe, "gan").as_deref(), Some("mlp"));
+}

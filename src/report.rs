@@ -8,6 +8,7 @@ use candle_core::Device;
 use ganbench_baselines::methods;
 use ganbench_baselines::train::{SampleRequest, StepRecord};
 use ganbench_reports::plot::{CurvePoint, Curves, SampleBlock, SampleGrid, Term};
+use ganbench_reports::table::Against;
 use ganbench_reports::{MethodLabel, ReportInput, ResultRow, tables, write_report};
 
 use crate::cards;
@@ -15,12 +16,22 @@ use crate::fairness::{self, Compared, Comparison};
 use crate::generators::load_generator;
 use crate::plan::Plan;
 use crate::recipe::place_of;
+use crate::results;
 use crate::run_folder::RunFolder;
 use crate::samples;
 use crate::stability::{self, Stability, SteadyRun};
 
 /// Characters a line of the tables on stdout.
 const TEXT_WIDTH: usize = 140;
+
+/// What a report is asked for beside its runs.
+#[derive(Clone, Copy, Default)]
+pub struct How<'a> {
+    /// The command that makes it again.
+    pub command: Option<&'a str>,
+    /// The row that the others are compared with; left out: the first.
+    pub reference: Option<&'a str>,
+}
 
 /// What a report consists of.
 pub struct Made {
@@ -40,7 +51,7 @@ impl Made {
 ///
 /// # Errors
 /// If a run's files are damaged or `out` cannot be written.
-pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Made> {
+pub fn write(runs: &[RunFolder], out: &Path, how: How<'_>) -> Result<Made> {
     let mut plans = Vec::new();
     for run in runs {
         plans.push((run.plan()?, run));
@@ -91,6 +102,8 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         d_outputs.push(curves(method, group, plan, outputs));
         all_records.push(records);
     }
+    let imported = results::imported_rows(out)?;
+    rows.extend(imported);
     let grids = grids(&plans, &comparison)?;
     let stability = stability(&plans, &comparison, &scores, &all_records);
     let title = plans.first().map_or("runs", |(plan, _)| plan.table.as_str());
@@ -104,8 +117,9 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
         gradient_norms: &gradient_norms,
         d_outputs: &d_outputs,
         grids: &grids,
+        reference: how.reference,
         sections: &[stability],
-        command,
+        command: how.command,
         out_dir: out,
     })?;
     Ok(Made { rows: scores.into_iter().flatten().collect(), text })
@@ -115,7 +129,7 @@ pub fn write(runs: &[RunFolder], out: &Path, command: Option<&str>) -> Result<Ma
 ///
 /// # Errors
 /// If the rows make no table or `out` cannot be written.
-pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
+pub fn write_rows(rows: &[ResultRow], out: &Path, reference: Option<&str>) -> Result<Made> {
     std::fs::create_dir_all(out)
         .with_context(|| format!("cannot make the folder {}", out.display()))?;
     let title = rows.first().map_or("results", |row| row.table.as_str());
@@ -131,6 +145,7 @@ pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
         gradient_norms: &[],
         d_outputs: &[],
         grids: &[],
+        reference,
         sections: &[],
         command: None,
         out_dir: out,
@@ -142,7 +157,12 @@ pub fn write_rows(rows: &[ResultRow], out: &Path) -> Result<Made> {
 fn written(input: &ReportInput<'_>) -> Result<String> {
     write_report(input)?;
     let tables = tables(input.rows, input.methods, input.notes, input.cards)?;
-    Ok(tables.iter().map(|t| t.text(TEXT_WIDTH)).collect::<Vec<_>>().join("\n"))
+    let mut parts = Vec::new();
+    for table in &tables {
+        parts.push(table.text(TEXT_WIDTH));
+        parts.extend(table.against(input.reference)?.first().map(Against::text));
+    }
+    Ok(parts.join("\n"))
 }
 
 /// The section on how steadily each row trained, on each pair of networks.
@@ -191,7 +211,8 @@ fn curves(method: &str, group: &str, plan: &Plan, terms: Vec<Term>) -> Curves {
     Curves { group, method, seed: plan.train.seed, terms }
 }
 
-/// One grid a data set and seed: every method's averaged generator at the same noise, the first seed only.
+/// One grid a data set and seed: every method's averaged generator at the same noise, the first
+/// seed only.
 fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<SampleGrid>> {
     let mut grids: Vec<SampleGrid> = Vec::new();
     let Some((first, _)) = plans.first() else { return Ok(grids) };
@@ -232,8 +253,8 @@ fn grids(plans: &[(Plan, &RunFolder)], comparison: &Comparison) -> Result<Vec<Sa
     Ok(grids)
 }
 
-/// A run's samples at its end: those on its own page, or where it diverged those of the last generator that was
-/// kept. None where neither is there.
+/// A run's samples at its end: those on its own page, or where it diverged those of the last
+/// generator that was kept. None where neither is there.
 fn block(label: &str, plan: &Plan, run: &RunFolder, n: usize) -> Result<Option<SampleBlock>> {
     if let Some(images) = samples::read(run, plan, n)? {
         return Ok(Some(SampleBlock { label: label.to_string(), images }));

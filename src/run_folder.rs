@@ -33,6 +33,9 @@ pub struct Provenance {
     pub threads: usize,
     pub device: String,
     pub started_unix_s: u64,
+    /// The finished run whose last state this one began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_further_from: Option<String>,
     /// Images of the smallest and of the largest class of the real images, where these are uneven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uneven_classes: Option<[u64; 2]>,
@@ -43,13 +46,15 @@ pub fn commit() -> String {
     option_env!("GANBENCH_COMMIT").unwrap_or("unknown").to_string()
 }
 
-/// Holds a folder for this process. The system lets go of it when the process ends, however it ends.
+/// Holds a folder for this process. The system lets go of it when the process ends, however it
+/// ends.
 pub struct Lock {
     _file: fs::File,
 }
 
 impl Lock {
-    /// Takes `<dir>/lock`, making the folder where there is none; `None` if another process holds it.
+    /// Takes `<dir>/lock`, making the folder where there is none; `None` if another process holds
+    /// it.
     ///
     /// # Errors
     /// If the folder cannot be written.
@@ -138,9 +143,23 @@ impl RunFolder {
         self.path.join("done").is_file()
     }
 
-    /// Makes the folder and writes what describes the run; what a process that died left half-written is
-    /// removed. A run that goes on keeps its first `provenance.toml`; how it goes on is written to
-    /// `provenance-resumed.toml`. The caller holds the folder's [`Lock`].
+    /// What `done` says: `ok` or `diverged`; `None` while the run is not finished.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn outcome(&self) -> Result<Option<String>> {
+        if !self.is_done() {
+            return Ok(None);
+        }
+        let path = self.path.join("done");
+        let text = fs::read_to_string(&path);
+        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(Some(text.trim().to_string()))
+    }
+
+    /// Makes the folder and writes what describes the run; what a process that died left
+    /// half-written is removed. A run that goes on keeps its first `provenance.toml`; how it goes
+    /// on is written to `provenance-resumed.toml`. The caller holds the folder's [`Lock`].
     ///
     /// # Errors
     /// If it cannot be written.
@@ -162,7 +181,8 @@ impl RunFolder {
         Ok(write_atomic(&self.path.join(PLAN_NAME), plan.to_toml()?.as_bytes())?)
     }
 
-    /// The folder's plan. Refuses plans that are the same but for the hash of data or extractor: they changed.
+    /// The folder's plan. Refuses plans that are the same but for the hash of data or extractor:
+    /// they changed.
     ///
     /// # Errors
     /// Naming what changed, or as [`RunFolder::plan`].
@@ -245,20 +265,34 @@ impl RunFolder {
         lines(&self.path.join(RECORDS_NAME))
     }
 
+    /// Replaces `train.jsonl` by that of another run.
+    ///
+    /// # Errors
+    /// If a line of it is no record, or it cannot be written.
+    pub fn keep_records_of(&self, other: &Self) -> Result<()> {
+        self.keep_records(other.records()?.iter()).map(|_| ())
+    }
+
+    /// Replaces `train.jsonl` by these records, and returns how many there are.
+    fn keep_records<'a>(&self, records: impl Iterator<Item = &'a StepRecord>) -> Result<u64> {
+        let (mut text, mut written) = (String::new(), 0);
+        for record in records {
+            text.push_str(&serde_json::to_string(record)?);
+            text.push('\n');
+            written += 1;
+        }
+        write_atomic(&self.path.join(RECORDS_NAME), text.as_bytes())?;
+        Ok(written)
+    }
+
     /// Keeps the records up to a step and opens the file for more.
     ///
     /// # Errors
     /// If it cannot be written.
     pub fn record_writer(&self, up_to_g_step: u64) -> Result<RecordWriter> {
         let path = self.path.join(RECORDS_NAME);
-        let mut text = String::new();
-        let mut written = 0;
-        for record in self.records()?.iter().filter(|r| r.g_step <= up_to_g_step) {
-            text.push_str(&serde_json::to_string(record)?);
-            text.push('\n');
-            written += 1;
-        }
-        write_atomic(&path, text.as_bytes())?;
+        let records = self.records()?;
+        let written = self.keep_records(records.iter().filter(|r| r.g_step <= up_to_g_step))?;
         let file = fs::OpenOptions::new().append(true).open(&path);
         Ok(RecordWriter {
             file: file.with_context(|| format!("cannot open {}", path.display()))?,
@@ -304,7 +338,8 @@ impl RecordWriter {
         Ok(())
     }
 
-    /// Sees the records on the disk and returns how many there are, those of earlier processes included.
+    /// Sees the records on the disk and returns how many there are, those of earlier processes
+    /// included.
     ///
     /// # Errors
     /// If they cannot be written.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
+use ganbench_baselines::data::sources::Reading;
 use ganbench_baselines::data::{self, Dataset, DatasetRequest, Fit, Split, Stage};
 use ganbench_baselines::train::{TrainError, check};
 use ganbench_metrics::extractor::entry;
@@ -14,6 +15,7 @@ use ganbench_metrics::{
 use ganbench_nn::images::ImageBatch;
 use ganbench_reports::short_hash;
 
+use crate::evaluation::tell_skipped;
 use crate::machine::UsageError;
 use crate::plan::{DatasetPlan, EvaluationPlan, Plan};
 use crate::progress::Progress;
@@ -53,7 +55,25 @@ pub fn read_dataset(request: &DatasetRequest, quiet: bool) -> Result<Dataset> {
     if let Some((_, bar)) = bar {
         bar.finish(&format!("{} images", dataset.images.len()));
     }
+    tell_reading(&request.name, &dataset.reading);
     Ok(dataset)
+}
+
+/// On stderr, whatever else is quiet.
+fn tell_reading(name: &str, reading: &Reading) {
+    tell_skipped(name, &reading.skipped);
+    let Reading { upper_8_of_16_bits, clipped_16_bit_grey, .. } = reading;
+    if *upper_8_of_16_bits > 0 {
+        tell!(
+            "note: {upper_8_of_16_bits} images of {name} have 16 bits per channel, of which the upper 8 are taken"
+        );
+    }
+    if *clipped_16_bit_grey > 0 {
+        tell!(
+            "hint: {clipped_16_bit_grey} images of {name} have 16 bits of grey, of which PIL's convert(\"RGB\"), and so \
+             this program, makes white whatever is above 255; divide them by 257 and save them with 8 bits"
+        );
+    }
 }
 
 pub(crate) fn request(plan: &DatasetPlan, at: &Surroundings) -> DatasetRequest {
@@ -64,6 +84,7 @@ pub(crate) fn request(plan: &DatasetPlan, at: &Surroundings) -> DatasetRequest {
     request.size = (plan.image_size > 0).then_some(plan.image_size);
     request.shapes_seed = plan.shapes_seed;
     request.channels = (plan.channels > 0).then_some(plan.channels);
+    request.skip_damaged = plan.skip_damaged;
     request
 }
 
@@ -85,6 +106,7 @@ pub fn load_dataset(plan: &mut DatasetPlan, at: &Surroundings) -> Result<Dataset
     plan.channels = dataset.images.size.channels;
     plan.image_size = dataset.images.size.height;
     plan.classes = dataset.class_names.len();
+    plan.damaged = dataset.reading.skipped.count;
     if plan.sha256.is_empty() {
         plan.sha256 = dataset.sha256.clone();
     } else if plan.sha256 != dataset.sha256 {
@@ -221,8 +243,8 @@ pub fn weights_source(text: Option<&str>) -> Result<WeightsSource> {
     })
 }
 
-/// The real side of every metric of a plan. Memory does not grow with the number of images, unless a
-/// metric or an interval needs the features of all of them.
+/// The real side of every metric of a plan. Memory does not grow with the number of images, unless
+/// a metric or an interval needs the features of all of them.
 ///
 /// # Errors
 /// If the extractor cannot take the images.

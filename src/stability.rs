@@ -4,9 +4,7 @@ use std::fmt::Write as _;
 
 use ganbench_baselines::train::StepRecord;
 use ganbench_reports::ResultRow;
-
-/// A run whose last FID is more than so many times its best one has failed.
-const FALLEN: f64 = 2.0;
+use ganbench_reports::statistics::typical::{FALLEN, collapsed, fid_curve};
 
 /// One run.
 pub struct SteadyRun<'a> {
@@ -46,37 +44,20 @@ impl Norms {
     }
 }
 
-/// FIDs along the curve.
-fn curve(run: &SteadyRun<'_>) -> Vec<f64> {
-    let fids = run.rows.iter().filter(|r| r.is_curve_point() && is_fid(r));
-    let mut points: Vec<(u64, f64)> = fids.filter_map(|r| Some((r.g_steps, r.value?))).collect();
-    points.sort_by_key(|(step, _)| *step);
-    points.into_iter().map(|(_, fid)| fid).collect()
-}
-
-fn is_fid(row: &ResultRow) -> bool {
-    row.base_metric() == "fid"
-}
-
 fn diverged(run: &SteadyRun<'_>) -> bool {
     run.rows.iter().any(|row| row.value.is_none())
 }
 
-/// Whether the run ended much worse than it had been, or no better than its untrained generator, the curve's first
-/// point.
+/// Whether the run collapsed.
 pub fn failed(run: &SteadyRun<'_>) -> bool {
-    let curve = curve(run);
-    let best = curve.iter().copied().fold(f64::INFINITY, f64::min);
-    match curve[..] {
-        [untrained, .., last] => last > FALLEN * best || last >= untrained,
-        _ => false,
-    }
+    collapsed(&fid_curve(run.rows))
 }
 
-/// Standard deviation of ln FID around its straight line over the points of the curve's second half: a run that goes
-/// on improving is as steady as one that stands still. None for fewer than three points, or a FID that is not above 0.
+/// Standard deviation of ln FID around its straight line over the points of the curve's second
+/// half: a run that goes on improving is as steady as one that stands still. None for fewer than
+/// three points, or a FID that is not above 0.
 pub fn variation(run: &SteadyRun<'_>) -> Option<f64> {
-    let curve = curve(run);
+    let curve = fid_curve(run.rows);
     let half: Vec<f64> = curve[curve.len() / 2..].iter().map(|fid| fid.ln()).collect();
     let n = half.len() as f64;
     if half.len() < 3 || half.iter().any(|ln_fid| !ln_fid.is_finite()) {
@@ -174,7 +155,8 @@ mod tests {
 
     #[test]
     fn failure_divergence_and_variation_of_curves_on_paper() {
-        // Second halves: 16, 8, 4, a line of logarithms; and e^(1, 2, 1)·10, off their line by (−1, 2, −1)/3.
+        // Second halves: 16, 8, 4, a line of logarithms; and e^(1, 2, 1)·10, off their line by (−1,
+        // 2, −1)/3.
         let e = 1f64.exp();
         let (steady, fallen, idle, lost) = (
             rows(&[40.0, 20.0, 16.0, 8.0, 4.0]),

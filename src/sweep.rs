@@ -71,7 +71,7 @@ impl Sweep<'_> {
                 let Some(evaluator) = &evaluator else { continue };
                 match self.one(plan, folder, evaluator) {
                     Err(error) if error.is::<Panicked>() => {
-                        tell!("error: {error:#}");
+                        tell!("error: {}", crate::message(&error));
                         failed = Some(error);
                     }
                     done => done?,

@@ -12,20 +12,27 @@ macro_rules! tell {
 /// As of a program that SIGPIPE ended.
 const UNREAD: i32 = 141;
 
-/// Whether a panic is that of `println!` with nobody to read it.
-fn is_unread(message: &str) -> bool {
-    message.starts_with("failed printing to stdout") && message.contains("Broken pipe")
+/// Why `println!` panicked; none for other panics.
+fn unwritten(message: &str) -> Option<&str> {
+    message.strip_prefix("failed printing to stdout: ")
 }
 
-/// Ends the program without a word where the reader of its output has seen enough (`| head`), and leaves out polars'
+/// Ends the program without a word where the reader of its output has seen enough (`| head`), with a sentence and code
+/// 1 where the output cannot be written (a full disk), and leaves out polars'
 /// panics: it panics on some damaged files, which is caught where it reads files and becomes an error, and its own
 /// report would stand before that. Some are located in the standard library ("capacity overflow"), hence also its
 /// threads, which do nothing else.
 pub fn quieten_panics() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if panic.payload().downcast_ref::<String>().is_some_and(|message| is_unread(message)) {
-            std::process::exit(UNREAD);
+        let message = panic.payload().downcast_ref::<String>();
+        match message.and_then(|message| unwritten(message)) {
+            Some(reason) if reason.contains("Broken pipe") => std::process::exit(UNREAD),
+            Some(reason) => {
+                tell!("error: the output could not be written to stdout: {reason}");
+                std::process::exit(1);
+            }
+            None => {}
         }
         let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
         let thread = std::thread::current();

@@ -2,6 +2,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::pictures::Pictures;
 use crate::program::{ganbench, ok, refused, strs, text, tiny};
 
 /// What `eval --json` prints, with another FID and whatever else is changed.
@@ -38,8 +39,9 @@ fn two_evals_are_told_apart_by_their_intervals() {
     // is has no interval.
     assert_eq!((&lines[1]["metric"], &lines[1]["ci_low"]), (&"is".into(), &Value::Null));
     let said = ok(&["compare", &b, &a]);
-    assert!(said.starts_with("images, fid: 23.0000 against 20.0000 (1 and 1 values)"), "{said}");
-    assert!(said.lines().next().unwrap().ends_with("B is better"), "{said}");
+    assert!(said.starts_with("images, fid: 23.0000 against 20.0000, difference"), "{said}");
+    let told = "B is better; both share their reals, whose noise counts twice here: the interval is too wide";
+    assert!(said.lines().next().unwrap().ends_with(told), "{said}");
 }
 
 #[test]
@@ -123,8 +125,10 @@ fn results_of_runs_are_compared_seed_by_seed() {
     let same = lines(&["compare", &one, &two]);
     assert!(same.iter().any(|line| line["metric"] == "fid@small-shapes"), "{same:?}");
     for line in &same {
-        assert_eq!((&line["difference"], &line["n_a"]), (&0.0.into(), &2.into()), "{line}");
-        assert_eq!(line["verdict"], "undecided");
+        assert_eq!(line["n_a"], 2, "{line}");
+        assert_eq!(line["verdict"], "the same runs");
+        let zero = if line["scale"] == "ratio" { 1.0 } else { 0.0 };
+        assert!(["effect", "ci_low", "ci_high"].iter().all(|key| line[key] == zero), "{line}");
     }
     let csv = format!("{two}/results.csv");
     assert_eq!(lines(&["compare", &one, &csv]), same);
@@ -167,4 +171,141 @@ fn files_that_are_no_results_are_refused_by_name() {
     assert!(says(&csv).contains("DIR/results.csv"), "{}", says(&csv));
     let output = ganbench(&["compare", &a]);
     assert_eq!(output.status.code(), Some(64));
+}
+
+#[test]
+fn rows_of_one_result_are_compared_with_a_reference_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("sweep");
+    ok(&strs(&tiny("gan,hinge", "0,1,2", &out)));
+    let place = text(&out);
+    let found = lines(&["compare", &place, "--reference", "gan"]);
+    assert_eq!(found[0]["metric"], "fid@small-shapes");
+    assert!(found.iter().all(|line| line["what"] == "hinge against gan on shapes"), "{found:?}");
+    assert!(found[0]["p_holm"].is_number() && found[0]["seeds_range"].is_array(), "{found:?}");
+    // A run's folder, and a folder of runs, are results too.
+    let runs = text(&out.join("runs"));
+    assert_eq!(lines(&["compare", &runs, "--reference", "gan"]), found);
+    let (code, said) = refused(&["compare", &place, "--reference", "kdd"]);
+    assert_eq!(
+        (code, said),
+        (1, format!("error: {place} holds no row kdd; its rows are gan, hinge\n"))
+    );
+    let page = dir.path().join("page");
+    let said = ok(&["report", "--runs", &runs, "--out", &text(&page), "--reference", "hinge"]);
+    assert!(
+        said.contains("FID@small-shapes against Hinge GAN, last checkpoint\n  GAN: × "),
+        "{said}"
+    );
+    let markdown = fs::read_to_string(page.join("report.md")).unwrap();
+    assert!(markdown.contains("## Against Hinge GAN, last checkpoint"), "{markdown}");
+    let (code, said) =
+        refused(&["report", "--runs", &runs, "--out", &text(&page), "--reference", "x"]);
+    assert!(code == 1 && said.contains("no row of the table is called x; its rows are"), "{said}");
+}
+
+#[test]
+fn images_from_elsewhere_stand_in_the_tables_and_comparisons_of_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("sweep");
+    let mut args = tiny("gan", "0,1", &out);
+    args.retain(|arg| !arg.starts_with("dataset.limit"));
+    let set = args.iter().rposition(|arg| arg == "--set").unwrap();
+    // The flag of the value that was taken away.
+    args.remove(args[..set].iter().rposition(|arg| arg == "--set").unwrap());
+    ok(&strs(&args));
+    let file = out.join("results.parquet");
+    let run = fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
+    let eval = |seed: &str, more: &[&str]| {
+        let images = text(&dir.path().join(format!("{seed}.npz")));
+        let n = if seed == "9" { "25" } else { "30" };
+        ok(&["sample", "--run", &text(&run), "--n", n, "--seed", seed, "--out", &images]);
+        let file = text(&file);
+        let real = ["eval", "--real", "dataset:shapes:train", "--fake", &images, "--quiet"];
+        let how = ["--protocol", "tables", "--extractor", "small-shapes", "--append", &file];
+        let own = ["--method", "my model", "--seed", seed];
+        let args = [&real[..], &how, &own, more].concat();
+        args.iter().map(|arg| (*arg).to_string()).collect::<Vec<_>>()
+    };
+    for seed in ["7", "8"] {
+        ok(&strs(&eval(seed, &["--kimg", "0.5"])));
+    }
+    let found = lines(&["compare", &text(&file), "--reference", "gan"]);
+    assert!(found.iter().any(|l| l["what"] == "my model against gan on shapes"), "{found:?}");
+    assert!(found.iter().all(|line| line["n_a"] == 2), "{found:?}");
+    // What is rebuilt from runs keeps them, and their costs are empty.
+    let runs = text(&out.join("runs"));
+    ok(&["report", "--runs", &runs, "--out", &text(&out)]);
+    let table = fs::read_to_string(out.join("table.csv")).unwrap();
+    let line = table.lines().find(|line| line.contains(",my model,")).unwrap();
+    assert!(line.contains("images from elsewhere") && line.contains(",,,,,,,"), "{line}");
+    let (code, said) = refused(&strs(&eval("7", &[])));
+    assert!(
+        code == 1 && said.contains(" as my model with seed 7 already; choose another"),
+        "{said}"
+    );
+    let (_, said) = refused(&strs(&eval("9", &["--k", "3"])));
+    assert!(said.contains("no table of") && said.contains("protocol tables there"), "{said}");
+    let (_, said) = refused(&strs(&eval("9", &[])));
+    assert!(said.contains("give as many (--n)"), "{said}");
+}
+
+/// Three files of noise: the reals, and two sets of fakes.
+fn three(dir: &std::path::Path) -> [String; 3] {
+    [("real", 1, 0), ("a", 2, 9), ("b", 3, 9)].map(|(name, seed, darker)| {
+        let path = dir.join(format!("{name}.npz"));
+        Pictures::noise(seed, 60, 8, darker).npz(&path);
+        text(&path)
+    })
+}
+
+#[test]
+fn the_reals_that_two_evals_share_are_drawn_once_for_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let [real, a, b] = three(dir.path());
+    let cache = text(&dir.path().join("cache"));
+    let eval = |fake: &str, name: &str, more: &[&str]| {
+        let args = ["eval", "--real", &real, "--fake", fake, "--extractor", "pixels", "--quiet"];
+        let flags = ["--metrics", "fid,kid,precision", "--kid-subset", "60", "--json"];
+        let out =
+            ok(&[&args[..], &flags, &["--cache", &cache, "--bootstrap", "60"], more].concat());
+        let path = dir.path().join(name);
+        fs::write(&path, out).unwrap();
+        text(&path)
+    };
+    let (a, b) = (eval(&a, "a.json", &[]), eval(&b, "b.json", &[]));
+    let json: Value = serde_json::from_str(&fs::read_to_string(&a).unwrap()).unwrap();
+    assert_eq!(
+        json["fid@pixels_ci_of"],
+        "the mean at 60 real, 60 fake; less with more: --metrics fid_inf extrapolates"
+    );
+    assert_eq!(json["kid@pixels_ci_of"], "the mean at any number of images");
+    let found = lines(&["compare", &a, &b, "--cache", &cache]);
+    assert_eq!(found.len(), 3);
+    let width = |line: &Value| line["ci_high"].as_f64().unwrap() - line["ci_low"].as_f64().unwrap();
+    for line in &found {
+        assert_eq!(line["shared_reals"], "the reals were drawn once for both sides", "{line}");
+    }
+    // Where the features are not at hand the noise of the reals counts on both sides.
+    let nowhere = text(&dir.path().join("nowhere"));
+    let apart = lines(&["compare", &a, &b, "--cache", &nowhere]);
+    for (line, joint) in apart.iter().zip(&found) {
+        let said = line["shared_reals"].as_str().unwrap();
+        assert!(said.ends_with("counts twice here: the interval is too wide"), "{line}");
+        assert!(
+            width(line) > width(joint) || line["metric"] == "precision@pixels",
+            "{line} {joint}"
+        );
+    }
+    let output = ganbench(&["compare", &a, &b, "--cache", &nowhere]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.contains("same real images, but their features are not (or no longer) in the cache"),
+        "{said}"
+    );
+    // The same set against itself.
+    for line in lines(&["compare", &a, &a, "--cache", &cache]) {
+        assert_eq!(line["difference"], 0.0);
+        assert!(line["verdict"].as_str().unwrap().starts_with("undecided"), "{line}");
+    }
 }

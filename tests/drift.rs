@@ -119,7 +119,8 @@ fn five_unchanged_runs_with_no_planted_fault_stay_green() {
     let baseline = text(&dir.path().join("baseline.parquet"));
     let args = ["--baseline", &baseline, "--candidate", &first];
     assert_eq!(drift(&[&args[..], &["--update", "--reason", "test"]].concat()).0, 0);
-    // Portable code takes minutes for Inception; where the machine has no AVX-512 the default is AVX2.
+    // Portable code takes minutes for Inception; where the machine has no AVX-512 the default is
+    // AVX2.
     let runs = [("1", None), ("2", None), ("3", None), ("1", Some("avx2")), ("2", Some("avx2"))];
     for (i, (threads, simd)) in runs.into_iter().enumerate() {
         let simd = simd.filter(|_| cfg!(target_arch = "x86_64"));
@@ -128,4 +129,26 @@ fn five_unchanged_runs_with_no_planted_fault_stay_green() {
         println!("{threads} threads, {simd:?}: {out}");
         assert_eq!(code, 0, "{out}");
     }
+}
+
+#[test]
+fn more_power_than_the_guard_has_ends_with_5_and_names_a_value() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines = ["name,value,seed", "lpips,0.30,0", "lpips,0.31,1", "lpips,0.29,2"];
+    let numbers = csv(dir.path(), "a.csv", &lines);
+    let asked = |share: &str| {
+        drift(&["--baseline", &numbers, "--candidate", &numbers, "--min-power", share])
+    };
+    let (code, out, _) = asked("10");
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("power: no value of 3 could move by more than 1000 % unseen"), "{out}");
+    let (code, out, _) = asked("0.01");
+    assert_eq!(code, 5, "{out}");
+    assert!(out.contains("POWER: 3 of 3 values could move by more than 1 % unseen"), "{out}");
+    let (code, _, err) = asked("0");
+    assert_eq!(
+        (code, err.contains("--min-power is 0, expected a share above 0")),
+        (64, true),
+        "{err}"
+    );
 }

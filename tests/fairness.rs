@@ -31,6 +31,8 @@ fn notes(runs: &Path, out: &Path) -> Vec<String> {
         .skip(1)
         .map(|note| note.split(". Note").next().unwrap())
         .map(|note| note.split(". **").next().unwrap().trim_end_matches(['.', ' ']).to_string())
+        // What every table with KDD GAN says of its own constants.
+        .filter(|note| !note.contains("chosen on this harness's metric"))
         .collect();
     for note in &notes {
         assert!(plain(&said).contains(note) && plain(&read("report.md")).contains(note), "{note}");

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use npyz::WriterBuilder as _;
 
 use crate::pictures::{Pictures, npz};
-use crate::program::{ok, refused, strs, text, tiny};
+use crate::program::{command, ok, refused, strs, text, tiny};
 
 /// `DIR/my-flowers` with photos of these widths and heights in turn, in the classes a and b.
 fn flowers(dir: &Path, sizes: &[(u32, u32)]) -> PathBuf {
@@ -58,6 +58,65 @@ fn photos_of_mixed_sizes_are_refused_with_the_flag_that_trains_on_them() {
     ok(&["train", &plan, "--out", &again, "--quiet"]);
     let results = fs::read_to_string(out).unwrap();
     assert!(results.lines().skip(1).all(|row| row.contains(",my-flowers,")), "{results}");
+}
+
+/// The first image, which decides the size, and another one are damaged.
+fn damage(folder: &Path) {
+    fs::write(folder.join("a/00.png"), "no image").unwrap();
+    let path = folder.join("b/07.png");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+}
+
+#[test]
+fn all_damaged_images_of_a_training_folder_are_named_before_anything_is_trained() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = flowers(dir.path(), &[(32, 32)]);
+    damage(&folder);
+    let out = dir.path().join("out");
+    let (code, said) = refused(&strs(&sweep(&folder, &out, &[])));
+    let said = said.replace(&text(dir.path()), "DIR");
+    let last = said.lines().last().unwrap();
+    let start = "error: 2 of 36 images of DIR/my-flowers cannot be read: DIR/my-flowers/a/00.png is no PNG, JPEG, \
+                 WebP, BMP or TIFF image; DIR/my-flowers/b/07.png is a ";
+    assert!(code == 1 && last.starts_with(start), "{said}");
+    assert!(last.ends_with("; make them again, or leave them out with --skip-damaged"), "{said}");
+    assert!(!out.join("runs").read_dir().unwrap().any(|run| run.is_ok()), "a run was begun");
+}
+
+#[test]
+fn damaged_images_are_left_out_of_training_where_that_is_asked_for_and_counted_in_the_plan() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = flowers(dir.path(), &[(32, 32)]);
+    damage(&folder);
+    let out = dir.path().join("out");
+    let args = sweep(&folder, &out, &["--skip-damaged"]);
+    let warned = |args: &[&str]| {
+        let output = command(args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).replace(&text(dir.path()), "DIR");
+        assert!(output.status.success(), "{said}");
+        let start = "warning: 2 damaged images of folder:DIR/my-flowers are left out: DIR/my-flowers/a/00.png is no";
+        assert!(said.lines().any(|line| line.starts_with(start)), "{said}");
+    };
+    // However quiet: `tiny` says --quiet.
+    warned(&strs(&args));
+    let dataset = plan_of(&out)["dataset"].clone();
+    assert_eq!(dataset["skip_damaged"].as_bool(), Some(true));
+    assert_eq!(dataset["damaged"].as_integer(), Some(2));
+    // Once more: the runs are found again.
+    warned(&strs(&args));
+    assert_eq!(fs::read_dir(out.join("runs")).unwrap().count(), 1);
+    // `train` on the plan, and with the flag of its own.
+    let run = fs::read_dir(out.join("runs")).unwrap().next().unwrap().unwrap().path();
+    let plan = text(&run.join("plan.toml"));
+    let again = text(&dir.path().join("again"));
+    warned(&["train", &plan, "--out", &again, "--quiet", "--skip-damaged"]);
+    // A folder without damage says nothing, and has the plan that it had before.
+    let whole = flowers(&dir.path().join("whole"), &[(32, 32)]);
+    let out = dir.path().join("out-whole");
+    ok(&strs(&sweep(&whole, &out, &[])));
+    let dataset = plan_of(&out)["dataset"].clone();
+    assert!(dataset.get("damaged").is_none() && dataset.get("skip_damaged").is_none());
 }
 
 #[test]

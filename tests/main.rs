@@ -46,6 +46,7 @@ mod bad_images;
 
 /// What was left out, converted or looks odd on the way from files to pixels.
 mod images_read;
+mod intra_class;
 
 /// `loss`.
 mod loss;

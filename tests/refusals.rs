@@ -1,6 +1,6 @@
 use std::fs;
 
-use crate::program::{ganbench_with, ok, refused, text};
+use crate::program::{command, ganbench_with, ok, refused, text};
 
 /// Usage errors end with 64, others with 1.
 fn says(args: &[&str], code: i32, message: &str) {
@@ -199,5 +199,18 @@ fn published_numbers_are_listed_with_their_protocol_whether_a_row_here_trains_th
     assert_eq!(
         (&quoted["our_row"], &quoted["values"][1]["printed"]),
         (&"".into(), &"25.96".into())
+    );
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_cannot_be_written_is_an_error_and_no_panic() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = command(&["list", "metrics"]).stdout(full).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(
+        said,
+        "error: the output could not be written to stdout: No space left on device (os error 28)\n"
     );
 }

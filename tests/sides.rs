@@ -10,28 +10,29 @@ use serde_json::{Value, json};
 use crate::pictures::{Pictures, matrix, npz, statistics};
 use crate::program::{command, ok, refused, strs, text, tiny};
 
-struct Place(tempfile::TempDir);
+pub struct Place(tempfile::TempDir);
 
-const PIXELS: [&str; 7] = ["--extractor", "pixels", "--no-cache", "--kid-subset", "10", "--k", "3"];
+pub const PIXELS: [&str; 7] =
+    ["--extractor", "pixels", "--no-cache", "--kid-subset", "10", "--k", "3"];
 
 impl Place {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         text(&self.0.path().join(name))
     }
 
     /// Images of noise in an .npz.
-    fn noise(&self, name: &str, seed: u64, n: usize, least: u8) -> String {
+    pub fn noise(&self, name: &str, seed: u64, n: usize, least: u8) -> String {
         let path = self.path(name);
         Pictures::noise(seed, n, 8, least).npz(Path::new(&path));
         path
     }
 
     /// Class folders of images, each with its own brightness.
-    fn classes(&self, name: &str, seed: u64, classes: &[(&str, u8)]) -> String {
+    pub fn classes(&self, name: &str, seed: u64, classes: &[(&str, u8)]) -> String {
         for (class, least) in classes {
             let folder = self.0.path().join(name).join(class);
             fs::create_dir_all(&folder).unwrap();
@@ -44,14 +45,14 @@ impl Place {
     }
 
     /// A file of features, or with `--stats` of statistics.
-    fn features(&self, images: &str, name: &str, extractor: &str, more: &[&str]) -> String {
+    pub fn features(&self, images: &str, name: &str, extractor: &str, more: &[&str]) -> String {
         let out = self.path(name);
         let args = ["features", "--images", images, "--out", &out, "--extractor", extractor];
         ok(&[&args[..], &["--no-cache", "--quiet"], more].concat());
         out
     }
 
-    fn refused(&self, args: &[&str]) -> String {
+    pub fn refused(&self, args: &[&str]) -> String {
         let (code, said) = refused(args);
         assert_eq!(code, 1, "{said}");
         said.lines().last().unwrap().replace(&text(self.0.path()), "DIR")
@@ -59,14 +60,14 @@ impl Place {
 }
 
 /// The JSON of a command, and what it says on stderr.
-fn told(args: &[&str]) -> (Value, String) {
+pub fn told(args: &[&str]) -> (Value, String) {
     let output = command(&[args, &["--json"]].concat()).output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{args:?} failed: {stderr}");
     (serde_json::from_slice(&output.stdout).unwrap(), stderr)
 }
 
-fn eval(real: &str, fake: &str, more: &[&str]) -> (Value, String) {
+pub fn eval(real: &str, fake: &str, more: &[&str]) -> (Value, String) {
     told(&[&["eval", "--real", real, "--fake", fake], &PIXELS[..], more].concat())
 }
 
@@ -105,72 +106,6 @@ fn statistics_of(path: &str) -> Statistics {
         panic!("{path} holds no statistics")
     };
     of
-}
-
-#[test]
-fn intra_class_fid_pairs_class_folders_by_name_and_gives_each_class() {
-    let place = Place::new();
-    let real = place.classes("real", 1, &[("cat", 0), ("dog", 40)]);
-    let fake = place.classes("fake", 2, &[("cat", 20), ("dog", 50)]);
-    let only = ["--metrics", "intra_fid", "--quiet"];
-    let (got, _) = eval(&real, &fake, &only);
-    let classes = got["intra_fid_classes"].as_array().unwrap();
-    let mut sum = 0.0;
-    for (i, name) in ["cat", "dog"].iter().enumerate() {
-        let class = &classes[i];
-        assert_eq!((&class["class"], &class["name"]), (&i.into(), &Value::from(*name)));
-        assert_eq!((&class["n_real"], &class["n_fake"]), (&6.into(), &6.into()));
-        let (real, fake) = (format!("{real}/{name}"), format!("{fake}/{name}"));
-        let (alone, _) = eval(&real, &fake, &["--metrics", "fid", "--quiet"]);
-        let (value, fid) = (class["value"].as_f64().unwrap(), alone["fid@pixels"].as_f64());
-        assert!((value - fid.unwrap()).abs() < 1e-9 * value, "{name}: {value} {fid:?}");
-        sum += value;
-    }
-    assert_eq!(got["intra_fid@pixels"].as_f64(), Some(sum / 2.0));
-    // Labels are kept with features: the second time they come from the cache.
-    let cache = place.path("cache");
-    let args = ["eval", "--real", &real, "--fake", &fake, "--extractor", "pixels", "--cache"];
-    for kept in [0, 2] {
-        let (again, said) = told(&[&args[..], &[&cache, "--metrics", "intra_fid"]].concat());
-        assert_eq!(again["intra_fid_classes"], got["intra_fid_classes"]);
-        assert_eq!(said.matches("6 images, kept from before").count(), 0);
-        assert_eq!(said.matches("12 images, kept from before").count(), kept, "{said}");
-    }
-    let said = ok(&[&["eval", "--real", &real, "--fake", &fake], &PIXELS[..], &only].concat());
-    let dog = said.lines().find(|line| line.starts_with("  dog ")).unwrap();
-    assert!(dog.ends_with("   6 real, 6 fake"), "{said}");
-}
-
-#[test]
-fn class_folders_named_otherwise_are_refused_and_numerals_are_numbers() {
-    let place = Place::new();
-    let real = place.classes("real", 1, &[("cat", 0), ("dog", 40)]);
-    let fake = place.classes("fake", 2, &[("ape", 9), ("cat", 0), ("fox", 50)]);
-    let args = ["eval", "--real", &real, "--fake", &fake, "--metrics", "intra_fid"];
-    assert_eq!(
-        place.refused(&[&args[..], &PIXELS, &["--quiet"]].concat()),
-        "error: classes are paired by name, but are unlike: only the real images have dog, only the fake \
-         images have ape, fox; give both sides the same classes"
-    );
-    // "10" comes before "2" among names, not among numbers.
-    let numbers = place.classes("numbers", 2, &[("0", 0), ("10", 40), ("2", 9)]);
-    let labelled = place.path("labelled.npz");
-    let pictures = Pictures::noise(3, 12, 8, 0);
-    npz(Path::new(&labelled), |archive| {
-        let member = archive.array("arr_0", Default::default()).unwrap();
-        let mut member = member.default_dtype().shape(&[12, 8, 8, 3]).begin_nd().unwrap();
-        member.extend(pictures.pixels.iter().copied()).unwrap();
-        member.finish().unwrap();
-        let member = archive.array("labels", Default::default()).unwrap();
-        let mut member = member.default_dtype().shape(&[12]).begin_nd().unwrap();
-        member.extend([0i64, 2, 10].repeat(4)).unwrap();
-        member.finish().unwrap();
-    });
-    let (got, _) = eval(&labelled, &numbers, &["--metrics", "intra_fid", "--quiet"]);
-    let classes = got["intra_fid_classes"].as_array().unwrap();
-    let numbers: Vec<u64> = classes.iter().map(|class| class["class"].as_u64().unwrap()).collect();
-    assert_eq!(numbers, [0, 2, 10]);
-    assert!(classes.iter().all(|class| class["name"].is_null() && class["n_fake"] == 6));
 }
 
 #[test]
@@ -242,6 +177,76 @@ fn files_that_do_not_say_are_accepted_with_a_note_and_their_values_are_called_un
         let differences = got["protocol_differences"].to_string();
         assert!(differences.contains("extractor unknown (expected inception)"), "{differences}");
     }
+}
+
+#[test]
+fn statistics_under_other_plain_names_give_the_same_fid_and_a_note_that_says_which_were_read() {
+    let place = Place::new();
+    let images = place.path("a.npz");
+    Pictures::noise(1, 300, 8, 0).npz(Path::new(&images));
+    let of = statistics_of(&place.features(&images, "ours.npz", "pixels", &["--stats"]));
+    let write = |name: &str, keys: [&str; 2]| {
+        let path = place.path(name);
+        let d = of.dim() as u64;
+        npz(Path::new(&path), |archive| {
+            for (key, shape, values) in
+                [(keys[0], vec![d], of.mean()), (keys[1], vec![d, d], of.covariance())]
+            {
+                let member = archive.array(key, Default::default()).unwrap();
+                let mut member = member.default_dtype().shape(&shape).begin_nd().unwrap();
+                member.extend(values.iter().copied()).unwrap();
+                member.finish().unwrap();
+            }
+        });
+        path
+    };
+    let usual = write("usual.npz", ["mu", "sigma"]);
+    let fake = place.noise("fake.npz", 2, 300, 0);
+    let fid = |real: &str| {
+        let (got, said) = eval(real, &fake, &["--metrics", "fid"]);
+        (got["fid@unknown"].as_f64().unwrap(), said)
+    };
+    let expected = fid(&usual);
+    assert!(!expected.1.contains("are read as"), "{}", expected.1);
+    for [mean, covariance] in [["mean", "cov"], ["m", "s"], ["feats_mean", "feats_cov"]] {
+        let path = write(&format!("{mean}.npz"), [mean, covariance]);
+        let (value, said) = fid(&path);
+        assert_eq!(value, expected.0);
+        let note = format!(
+            "note: {mean} and {covariance} of {path} are read as mean and covariance of features"
+        );
+        assert!(has(&said, &note), "{said}");
+    }
+}
+
+#[test]
+fn a_file_of_features_says_for_which_protocol_it_was_made_and_another_is_noted() {
+    let place = Place::new();
+    let images = place.noise("a.npz", 1, 30, 0);
+    let out = place.path("features.npz");
+    let args = ["features", "--images", &images, "--out", &out, "--no-cache", "--quiet"];
+    let made = ["--weights", "made:0", "--protocol", "pytorch-fid", "--n", "4"];
+    ok(&[&args[..], &made].concat());
+    let meta = StoredFeatures::read(Path::new(&out)).unwrap().meta.unwrap();
+    assert_eq!(meta.protocol.as_deref(), Some("pytorch-fid"));
+    assert_eq!(meta.extractor, "inception-pytorch-fid");
+    let measured = |protocol: &str| {
+        let args = ["eval", "--real", &out, "--fake", &out, "--protocol", protocol];
+        told(&[&args[..], &["--metrics", "fid"]].concat()).1
+    };
+    let note = format!(
+        "note: {out} was made for protocol pytorch-fid, and is measured by protocol ganbench"
+    );
+    assert!(has(&measured("ganbench"), &note));
+    assert!(!measured("pytorch-fid").contains("was made for protocol"));
+    // Without the flag nothing is said of a protocol.
+    let plain = place.features(&images, "plain.npz", "pixels", &[]);
+    assert_eq!(StoredFeatures::read(Path::new(&plain)).unwrap().meta.unwrap().protocol, None);
+    let (code, said) =
+        refused(&[&args[..], &["--protocol", "pytorch-fid", "--extractor", "pixels"]].concat());
+    let expected = "error: protocol pytorch-fid is measured with extractor inception-pytorch-fid, not pixels; leave out \
+                    one of the two flags";
+    assert_eq!((code, said.lines().last()), (64, Some(expected)));
 }
 
 #[test]

@@ -79,9 +79,30 @@ fn a_part_of_a_set_that_is_sorted_by_class_gives_what_a_part_of_a_shuffled_one_g
             value(&b, metric)
         );
     }
-    // The first images, which ganbench 0.1 took, are of one class: three fakes of four are strangers.
+    // The first images, which ganbench 0.1 took, are of one class: three fakes of four are
+    // strangers.
     let [a, b] = [&sorted, &shuffled].map(|real| with(real, "table1"));
     assert!(value(&a, "precision") < value(&b, "precision") - 0.4, "{a} {b}");
+}
+
+#[test]
+fn the_seed_draws_the_images_that_n_leaves_and_another_than_the_protocols_is_a_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    let [sorted, _, fake] = sets(dir.path());
+    let with = |n: &str, seed: &str| {
+        let json = eval(&sorted, &fake, &["--n", n, "--seed", seed, "--metrics", "fid"]);
+        (value(&json, "fid"), json["protocol_differences"].to_string())
+    };
+    let (zero, three) = (with("60", "0"), with("60", "3"));
+    assert_ne!(zero.0, three.0);
+    assert_eq!(with("60", "3"), three);
+    let [real, fakes] = ["real", "fake"].map(|which| format!("{which} images drawn with seed 3"));
+    assert!(!zero.1.contains("drawn with seed"), "{}", zero.1);
+    assert!(three.1.contains(&real) && three.1.contains(&fakes), "{}", three.1);
+    // There are 80 fakes: nothing is drawn of them.
+    let of_real = with("100", "3");
+    assert!(of_real.1.contains(&real) && !of_real.1.contains(&fakes), "{}", of_real.1);
+    assert_eq!(with("500", "3"), with("500", "0"));
 }
 
 #[test]

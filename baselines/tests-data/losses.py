@@ -174,9 +174,9 @@ def contrad(x, tau=0.1):
             "d_fakes": fakes_together(x["projections_real"], x["projections_fake"], tau)}
 
 
-def supcon(x, tau=0.1, variant="log", denominator="A"):
+def supcon(x, tau=0.1, variant="log", denominator="A", pairs="once"):
     r, g = x["features_real"], x["features_fake"]
-    share = torch.exp(log_share(r, g, denominator, tau))
+    share = torch.exp(log_share(r, g, denominator, tau)) / (2 if pairs == "once" else 1)
     if variant == "printed":
         return {"d_supcon": share, "g_supcon": -share}
     return {"d_supcon": l_out(r, g, tau), "g_supcon": -torch.log(share)}
@@ -242,9 +242,9 @@ CASES += [
     ("d2d-ce", LABELLED, {"stabilise": "exact", "tau": 0.75, "margin_positive": 1.0}, d2dce_terms),
     ("d2d-ce", LABELLED, {"stabilise": "exact", **neither}, d2dce_terms),
     ("contrad", {"views_first": ([4, 3], 0.0), "views_second": ([4, 3], 0.4), "projections_real": ([8, 2], 0.3), "projections_fake": ([4, 2], 0.9)}, {}, contrad),
-    ("supcon", FEATURES, {}, supcon),
-    ("supcon", FEATURES, {"denominator": "P", "tau": 0.5}, supcon),
-    ("supcon", FEATURES, {"variant": "printed"}, supcon),
+    ("supcon", FEATURES, {"pairs": "ordered"}, supcon),
+    ("supcon", FEATURES, {"denominator": "P", "tau": 0.5, "pairs": "ordered"}, supcon),
+    ("supcon", FEATURES, {"variant": "printed", "pairs": "ordered"}, supcon),
     ("kdd", FEATURES, {}, kdd_terms),
     ("kdd", FEATURES, {"tau": 0.05}, kdd_terms),
     ("kdd", FEATURES, {"tau": 0.05, "leave_one_out": False}, kdd_terms),

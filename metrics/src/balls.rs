@@ -37,39 +37,15 @@ impl Inside {
     }
 }
 
-/// How many of the other side an image has to do with, and who it is where it is one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Others {
-    pub(crate) count: u32,
-    /// Adds up in any order to the same.
-    sum_of_indices: u64,
-}
-
-impl Others {
-    pub(crate) fn meet(&mut self, index: usize) {
-        self.count += 1;
-        self.sum_of_indices += index as u64;
-    }
-
-    pub(crate) fn only(&self) -> Option<usize> {
-        (self.count == 1).then_some(self.sum_of_indices as usize)
-    }
-
-    fn add(&mut self, more: Self) {
-        self.count += more.count;
-        self.sum_of_indices += more.sum_of_indices;
-    }
-}
-
 /// Who lies inside whose ball.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Membership {
-    /// For each fake, the real balls that hold it.
-    pub(crate) real_balls: Vec<Others>,
-    /// For each real image, the fake balls that hold it.
-    pub(crate) fake_balls: Vec<Others>,
-    /// For each real image, the fakes that its ball holds.
-    pub(crate) occupants: Vec<Others>,
+    /// For each fake, how many real balls hold it.
+    pub(crate) real_balls: Vec<u32>,
+    /// For each real image, how many fake balls hold it.
+    pub(crate) fake_balls: Vec<u32>,
+    /// For each real image, how many fakes its ball holds.
+    pub(crate) occupants: Vec<u32>,
 }
 
 impl Membership {
@@ -90,13 +66,13 @@ impl Membership {
 
     /// Real balls that hold a fake, on average.
     pub(crate) fn mean_balls(&self) -> f64 {
-        let balls: u64 = self.real_balls.iter().map(|b| u64::from(b.count)).sum();
+        let balls: u64 = self.real_balls.iter().map(|b| u64::from(*b)).sum();
         balls as f64 / self.real_balls.len() as f64
     }
 }
 
-fn share_of_any(others: &[Others]) -> f64 {
-    others.iter().filter(|o| o.count > 0).count() as f64 / others.len() as f64
+fn share_of_any(others: &[u32]) -> f64 {
+    others.iter().filter(|count| **count > 0).count() as f64 / others.len() as f64
 }
 
 /// Decides every pair in f64.
@@ -112,7 +88,7 @@ pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
     let (limit_real, limit_fake) = (limits(radii_real), limits(radii_fake));
     let per_tile = |products: &mut Vec<f32>, tile: usize, found: Found<'_>| {
         let (first, rows) = (tile * TILE, found.occupants.len());
-        let mut real_balls = vec![Others::default(); fake.len()];
+        let mut real_balls = vec![0u32; fake.len()];
         for column in (0..fake.len()).step_by(TILE) {
             let columns = column..fake.len().min(column + TILE);
             let (left, right, rows) = (&x.packed, &y.packed, first..first + rows);
@@ -136,18 +112,18 @@ pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
                     };
                     let mut exact = || squared_distance(real.row(i), fake.row(j));
                     if pair.is_within(radii_real[i], &frame, &mut exact) {
-                        real_balls[j].meet(i);
-                        found.occupants[r].meet(j);
+                        real_balls[j] += 1;
+                        found.occupants[r] += 1;
                     }
                     if pair.is_within(radii_fake[j], &frame, &mut exact) {
-                        found.fake_balls[r].meet(j);
+                        found.fake_balls[r] += 1;
                     }
                 });
             });
         }
         real_balls
     };
-    let mut fake_balls = vec![Others::default(); real.len()];
+    let mut fake_balls = vec![0u32; real.len()];
     let mut occupants = fake_balls.clone();
     let real_balls = fake_balls
         .par_chunks_mut(TILE)
@@ -157,9 +133,9 @@ pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
             per_tile(products, tile, Found { fake_balls, occupants })
         })
         .reduce(
-            || vec![Others::default(); fake.len()],
+            || vec![0u32; fake.len()],
             |mut a, b| {
-                a.iter_mut().zip(b).for_each(|(a, b)| a.add(b));
+                a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
                 a
             },
         );
@@ -168,8 +144,8 @@ pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
 
 /// What is found of a tile's real images.
 struct Found<'a> {
-    fake_balls: &'a mut [Others],
-    occupants: &'a mut [Others],
+    fake_balls: &'a mut [u32],
+    occupants: &'a mut [u32],
 }
 
 /// A pair whose estimate is near a radius, with its exact distance once that was needed.

@@ -7,19 +7,19 @@ use ganbench_nn::rng::Stream;
 fn plain_membership(balls: &Balls<'_, f32>) -> Membership {
     let (n_real, n_fake) = (balls.real.len(), balls.fake.len());
     let mut found = Membership {
-        real_balls: vec![Others::default(); n_fake],
-        fake_balls: vec![Others::default(); n_real],
-        occupants: vec![Others::default(); n_real],
+        real_balls: vec![0u32; n_fake],
+        fake_balls: vec![0u32; n_real],
+        occupants: vec![0u32; n_real],
     };
     for (i, &radius) in balls.radii_real.iter().enumerate() {
         for (j, &radius_fake) in balls.radii_fake.iter().enumerate() {
             let distance = squared_distance(balls.real.row(i), balls.fake.row(j));
             if balls.inside.holds(distance, radius) {
-                found.real_balls[j].meet(i);
-                found.occupants[i].meet(j);
+                found.real_balls[j] += 1;
+                found.occupants[i] += 1;
             }
             if balls.inside.holds(distance, radius_fake) {
-                found.fake_balls[i].meet(j);
+                found.fake_balls[i] += 1;
             }
         }
     }

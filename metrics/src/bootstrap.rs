@@ -1,55 +1,64 @@
-//! 95 % intervals over the samples, from the features alone.
+//! 95 % intervals over the images, from the features alone: where a metric's expectation lies.
 //!
-//! Efron and Tibshirani 1993, "An Introduction to the Bootstrap", doi:10.1201/9780429246593. Images are drawn
-//! again with replacement, on both sides where both matter:
+//! An interval says how far the value would move with other images of the same generator and, where
+//! reals are drawn, of the same data set. It knows nothing of other training seeds. It holds the
+//! metric's expectation *at these numbers of images*, its own bias at so few included (see
+//! [`Metric::depends_on_counts`]): 95 % of the intervals of repeated draws hold the mean over the
+//! draws. `examples/interval_rates.rs` shows it for every metric.
 //!
-//! - precision, recall, density, coverage (and improved precision and recall): with the balls' radii held
-//!   where they are, a mean over one side (is the image held by any ball?), plus, to first order, a mean over
-//!   the other (how many images would be held by none without this one, the jackknife's influence; for
-//!   density, which counts, how many it holds). Both means are drawn again. Without the second term
-//!   the intervals are too narrow by a third.
-//! - IS: rows of class probabilities, computed once, in the same number of splits.
-//! - KID: the images' influences (`kid_influence.rs`) are computed once, over the first 10,000 images a
-//!   side, and their means drawn again. Where both sides have one distribution the influences vanish and
-//!   the interval is too narrow; the draw of the subsets is not in it either.
-//! - FID: rows of both sides, and both Gaussians fitted anew: two covariances and a root a replicate, which
-//!   at 2,048 dimensions is as long as FID itself.
+//! - Precision, recall, density, coverage, improved precision and recall: half-samples
+//!   (`bootstrap/halves.rs`).
+//! - IS: random splits into its own parts (`bootstrap/parts.rs`).
+//! - KID: the variance of a U-statistic of two samples, and of the draw of subsets
+//!   (`kid_influence.rs`).
+//! - FID: the covariance of half-samples (`bootstrap/frechet.rs`).
 //!
-//! Drawing again adds a bias of its own (it repeats images, which raises FID as having fewer does). An interval
-//! is therefore the value plus the 2.5 % and 97.5 % points of the replicates about the replicates' mean.
+//! Each gives a variance. The interval is the value ± 1.96 standard deviations; of a share it is
+//! Wilson's (1927, doi:10.1080/01621459.1927.10502953) at the effective number of images, p(1 − p)
+//! over the variance (Korn and Graubard 1998), which stays within 0 to 1 and keeps its width where
+//! all images or none count.
 //!
-//! An interval says how far the value would move with other images of the same generator and data set. It
-//! knows nothing of other training seeds, and estimates where the mean over such draws lies, the metric's
-//! own bias included. Of 150 pairs of Gaussian sets (200 rows of 4 dimensions), 90 % of the intervals of IS
-//! held that mean, 96 to 99 % of the others and all of density's, which are 1.4 times too wide: balls
-//! that shrink where real images crowd take back part of what held radii ascribe to the real side.
+//! Two sets of fakes against the same reals share the reals' noise. [`difference_intervals`] draws
+//! the reals once for both sides, and each side's fakes on their own.
 
 use ganbench_nn::rng::Stream;
-use rayon::prelude::*;
 
-use crate::balls::{Inside, Others};
+use crate::balls::Inside;
 use crate::card::{Metric, ValueRange};
 use crate::error::MetricError;
-use crate::fid::{FewSamples, fid_of_rows};
-use crate::inception_score::{self, Distributions};
-use crate::kid::KidInput;
-use crate::kid_influence::influence;
+use crate::kid;
+use crate::kid_influence;
 use crate::metric::{EvaluationInput, FAMILIES, MetricValue};
-use crate::prdc::{PrdcInput, decide_each};
-use crate::rows::Rows;
 
-/// Images a side whose influence on KID is computed: beyond, the cost of all pairs buys no precision.
-const MOST_KID: usize = 10_000;
+mod frechet;
+mod halves;
+mod near;
+mod parts;
+
+/// Half of a 95 % interval in standard deviations: the 97.5 % point of the normal distribution.
+pub const NORMAL_975: f64 = 1.959_963_984_540_054;
 
 /// Fewest replicates: one lies beyond either end of a 95 % interval.
 pub const FEWEST: usize = 40;
 
-/// How often images are drawn again.
+/// How images are drawn again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bootstrap {
+    /// Draws behind each interval.
     pub replicates: usize,
     /// Of the streams that draw, one for each metric and replicate.
     pub seed: u64,
+    pub reals: Reals,
+}
+
+/// Whether the real images are a source of noise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reals {
+    /// They are a sample of their data set, and another sample would have done.
+    #[default]
+    Drawn,
+    /// They are what fakes are to be compared with: other fakes would meet the same.
+    Held,
 }
 
 /// Ends of a 95 % interval, in the metric's units.
@@ -63,56 +72,125 @@ impl Interval {
     fn within(self, range: ValueRange) -> Self {
         Self { low: range.clamp(self.low), high: range.clamp(self.high) }
     }
+
+    fn around(value: f64, variance: f64) -> Self {
+        let half = NORMAL_975 * variance.sqrt();
+        Self { low: value - half, high: value + half }
+    }
+
+    /// Of a share of `n` independent images.
+    fn wilson(share: f64, n: f64) -> Self {
+        let z = NORMAL_975;
+        let shrink = 1.0 + z * z / n;
+        let centre = (share + z * z / (2.0 * n)) / shrink;
+        let half = z / shrink * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+        Self { low: centre - half, high: centre + half }
+    }
+
+    fn of_value(metric: &Metric, value: &MetricValue, variance: f64) -> Self {
+        if metric.range != ValueRange::SHARE {
+            return Self::around(value.value, variance).within(metric.range);
+        }
+        let independent = value.value * (1.0 - value.value);
+        let n = match independent > 0.0 && variance > 0.0 {
+            true => independent / variance,
+            false => value.n_real.min(value.n_fake) as f64,
+        };
+        Self::wilson(value.value, n).within(metric.range)
+    }
 }
 
-/// Draws the images of a family again: an answer for each of its metrics, in their order.
-pub(crate) type Resample =
-    fn(&EvaluationInput<'_>, Bootstrap) -> Result<Vec<Resampled>, MetricError>;
-
-/// One metric under images that are drawn again.
-pub(crate) enum Resampled {
-    /// The value of each replicate.
-    Replicates(Vec<f64>),
-    /// From which replicates follow quickly.
-    Terms(Terms),
+/// One evaluation, or two against the same reals whose difference is looked at.
+pub(crate) struct Sides<'a> {
+    pub(crate) first: &'a EvaluationInput<'a>,
+    pub(crate) second: Option<&'a EvaluationInput<'a>>,
+    /// What [`crate::evaluate`] gave for them.
+    values: &'a [&'a [MetricValue]],
 }
 
-/// Intervals of those of `values` that have one (see [`Metric::has_intervals`]), in their order, under the
-/// names they are reported by. `values` are what [`crate::evaluate`] gave for the same input.
+impl<'a> Sides<'a> {
+    fn inputs(&self) -> impl Iterator<Item = &'a EvaluationInput<'a>> {
+        std::iter::once(self.first).chain(self.second)
+    }
+}
+
+/// The variances of a family's metrics or of their differences, in the metrics' order. None where
+/// there are too few images to tell.
+pub(crate) type Resample = fn(&Sides<'_>, Bootstrap) -> Result<Vec<Option<f64>>, MetricError>;
+
+/// Intervals of those of `values` that have one (see [`Metric::has_intervals`]), in their order,
+/// under the names they are reported by. `values` are what [`crate::evaluate`] gave for the same
+/// input. Sets of 2k images or fewer have no interval of the metrics of k neighbours.
 ///
-/// # Errors
-/// If there are fewer than 40 replicates, the reference does not keep the rows that are drawn from (all
-/// for FID and KID), or a metric cannot be computed from the input.
+/// # Errors If there are fewer than 40 replicates, the reference does not keep the rows that are
+/// drawn from (all for KID, and for FID where reals are drawn), or a metric cannot be computed from
+/// the input.
 pub fn intervals(
     input: &EvaluationInput<'_>,
     values: &[MetricValue],
     request: Bootstrap,
 ) -> Result<Vec<(String, Interval)>, MetricError> {
+    let sides = Sides { first: input, second: None, values: &[values] };
+    each_variance(&sides, request, |metric, found, variance| {
+        Interval::of_value(metric, found[0], variance)
+    })
+}
+
+/// Intervals of the differences first − second, of the metrics that both evaluated and that have
+/// intervals.
+///
+/// # Errors As of [`intervals`], and if the two have other numbers of fakes, whose values would
+/// differ by that alone.
+pub fn difference_intervals(
+    [first, second]: [&EvaluationInput<'_>; 2],
+    [of_first, of_second]: [&[MetricValue]; 2],
+    request: Bootstrap,
+) -> Result<Vec<(String, Interval)>, MetricError> {
+    let (a, b) = (first.fake.len(), second.fake.len());
+    if a != b {
+        return Err(MetricError::UnlikeCounts { first: a, second: b });
+    }
+    let sides = Sides { first, second: Some(second), values: &[of_first, of_second] };
+    each_variance(&sides, request, |metric, found, variance| {
+        // One image more or less moves a share by so much: no smaller difference is known.
+        let one_image = 1.0 / found[0].n_real.min(found[0].n_fake).max(1) as f64;
+        let least = if metric.range == ValueRange::SHARE { one_image * one_image } else { 0.0 };
+        Interval::around(found[0].value - found[1].value, variance.max(least))
+    })
+}
+
+/// `interval` of every metric that all sides evaluated, in the order of the first one's values.
+fn each_variance(
+    sides: &Sides<'_>,
+    request: Bootstrap,
+    interval: impl Fn(&Metric, &[&MetricValue], f64) -> Interval,
+) -> Result<Vec<(String, Interval)>, MetricError> {
     if request.replicates < FEWEST {
         return Err(MetricError::FewReplicates { needed: FEWEST, got: request.replicates });
     }
-    let value = |metric: &Metric| {
-        let name = input.extractor.reported_name(metric.name);
-        values.iter().find(|v| v.metric == name).map(|v| v.value)
-    };
     let mut found: Vec<(String, Interval)> = Vec::new();
     for family in FAMILIES {
         let Some(resample) = family.resample else { continue };
-        if family.metrics.iter().all(|metric| value(metric).is_none()) {
+        if family.metrics.iter().all(|metric| sides.values_of(metric).is_none()) {
             continue;
         }
-        for (metric, resampled) in family.metrics.iter().zip(resample(input, request)?) {
-            let Some(value) = value(metric) else { continue };
-            let replicates = match resampled {
-                Resampled::Replicates(replicates) => replicates,
-                Resampled::Terms(terms) => terms.replicates(metric.name, request),
-            };
-            let interval = about(value, replicates).within(metric.range);
-            found.push((input.extractor.reported_name(metric.name), interval));
+        for (metric, variance) in family.metrics.iter().zip(resample(sides, request)?) {
+            if let (Some(values), Some(variance)) = (sides.values_of(metric), variance) {
+                let name = sides.first.extractor.reported_name(metric.name);
+                found.push((name, interval(metric, &values, variance)));
+            }
         }
     }
     let of = |v: &MetricValue| found.iter().find(|(name, _)| *name == v.metric).cloned();
-    Ok(values.iter().filter_map(of).collect())
+    Ok(sides.values[0].iter().filter_map(of).collect())
+}
+
+impl Sides<'_> {
+    /// The value of each side, where all have one.
+    fn values_of(&self, metric: &Metric) -> Option<Vec<&MetricValue>> {
+        let name = self.first.extractor.reported_name(metric.name);
+        self.values.iter().map(|values| values.iter().find(|v| v.metric == name)).collect()
+    }
 }
 
 /// A value with its interval, where it has one.
@@ -139,170 +217,82 @@ pub fn with_intervals(
     Ok(values.into_iter().map(pair).collect())
 }
 
-/// One number a replicate, each from a stream of its own.
-fn replicates(
-    metric: &str,
-    request: Bootstrap,
-    replicate: impl Fn(&mut Stream) -> f64 + Sync,
-) -> Vec<f64> {
-    let one = |index| replicate(&mut stream(metric, request, index));
-    (0..request.replicates).into_par_iter().map(one).collect()
-}
-
 fn stream(metric: &str, request: Bootstrap, index: usize) -> Stream {
     Stream::new(request.seed, &format!("bootstrap/{metric}/{index}"))
 }
 
-/// A metric as a mean over real images plus a mean over fakes, and how many of each are drawn.
-pub(crate) struct Terms {
-    real: Vec<f64>,
-    fake: Vec<f64>,
-    n_real: usize,
-    n_fake: usize,
-}
-
-impl Terms {
-    fn replicates(&self, metric: &str, request: Bootstrap) -> Vec<f64> {
-        replicates(metric, request, |stream| {
-            redrawn(&self.real, self.n_real, stream) + redrawn(&self.fake, self.n_fake, stream)
-        })
-    }
-}
-
-/// Mean of `n` numbers drawn with replacement.
-fn redrawn(numbers: &[f64], n: usize, stream: &mut Stream) -> f64 {
-    let draw = |_| numbers[stream.below(numbers.len() as u64) as usize];
-    (0..n).map(draw).sum::<f64>() / n as f64
+/// With divisor n − 1.
+pub(crate) fn variance(values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / (n - 1.0)
 }
 
 /// Of the family `fid`.
-pub(crate) fn fid(
-    input: &EvaluationInput<'_>,
-    request: Bootstrap,
-) -> Result<Vec<Resampled>, MetricError> {
-    let fake = input.fake.pool_rows();
-    let real = input.real.require_all_rows()?;
-    // One after another: each takes all threads, and a copy of both sets.
-    let one = |index| {
-        let stream = &mut stream("fid", request, index);
-        let mut again = |rows: Rows<'_, f32>| -> Vec<f32> {
-            let draw = |_| rows.row(stream.below(rows.len() as u64) as usize);
-            (0..rows.len()).flat_map(draw).copied().collect()
-        };
-        let (real_again, fake_again) = (again(real), again(fake));
-        let real = Rows::new(&real_again, real.dim())?;
-        fid_of_rows(FewSamples { real, fake: Rows::new(&fake_again, fake.dim())? })
-    };
-    let replicates = (0..request.replicates).map(one).collect::<Result<_, MetricError>>()?;
-    Ok(vec![Resampled::Replicates(replicates)])
+pub(crate) fn fid(sides: &Sides<'_>, request: Bootstrap) -> Result<Vec<Option<f64>>, MetricError> {
+    Ok(vec![frechet::variance(sides, request)?])
 }
 
-/// Of the family `is`.
+/// Of the family `is`, which looks at fakes alone: the sides are independent.
 pub(crate) fn inception_score(
-    input: &EvaluationInput<'_>,
+    sides: &Sides<'_>,
     request: Bootstrap,
-) -> Result<Vec<Resampled>, MetricError> {
-    let logits = input.fake.logit_rows().ok_or(MetricError::NoLogits { metric: "is" })?;
-    inception_score::check(logits, input.settings.inception_score)?;
-    let p = Distributions::of(logits);
-    let parts = input.settings.inception_score.parts(p.len());
-    let replicates = replicates("is", request, |stream| {
-        let order: Vec<usize> =
-            (0..p.len()).map(|_| stream.below(p.len() as u64) as usize).collect();
-        let scores = parts.iter().map(|part| p.score(&order[part.clone()]));
-        scores.sum::<f64>() / parts.len() as f64
-    });
-    Ok(vec![Resampled::Replicates(replicates)])
+) -> Result<Vec<Option<f64>>, MetricError> {
+    let mut sum = Some(0.0);
+    for (side, input) in sides.inputs().enumerate() {
+        let variance = parts::variance(input, side, request)?;
+        sum = sum.zip(variance).map(|(sum, variance)| sum + variance);
+    }
+    Ok(vec![sum])
 }
 
 /// Of the family `kid`.
-pub(crate) fn kid(
-    input: &EvaluationInput<'_>,
-    _request: Bootstrap,
-) -> Result<Vec<Resampled>, MetricError> {
-    let fake = input.fake.pool_rows();
-    let real = input.real.require_all_rows()?;
-    let found = influence(KidInput { real: real.take(MOST_KID), fake: fake.take(MOST_KID) });
-    let (n_real, n_fake) = (real.len(), fake.len());
-    let terms = Terms { real: found.real, fake: found.fake, n_real, n_fake };
-    Ok(vec![Resampled::Terms(terms)])
+pub(crate) fn kid(sides: &Sides<'_>, request: Bootstrap) -> Result<Vec<Option<f64>>, MetricError> {
+    let real = sides.first.real.require_all_rows()?;
+    let fakes: Vec<_> = sides.inputs().map(|input| input.fake.pool_rows()).collect();
+    let of_sets = kid_influence::variance(real, &fakes, request.reals);
+    // The mean over subsets is the value of whole sets plus the noise of their draw. That is known
+    // of a single set with all drawn, from the spread of the subsets, and goes with the variance of
+    // whole sets elsewhere: reals that are held or shared are drawn into the same subsets.
+    let kid::Options { subset, subsets, .. } = sides.first.settings.kid;
+    let ratio = match subsets {
+        1 => real.len().min(fakes[0].len()) as f64 / subset as f64 - 1.0,
+        subsets => {
+            let name = sides.first.extractor.reported_name("kid");
+            let of_side = |values: &&[MetricValue]| values.iter().find(|v| v.metric == name)?.std;
+            let stds = sides.values.iter().filter_map(of_side);
+            let of_draws: f64 = stds.map(|std| std * std / (subsets as f64 - 1.0)).sum();
+            let single = |fake| kid_influence::variance(real, &[fake], Reals::Drawn);
+            let of_whole = match (fakes.len(), request.reals) {
+                (1, Reals::Drawn) => of_sets,
+                _ => fakes.iter().map(|fake| single(*fake)).sum(),
+            };
+            if of_whole > 0.0 { of_draws / of_whole } else { 0.0 }
+        }
+    };
+    Ok(vec![Some(of_sets * (1.0 + ratio))])
 }
 
 /// Precision, recall, density and coverage.
 pub(crate) fn prdc(
-    input: &EvaluationInput<'_>,
-    _request: Bootstrap,
-) -> Result<Vec<Resampled>, MetricError> {
-    let [precision, recall, density, coverage] =
-        ball_terms(input, input.settings.nearest_k, Inside::Strictly)?;
-    Ok([precision, recall, density, coverage].map(Resampled::Terms).into())
+    sides: &Sides<'_>,
+    bootstrap: Bootstrap,
+) -> Result<Vec<Option<f64>>, MetricError> {
+    let (k, inside) = (sides.first.settings.nearest_k, Inside::Strictly);
+    let request = halves::Request { metric: "prdc", k, inside, bootstrap };
+    let found = halves::variances(sides, request)?;
+    Ok((0..4).map(|i| found.map(|found| found[i])).collect())
 }
 
 /// Improved precision and recall.
 pub(crate) fn improved_precision_recall(
-    input: &EvaluationInput<'_>,
-    _request: Bootstrap,
-) -> Result<Vec<Resampled>, MetricError> {
-    let [precision, recall, ..] = ball_terms(input, input.settings.ipr_nearest_k, Inside::OrOn)?;
-    Ok([precision, recall].map(Resampled::Terms).into())
-}
-
-/// What each image adds to precision, recall, density and coverage, which are means over images of who lies in
-/// whose ball.
-fn ball_terms(
-    input: &EvaluationInput<'_>,
-    k: usize,
-    inside: Inside,
-) -> Result<[Terms; 4], MetricError> {
-    let (chosen_real, chosen_fake) = input.nearest()?;
-    let (real, fake) = (chosen_real.rows(), chosen_fake.rows());
-    let radii_real = input.real.squared_radii(&chosen_real, k);
-    let found = decide_each(PrdcInput { real, fake, k }, &radii_real, inside)?;
-    let (n_real, n_fake) = (real.len(), fake.len());
-    let terms = |real, fake| Terms { real, fake, n_real, n_fake };
-    let counts = |others: &[Others], scale: f64| -> Vec<f64> {
-        others.iter().map(|o| scale * f64::from(o.count) / k as f64).collect()
-    };
-    let scale = n_real as f64 / n_fake as f64;
-    Ok([
-        terms(losses(&found.real_balls, n_real), any(&found.real_balls)),
-        terms(any(&found.fake_balls), losses(&found.fake_balls, n_fake)),
-        terms(counts(&found.occupants, scale), counts(&found.real_balls, 1.0)),
-        terms(any(&found.occupants), losses(&found.occupants, n_fake)),
-    ])
-}
-
-/// 1 for each image that has any others, else 0: the mean of these is the metric.
-fn any(others: &[Others]) -> Vec<f64> {
-    others.iter().map(|o| f64::from(u8::from(o.count > 0))).collect()
-}
-
-/// For each of the `n` others what the mean of [`any`] would lose without it, in units of 1/n: the
-/// share of images that have it alone.
-fn losses(others: &[Others], n: usize) -> Vec<f64> {
-    let mut losses = vec![0.0; n];
-    let unit = n as f64 / others.len() as f64;
-    others.iter().filter_map(Others::only).for_each(|index| losses[index] += unit);
-    losses
-}
-
-/// The 2.5 % and 97.5 % points, linear between the two nearest replicates.
-fn percentiles(mut replicates: Vec<f64>) -> Interval {
-    replicates.sort_by(f64::total_cmp);
-    let point = |share: f64| {
-        let place = share * (replicates.len() - 1) as f64;
-        let (below, part) = (place.floor() as usize, place.fract());
-        let above = (below + 1).min(replicates.len() - 1);
-        replicates[below] + part * (replicates[above] - replicates[below])
-    };
-    Interval { low: point(0.025), high: point(0.975) }
-}
-
-/// The value plus the points of the replicates about their mean.
-fn about(value: f64, replicates: Vec<f64>) -> Interval {
-    let mean = replicates.iter().sum::<f64>() / replicates.len() as f64;
-    let Interval { low, high } = percentiles(replicates);
-    Interval { low: value + (low - mean), high: value + (high - mean) }
+    sides: &Sides<'_>,
+    bootstrap: Bootstrap,
+) -> Result<Vec<Option<f64>>, MetricError> {
+    let (k, inside) = (sides.first.settings.ipr_nearest_k, Inside::OrOn);
+    let request = halves::Request { metric: "ipr", k, inside, bootstrap };
+    let found = halves::variances(sides, request)?;
+    Ok((0..2).map(|i| found.map(|found| found[i])).collect())
 }
 
 #[cfg(test)]

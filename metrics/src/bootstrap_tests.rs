@@ -1,10 +1,11 @@
 use super::*;
 use crate::extractor::ExtractorId;
 use crate::features::{Features, Logits};
-use crate::kid;
+use crate::inception_score;
 use crate::metric::evaluate;
 use crate::reference::RealReference;
 use crate::settings::Settings;
+use rayon::prelude::*;
 
 const NAMES: [&str; 9] = [
     "fid",
@@ -23,7 +24,8 @@ struct Case {
     fake: Features,
 }
 
-/// Gaussian sets of `n` rows of 4 dimensions, the fakes shifted and narrower, with logits of 5 classes.
+/// Gaussian sets of `n` rows of 4 dimensions, the fakes shifted and narrower, with logits of 5
+/// classes.
 fn case(seed: u64, n: usize) -> Case {
     let mut stream = Stream::new(seed, "bootstrap test");
     let real = stream.normal(n * 4);
@@ -49,53 +51,126 @@ fn input<'a>(case: &'a Case, metrics: &'a [&'a str]) -> EvaluationInput<'a> {
     EvaluationInput { real, fake, extractor, metrics: Some(metrics), settings, labels: None }
 }
 
-#[test]
-fn the_points_of_a_ladder_are_numpys() {
-    // np.percentile(np.arange(41.0) ** 2, [2.5, 97.5]) is 1, 1521; of np.arange(60.0) 1.475, 57.525.
-    let got = percentiles((0..41).rev().map(|i| f64::from(i * i)).collect());
-    assert!((got.low - 1.0).abs() < 1e-12 && (got.high - 1521.0).abs() < 1e-9, "{got:?}");
-    let got = percentiles((0..60).map(f64::from).collect());
-    assert!((got.low - 1.475).abs() < 1e-12 && (got.high - 57.525).abs() < 1e-12, "{got:?}");
-    // About a value of 100: the mean 29.5 is taken off.
-    let got = about(100.0, (0..60).map(f64::from).collect());
-    assert!((got.low - 71.975).abs() < 1e-12 && (got.high - 128.025).abs() < 1e-12, "{got:?}");
+fn of_intervals(found: Vec<(String, Interval)>) -> Vec<Interval> {
+    found.into_iter().map(|(_, interval)| interval).collect()
+}
+
+const fn request(reals: Reals) -> Bootstrap {
+    Bootstrap { replicates: 60, seed: 0, reals }
 }
 
 #[test]
-fn a_mean_has_the_interval_of_its_standard_error() {
-    // Half of 400 flags: standard error √(0.25 / 400) = 0.025, 95 % are 1.96 of them.
-    let flags: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();
-    let request = Bootstrap { replicates: 4000, seed: 0 };
-    let got = percentiles(replicates("test", request, |stream| redrawn(&flags, 400, stream)));
-    assert!((got.low - 0.451).abs() < 0.003 && (got.high - 0.549).abs() < 0.003, "{got:?}");
+fn shares_have_wilsons_interval_at_the_effective_number_of_images() {
+    // statsmodels.stats.proportion.proportion_confint(8, 10, method="wilson")
+    let got = Interval::wilson(0.8, 10.0);
+    let expected = Interval { low: 0.490_162_471_536_642_6, high: 0.943_317_848_545_631_9 };
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-9;
+    assert!(near(got.low, expected.low) && near(got.high, expected.high), "{got:?}");
+    // A variance as of 10 independent images among 1,000.
+    let precision = crate::metric("precision").unwrap();
+    let value = |value| {
+        let metric = "precision".into();
+        MetricValue { metric, value, std: None, n_real: 1000, n_fake: 500 }
+    };
+    let got = Interval::of_value(precision, &value(0.8), 0.8 * 0.2 / 10.0);
+    assert!(near(got.low, expected.low) && near(got.high, expected.high), "{got:?}");
+    // All of the fewer side's 500: z²/(500 + z²) below 1.
+    let got = Interval::of_value(precision, &value(1.0), 0.0);
+    assert!(near(got.low, 500.0 / (500.0 + NORMAL_975 * NORMAL_975)) && got.high == 1.0, "{got:?}");
+}
+
+/// How many of the intervals hold the mean of the values, and the told over the true standard
+/// deviation.
+fn rates(found: &[(f64, Interval)]) -> (f64, f64) {
+    let n = found.len() as f64;
+    let mean = found.iter().map(|(value, _)| value).sum::<f64>() / n;
+    let held = found.iter().filter(|(_, i)| i.low <= mean && mean <= i.high).count() as f64;
+    let told = found.iter().map(|(_, i)| ((i.high - i.low) / 2.0 / NORMAL_975).powi(2));
+    let truth = found.iter().map(|(value, _)| (value - mean).powi(2)).sum::<f64>();
+    (100.0 * held / n, (told.sum::<f64>() / truth).sqrt())
+}
+
+/// 95 % of 150 with a standard error of 1.8; standard deviations of 150 to 6 %, and those told of
+/// so few images to 10 %.
+fn check_rates(what: &str, found: &[(f64, Interval)]) {
+    let (held, told) = rates(found);
+    assert!((89.5..=99.4).contains(&held), "{what}: {held} % hold the mean");
+    // Wilson's intervals of shares are wider by design near 0 and 1.
+    assert!((0.8..=1.27).contains(&told), "{what}: {told} of the true standard deviation");
 }
 
 #[test]
 fn intervals_hold_the_mean_over_data_sets() {
     let (sets, n) = (150, 200);
-    let request = Bootstrap { replicates: 200, seed: 0 };
-    let runs: Vec<_> = (0..sets)
-        .map(|seed| {
-            let case = case(seed, n);
-            let input = input(&case, &NAMES);
-            let values = evaluate(input).unwrap();
-            let intervals = intervals(&input, &values, request).unwrap();
-            (values, intervals)
-        })
-        .collect();
-    for (index, name) in NAMES.iter().enumerate() {
-        let mean = runs.iter().map(|(values, _)| values[index].value).sum::<f64>() / sets as f64;
-        let held = runs.iter().filter(|(values, intervals)| {
-            let (reported, interval) = &intervals[index];
-            assert_eq!(*reported, values[index].metric);
-            assert!(interval.low <= interval.high, "{name} {interval:?}");
-            interval.low <= mean && mean <= interval.high
-        });
-        let share = 100.0 * held.count() as f64 / sets as f64;
-        // Shares when written: fid 96.7, is 90, precision 98, recall 96, density 100, coverage 98.7, kid 96.7,
-        // ipr_precision 98.7, ipr_recall 97.3; their own standard error is about 2.
-        let allowed = if *name == "density" { 97.0..=100.0 } else { 85.0..=99.4 };
-        assert!(allowed.contains(&share), "{name} {share}");
+    for reals in [Reals::Drawn, Reals::Held] {
+        let runs: Vec<(Vec<MetricValue>, Vec<Interval>)> = (0..sets)
+            .into_par_iter()
+            .map(|seed| {
+                let real = if reals == Reals::Held { 0 } else { seed };
+                let case = Case { real: case(real, n).real, fake: case(1000 + seed, n).fake };
+                let input = input(&case, &NAMES);
+                let values = evaluate(input).unwrap();
+                let found = of_intervals(intervals(&input, &values, request(reals)).unwrap());
+                (values, found)
+            })
+            .collect();
+        for (i, name) in NAMES.iter().enumerate() {
+            let found: Vec<_> =
+                runs.iter().map(|(values, found)| (values[i].value, found[i])).collect();
+            check_rates(&format!("{name}, {reals:?}"), &found);
+        }
+    }
+}
+
+#[test]
+fn intervals_of_differences_know_that_both_sides_met_the_same_reals() {
+    let (sets, n) = (150, 200);
+    for reals in [Reals::Drawn, Reals::Held] {
+        let runs: Vec<Vec<(f64, Interval)>> = (0..sets)
+            .into_par_iter()
+            .map(|seed| {
+                let real = if reals == Reals::Held { 0 } else { seed };
+                let a = Case { real: case(real, n).real, fake: case(1000 + seed, n).fake };
+                let b = Case { real: case(real, n).real, fake: case(2000 + seed, n).fake };
+                let inputs = [input(&a, &NAMES), input(&b, &NAMES)];
+                let values = inputs.map(|input| evaluate(input).unwrap());
+                let found = difference_intervals(
+                    [&inputs[0], &inputs[1]],
+                    [&values[0], &values[1]],
+                    request(reals),
+                );
+                let differences = values[0].iter().zip(&values[1]).map(|(a, b)| a.value - b.value);
+                differences.zip(of_intervals(found.unwrap())).collect()
+            })
+            .collect();
+        for (i, name) in NAMES.iter().enumerate() {
+            let found: Vec<_> = runs.iter().map(|run| run[i]).collect();
+            check_rates(&format!("{name}, {reals:?}"), &found);
+        }
+    }
+}
+
+#[test]
+fn sets_of_other_numbers_of_fakes_have_no_interval_of_their_difference() {
+    let (a, b) = (case(0, 60), case(1, 80));
+    let inputs = [input(&a, &["fid"]), input(&b, &["fid"])];
+    let error = difference_intervals([&inputs[0], &inputs[1]], [&[], &[]], request(Reals::Drawn));
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "60 fakes on one side and 80 on the other, expected as many; values of other counts differ by that alone"
+    );
+}
+
+#[test]
+fn a_set_against_itself_differs_by_0_within_its_interval() {
+    let case = case(0, 80);
+    let input = input(&case, &NAMES);
+    let values = evaluate(input).unwrap();
+    let found =
+        difference_intervals([&input, &input], [&values, &values], request(Reals::Drawn)).unwrap();
+    assert_eq!(found.len(), NAMES.len());
+    for (name, interval) in found {
+        assert!(interval.low < 0.0 && (interval.low + interval.high).abs() < 1e-12, "{name}");
     }
 }
 
@@ -106,7 +181,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
     let values = evaluate(input).unwrap();
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let request = Bootstrap { replicates: 40, seed: 1 };
+        let request = Bootstrap { replicates: 40, seed: 1, reals: Reals::Drawn };
         pool.install(|| intervals(&input, &values, request).unwrap())
     };
     assert_eq!(run(1), run(3));
@@ -115,13 +190,15 @@ fn the_number_of_threads_does_not_change_a_bit() {
 #[test]
 fn only_what_was_evaluated_has_intervals() {
     let case = case(0, 60);
-    let request = Bootstrap { replicates: 40, seed: 0 };
+    let request = Bootstrap { replicates: 40, seed: 0, reals: Reals::Drawn };
     let input = input(&case, &["coverage", "vendi"]);
     let values = evaluate(input).unwrap();
     let got = intervals(&input, &values, request).unwrap();
     assert_eq!(got.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["coverage@pixels"]);
     assert_eq!(
-        intervals(&input, &values, Bootstrap { replicates: 39, seed: 0 }).unwrap_err().to_string(),
+        intervals(&input, &values, Bootstrap { replicates: 39, seed: 0, reals: Reals::Drawn })
+            .unwrap_err()
+            .to_string(),
         "a 95 % interval needs at least 40 bootstrap replicates, got 39"
     );
 }
@@ -141,7 +218,7 @@ fn intervals_end_where_the_cards_say_that_the_metrics_do() {
     let case = Case { real, fake };
     let input = input(&case, &["precision", "recall", "density"]);
     let values = evaluate(input).unwrap();
-    let request = Bootstrap { replicates: 40, seed: 0 };
+    let request = Bootstrap { replicates: 40, seed: 0, reals: Reals::Drawn };
     for (name, interval) in intervals(&input, &values, request).unwrap() {
         let range = crate::metric(&name).unwrap().range;
         assert!(range.contains(interval.low) && range.contains(interval.high), "{name}");
@@ -156,7 +233,9 @@ fn exactly_the_metrics_whose_cards_say_so_have_intervals() {
     let labels = crate::metric::Labels { real: &labels, fake: &labels };
     let input = EvaluationInput { labels: Some(labels), ..input(&case, &all) };
     let values = evaluate(input).unwrap();
-    let found = intervals(&input, &values, Bootstrap { replicates: 40, seed: 0 }).unwrap();
+    let found =
+        intervals(&input, &values, Bootstrap { replicates: 40, seed: 0, reals: Reals::Drawn })
+            .unwrap();
     let found: Vec<&str> = found.iter().map(|(name, _)| crate::bare_name(name)).collect();
     let cards: Vec<&str> = crate::metrics().filter(|m| m.has_intervals()).map(|m| m.name).collect();
     assert_eq!(found, cards);

@@ -1,8 +1,9 @@
 //! The card of a metric: all that others must know about it, in one place.
 //!
-//! The file of a family holds the cards of its metrics. Tables, plots, claims, bootstrap intervals, checks of
-//! counts and `ganbench list metrics` read the cards and keep no tables of their own. The crate `reports`
-//! does not depend on this one, so the harness hands it the parts of each card that it needs.
+//! The file of a family holds the cards of its metrics. Tables, plots, claims, bootstrap intervals,
+//! checks of counts and `ganbench list metrics` read the cards and keep no tables of their own. The
+//! crate `reports` does not depend on this one, so the harness hands it the parts of each card that
+//! it needs.
 
 use crate::error::{MetricError, Side};
 use crate::metric::{FAMILIES, MetricFamily};
@@ -96,7 +97,8 @@ impl std::fmt::Display for ValueRange {
 /// The axis that plots draw the values of a metric on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ValueAxis {
-    /// Logarithmic while all values are above 0. Tables show two significant digits of small values.
+    /// Logarithmic while all values are above 0. Tables show two significant digits of small
+    /// values.
     Log,
     /// Linear from 0.
     FromZero,
@@ -254,6 +256,11 @@ impl Metric {
     pub fn has_intervals(&self) -> bool {
         let holds = |family: &&MetricFamily| family.metrics.iter().any(|m| m.name == self.name);
         FAMILIES.iter().find(holds).is_some_and(|family| family.resample.is_some())
+    }
+
+    /// Whether other numbers of images give another expectation. Only KID is unbiased at any.
+    pub fn depends_on_counts(&self) -> bool {
+        self.name != "kid"
     }
 
     /// Whether these are enough images.

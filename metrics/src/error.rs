@@ -45,6 +45,11 @@ pub enum MetricError {
     NoLabels { metric: &'static str },
     #[error("a 95 % interval needs at least {needed} bootstrap replicates, got {got}")]
     FewReplicates { needed: usize, got: usize },
+    #[error(
+        "{first} fakes on one side and {second} on the other, expected as many; values of other counts differ \
+         by that alone"
+    )]
+    UnlikeCounts { first: usize, second: usize },
     #[error("fid_inf needs at least 3 counts of fakes for a line and its error, got {got}")]
     FewCounts { got: usize },
     #[error(

@@ -1,23 +1,29 @@
 //! FID of statistics that another program summed, perhaps in f32.
 //!
-//! Sums in f32 leave errors of about 1e-5 of the largest eigenvalue. With fewer images than dimensions the
-//! small eigenvalues drown in them, and some come out negative. pytorch-fid gives a number all the same: it
-//! drops the imaginary part that the negative eigenvalues give to the root, or adds 1e-6 to the diagonal. Here
-//! negative eigenvalues count as 0, and a bound of the error is given.
+//! Sums in f32 leave errors of about 1e-5 of the largest eigenvalue. With fewer images than
+//! dimensions the small eigenvalues drown in them, and some come out negative. pytorch-fid gives a
+//! number all the same: it drops the imaginary part that the negative eigenvalues give to the root,
+//! or adds 1e-6 to the diagonal. Here negative eigenvalues count as 0, and a bound of the error is
+//! given.
 //!
-//! The bound: the covariance part of FID is the square of a metric, the Bures distance B, and
-//! B(Σ̂, Σ)² ≤ |Σ̂ − Σ|₁ (Powers and Størmer 1970). Let s be the sum of √|Σ̂ − Σ|₁ over both sides. By the
-//! triangle inequality the covariance part B² of the value is then off by at most 2·B·s + s². A true
-//! covariance has no negative eigenvalue, so the errors are at least as large as the most negative one; of that
-//! size in all d directions they have a trace norm of d·|λ|.
+//! The bound: the covariance part of FID is the square of a metric, the Bures distance B, and B(Σ̂,
+//! Σ)² ≤ |Σ̂ − Σ|₁ (Powers and Størmer 1970). Let s be the sum of √|Σ̂ − Σ|₁ over both sides. By
+//! the triangle inequality the covariance part B² of the value is then off by at most 2·B·s + s². A
+//! true covariance has no negative eigenvalue, so the errors are at least as large as the most
+//! negative one; of that size in all d directions they have a trace norm of d·|λ|.
+//!
+//! The bound is an upper one, and mostly far above the error: rounding has no sign, so that most of
+//! it cancels in the traces. It cannot be tightened without knowing the features. In directions
+//! that the true covariance of one side lacks and that of the other has, an error of ε does change
+//! the root by √ε, and statistics do not tell these from others.
 
 use crate::error::MetricError;
 use crate::fid::{Divisor, FidInput, RealRoot, checked, terms_within};
 use crate::spectrum;
 use crate::statistics::Statistics;
 
-/// A covariance of sums in f32 has eigenvalues negative by up to about 1e-4 of the largest. Beyond this share
-/// it is taken for something else than a covariance.
+/// A covariance of sums in f32 has eigenvalues negative by up to about 1e-4 of the largest. Beyond
+/// this share it is taken for something else than a covariance.
 const TOLERATED: f64 = 1e-3;
 /// Sums in f64 come below this share, and are not spoken of.
 const SOUND: f64 = 1e-9;
@@ -30,8 +36,8 @@ pub struct FidOfStored {
     pub error: f64,
 }
 
-/// [`crate::fid::fid_divided`] with a bound of its error. Where the statistics are sound, the value is the
-/// same to the bit.
+/// [`crate::fid::fid_divided`] with a bound of its error. Where the statistics are sound, the value
+/// is the same to the bit.
 ///
 /// # Errors
 /// As of [`crate::fid::fid`], but a covariance may have an eigenvalue down to −1e-3 of its largest.
@@ -48,8 +54,8 @@ pub fn fid_of_stored(input: FidInput<'_>, divisor: Divisor) -> Result<FidOfStore
 /// A guess from above at the trace norm of the errors in a covariance; 0 where it is sound.
 fn error_trace_norm(statistics: &Statistics) -> Result<f64, MetricError> {
     let d = statistics.dim();
-    // Entry by entry the mean of both halves is off by half their gap: its Frobenius norm is at most d
-    // times that, and its trace norm √d times the Frobenius norm.
+    // Entry by entry the mean of both halves is off by half their gap: its Frobenius norm is at
+    // most d times that, and its trace norm √d times the Frobenius norm.
     let of_asymmetry = (d as f64).powf(1.5) * statistics.asymmetry() / 2.0;
     if spectrum::cholesky(statistics.covariance(), d).is_some() {
         return Ok(of_asymmetry);

@@ -1,8 +1,9 @@
 //! Images in, numbers out: feature extractors and the metrics of generated images.
 //!
 //! [`load`] gives an [`Extractor`] by name, which turns an `ImageBatch` into [`Features`]; a
-//! [`RealReference`] holds what is needed of the real images; [`evaluate`] computes all metrics of a set
-//! of fakes against it. Each metric is also a function of its own, which takes plain [`Rows`].
+//! [`RealReference`] holds what is needed of the real images; [`evaluate`] computes all metrics of
+//! a set of fakes against it. Each metric is also a function of its own, which takes plain
+//! [`Rows`].
 //!
 //! Progress goes through callbacks, nothing is printed.
 
@@ -50,7 +51,9 @@ mod golden;
 #[cfg(test)]
 mod tiny_fixture;
 
-pub use bootstrap::{Bootstrap, Interval, WithInterval, with_intervals};
+pub use bootstrap::{
+    Bootstrap, Interval, Reals, WithInterval, difference_intervals, with_intervals,
+};
 pub use card::{ImageCounts, Metric};
 pub use error::{MetricError, Side};
 pub use extractor::{

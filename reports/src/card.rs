@@ -1,14 +1,16 @@
 //! What a report knows about a metric.
 //!
-//! This crate has no table of metrics: it does not depend on the crate that computes them. Who asks for a
-//! report hands over [`MetricCards`], a look-up from a metric's name to its [`MetricCard`], which the harness
-//! fills from the metrics' own cards. A metric without a card (a column of somebody's own CSV) is printed
-//! under its bare name with three digits; it has no arrow, and none of its values is marked best.
+//! This crate has no table of metrics: it does not depend on the crate that computes them. Who asks
+//! for a report hands over [`MetricCards`], a look-up from a metric's name to its [`MetricCard`],
+//! which the harness fills from the metrics' own cards. A metric without a card (a column of
+//! somebody's own CSV) is printed under its bare name with three digits; it has no arrow, and none
+//! of its values is marked best.
 
 use crate::metric::{Direction, MetricName};
+use crate::statistics::{Scale, ValueRange};
 
 /// How a metric is printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MetricCard {
     /// As papers print it, without an extractor.
     pub title: &'static str,
@@ -16,6 +18,10 @@ pub struct MetricCard {
     /// Digits behind the point for values of the usual size.
     pub decimals: usize,
     pub axis: ValueAxis,
+    /// How values are averaged and compared.
+    pub scale: Scale,
+    /// The values that the metric can take.
+    pub range: ValueRange,
     /// Orders the columns of tables from left to right.
     pub column: u16,
 }
@@ -23,7 +29,8 @@ pub struct MetricCard {
 /// The axis that plots draw the values of a metric on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ValueAxis {
-    /// Logarithmic while all values are above 0. Tables show two significant digits of small values.
+    /// Logarithmic while all values are above 0. Tables show two significant digits of small
+    /// values.
     Log,
     /// Linear from 0 while no value is below.
     FromZero,
@@ -77,6 +84,13 @@ pub(crate) fn test_cards() -> MetricCards {
             "intra_fid" => ("iFID", Lower, 2, Log, 7),
             _ => return None,
         };
-        Some(MetricCard { title, direction, decimals, axis, column })
+        let (scale, high) = match axis {
+            Log => (Scale::Ratio, f64::INFINITY),
+            Fitted => (Scale::Difference, f64::INFINITY),
+            FromZero if name == "density" => (Scale::Difference, f64::INFINITY),
+            FromZero => (Scale::Difference, 1.0),
+        };
+        let range = ValueRange { low: 0.0, high };
+        Some(MetricCard { title, direction, decimals, axis, scale, range, column })
     })
 }

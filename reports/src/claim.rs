@@ -1,13 +1,12 @@
-//! Whether what a paper claims of two rows holds over seeds that both rows share.
-//!
-//! Runs of one seed share the initial networks and the order of the images, so rows are compared seed by seed:
-//! the interval is Student's, of the mean of the paired differences (or of the logarithms of the paired ratios). What
-//! a run did or did not do is compared run by run (McNemar's exact test).
+//! Whether what a paper claims of two rows holds over seeds: verdicts on estimates and on outcomes
+//! of runs.
 
-use crate::shares::Shares;
-use crate::statistics::{Interval, student_t_975, student_t_exceeds, student_t_two_sided};
+use crate::statistics::shares::Shares;
+use crate::statistics::{Estimate, student_t_975, student_t_two_sided};
+pub use crate::statistics::{Scale, holm};
 
-/// Beyond so many seeds the number that would decide is not looked for: there is no sign of a difference.
+/// Beyond so many seeds the number that would decide is not looked for: there is no sign of a
+/// difference.
 pub const MOST_SEEDS: u64 = 100;
 
 /// The share of repeats in which the number of seeds that is told would decide.
@@ -20,18 +19,7 @@ pub enum Side {
     Higher,
 }
 
-/// How two values are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
-    /// By the row's value minus the other's.
-    Difference,
-    /// By the row's value over the other's; both must be above 0.
-    Ratio,
-    /// By the difference of the shares of runs that have the outcome: values are 1 with it and 0 without.
-    Share,
-}
-
-/// The values of one seed.
+/// The outcomes of the two runs of one seed: 1 with the outcome and 0 without.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pair {
     /// Of the row that the claim speaks of.
@@ -40,53 +28,15 @@ pub struct Pair {
     pub other: f64,
 }
 
-impl Scale {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Difference => "difference",
-            Self::Ratio => "ratio",
-            Self::Share => "share",
-        }
-    }
-
-    /// What is averaged over seeds: the difference, or the logarithm of the ratio. `None` where that is not finite.
-    pub fn effect(self, pair: Pair) -> Option<f64> {
-        let effect = match self {
-            Self::Difference | Self::Share => pair.claimed - pair.other,
-            Self::Ratio if pair.claimed > 0.0 && pair.other > 0.0 => {
-                (pair.claimed / pair.other).ln()
-            }
-            Self::Ratio => return None,
-        };
-        effect.is_finite().then_some(effect)
-    }
-
-    /// What is averaged of a value: itself, or its logarithm.
-    pub fn taken(self, value: f64) -> f64 {
-        match self {
-            Self::Difference | Self::Share => value,
-            Self::Ratio => value.ln(),
-        }
-    }
-
-    /// The way back: a mean value or effect in the unit that is printed.
-    pub fn shown(self, effect: f64) -> f64 {
-        match self {
-            Self::Difference | Self::Share => effect,
-            Self::Ratio => effect.exp(),
-        }
-    }
-}
-
 /// What the seeds say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The whole 95 % interval lies on the side that was claimed.
+    /// The effect differs from 0 at the level asked for and lies on the side that was claimed.
     Confirmed,
-    /// The whole interval lies on the other side.
+    /// It lies on the other side.
     Contradicted,
-    /// The interval holds "no difference", there are fewer than two seeds, or all say the same to the last digit
-    /// (as counts may), which leaves no spread to judge by.
+    /// The effect does not differ from 0 at that level, or there is no spread to judge by: fewer
+    /// than two seeds, or all say the same to the last digit (as counts may).
     Undecided,
 }
 
@@ -100,11 +50,19 @@ impl Verdict {
     }
 }
 
+/// A number of seeds that would decide; `None` is more than [`MOST_SEEDS`].
+pub type Seeds = Option<u64>;
+
+/// A number of seeds in words: `5`, `over 100`.
+pub fn seeds_text(seeds: Seeds) -> String {
+    seeds.map_or_else(|| format!("over {MOST_SEEDS}"), |n| n.to_string())
+}
+
 /// A verdict with what it rests on.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Judged {
     pub verdict: Verdict,
-    /// Mean of the effects; `None` where there are none.
+    /// Mean of the effects on the scale of comparison; `None` where there are none.
     pub effect: Option<f64>,
     /// Ends of its 95 % interval; `None` without a spread to judge by.
     pub interval: Option<[f64; 2]>,
@@ -112,76 +70,97 @@ pub struct Judged {
     pub leans_to_claim: bool,
     /// Two-sided p of "no difference"; `None` without a spread.
     pub p: Option<f64>,
-    /// How many seeds would decide, either way, in four of five repeats, if mean and spread stayed as they are; `None`
-    /// where that is more than [`MOST_SEEDS`], or there is no spread to judge by.
-    pub seeds_to_decide: Option<u64>,
+    /// How many seeds per row would decide, either way, in four of five repeats, if mean and spread
+    /// stayed as they are; `None` also without a spread to judge by.
+    pub seeds_to_decide: Seeds,
+    /// The same if the true effect were the far and the near end of its interval; the near end is
+    /// no effect at all where the interval holds 0.
+    pub seeds_range: [Seeds; 2],
 }
 
 impl Judged {
-    /// Of the effects of the seeds (see [`Scale::effect`]), by Student's test.
-    pub fn of(effects: &[f64], side: Side) -> Self {
-        let Some(Interval { mean, half_width, n }) = Interval::of(effects) else {
-            return Self::new(None, None, side);
-        };
-        let n = n as u64;
-        let spread = half_width.filter(|half| *half > 1e-12 * mean.abs());
-        // Of the mean.
-        let error = spread.map(|half| half / student_t_975(n - 1));
+    /// Of a difference of rows with `seeds` runs each, called a difference at level `alpha`.
+    pub fn of_estimate(estimate: Option<&Estimate>, seeds: u64, alpha: f64, side: Side) -> Self {
+        let Some(estimate) = estimate else { return Self::undecided(None, side) };
+        let (effect, interval, p) = (estimate.effect, estimate.interval(), estimate.p());
+        let Some([low, high]) = interval else { return Self::undecided(Some(effect), side) };
+        // The standard error and degrees of freedom whose Student interval this is, per seed.
+        let df = estimate.df();
+        let deviation = 0.5 * (high - low) / student_t_975(df) * (seeds as f64).sqrt();
+        let needed = |effect: f64| seeds_to_decide(effect.abs(), deviation, df / seeds as f64);
+        let (near, far) = (low.abs().min(high.abs()), low.abs().max(high.abs()));
+        let near = if low < 0.0 && high > 0.0 { 0.0 } else { near };
         Self {
-            p: error.map(|error| student_t_exceeds(mean / error, n - 1)),
-            seeds_to_decide: error
-                .and_then(|error| seeds_to_decide(mean.abs(), error * (n as f64).sqrt())),
-            ..Self::new(Some(mean), spread.map(|half| [mean - half, mean + half]), side)
+            verdict: verdict(effect, p.is_some_and(|p| p <= alpha), side),
+            interval,
+            p,
+            seeds_to_decide: needed(effect),
+            seeds_range: [needed(far), needed(near)],
+            ..Self::undecided(Some(effect), side)
         }
     }
 
     /// Of the runs' outcomes (see [`Scale::Share`]) over `seeds` seeds, by McNemar's exact test.
-    pub fn of_outcomes(pairs: &[Pair], seeds: u64, side: Side) -> Self {
+    pub fn of_outcomes(pairs: &[Pair], seeds: u64, alpha: f64, side: Side) -> Self {
         let only = |claimed: f64, other: f64| {
             pairs.iter().filter(|pair| **pair == Pair { claimed, other }).count() as u64
         };
         let n = pairs.len() as u64;
         if n == 0 {
-            return Self::new(None, None, side);
+            return Self::undecided(None, side);
         }
         let shares = Shares { pairs: n, first_only: only(1.0, 0.0), second_only: only(0.0, 1.0) };
+        let effect = shares.difference();
         if seeds < 2 {
-            return Self::new(Some(shares.difference()), None, side);
+            return Self::undecided(Some(effect), side);
         }
         let most = MOST_SEEDS * n / seeds;
+        let needed = shares.pairs_to_decide(POWER, most).map(|pairs| (pairs * seeds).div_ceil(n));
         Self {
+            verdict: verdict(effect, shares.p().is_some_and(|p| p <= alpha), side),
             p: shares.p(),
-            seeds_to_decide: shares
-                .pairs_to_decide(POWER, most)
-                .map(|pairs| (pairs * seeds).div_ceil(n)),
-            ..Self::new(Some(shares.difference()), shares.interval(), side)
+            interval: shares.interval(),
+            seeds_to_decide: needed,
+            ..Self::undecided(Some(effect), side)
         }
     }
 
-    fn new(effect: Option<f64>, interval: Option<[f64; 2]>, side: Side) -> Self {
-        let (lower, higher) = match interval {
-            Some([low, high]) => (high < 0.0, low > 0.0),
-            None => (false, false),
-        };
-        let verdict = match (side, lower, higher) {
-            (Side::Lower, true, _) | (Side::Higher, _, true) => Verdict::Confirmed,
-            (_, false, false) => Verdict::Undecided,
-            _ => Verdict::Contradicted,
-        };
-        let leans_to_claim = effect.is_some_and(|effect| match side {
-            Side::Lower => effect < 0.0,
-            Side::Higher => effect > 0.0,
-        });
-        Self { verdict, effect, interval, leans_to_claim, p: None, seeds_to_decide: None }
+    fn undecided(effect: Option<f64>, side: Side) -> Self {
+        let leans_to_claim = effect.is_some_and(|effect| is_on(effect, side));
+        Self {
+            verdict: Verdict::Undecided,
+            effect,
+            interval: None,
+            leans_to_claim,
+            p: None,
+            seeds_to_decide: None,
+            seeds_range: [None; 2],
+        }
     }
 }
 
-/// The least number of seeds whose interval leaves out 0 with probability [`POWER`], by the usual sum of two
-/// quantiles.
-fn seeds_to_decide(mean: f64, deviation: f64) -> Option<u64> {
+fn is_on(effect: f64, side: Side) -> bool {
+    match side {
+        Side::Lower => effect < 0.0,
+        Side::Higher => effect > 0.0,
+    }
+}
+
+fn verdict(effect: f64, differs: bool, side: Side) -> Verdict {
+    match (differs, is_on(effect, side)) {
+        (false, _) => Verdict::Undecided,
+        (true, true) => Verdict::Confirmed,
+        (true, false) => Verdict::Contradicted,
+    }
+}
+
+/// The least number of seeds whose interval leaves out 0 with probability [`POWER`], by the usual
+/// sum of two quantiles; the degrees of freedom grow with the seeds.
+fn seeds_to_decide(effect: f64, deviation: f64, df_per_seed: f64) -> Seeds {
     let decides = |n: u64| {
-        let quantiles = student_t_975(n - 1) + student_t_two_sided(2.0 * (1.0 - POWER), n - 1);
-        quantiles * deviation / (n as f64).sqrt() < mean
+        let df = df_per_seed * n as f64;
+        let quantiles = student_t_975(df) + student_t_two_sided(2.0 * (1.0 - POWER), df);
+        quantiles * deviation / (n as f64).sqrt() < effect
     };
     // More seeds only narrow the interval.
     if !decides(MOST_SEEDS) {
@@ -195,60 +174,63 @@ fn seeds_to_decide(mean: f64, deviation: f64) -> Option<u64> {
     Some(high)
 }
 
-/// Which of the claims with these p hold together: Holm's correction, under which one wrong call among all of them
-/// has a probability of 5 % at most.
-pub fn holm(p: &[f64]) -> Vec<bool> {
-    let mut order: Vec<usize> = (0..p.len()).collect();
-    order.sort_by(|a, b| p[*a].total_cmp(&p[*b]));
-    let mut holds = vec![false; p.len()];
-    for (rank, &i) in order.iter().enumerate() {
-        if p[i] > 0.05 / (p.len() - rank) as f64 {
-            break;
-        }
-        holds[i] = true;
-    }
-    holds
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::statistics::{Row, Rows};
+
+    fn judged(a: &[f64], b: &[f64], side: Side) -> Judged {
+        let row = |values: &[f64]| Row { seeds: vec![], values: values.to_vec() };
+        let estimate = Rows::new(&[row(a), row(b)]).difference(0, 1);
+        Judged::of_estimate(estimate.as_ref(), a.len() as u64, 0.05, side)
+    }
 
     #[test]
     fn an_interval_on_the_claimed_side_confirms_and_on_the_other_contradicts() {
-        // 1, 2, 3: mean 2, half width 2.484; 4, 5, 6: mean 5.
-        let undecided = Judged::of(&[1.0, 2.0, 3.0], Side::Higher);
+        let (low, high) = ([1.0, 2.0, 3.0], [7.0, 8.0, 9.5]);
+        let undecided = judged(&[2.0, 3.0, 4.5], &low, Side::Higher);
         assert_eq!((undecided.verdict, undecided.leans_to_claim), (Verdict::Undecided, true));
-        assert_eq!(Judged::of(&[4.0, 5.0, 6.0], Side::Higher).verdict, Verdict::Confirmed);
-        assert_eq!(Judged::of(&[4.0, 5.0, 6.0], Side::Lower).verdict, Verdict::Contradicted);
-        assert_eq!(Judged::of(&[-4.0, -5.0, -6.0], Side::Lower).verdict, Verdict::Confirmed);
+        assert_eq!(judged(&high, &low, Side::Higher).verdict, Verdict::Confirmed);
+        assert_eq!(judged(&high, &low, Side::Lower).verdict, Verdict::Contradicted);
+        assert_eq!(judged(&low, &high, Side::Lower).verdict, Verdict::Confirmed);
+    }
+
+    #[test]
+    fn a_stricter_level_leaves_a_close_call_undecided() {
+        let row = |values: &[f64]| Row { seeds: vec![], values: values.to_vec() };
+        let rows = Rows::new(&[row(&[1.0, 2.0, 3.0]), row(&[4.0, 6.0, 11.0, 9.0])]);
+        let estimate = rows.difference(0, 1);
+        let at = |alpha| Judged::of_estimate(estimate.as_ref(), 3, alpha, Side::Lower).verdict;
+        // p is 0.032.
+        assert_eq!((at(0.05), at(0.03)), (Verdict::Confirmed, Verdict::Undecided));
     }
 
     #[test]
     fn one_seed_and_equal_rows_decide_nothing() {
-        let one = Judged::of(&[5.0], Side::Higher);
+        let one = judged(&[5.0], &[1.0], Side::Higher);
         assert_eq!((one.verdict, one.seeds_to_decide), (Verdict::Undecided, None));
-        assert_eq!(Judged::of(&[], Side::Lower).effect, None);
+        assert_eq!(Judged::of_estimate(None, 0, 0.05, Side::Lower).effect, None);
         for same in [0.0, 0.25] {
-            let equal = Judged::of(&[same; 3], Side::Higher);
+            let equal = judged(&[1.0 + same; 3], &[1.0; 3], Side::Higher);
             assert_eq!((equal.verdict, equal.seeds_to_decide), (Verdict::Undecided, None));
             assert_eq!(equal.p, None);
         }
     }
 
     #[test]
-    fn the_seeds_that_would_decide_are_the_least_that_do_in_four_of_five_repeats() {
-        // Mean 2, deviation 1, quantiles 0.975 and 0.8: (3.182 + 0.978)/√4 = 2.08, (2.776 + 0.941)/√5 = 1.66.
-        assert_eq!(Judged::of(&[1.0, 2.0, 3.0], Side::Higher).seeds_to_decide, Some(5));
-        // Mean 0.01, deviation 1: about (2.8/0.01)² = 78,400.
-        assert_eq!(Judged::of(&[-0.99, 0.01, 1.01], Side::Higher).seeds_to_decide, None);
-    }
-
-    #[test]
-    fn p_is_that_of_students_test() {
-        // t = 2·√3 with 2 degrees of freedom: p = 1 − t/√(2 + t²) = 1 − √12/√14.
-        let p = Judged::of(&[1.0, 2.0, 3.0], Side::Lower).p.unwrap();
-        assert!((p - (1.0 - (12.0f64 / 14.0).sqrt())).abs() < 1e-12, "{p}");
+    fn the_seeds_that_would_decide_come_with_those_of_the_intervals_ends() {
+        // A difference of 0.5 where the deviation of a value is √(4/7): n = (2.8/0.5)²·8/7 = 36 in
+        // the textbook.
+        let a = [0.0, 1.0, 2.0, 1.0, 1.0, 0.0, 2.0, 1.0];
+        let b = a.map(|v| v - 0.5);
+        let found = judged(&a, &b, Side::Higher);
+        let n = found.seeds_to_decide.unwrap();
+        assert!((34..40).contains(&n), "{n}");
+        let [far, near] = found.seeds_range;
+        assert!(far.unwrap() < n && near.is_none(), "{far:?} {near:?}");
+        // A clear difference needs few, at either end.
+        let clear = judged(&[10.0, 11.0, 10.5, 10.2], &[1.0, 1.5, 0.5, 1.2], Side::Higher);
+        assert!(clear.seeds_range[1].unwrap() <= 4, "{clear:?}");
     }
 
     #[test]
@@ -256,35 +238,18 @@ mod tests {
         let pair = |claimed: u8, other: u8| Pair { claimed: claimed.into(), other: other.into() };
         let mut pairs = vec![pair(0, 1); 5];
         pairs.extend([pair(1, 1), pair(0, 0)].repeat(2));
-        // Five of nine pairs differ: p = 2/2⁵. Six do, which decide, of 6·9/5 = 10.8 pairs, at three a seed in four.
-        let five = Judged::of_outcomes(&pairs, 3, Side::Lower);
+        // Five of nine pairs differ: p = 2/2⁵. Six do, which decide, of 6·9/5 = 10.8 pairs, at
+        // three a seed in four.
+        let judged = |pairs: &[Pair], side| Judged::of_outcomes(pairs, 3, 0.05, side);
+        let five = judged(&pairs, Side::Lower);
         assert_eq!((five.verdict, five.leans_to_claim), (Verdict::Undecided, true));
         assert_eq!((five.p, five.seeds_to_decide), (Some(0.0625), Some(4)));
         assert!((five.effect.unwrap() + 5.0 / 9.0).abs() < 1e-15);
         pairs.push(pair(0, 1));
-        assert_eq!(Judged::of_outcomes(&pairs, 3, Side::Lower).verdict, Verdict::Confirmed);
-        assert_eq!(Judged::of_outcomes(&pairs, 3, Side::Higher).verdict, Verdict::Contradicted);
-        let none = Judged::of_outcomes(&[pair(0, 0); 6], 3, Side::Lower);
+        assert_eq!(judged(&pairs, Side::Lower).verdict, Verdict::Confirmed);
+        assert_eq!(judged(&pairs, Side::Higher).verdict, Verdict::Contradicted);
+        let none = judged(&[pair(0, 0); 6], Side::Lower);
         assert_eq!((none.verdict, none.effect, none.p), (Verdict::Undecided, Some(0.0), None));
-        assert_eq!(Judged::of_outcomes(&[], 0, Side::Lower).effect, None);
-    }
-
-    #[test]
-    fn holms_correction_on_paper() {
-        // Thresholds 0.0125, 0.0167, 0.025, 0.05: the third fails, and with it the fourth.
-        assert_eq!(holm(&[0.03, 0.012, 0.04, 0.016]), [false, true, false, true]);
-        assert_eq!(holm(&[0.04]), [true]);
-        assert!(holm(&[]).is_empty());
-    }
-
-    #[test]
-    fn a_ratio_is_averaged_in_logarithms_and_has_none_at_zero() {
-        let effect = |claimed, other| Scale::Ratio.effect(Pair { claimed, other });
-        // 2 and 1/2 cancel.
-        let mean = (effect(2.0, 1.0).unwrap() + effect(1.0, 2.0).unwrap()) / 2.0;
-        assert!((Scale::Ratio.shown(mean) - 1.0).abs() < 1e-15);
-        assert_eq!(effect(0.0, 1.0), None);
-        assert_eq!(effect(f64::NAN, 1.0), None);
-        assert_eq!(Scale::Difference.effect(Pair { claimed: 3.0, other: 5.0 }), Some(-2.0));
+        assert_eq!(Judged::of_outcomes(&[], 0, 0.05, Side::Lower).effect, None);
     }
 }

@@ -30,6 +30,8 @@ impl std::fmt::Display for Disagreement {
 /// A report that cannot be made, or must not be made of these rows.
 #[derive(Debug, Error)]
 pub enum ReportError {
+    #[error("no row of the table is called {name}; its rows are {known}")]
+    UnknownRow { name: String, known: String },
     #[error("no result rows to report; train at least one method first")]
     NoRows,
     #[error("no row of {table} is of the last or best checkpoint; finish at least one run first")]

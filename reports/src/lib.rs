@@ -1,10 +1,11 @@
 //! Result rows in, comparison tables and plots out.
 //!
-//! [`ResultRow`] is one measured number with everything that is needed to judge it; [`Table`] compares
-//! methods over such rows; [`plot`] draws the curves and sample grids; [`reported`] holds the numbers
-//! that papers print, which never share a column with ours; [`write_report`] writes all of it into one
-//! folder; [`claim`] says whether a claim about two rows holds over seeds; [`MetricCards`] is how the caller tells what is
-//! known of each metric. Nothing here trains, measures or prints.
+//! [`ResultRow`] is one measured number with everything that is needed to judge it; [`Table`]
+//! compares methods over such rows; [`plot`] draws the curves and sample grids; [`reported`] holds
+//! the numbers that papers print, which never share a column with ours; [`write_report`] writes all
+//! of it into one folder; [`statistics`] says how sure a number is, [`claim`] whether a claim about
+//! two rows holds over seeds; [`MetricCards`] is how the caller tells what is known of each metric.
+//! Nothing here trains, measures or prints.
 
 mod card;
 pub mod claim;
@@ -15,8 +16,7 @@ pub mod plot;
 mod report;
 pub mod reported;
 mod row;
-mod shares;
-mod statistics;
+pub mod statistics;
 pub mod table;
 
 pub use card::{MetricCard, MetricCards, ValueAxis};
@@ -24,6 +24,9 @@ pub use error::{Disagreement, Finding, ReportError};
 pub use metric::{Direction, MetricName};
 pub use output::{remove_unfinished, write_atomic, write_unsynced};
 pub use report::{ReportInput, TableNote, tables, write_report};
-pub use row::{COLUMNS, Checkpoint, Column, ColumnKind, ResultRow, RowError, Status, kimg_name};
-pub use statistics::{Interval, rank_correlation, student_t_975, student_t_two_sided};
+pub use row::{
+    COLUMNS, Checkpoint, Column, ColumnKind, IMPORTED, ResultRow, RowError, Status, kimg_name,
+    protocol_sentence,
+};
+pub use statistics::{Interval, rank_correlation, student_t_two_sided};
 pub use table::{Keys, MethodLabel, Table, TableKey, row_of, short_hash, split_by_table};

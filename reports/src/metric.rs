@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::card::{MetricCard, MetricCards, ValueAxis};
+use crate::statistics::{Scale, ValueRange};
 
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,9 +24,9 @@ impl Direction {
     }
 }
 
-/// The name of a metric as it stands in the result files, with the metric's card where there is one:
-/// `fid`, or `fid@small-shapes` where the extractor is not the FID Inception network.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// The name of a metric as it stands in the result files, with the metric's card where there is
+/// one: `fid`, or `fid@small-shapes` where the extractor is not the FID Inception network.
+#[derive(Clone, Debug, PartialEq)]
 pub struct MetricName {
     full: String,
     card: Option<MetricCard>,
@@ -42,14 +43,6 @@ pub(crate) fn base_name(full: &str) -> &str {
 impl MetricName {
     pub fn new(full: &str, cards: MetricCards) -> Self {
         Self { full: full.to_string(), card: cards.find(base_name(full)) }
-    }
-
-    /// Of an extractor whose weights are made, not trained: no such number may look like the one that papers print.
-    pub(crate) fn of_made_weights(self) -> Self {
-        match self.extractor_suffix() {
-            "" => Self { full: format!("{}@made-weights", self.full), ..self },
-            _ => self,
-        }
     }
 
     /// As in the result files.
@@ -81,6 +74,16 @@ impl MetricName {
         self.card.map_or(Direction::Unknown, |card| card.direction)
     }
 
+    /// How values are averaged and compared; differences where nothing is known of the metric.
+    pub fn scale(&self) -> Scale {
+        self.card.map_or(Scale::Difference, |card| card.scale)
+    }
+
+    /// The values that the metric can take.
+    pub fn range(&self) -> ValueRange {
+        self.card.map_or(ValueRange::ANY, |card| card.range)
+    }
+
     /// The axis that plots draw the values on.
     pub fn axis(&self) -> ValueAxis {
         self.card.map_or(ValueAxis::Fitted, |card| card.axis)
@@ -91,9 +94,9 @@ impl MetricName {
         self.card.map_or(DECIMALS, |card| card.decimals)
     }
 
-    /// Digits behind the point for a column with these values: the usual number, or, where the smallest
-    /// value would keep fewer than two significant digits (small extractors can give tiny distances), as
-    /// many more as show two, at most four more.
+    /// Digits behind the point for a column with these values: the usual number, or, where the
+    /// smallest value would keep fewer than two significant digits (small extractors can give tiny
+    /// distances), as many more as show two, at most four more.
     pub fn decimals_for(&self, values: impl IntoIterator<Item = f64>) -> usize {
         let base = self.decimals();
         let smallest = values
@@ -109,7 +112,8 @@ impl MetricName {
         needed.clamp(base, base + 4)
     }
 
-    /// The order of columns: metrics with a card in the order of their cards, then the others by name.
+    /// The order of columns: metrics with a card in the order of their cards, then the others by
+    /// name.
     pub(crate) fn by_column(&self, other: &Self) -> Ordering {
         let place = |name: &Self| name.card.map_or(u32::MAX, |card| card.column.into());
         place(self).cmp(&place(other)).then_with(|| self.full.cmp(&other.full))

@@ -42,6 +42,8 @@ pub struct ReportInput<'a> {
     /// Means of D's outputs on reals and on fakes of each run.
     pub d_outputs: &'a [Curves],
     pub grids: &'a [SampleGrid],
+    /// The row that the others are compared with; left out: the first of each table.
+    pub reference: Option<&'a str>,
     /// Further sections of the page, as Markdown.
     pub sections: &'a [String],
     /// The command that makes this report again.
@@ -50,8 +52,8 @@ pub struct ReportInput<'a> {
     pub out_dir: &'a Path,
 }
 
-/// The tables of rows that may belong to several, in order of appearance, each with its notes. Groups
-/// that have no final checkpoint yet are left out.
+/// The tables of rows that may belong to several, in order of appearance, each with its notes.
+/// Groups that have no final checkpoint yet are left out.
 ///
 /// # Errors
 /// As [`Table::new`]; also if no group has a final checkpoint.
@@ -64,8 +66,9 @@ pub fn tables(
     let mut tables = Vec::new();
     let mut unfinished = None;
     let numbers = reported::all()?;
+    let all_rows = rows;
     for (key, rows) in split_by_table(rows) {
-        match Table::new(&rows, methods, cards) {
+        match Table::of_runs(&rows, all_rows, methods, cards) {
             Ok(mut table) => {
                 let own = notes.iter().filter(|note| note.key == key);
                 table.notes.extend(own.map(|note| note.text.clone()));
@@ -137,6 +140,11 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
             _ => format!("samples-{}", i + 1),
         };
         writer.figure(&mut page, &name, &grid.title, &grid.drawing()?)?;
+    }
+    for table in &tables {
+        for against in table.against(input.reference)? {
+            let _ = write!(page, "\n{}", against.markdown());
+        }
     }
     for section in input.sections {
         let _ = write!(page, "\n{section}");

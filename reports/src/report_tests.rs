@@ -19,6 +19,7 @@ fn input<'a>(
         gradient_norms: &[],
         d_outputs: &[],
         grids,
+        reference: None,
         sections: &[],
         command: Some("ganbench reproduce table1"),
         out_dir,

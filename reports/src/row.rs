@@ -1,8 +1,9 @@
 //! One measured number with everything that is needed to judge it: a row of `results.parquet`,
 //! `results.csv` and of a run's `scores.jsonl`.
 //!
-//! The field order of [`ResultRow`] is the column order of the files. Files written by later versions
-//! may hold further columns behind these; none of these is ever renamed, moved or given another unit.
+//! The field order of [`ResultRow`] is the column order of the files. Files written by later
+//! versions may hold further columns behind these; none of these is ever renamed, moved or given
+//! another unit.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -38,7 +39,7 @@ pub struct ResultRow {
     /// Split of the real images behind the metric.
     pub split: String,
     pub seed: u64,
-    /// `g_steps`, `real_kimg`, `d_kforwards` or `train_minutes`.
+    /// `g_steps`, `real_kimg`, `d_kforwards`, `tflops`, `cpu_s` or `train_minutes`.
     pub budget_unit: String,
     /// In `budget_unit`.
     pub budget_amount: f64,
@@ -81,13 +82,24 @@ pub struct ResultRow {
     pub version: String,
     /// Commit of ganbench that measured.
     pub commit: String,
-    /// Images through D in generator steps (not part of the budget `d_kforwards`).
+    /// Images through D in generator steps.
     #[serde(default)]
     pub d_image_forwards_g_step: u64,
-    /// Of protocol `custom`: which protocol was asked for, and in what the number differs from it. Empty
-    /// where the protocol was followed, and in rows of ganbench 0.1.
+    /// Of protocol `custom`: which protocol was asked for, and in what the number differs from it.
+    /// Empty where the protocol was followed, and in rows of ganbench 0.1.
     #[serde(default)]
     pub protocol_differences: String,
+    /// 10¹² floating-point operations of convolutions and linear layers in training; none in rows
+    /// of ganbench 0.1.
+    #[serde(default)]
+    pub tflops: Option<f64>,
+    /// Seconds of processors in training, those of all threads added up; none in rows of ganbench
+    /// 0.1.
+    #[serde(default)]
+    pub cpu_s: Option<f64>,
+    /// Seconds of processors that other programs took while it trained, where the system tells.
+    #[serde(default)]
+    pub other_cpu_s: Option<f64>,
 }
 
 /// How a column is stored.
@@ -124,7 +136,7 @@ impl Column {
 }
 
 /// The columns of the result files, in order.
-pub const COLUMNS: [Column; 35] = [
+pub const COLUMNS: [Column; 38] = [
     Column::required("run_id", ColumnKind::Text),
     Column::required("table", ColumnKind::Text),
     Column::required("method", ColumnKind::Text),
@@ -160,7 +172,13 @@ pub const COLUMNS: [Column; 35] = [
     Column::required("commit", ColumnKind::Text),
     Column { name: "d_image_forwards_g_step", kind: ColumnKind::Count, required: false },
     Column { name: "protocol_differences", kind: ColumnKind::Text, required: false },
+    Column { name: "tflops", kind: ColumnKind::MaybeNumber, required: false },
+    Column { name: "cpu_s", kind: ColumnKind::MaybeNumber, required: false },
+    Column { name: "other_cpu_s", kind: ColumnKind::MaybeNumber, required: false },
 ];
+
+/// How the run id of images from elsewhere begins.
+pub const IMPORTED: &str = "imported-";
 
 /// Which state of a run a row speaks of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -205,10 +223,29 @@ pub enum RowError {
     Interval { run_id: String, metric: String, low: Option<f64>, high: Option<f64> },
 }
 
+/// A protocol, with its differences where it is custom.
+pub fn protocol_sentence(protocol: &str, differences: &str) -> String {
+    match differences {
+        "" => protocol.to_string(),
+        differences => format!("{protocol} ({differences})"),
+    }
+}
+
 impl ResultRow {
     /// The metric's name without the extractor: `fid` of `fid@small-shapes`.
     pub fn base_metric(&self) -> &str {
         base_name(&self.metric)
+    }
+
+    /// The protocol, with its differences where it is custom.
+    pub fn protocol_sentence(&self) -> String {
+        protocol_sentence(&self.protocol, &self.protocol_differences)
+    }
+
+    /// Whether the images came from elsewhere (`eval --append`): nothing is known of how they were
+    /// made.
+    pub fn is_imported(&self) -> bool {
+        self.run_id.starts_with(IMPORTED)
     }
 
     /// Whether this is a point of the curve, not the last or best checkpoint.
@@ -238,8 +275,8 @@ impl ResultRow {
         }
     }
 
-    /// Checks what the types cannot: finite numbers, a value where and only where the status is `ok`,
-    /// an interval with both ends in order, names that are there and fit on one line.
+    /// Checks what the types cannot: finite numbers, a value where and only where the status is
+    /// `ok`, an interval with both ends in order, names that are there and fit on one line.
     ///
     /// # Errors
     /// The first rule that the row breaks.
@@ -252,6 +289,9 @@ impl ResultRow {
             ("value", self.value),
             ("ci_low", self.ci_low),
             ("ci_high", self.ci_high),
+            ("tflops", self.tflops),
+            ("cpu_s", self.cpu_s),
+            ("other_cpu_s", self.other_cpu_s),
         ] {
             if let Some(value) = value.filter(|v| !v.is_finite()) {
                 return Err(RowError::NotFinite { run_id: run_id(), column, value });

@@ -38,6 +38,9 @@ pub(crate) fn row() -> ResultRow {
         commit: "abc1234".into(),
         d_image_forwards_g_step: 20_032,
         protocol_differences: String::new(),
+        tflops: Some(1.5),
+        cpu_s: None,
+        other_cpu_s: Some(2.0),
     }
 }
 

@@ -2,7 +2,6 @@
 
 pub mod compare;
 pub mod eval;
-pub mod flops;
 pub mod ops;
 pub mod process;
 pub mod record;
@@ -37,8 +36,8 @@ impl Times {
     }
 }
 
-/// Times each of `variants` variants of some work in turn, in rotating order, so that a machine that
-/// becomes slower does so for all of them.
+/// Times each of `variants` variants of some work in turn, in rotating order, so that a machine
+/// that becomes slower does so for all of them.
 ///
 /// # Errors
 /// If the work fails.

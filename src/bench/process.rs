@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::machine;
+use crate::machine::OthersWork;
 
 /// A program that ended well.
 pub struct Finished {
@@ -32,7 +32,7 @@ struct Used {
 /// If it cannot be started or does not end with 0; with its last line on stderr.
 pub fn run(command: &mut Command, name: &str) -> Result<Finished> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let (started, worked_before) = (Instant::now(), machine::worked_s());
+    let (started, others) = (Instant::now(), OthersWork::from_now());
     let mut child = command.spawn().with_context(|| {
         format!("{name} could not be started with {}", command.get_program().display())
     })?;
@@ -48,10 +48,7 @@ pub fn run(command: &mut Command, name: &str) -> Result<Finished> {
     }
     let (status, used) = wait(child).with_context(|| format!("{name} could not be waited for"))?;
     let wall_s = started.elapsed().as_secs_f64();
-    let others_cores = match (worked_before, machine::worked_s(), used.cpu_s) {
-        (Some(before), Some(after), Some(own)) => Some(((after - before - own) / wall_s).max(0.0)),
-        _ => None,
-    };
+    let others_cores = others.cpu_s(used.cpu_s).map(|s| s / wall_s);
     let stderr = stderr.join().ok().and_then(Result::ok).unwrap_or_default();
     if !status.success() {
         let stderr = String::from_utf8_lossy(&stderr);

@@ -1,5 +1,5 @@
-//! One training step, timed: of the plain pair that a script in another framework can repeat, or of a
-//! method as it is really trained.
+//! One training step, timed: of the plain pair that a script in another framework can repeat, or of
+//! a method as it is really trained.
 
 use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};
@@ -8,14 +8,14 @@ use ganbench_baselines::networks::{
     Architecture, Discriminator, Generator, HeadKind, HeadSpec, Latent, LayerSize, NetworkOptions,
     NetworkSizes,
 };
-use ganbench_baselines::train::{Spent, Trainer, known_architecture};
+use ganbench_baselines::train::flops::{Pair, Passes};
+use ganbench_baselines::train::{Trainer, known_architecture};
 use ganbench_nn::layers::Pass;
 use ganbench_nn::optim::{Optimizer, Rule};
 use ganbench_nn::params::ParamStore;
 use ganbench_nn::rng::Stream;
 use serde::Serialize;
 
-use super::flops::{Pair, Passes};
 use super::{Profile, Repeats, Times, alternate};
 use crate::plan::merge;
 use crate::recipe::Recipe;
@@ -59,9 +59,9 @@ const SEED: u64 = 0;
 /// Adam as ContraD's SNDCGAN rows have it, eps PyTorch's.
 const ADAM: Rule = Rule::Adam { lr: 2e-4, beta1: 0.5, beta2: 0.999, eps: 1e-8 };
 
-/// The two variants of the plain pair, by the pass of D in the generator's step: `full` computes the
-/// gradients of D's weights there too, as a framework does by default, and throws them away; `skip` does
-/// not, as training here.
+/// The two variants of the plain pair, by the pass of D in the generator's step: `full` computes
+/// the gradients of D's weights there too, as a framework does by default, and throws them away;
+/// `skip` does not, as training here.
 const VARIANTS: [(&str, Pass); 2] = [("full", Pass::Train), ("skip", Pass::Frozen)];
 
 /// A network, its weights and its optimiser.
@@ -185,8 +185,6 @@ fn plain_passes(batch: usize, d_pass: Pass) -> Passes {
 
 /// Times a method's step as `ganbench reproduce table1` runs it, on drawn images.
 ///
-/// The operations are those of trunk and generator; the method's heads, a few percent, are not counted.
-///
 /// # Errors
 /// If the method or architecture is unknown, the step diverges or a computation fails.
 pub fn of_method(
@@ -225,9 +223,6 @@ pub fn of_method(
     let steps = settings.repeats.timed;
     let profile = settings.profile.then(|| Profile::of(steps, &mut || step(0))).transpose()?;
     let spent = *trainer.spent();
-    let sizes = plan.train.sizes(IMAGE_SIZE, CHANNELS, classes);
-    let layers =
-        Pair { generator: (a.generator_layers)(sizes), discriminator: (a.trunk_layers)(sizes) };
     let steps = spent.g_steps.max(1);
     let forwards = Forwards {
         d_image_forwards: spent.d_image_forwards / steps,
@@ -236,25 +231,10 @@ pub fn of_method(
     Ok(Measured {
         variant: "train",
         times,
-        flops: layers.step(&method_passes(settings.batch, &spent)),
+        flops: spent.flops / steps as f64,
         profile,
         forwards: Some(forwards),
     })
-}
-
-/// From what the trainer counted; every step is alike.
-fn method_passes(batch: usize, spent: &Spent) -> Passes {
-    let n = batch as u64;
-    let a_step = |images: u64| images / spent.g_steps.max(1);
-    Passes {
-        g_trained: n,
-        g_forward: a_step(spent.g_image_forwards) - n,
-        d_trained: a_step(spent.d_image_forwards),
-        d_to_image: n,
-        // Reals that the generator's loss compares with.
-        d_forward: a_step(spent.d_image_forwards_g_step) - n,
-        ..Passes::default()
-    }
 }
 
 #[cfg(test)]
@@ -263,10 +243,10 @@ mod tests {
 
     #[test]
     fn the_plain_steps_operations_are_those_counted_on_paper() {
-        // SNDCGAN at width 1, multiply-adds an image. G: fc 128·128 = 16384; up 8→4 on 16 places 8·4·16·16 =
-        // 8192, 4→2 on 64 8192, 2→1 on 256 8192; out 1→3 3·9·1024 = 27648. Sum 68608, first 16384.
-        // D: 3→1 27648; 1→2 k4 on 256 8192; 2→2 k3 on 256 9216; 2→4 on 64 8192; 4→4 9216; 4→8 on 16 8192;
-        // 8→8 9216; head 128. Sum 80000, first 27648.
+        // SNDCGAN at width 1, multiply-adds an image. G: fc 128·128 = 16384; up 8→4 on 16 places
+        // 8·4·16·16 = 8192, 4→2 on 64 8192, 2→1 on 256 8192; out 1→3 3·9·1024 = 27648. Sum 68608,
+        // first 16384. D: 3→1 27648; 1→2 k4 on 256 8192; 2→2 k3 on 256 9216; 2→4 on 64 8192; 4→4
+        // 9216; 4→8 on 16 8192; 8→8 9216; head 128. Sum 80000, first 27648.
         let (g, g_first, d, d_first) = (68608.0, 16384.0, 80000.0, 27648.0);
         let a = known_architecture("sndcgan").unwrap();
         let layers = plain_layers(a, 1, 128);

@@ -7,7 +7,9 @@ use clap::Args;
 use ganbench_reports::write_atomic;
 use serde::Serialize;
 
-use crate::drift::{Comparison, Sides, Update, compare, markdown, read, text, updated, write};
+use crate::drift::{
+    BLIND, Comparison, Power, Shown, Sides, Update, compare, markdown, read, text, updated, write,
+};
 use crate::machine::UsageError;
 
 #[derive(Debug, Args)]
@@ -21,9 +23,16 @@ pub struct DriftArgs {
     /// Print one JSON object: verdict, exit_code, rows, notes
     #[arg(long)]
     pub json: bool,
+    /// Print every value with the least move that would be seen, not only those that moved
+    #[arg(long, conflicts_with = "json")]
+    pub all: bool,
     /// Also write the table as Markdown
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+    /// End with 5 where a value could move by more than this share of itself without being seen
+    /// (0.5 is 50 %) by any test that it takes part in
+    #[arg(long, value_name = "SHARE")]
+    pub min_power: Option<f64>,
     /// Make the candidate the baseline, whatever moved (which is shown first); FILE need not exist
     #[arg(long, requires = "reason")]
     pub update: bool,
@@ -37,6 +46,8 @@ struct Outcome<'a> {
     exit_code: u8,
     #[serde(flatten)]
     comparison: &'a Comparison,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    power: Option<&'a Power>,
 }
 
 /// The program's exit code.
@@ -50,6 +61,11 @@ pub fn run(args: &DriftArgs) -> Result<u8> {
         }
         reason => reason.as_deref().map(str::trim),
     };
+    if let Some(share) = args.min_power.filter(|share| !(share.is_finite() && *share > 0.0)) {
+        let text =
+            format!("--min-power is {share}, expected a share above 0, such as 0.5 for 50 %");
+        return Err(UsageError::new(text).into());
+    }
     let candidate = read(&args.candidate)?;
     let first = args.update && !args.baseline.exists();
     let baseline = if first { Vec::new() } else { read(&args.baseline)? };
@@ -57,14 +73,23 @@ pub fn run(args: &DriftArgs) -> Result<u8> {
     if !first {
         let comparison = compare(Sides { baseline: &baseline, candidate: &candidate });
         code = comparison.verdict.exit_code();
+        let power = args.min_power.map(|asked| Power::new(&comparison, asked));
+        if code == 0 && power.as_ref().is_some_and(|power| !power.blind.is_empty()) {
+            code = BLIND;
+        }
         if let Some(path) = &args.markdown {
             write_atomic(path, markdown(&comparison, &baseline).as_bytes())?;
         }
         if args.json {
-            let outcome = Outcome { exit_code: code, comparison: &comparison };
+            let outcome =
+                Outcome { exit_code: code, comparison: &comparison, power: power.as_ref() };
             println!("{}", serde_json::to_string(&outcome)?);
         } else {
-            print!("{}", text(&comparison, &baseline));
+            let shown = if args.all { Shown::All } else { Shown::Moved };
+            print!("{}", text(&comparison, &baseline, shown));
+            if let Some(power) = power {
+                println!("{}", power.text());
+            }
         }
     }
     let Some(reason) = reason else { return Ok(code) };

@@ -8,19 +8,22 @@ use ganbench_metrics::{Done, ExtractorId, ImageCounts, Settings, WithInterval, e
 use super::extraction::{ExtractorArgs, ImageArgs, MetricArgs, Ready, features_of, warn_of_few};
 use super::metrics::FilePair;
 use crate::evaluation::{
-    ClassValue, ExtractorUsed, Images, Keep, Kind, Measured, Opened, Origin, Outcome, RealSide,
-    Request, Seconds, Side, Sides, both, computable, is_of_extractor, measure,
+    AppendArgs, Appended, ClassValue, ExtractorUsed, Images, Keep, Kind, Measured, Opened, Origin,
+    Outcome, RealSide, Request, Seconds, Side, Sides, append, both, computable, is_of_extractor,
+    measure, note_protocol,
 };
 use crate::machine::{self, UsageError};
 use crate::pipeline::{mean, sample_seeds};
 use crate::reals::uneven_class_counts;
 
-/// SRC is a folder of PNG, JPEG, WebP, BMP or TIFF files (at any depth), an .npz with uint8 `arr_0` [N,H,W,3], an
-/// .npy or .safetensors of the same, a .parquet of encoded images, `dataset:NAME:SPLIT`, or the folder of
-/// a run, whose last checkpoint is sampled; or features or statistics, as `ganbench metrics` reads them. Of an
-/// .npz with `arr_0` and with `mu` and `sigma`, `--protocol adm` takes FID from the latter.
+/// SRC is a folder of PNG, JPEG, WebP, BMP or TIFF files (at any depth), an .npz with uint8 `arr_0`
+/// [N,H,W,3], an .npy or .safetensors of the same, a .parquet of encoded images,
+/// `dataset:NAME:SPLIT`, or the folder of a run, whose last checkpoint is sampled; or features or
+/// statistics, as `ganbench metrics` reads them. Of an .npz with `arr_0` and with `mu` and `sigma`,
+/// `--protocol adm` takes FID from the latter.
 ///
-/// Numbers go to stdout, progress to stderr. `ganbench list protocols` and `list metrics` tell the names.
+/// Numbers go to stdout, progress to stderr. `ganbench list protocols` and `list metrics` tell the
+/// names.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
     /// The real images
@@ -38,13 +41,16 @@ pub struct EvalArgs {
     pub metrics: MetricArgs,
     #[command(flatten)]
     pub images: ImageArgs,
-    /// Only N images of each side, drawn (of each class its share); of a run, how many are made [default: all; of a run the
-    /// protocol's count, else 10000]
+    /// Only N images of each side, drawn (of each class its share); of a run, how many are made
+    /// [default: all; of a run the protocol's count, else 10000]
     #[arg(long, value_name = "N")]
     pub n: Option<usize>,
-    /// Seed of a run's samples
+    /// Seed of a run's samples; where no side is a run, of the draw of the images that --n leaves,
+    /// which protocols draw with seed 0
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    #[command(flatten)]
+    pub append: AppendArgs,
 }
 
 /// # Errors
@@ -78,6 +84,11 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let (real, fake) = both(real, open(args, &args.fake, n_fake, &ready, protocol))?;
     let used = ExtractorId::from_extractor(ready.extractor.as_ref());
     let known = is_known(&args.real, &real, used)? & is_known(&args.fake, &fake, used)?;
+    for (name, opened) in [(&args.real, &real), (&args.fake, &fake)] {
+        if let Opened::Numbers(file) = opened {
+            note_protocol(Origin { name, meta: file.meta.as_ref() }, &protocol.name);
+        }
+    }
     let id = if known { used } else { ExtractorId::UNKNOWN };
     let stored = is_known_beside_images(&args.real, &real, used, protocol)
         & is_known_beside_images(&args.fake, &fake, used, protocol);
@@ -86,7 +97,8 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         check_named(&names, &ready, [&real, &fake], &settings)?;
     }
     let [real_used, fake_used] = [&real, &fake].map(Opened::used);
-    let mut real = numbers_of(&real, args.seed, None, keep, &ready)?;
+    let real_opened = real;
+    let mut real = numbers_of(&real_opened, args.seed, None, keep, &ready)?;
     let counts = uneven_class_counts(real.side.labels.as_deref());
     let sampling = match &fake {
         Opened::Run(run) => Some(run.sampling(protocol.labels, counts.is_some())),
@@ -117,11 +129,20 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     let (n_real, n_fake) = (real.side.n, first.side.n);
     let images_read = Sides { real: real.side.images.take(), fake: first.side.images.take() };
     images_read.tell_hints();
+    let mut further = images_read.differences();
+    for (which, opened, n) in [("real", &real_opened, n_real), ("fake", &fake, n_fake)] {
+        further.extend(drawn_otherwise(args, which, opened, n));
+    }
+    // A name may hold colons itself (folder:PATH).
+    let split = args.real.strip_prefix("dataset:").and_then(|text| text.rsplit(':').next());
+    let dataset_sha256 = match &real_opened {
+        Opened::Images { source, .. } => source.borrow().dataset_sha256().map(str::to_string),
+        Opened::Run(_) | Opened::Numbers(_) => None,
+    };
     let label = measurement.label(&Done {
         extractor: id.name,
         weights_sha256: id.weights_sha256,
-        // A name may hold colons itself (folder:PATH).
-        split: args.real.strip_prefix("dataset:").and_then(|text| text.rsplit(':').next()),
+        split,
         whole_split: args.real.starts_with("dataset:").then_some(args.n.is_none()),
         n_real,
         n_fake,
@@ -129,7 +150,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         is_bias: known && measurement.is_bias(ready.extractor.as_ref()),
         metrics: &names,
         sampling,
-        further: &images_read.differences(),
+        further: &further,
     });
     let mut sets = Sets::default();
     sets.seconds.add("load", real.side.load_s);
@@ -147,6 +168,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
             metrics,
             settings,
             bootstrap,
+            reals: args.metrics.reals(),
         })?);
         anyhow::Ok(())
     };
@@ -175,10 +197,16 @@ pub fn run(args: &EvalArgs) -> Result<()> {
             exact: ready.exact,
         }),
         label,
+        asked: Some(args.metrics.asked(&args.protocol, &ready.device)),
         seconds: measured.seconds,
         peak_rss_mb: machine::peak_rss_mb(),
     };
-    outcome.print(args.metrics.json)
+    outcome.print(args.metrics.json)?;
+    if let (Some(path), Some(method)) = (&args.append.append, &args.append.method) {
+        let (seed, kimg) = (args.seed, args.append.kimg);
+        append(&Appended { path, method, seed, kimg, dataset_sha256, split }, &outcome)?;
+    }
+    Ok(())
 }
 
 /// Whether a side's features come from the extractor in use.
@@ -194,8 +222,8 @@ fn is_known(name: &str, opened: &Opened, extractor: ExtractorId<'_>) -> Result<b
     }
 }
 
-/// Whether `mu` and `sigma` beside images come from the extractor in use. They do not say, but the protocol
-/// that takes them does.
+/// Whether `mu` and `sigma` beside images come from the extractor in use. They do not say, but the
+/// protocol that takes them does.
 fn is_known_beside_images(
     name: &str,
     opened: &Opened,
@@ -216,6 +244,32 @@ fn is_known_beside_images(
         ),
     }
     known
+}
+
+/// Seed with which protocols draw a part of a set.
+const DRAW_SEED: u64 = 0;
+
+/// Seed of the draw of the images that `--n` leaves. Sets of samples of a run are to be compared
+/// with the same real images, whatever the seed of the samples.
+fn draw_seed(args: &EvalArgs) -> u64 {
+    let is_of_run = [&args.real, &args.fake].iter().any(|text| Kind::probe(text) == Kind::Run);
+    if is_of_run { DRAW_SEED } else { args.seed }
+}
+
+/// What to say of a side whose images were drawn with another seed than a protocol's. `n`: how many
+/// there are.
+fn drawn_otherwise(
+    args: &EvalArgs,
+    which: &str,
+    opened: &Opened,
+    n: Option<usize>,
+) -> Option<String> {
+    let Opened::Images { source, .. } = opened else { return None };
+    // Fewer than asked for are all that there are, but for those that are damaged.
+    let asked_for = Some(n? + source.borrow().reading().skipped.count);
+    let seed = draw_seed(args);
+    (seed != DRAW_SEED && args.n == asked_for)
+        .then(|| format!("{which} images drawn with seed {seed} (expected {DRAW_SEED})"))
 }
 
 /// Refuses metrics that were asked for by name and cannot be had, before the long work.
@@ -311,7 +365,7 @@ fn open(
 ) -> Result<Opened> {
     let mut request = args.images.request(text);
     request.root = args.extractor.data.clone();
-    request.limit = args.n;
+    (request.limit, request.seed) = (args.n, draw_seed(args));
     let images = Images {
         request: &request,
         n: wanted.unwrap_or(10_000),

@@ -1,5 +1,5 @@
-//! What the commands that measure images share: their flags, an extractor that is ready, and features
-//! through the cache.
+//! What the commands that measure images share: their flags, an extractor that is ready, and
+//! features through the cache.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -11,11 +11,11 @@ use ganbench_baselines::data::Alpha;
 use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::{
-    Deviations, Extractor, ExtractorOptions, Measurement, extractor, inception, load_with,
+    Deviations, Extractor, ExtractorOptions, Measurement, Reals, extractor, inception, load_with,
 };
 use ganbench_reports::short_hash;
 
-use crate::evaluation::{Cache, Collect, Keep, Key, Side, collect};
+use crate::evaluation::{Asked, Cache, Collect, Keep, Key, Side, collect};
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
 
@@ -28,14 +28,15 @@ pub struct ExtractorArgs {
     /// pytorch-fid's --dims: the extractor inception-pytorch-fid (2048) or an earlier layer of it
     #[arg(long, value_name = "N", conflicts_with = "extractor", value_parser = ["64", "192", "768", "2048"])]
     pub dims: Option<String>,
-    /// Its weights: a file (.pth, .safetensors), or made:SEED for tests [default: $GANBENCH_WEIGHTS, the
-    /// hub]
+    /// Its weights: a file (.pth, .safetensors), or made:SEED for tests [default:
+    /// $GANBENCH_WEIGHTS, the hub]
     #[arg(long, value_name = "FILE")]
     pub weights: Option<String>,
     /// Images that go through the network together; changes no result [default: by threads]
     #[arg(long, value_name = "N")]
     pub batch: Option<usize>,
-    /// Inception without Winograd's convolution: features differ by about 1e-5, and take half as long again
+    /// Inception without Winograd's convolution: features differ by about 1e-5, and take half as
+    /// long again
     #[arg(long)]
     pub exact: bool,
     /// cpu, cuda:N or metal
@@ -61,12 +62,12 @@ pub struct ExtractorArgs {
 /// How files of images are read.
 #[derive(Debug, Args)]
 pub struct ImageArgs {
-    /// What becomes of transparent pixels of files: pil drops the alpha channel, as pytorch-fid, clean-fid and
-    /// torch-fidelity do; white puts the image on white; refuse is an error
+    /// What becomes of transparent pixels of files: pil drops the alpha channel, as pytorch-fid,
+    /// clean-fid and torch-fidelity do; white puts the image on white; refuse is an error
     #[arg(long, value_name = "RULE", default_value_t = Alpha::Pil)]
     pub alpha: Alpha,
-    /// Leave damaged images of folders and Parquet files out, and count them in the result, which then differs from
-    /// its protocol
+    /// Leave damaged images of folders and Parquet files out, and count them in the result, which
+    /// then differs from its protocol
     #[arg(long)]
     pub skip_damaged: bool,
 }
@@ -94,6 +95,10 @@ pub struct MetricArgs {
     /// 95 % intervals from N resamplings of the images
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub bootstrap: usize,
+    /// Intervals say how far values move with other fakes against the same reals [default: with
+    /// other reals too]
+    #[arg(long, requires = "bootstrap")]
+    pub hold_reals: bool,
     /// One flat JSON object
     #[arg(long)]
     pub json: bool,
@@ -162,6 +167,23 @@ impl ExtractorArgs {
 }
 
 impl MetricArgs {
+    /// Whether intervals have the reals drawn again.
+    pub fn reals(&self) -> Reals {
+        if self.hold_reals { Reals::Held } else { Reals::Drawn }
+    }
+
+    /// What the JSON keeps of these flags, so that `compare` can measure again.
+    pub fn asked(&self, protocol: &str, device: &Device) -> Asked {
+        Asked {
+            protocol: protocol.into(),
+            nearest_k: self.k,
+            kid_subset: self.kid_subset,
+            bootstrap: self.bootstrap,
+            hold_reals: self.hold_reals,
+            device: format!("{:?}", device.location()),
+        }
+    }
+
     /// The measurement of a protocol with the flags' deviations. Checks the flags, before hours of
     /// extraction.
     ///
@@ -235,7 +257,8 @@ pub fn features_of(
     let expected = source.len();
     let mut side = collect(source, how)?;
     side.load_s += load_s;
-    // Where images turned out to be damaged only when they were decoded, the hash is that of more images.
+    // Where images turned out to be damaged only when they were decoded, the hash is that of more
+    // images.
     if side.n != Some(expected) {
         return Ok((side, content_sha256));
     }

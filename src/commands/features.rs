@@ -6,20 +6,25 @@ use anyhow::Result;
 use clap::Args;
 use ganbench_metrics::extractor::PUBLISHED;
 use ganbench_metrics::files::{Companions, write_features, write_statistics};
+use ganbench_metrics::protocol;
 use serde_json::json;
 
 use super::extraction::{ExtractorArgs, ImageArgs, features_of};
 use crate::evaluation::{Images, Keep, open_images};
 use crate::machine::UsageError;
 
-/// Writes `pool` f32 [N,d] and, where the network has them, `logits` f32 [N,classes]; with --stats `mu`
-/// and `sigma` f64 and `n`; in both `labels` where images have classes, and `meta.json`, which says what the
-/// numbers come from. `ganbench metrics` and `eval` read both. Prints one JSON object.
+/// Writes `pool` f32 [N,d] and, where the network has them, `logits` f32 [N,classes]; with --stats
+/// `mu` and `sigma` f64 and `n`; in both `labels` where images have classes, and `meta.json`, which
+/// says what the numbers come from. `ganbench metrics` and `eval` read both. Prints one JSON
+/// object.
 #[derive(Debug, Args)]
 pub struct FeaturesArgs {
     /// The images, as in `ganbench eval`
     #[arg(long, value_name = "SRC")]
     pub images: String,
+    /// The protocol that the numbers are for: chooses its extractor, and is noted in the file
+    #[arg(long, value_name = "NAME")]
+    pub protocol: Option<String>,
     #[command(flatten)]
     pub extractor: ExtractorArgs,
     #[command(flatten)]
@@ -27,10 +32,12 @@ pub struct FeaturesArgs {
     /// Mean and covariance instead of features: memory then does not grow with the images
     #[arg(long)]
     pub stats: bool,
-    /// Only N images, drawn (of each class its share); of a run, how many are made [default: all; of a run 10000]
+    /// Only N images, drawn (of each class its share); of a run, how many are made [default: all;
+    /// of a run 10000]
     #[arg(long, value_name = "N")]
     pub n: Option<usize>,
-    /// Seed of a run's samples
+    /// Seed of a run's samples, and of the draw of the images that --n leaves; protocols draw with
+    /// seed 0
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     #[arg(long, value_name = "FILE.npz")]
@@ -47,10 +54,22 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
     if args.n == Some(0) {
         return Err(UsageError::new("--n is 0, expected at least 1").into());
     }
-    let ready = args.extractor.ready(PUBLISHED)?;
+    let protocol = args.protocol.as_deref().map(protocol::protocol).transpose()?;
+    let of_protocol = protocol.and_then(|protocol| protocol.extractor.as_deref());
+    let ready = args.extractor.ready(of_protocol.unwrap_or(PUBLISHED))?;
+    if let (Some(protocol), Some(expected)) = (protocol, of_protocol)
+        && ready.extractor.name() != expected
+    {
+        let text = format!(
+            "protocol {} is measured with extractor {expected}, not {}; leave out one of the two flags",
+            protocol.name,
+            ready.extractor.name()
+        );
+        return Err(UsageError::new(text).into());
+    }
     let mut request = args.read.request(&args.images);
     request.root = args.extractor.data.clone();
-    request.limit = args.n;
+    (request.limit, request.seed) = (args.n, args.seed);
     let mut source = open_images(Images {
         request: &request,
         n: 10_000,
@@ -60,7 +79,8 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
     })?;
     let keep = if args.stats { Keep::Statistics } else { Keep::Rows };
     let (side, sha256) = features_of(source.as_mut(), keep, &ready)?;
-    let meta = ready.key(&sha256, keep).meta(&side);
+    let mut meta = ready.key(&sha256, keep).meta(&side);
+    meta.protocol = protocol.map(|protocol| protocol.name.clone());
     let companions = Companions { meta: Some(&meta), labels: side.labels.as_deref() };
     match (&side.statistics, &side.features) {
         (Some(statistics), _) if args.stats => write_statistics(&args.out, statistics, companions)?,

@@ -20,7 +20,8 @@ pub struct KeptArgs {
     /// The experiment: a TOML such as those in reports/experiments
     #[arg(value_name = "FILE.toml")]
     pub experiment: PathBuf,
-    /// Folder of all kept experiments; this one's is <date>-<machine>-<name> in it, or the newest that is there
+    /// Folder of all kept experiments; this one's is <date>-<machine>-<name> in it, or the newest
+    /// that is there
     #[arg(long, value_name = "DIR", default_value = "reports/kept")]
     pub kept: PathBuf,
     /// Only these parts, by comma
@@ -74,7 +75,8 @@ pub fn run(args: &KeptArgs) -> Result<u8> {
         return Ok(code);
     }
     for finding in &findings.findings {
-        println!("{:<12} {} ({} seeds)", finding.verdict, finding.claim, finding.seeds);
+        let (counts, claim) = (finding.counts.as_str(), finding.claim.as_str());
+        println!("{:<12} {counts:<15} {claim} ({} seeds)", finding.verdict, finding.seeds);
     }
     println!("page     {}", folder.path().join("README.md").display());
     Ok(code)
@@ -96,7 +98,8 @@ fn chosen<'a>(experiment: &'a Experiment, args: &KeptArgs) -> Result<Vec<&'a Par
     names.iter().map(find).collect()
 }
 
-/// Trains what a part asks for, then measures it again where it asks for that; what is done is passed over.
+/// Trains what a part asks for, then measures it again where it asks for that; what is done is
+/// passed over.
 fn work(folder: &Folder, part: &Part, at: &MachineArgs, signals: &Signals) -> Result<u8> {
     if folder.has_toy(part)? {
         return Ok(0);
@@ -116,8 +119,8 @@ fn work(folder: &Folder, part: &Part, at: &MachineArgs, signals: &Signals) -> Re
     Ok(code)
 }
 
-/// Tables and plots of the runs of a part that are done, where it was stopped or measured again: else they are those of
-/// its command.
+/// Tables and plots of the runs of a part that are done, where it was stopped or measured again:
+/// else they are those of its command.
 fn report(folder: &Folder, part: &Part, state: &PartState) -> Result<()> {
     if state.runs_done == 0 || (state.runs_done == state.runs_planned && part.also.is_empty()) {
         return Ok(());

@@ -10,12 +10,12 @@ use ganbench_metrics::{Done, ExtractorId, Features, Logits, Measurement};
 use super::extraction::{MetricArgs, warn_of_few};
 use crate::evaluation::{
     ExtractorUsed, NumbersFile, Origin, Outcome, RealSide, Request, Seconds, Side, Sides,
-    computable, identity_of_files, measure,
+    computable, identity_of_files, measure, note_protocol,
 };
 use crate::machine;
 
-/// FEATURES is an .npy [N,d], an .npz with `pool` and perhaps `logits`, or an .npz with `mu` and `sigma`
-/// (TTUR, pytorch-fid, clean-fid, EDM; FID only).
+/// FEATURES is an .npy [N,d], an .npz with `pool` and perhaps `logits`, or an .npz with `mu` and
+/// `sigma` (TTUR, pytorch-fid, clean-fid, EDM; FID only).
 #[derive(Debug, Args)]
 pub struct MetricsArgs {
     /// Features of the real images
@@ -71,6 +71,9 @@ pub fn measure_files(
     let [of_real, of_fake] = [(&text[0], &real.meta), (&text[1], &fake.meta)]
         .map(|(name, meta)| Origin { name, meta: meta.as_ref() });
     let known = identity_of_files(of_real, of_fake)?;
+    for file in [of_real, of_fake] {
+        note_protocol(file, &measurement.protocol.name);
+    }
     let extractor = known.unwrap_or(ExtractorId::UNKNOWN);
     let exact = real.meta.as_ref().is_some_and(|meta| meta.exact);
     let settings = measurement.settings;
@@ -102,8 +105,10 @@ pub fn measure_files(
     let (metrics, bootstrap) = (names.as_slice(), args.bootstrap);
     let (real, fake) = (&RealSide::new(real.side)?, &fake.side);
     let stored_extractor = extractor;
-    let measured =
-        measure(Request { real, fake, extractor, stored_extractor, metrics, settings, bootstrap })?;
+    let reals = args.reals();
+    let request =
+        Request { real, fake, extractor, stored_extractor, metrics, settings, bootstrap, reals };
+    let measured = measure(request)?;
     seconds.extend(&measured.seconds);
     let outcome = Outcome {
         values: measured.values,
@@ -124,6 +129,7 @@ pub fn measure_files(
             exact,
         }),
         label,
+        asked: None,
         seconds,
         peak_rss_mb: machine::peak_rss_mb(),
     };

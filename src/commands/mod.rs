@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod compare;
+mod compare_jointly;
 pub mod drift;
 pub mod eval;
 mod extraction;
@@ -113,6 +114,7 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
         device: args.device.clone(),
         started_unix_s: machine::unix_s(),
         uneven_classes: None,
+        trained_further_from: None,
     }
 }
 

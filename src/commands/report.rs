@@ -10,8 +10,9 @@ use crate::{machine, report, results};
 /// If there are no runs, or a file is damaged or cannot be written.
 pub fn run(args: &ReportArgs) -> Result<()> {
     machine::set_threads(None)?;
+    let reference = args.reference.as_deref();
     let made = if args.runs.is_file() {
-        report::write_rows(&results::read_rows(&args.runs)?, &args.out)?
+        report::write_rows(&results::read_rows(&args.runs)?, &args.out, reference)?
     } else {
         let runs = results::find_runs(&args.runs)?;
         if runs.is_empty() {
@@ -21,7 +22,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
             .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
         super::note_torn_lines(&results::rebuild(&args.out, &runs)?);
         let folders = runs.iter().map(|run| RunFolder::open(run)).collect::<Result<Vec<_>>>()?;
-        report::write(&folders, &args.out, None)?
+        report::write(&folders, &args.out, report::How { command: None, reference })?
     };
     println!("{}", made.text);
     println!("{}", args.out.join("report.md").display());

@@ -91,7 +91,9 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     }
     let results = sweep.rebuild()?;
     let lock = Lock::wait(&out)?;
-    let made = report::write(&folders, &out, Some(&provenance.command))?;
+    let how =
+        report::How { command: Some(&provenance.command), reference: args.reference.as_deref() };
+    let made = report::write(&folders, &out, how)?;
     drop(lock);
     if args.json {
         for row in made.final_rows() {
@@ -131,7 +133,8 @@ fn default_out(plan: &Plan) -> PathBuf {
     PathBuf::from("runs").join(format!("{}-{}", plan.table, plan.dataset.label()))
 }
 
-/// The plans of a command, in the order of the work; the hashes of data and weights are not filled in.
+/// The plans of a command, in the order of the work; the hashes of data and weights are not filled
+/// in.
 ///
 /// # Errors
 /// If the command asks for what is not there.
@@ -142,6 +145,9 @@ pub fn planned(args: &ReproduceArgs) -> Result<Vec<Plan>, PlanError> {
 /// The table's recipe with what the command line changes.
 fn recipe(args: &ReproduceArgs) -> Result<Recipe, PlanError> {
     let mut recipe = Recipe::of(&args.table)?;
+    if args.own_heads {
+        recipe.table.head = None;
+    }
     if let Some(budget) = &args.budget {
         recipe.apply_budget(budget)?;
     }
@@ -167,10 +173,11 @@ fn recipe(args: &ReproduceArgs) -> Result<Recipe, PlanError> {
     Ok(recipe)
 }
 
-/// One plan a row, pair of networks and seed, seeds outermost, so that a cut-off sweep compares all rows.
+/// One plan a row, pair of networks and seed, seeds outermost, so that a cut-off sweep compares all
+/// rows.
 fn plans(args: &ReproduceArgs, recipe: &Recipe) -> Result<Vec<Plan>, PlanError> {
     let rows = match &args.methods {
-        None => recipe.rows(),
+        None => recipe.default_rows(),
         Some(names) => names.iter().map(|name| recipe.row(name)).collect(),
     };
     let seeds = args.seeds.as_ref().unwrap_or(&recipe.table.seeds);

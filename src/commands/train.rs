@@ -3,10 +3,11 @@
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli::TrainArgs;
+use crate::extend::extend;
 use crate::interrupt::Interrupt;
 use crate::memory;
 use crate::pipeline::{self, RunInput};
-use crate::plan::{assignment, merge, resolve};
+use crate::plan::{D_KFORWARDS_FORMAT, FORMAT, Plan, assignment, merge, resolve};
 use crate::reals::{RealImages, load_reference};
 use crate::recipe::Recipe;
 use crate::run_folder::{Lock, PLAN_NAME, RunFolder};
@@ -18,19 +19,7 @@ use crate::session::{
 /// # Errors
 /// If anything but a diverging run goes wrong.
 pub fn run(args: &TrainArgs) -> Result<()> {
-    let place = args.recipe.display().to_string();
-    let text =
-        std::fs::read_to_string(&args.recipe).with_context(|| format!("cannot read {place}"))?;
-    let own: toml::Table = text.parse().with_context(|| format!("{place} is not TOML"))?;
-    let mut table = Recipe::of("table1")?.plan;
-    let defaults = "table = \"custom\"\n[train]\nseed = 0\n".parse::<toml::Table>()?;
-    merge(&mut table, &defaults);
-    merge(&mut table, &own);
-    for text in args.dataset.assignments().iter().chain(&args.set) {
-        merge(&mut table, &assignment(text)?);
-    }
-    let mut plan = resolve(table, &place)?;
-
+    let mut plan = planned(args)?;
     let (at, threads) = super::surroundings(&args.machine, [&plan])?;
     let interrupt = Interrupt::watch()?;
     let folder = RunFolder::at(&args.out);
@@ -44,9 +33,15 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     if folder.path().join(PLAN_NAME).is_file() {
         let there = folder.plan_of_same_content(std::slice::from_ref(&plan))?;
         if there.asked() != plan.asked() {
-            bail!("{} holds a run of another plan; choose another --out", args.out.display());
+            let out = args.out.display();
+            bail!(
+                "{out} holds a run of another plan; choose another --out, and to train that run further \
+                 give it with --from {out}"
+            );
         }
         plan.train.replay = there.train.replay;
+    } else if let Some(from) = &args.from {
+        extend(&RunFolder::open(from)?, &plan, &folder)?;
     }
     if !folder.is_done() {
         let limit = args.machine.memory_limit;
@@ -55,6 +50,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         let evaluator = real_reference(&plan, extractor, &real, at.quiet)?;
         let test = load_test_split(&plan, &at)?;
         let mut provenance = super::provenance(&args.machine, threads);
+        provenance.trained_further_from = args.from.as_ref().map(|from| from.display().to_string());
         provenance.uneven_classes = real.reals().uneven_classes();
         let input = RunInput {
             plan: &plan,
@@ -77,4 +73,45 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The plan of a command; the hashes of data and weights are not filled in.
+fn planned(args: &TrainArgs) -> Result<Plan> {
+    let of_run = || args.from.as_ref().map(|run| run.join(PLAN_NAME));
+    let recipe = args.recipe.clone().or_else(of_run).context("a recipe or --from is needed")?;
+    let place = recipe.display().to_string();
+    let text = std::fs::read_to_string(&recipe).with_context(|| format!("cannot read {place}"))?;
+    let own: toml::Table = text.parse().with_context(|| format!("{place} is not TOML"))?;
+    let mut table = Recipe::of("table1")?.plan;
+    let defaults = "table = \"custom\"\n[train]\nseed = 0\n".parse::<toml::Table>()?;
+    merge(&mut table, &defaults);
+    merge(&mut table, &own);
+    let budget = budget_in(&table);
+    if let Some(given) = &args.budget {
+        let text = format!(
+            "train.budget={{ unit = \"{}\", amount = {} }}",
+            given.unit.name(),
+            given.amount
+        );
+        merge(&mut table, &assignment(&text)?);
+    }
+    for text in args.dataset.assignments().iter().chain(&args.set) {
+        merge(&mut table, &assignment(text)?);
+    }
+    if budget_in(&table) != budget {
+        // What another budget of minutes came to says nothing of this one.
+        if let Some(toml::Value::Table(train)) = table.get_mut("train") {
+            train.remove("replay");
+        }
+        // Nor does the format, which follows from the budget's unit.
+        let format = table.get("format").and_then(toml::Value::as_integer);
+        if [FORMAT, D_KFORWARDS_FORMAT].iter().any(|known| Some(i64::from(*known)) == format) {
+            table.remove("format");
+        }
+    }
+    Ok(resolve(table, &place)?)
+}
+
+fn budget_in(plan: &toml::Table) -> Option<toml::Value> {
+    plan.get("train")?.get("budget").cloned()
 }

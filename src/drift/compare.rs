@@ -4,8 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
-use super::noise::Noise;
+use super::collapse::Collapses;
+use super::line::{Line, Pair, Rule, Verdict, mean};
+use super::noise::{FALSE_ALARMS, Noise};
+use super::pooled::{CountLine, PooledLine, pool};
 use super::value::{GuardedValue, Key, Layer};
+
+/// Of the chance of a false alarm, what values that are judged by themselves have where there are
+/// pooled ones.
+pub(super) const VALUES_SHARE: f64 = 0.05;
 
 /// What is held against what.
 #[derive(Clone, Copy)]
@@ -14,95 +21,36 @@ pub struct Sides<'a> {
     pub candidate: &'a [GuardedValue],
 }
 
-/// What is known of a value after the comparison, the better first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// The same bits.
-    Identical,
-    /// Moved by no more than is allowed.
-    Within,
-    /// Cannot be said.
-    NotComparable,
-    /// Moved by more, or diverged on one side only.
-    Drift,
-}
-
-impl Verdict {
-    /// What the program ends with. Drift comes before what could not be compared: it is known, and may be
-    /// why the other is missing.
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Self::Identical | Self::Within => 0,
-            Self::Drift => 3,
-            Self::NotComparable => 4,
-        }
-    }
-
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Identical => "identical",
-            Self::Within => "within",
-            Self::NotComparable => "not comparable",
-            Self::Drift => "DRIFT",
-        }
-    }
-}
-
-/// One value of the baseline, or the mean of one over seeds, beside the candidate's.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Line {
-    pub layer: Layer,
-    pub dataset: String,
-    pub method: String,
-    /// None of a mean over seeds, and where there is no seed.
-    pub seed: Option<u64>,
-    /// Seeds behind a mean, else 1.
-    pub seeds: usize,
-    pub checkpoint: String,
-    pub name: String,
-    pub keys: String,
-    /// Empty where it diverged.
-    pub baseline: Option<f64>,
-    pub candidate: Option<f64>,
-    /// candidate − baseline
-    pub difference: Option<f64>,
-    /// |difference| in `unit`s, and how many are allowed.
-    pub size: Option<f64>,
-    pub allowed: Option<f64>,
-    pub unit: Unit,
-    pub verdict: Verdict,
-    /// Why it is not comparable.
-    pub reason: Option<String>,
-}
-
-/// What a difference is measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// Of the baseline's value (of the layer's floor where that is less).
-    Relative,
-    StandardErrors,
-}
-
 /// What [`compare`] found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     pub verdict: Verdict,
     /// In the order of keys, each mean behind its values.
     pub rows: Vec<Line>,
+    /// Scores of trained runs, many together.
+    pub pooled: Vec<PooledLine>,
+    /// How many trained runs did what few of the baseline's did.
+    pub counts: Vec<CountLine>,
     /// What was left out, in words.
     pub notes: Vec<String>,
 }
 
 impl Comparison {
+    /// Of values, of pooled scores and of counts of runs that drifted.
+    fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        let rows = self.rows.iter().map(|line| line.verdict);
+        let pooled = self.pooled.iter().map(|line| line.verdict);
+        rows.chain(pooled)
+            .chain(self.counts.iter().map(|line| line.verdict).filter(|v| *v == Verdict::Drift))
+    }
+
     pub fn count(&self, verdict: Verdict) -> usize {
         self.rows.iter().filter(|line| line.verdict == verdict).count()
     }
 }
 
-/// Compares by key. What the baseline holds of a data set, or of a seed, that the candidate has nothing of is left
-/// out with a note; anything else that is missing is not comparable.
+/// Compares by key. What the baseline holds of a data set, or of a seed, that the candidate has
+/// nothing of is left out with a note; anything else that is missing is not comparable.
 pub fn compare(sides: Sides<'_>) -> Comparison {
     let mut notes = Vec::new();
     let candidates: HashMap<Key<'_>, &GuardedValue> =
@@ -120,27 +68,59 @@ pub fn compare(sides: Sides<'_>) -> Comparison {
         let pair = Pair { baseline: value, candidate: candidates.get(&value.key()).copied() };
         pairs.entry(value.key().of_all_seeds()).or_default().push(pair);
     }
-    // Means and values that noise judges, which share one chance of a false alarm.
+    let collapses = Collapses::new(sides);
+    let pooled = pool(sides, &pairs, &collapses);
+    // Means and values that noise judges one by one, which share one chance of a false alarm.
+    let by_itself = |key: &Key<'_>| !pooled.cells.contains(key) && !pooled.usual.contains_key(key);
     let judged = |pair: &&Pair<'_>| pair.baseline.tolerance.is_none();
     let count = |pairs: &Vec<Pair<'_>>| pairs.iter().filter(judged).count();
-    let family = pairs.values().map(count).map(|n| n + usize::from(n > 1)).sum();
+    let families = pairs.iter().filter(|(key, _)| by_itself(key)).map(|(_, pairs)| count(pairs));
+    let family: usize = families.map(|n| n + usize::from(n > 1)).sum();
+    let share = if pooled.lines.is_empty() { 1.0 } else { VALUES_SHARE };
+    let alpha = FALSE_ALARMS * share / family.max(1) as f64;
 
     let known: BTreeSet<Key<'_>> = sides.baseline.iter().map(GuardedValue::key).collect();
-    let new = sides.candidate.iter().filter(|value| !known.contains(&value.key())).count();
-    if new > 0 {
-        notes.push(format!("{new} values are not in the baseline; --update takes them in"));
-    }
+    let new = sides.candidate.iter().filter(|value| !known.contains(&value.key()));
+    notes.extend(not_in_the_baseline(new));
     let mut rows = Vec::new();
     for (key, pairs) in &pairs {
-        let by_noise = Rule::Noise { noise: noises.get(key).copied().flatten(), family };
+        let noise = noises.get(key).copied().flatten();
+        let by_noise = match (pooled.usual.contains_key(key), by_itself(key)) {
+            (true, _) => Rule::Usual,
+            (false, true) => Rule::Noise { noise, alpha: Some(alpha) },
+            (false, false) => Rule::Noise { noise, alpha: None },
+        };
         rows.extend(pairs.iter().map(|pair| match pair.baseline.tolerance {
-            Some(tolerance) => pair.line(Rule::Relative { tolerance }),
-            None => pair.line(by_noise),
+            Some(tolerance) => pair.line(Rule::Relative { tolerance }, &collapses),
+            None => pair.line(by_noise, &collapses),
         }));
-        rows.extend(mean(*key, pairs, by_noise));
+        rows.extend(mean(*key, pairs, by_noise, &collapses));
     }
-    let verdict = rows.iter().map(|line| line.verdict).max().unwrap_or(Verdict::NotComparable);
-    Comparison { verdict, rows, notes }
+    notes.extend(pooled.notes);
+    let mut comparison = Comparison {
+        verdict: Verdict::NotComparable,
+        rows,
+        pooled: pooled.lines,
+        counts: pooled.counts,
+        notes,
+    };
+    comparison.verdict = comparison.verdicts().max().unwrap_or(Verdict::NotComparable);
+    comparison
+}
+
+/// How many values the baseline lacks, by layer and checkpoint.
+fn not_in_the_baseline<'a>(new: impl Iterator<Item = &'a GuardedValue>) -> Option<String> {
+    let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+    for value in new {
+        let kind = format!("{} {}", value.layer.name(), value.checkpoint);
+        *kinds.entry(kind.trim_end().into()).or_default() += 1;
+    }
+    let n: usize = kinds.values().sum();
+    let kinds: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} of {kind}")).collect();
+    (n > 0).then(|| {
+        let kinds = kinds.join(", ");
+        format!("{n} values are not in the baseline ({kinds}); --update takes them in")
+    })
 }
 
 type Seeds = BTreeSet<Option<u64>>;
@@ -181,159 +161,4 @@ fn to_compare<'a>(sides: Sides<'a>, notes: &mut Vec<String>) -> Vec<&'a GuardedV
         format!("{what}: not in the candidate, the baseline's {n} values are left out")
     }));
     kept
-}
-
-/// By what a difference is judged.
-#[derive(Clone, Copy)]
-enum Rule {
-    Relative { tolerance: f64 },
-    Noise { noise: Option<Noise>, family: usize },
-}
-
-const NO_NOISE: &str = "the baseline holds no noise to judge by: one seed and no interval, or no spread at all. \
-                        Give it more seeds, ci_low and ci_high, or a tolerance";
-
-#[derive(Clone, Copy)]
-struct Pair<'a> {
-    baseline: &'a GuardedValue,
-    candidate: Option<&'a GuardedValue>,
-}
-
-impl Pair<'_> {
-    fn line(&self, rule: Rule) -> Line {
-        let (a, b) = (self.baseline, self.candidate);
-        let mut line = empty(a.key(), rule);
-        (line.baseline, line.candidate) = (a.value, b.and_then(|b| b.value));
-        if let Some(reason) = self.obstacle() {
-            line.verdict = Verdict::NotComparable;
-            line.reason = Some(reason);
-            return line;
-        }
-        match (a.value, line.candidate) {
-            (Some(x), Some(y)) => line.judge(Values { baseline: x, candidate: y }, rule),
-            // A run that diverges on both sides is the same run.
-            (None, None) => line.verdict = Verdict::Identical,
-            _ => line.verdict = Verdict::Drift,
-        }
-        line
-    }
-
-    /// Why the two are no measurements of the same.
-    fn obstacle(&self) -> Option<String> {
-        let a = self.baseline;
-        let Some(b) = self.candidate else { return Some("missing in the candidate".into()) };
-        let texts = [
-            ("dataset hash", &a.dataset_sha256, &b.dataset_sha256),
-            ("protocol", &a.protocol, &b.protocol),
-            ("extractor", &a.extractor, &b.extractor),
-            ("extractor hash", &a.extractor_sha256, &b.extractor_sha256),
-        ];
-        let mut differing: Vec<String> = texts
-            .iter()
-            .filter(|(_, a, b)| a != b)
-            .map(|(what, a, b)| format!("{what} {} against {}", short(a), short(b)))
-            .collect();
-        // A run that diverged was not measured and has no counts.
-        if a.value.is_some() && b.value.is_some() {
-            for (what, a, b) in [("n_real", a.n_real, b.n_real), ("n_fake", a.n_fake, b.n_fake)] {
-                if a != b {
-                    differing.push(format!("{what} {a} against {b}"));
-                }
-            }
-        }
-        if differing.is_empty() && a.run_id != b.run_id {
-            differing.push("another plan (run_id)".into());
-        }
-        (!differing.is_empty()).then(|| differing.join(", "))
-    }
-}
-
-/// Hashes are told by their first digits.
-fn short(text: &str) -> &str {
-    if text.is_empty() {
-        "none"
-    } else {
-        text.get(..12).filter(|_| text.len() > 40).unwrap_or(text)
-    }
-}
-
-fn empty(key: Key<'_>, rule: Rule) -> Line {
-    Line {
-        layer: key.layer,
-        dataset: key.dataset.into(),
-        method: key.method.into(),
-        seed: key.seed,
-        seeds: 1,
-        checkpoint: key.checkpoint.into(),
-        name: key.name.into(),
-        keys: key.keys.into(),
-        baseline: None,
-        candidate: None,
-        difference: None,
-        size: None,
-        allowed: None,
-        unit: match rule {
-            Rule::Relative { .. } => Unit::Relative,
-            Rule::Noise { .. } => Unit::StandardErrors,
-        },
-        verdict: Verdict::NotComparable,
-        reason: None,
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Values {
-    baseline: f64,
-    candidate: f64,
-}
-
-impl Line {
-    fn judge(&mut self, values: Values, rule: Rule) {
-        let Values { baseline, candidate } = values;
-        let difference = candidate - baseline;
-        self.difference = Some(difference);
-        let (size, allowed) = match rule {
-            Rule::Relative { tolerance } => {
-                let magnitude = baseline.abs().max(self.layer.floor());
-                (difference.abs() / magnitude, tolerance)
-            }
-            Rule::Noise { noise: Some(noise), family } => {
-                (difference.abs() / noise.of_difference(self.seeds), noise.allowed(family))
-            }
-            Rule::Noise { noise: None, .. } => (f64::NAN, f64::NAN),
-        };
-        (self.size, self.allowed) =
-            (Some(size).filter(|v| v.is_finite()), Some(allowed).filter(|v| v.is_finite()));
-        self.verdict = if baseline.to_bits() == candidate.to_bits() {
-            Verdict::Identical
-        } else if matches!(rule, Rule::Noise { noise: None, .. }) {
-            self.reason = Some(NO_NOISE.into());
-            Verdict::NotComparable
-        } else if size <= allowed {
-            Verdict::Within
-        } else {
-            // NaN too: it is never ≤.
-            Verdict::Drift
-        };
-    }
-}
-
-/// The mean over the seeds that both sides have: its noise is that of one value over √seeds.
-fn mean(key: Key<'_>, pairs: &[Pair<'_>], rule: Rule) -> Option<Line> {
-    let both: Vec<(f64, f64)> = pairs
-        .iter()
-        .filter(|pair| pair.baseline.tolerance.is_none() && pair.obstacle().is_none())
-        .filter_map(|pair| Some((pair.baseline.value?, pair.candidate?.value?)))
-        .collect();
-    let judged = matches!(rule, Rule::Noise { noise: Some(_), .. });
-    if both.len() < 2 || !judged {
-        return None;
-    }
-    let n = both.len() as f64;
-    let mut line = Line { seeds: both.len(), ..empty(key, rule) };
-    let baseline = both.iter().map(|(a, _)| a).sum::<f64>() / n;
-    let candidate = both.iter().map(|(_, b)| b).sum::<f64>() / n;
-    (line.baseline, line.candidate) = (Some(baseline), Some(candidate));
-    line.judge(Values { baseline, candidate }, rule);
-    Some(line)
 }

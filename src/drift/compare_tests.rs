@@ -2,10 +2,12 @@
 
 use ganbench_reports::Status;
 
-use super::compare::{Comparison, Line, Sides, Verdict, compare};
-use super::show::{markdown, text};
+use super::compare::{Comparison, Sides, compare};
+use super::line::{Line, Verdict};
+use super::power::Power;
+use super::show::{Shown, markdown, text};
 use super::update::{Update, updated};
-use super::value::{GuardedValue, Layer};
+use super::value::{GuardedValue, Layer, Provenance};
 
 fn exact(name: &str, value: f64) -> GuardedValue {
     GuardedValue { tolerance: Some(1e-6), ..GuardedValue::new(Layer::Metric, name, value) }
@@ -31,6 +33,11 @@ fn score(seed: u64, value: f64) -> GuardedValue {
 /// Five seeds with mean 10 and variance 0.875.
 fn five() -> Vec<GuardedValue> {
     [9.0, 9.5, 10.0, 10.0, 11.5].iter().zip(0..).map(|(&v, seed)| score(seed, v)).collect()
+}
+
+/// The same as a user's own numbers, which are judged one by one.
+fn own(values: Vec<GuardedValue>) -> Vec<GuardedValue> {
+    values.into_iter().map(|value| GuardedValue { layer: Layer::Own, ..value }).collect()
 }
 
 fn of(baseline: &[GuardedValue], candidate: &[GuardedValue]) -> Comparison {
@@ -62,23 +69,38 @@ fn a_relative_tolerance_is_of_the_baseline_or_of_the_floor_near_zero() {
 }
 
 #[test]
-fn a_score_is_judged_by_the_spread_over_seeds() {
+fn a_value_is_judged_by_the_spread_over_seeds() {
     // Squares 1 + ¼ + 0 + 0 + 2¼ = 3.5, variance 0.875, of a difference 1.75.
-    let near = of(&five(), &[score(0, 9.5)]);
+    let near = of(&own(five()), &own(vec![score(0, 9.5)]));
     assert_eq!(near.verdict, Verdict::Within);
     let line = &near.rows[0];
     assert!((line.size.unwrap() - 0.5 / 1.75f64.sqrt()).abs() < 1e-12);
     // One comparison: the 99.5 % point of Student's distribution with 4 degrees of freedom.
     assert!((line.allowed.unwrap() - 4.604_095).abs() < 1e-5, "{:?}", line.allowed);
-    assert_eq!(of(&five(), &[score(0, 40.0)]).verdict, Verdict::Drift);
+    // The least move that is drift, of 9.
+    assert!((line.least_move.unwrap() - 4.604_095 * 1.75f64.sqrt() / 9.0).abs() < 1e-5);
+    assert_eq!(of(&own(five()), &own(vec![score(0, 40.0)])).verdict, Verdict::Drift);
+}
+
+#[test]
+fn scores_of_trained_runs_are_judged_together_and_shown_one_by_one() {
+    let comparison = of(&five(), &[score(0, 9.0), score(1, 40.0)]);
+    let line = comparison.rows.iter().find(|line| line.seed == Some(1)).unwrap();
+    assert!(line.size.unwrap() > 20.0);
+    assert_eq!((line.verdict, line.allowed, line.least_move), (Verdict::Within, None, None));
+    assert_eq!((comparison.pooled.len(), comparison.verdict), (1, Verdict::Within));
+    let both = of(&five(), &[score(0, 40.0), score(1, 41.0)]);
+    assert_eq!(both.verdict, Verdict::Drift);
+    assert!(both.rows.iter().all(|line| line.verdict == Verdict::Within));
+    assert_eq!(both.pooled[0].verdict, Verdict::Drift);
 }
 
 #[test]
 fn many_comparisons_widen_what_each_is_allowed() {
-    let one = of(&five(), &[score(0, 9.5)]).rows[0].allowed.unwrap();
+    let one = of(&own(five()), &own(vec![score(0, 9.5)])).rows[0].allowed.unwrap();
     let many = |n: usize| -> Vec<GuardedValue> {
         let named = |i: usize| move |v: GuardedValue| GuardedValue { name: format!("m{i}"), ..v };
-        (0..n).flat_map(|i| five().into_iter().map(named(i))).collect()
+        (0..n).flat_map(|i| own(five()).into_iter().map(named(i))).collect()
     };
     let hundred = of(&many(100), &many(100));
     assert_eq!(hundred.verdict, Verdict::Identical);
@@ -89,7 +111,7 @@ fn many_comparisons_widen_what_each_is_allowed() {
 fn the_mean_over_shared_seeds_shows_what_single_seeds_hide() {
     let shifted: Vec<GuardedValue> =
         five().into_iter().map(|v| GuardedValue { value: v.value.map(|x| x + 8.0), ..v }).collect();
-    let comparison = of(&five(), &shifted);
+    let comparison = of(&own(five()), &own(shifted));
     let (means, singles): (Vec<&Line>, Vec<&Line>) =
         comparison.rows.iter().partition(|line| line.seeds > 1);
     assert!(singles.iter().all(|line| line.verdict == Verdict::Within), "{comparison:?}");
@@ -111,10 +133,27 @@ fn intervals_add_to_the_noise_and_stand_alone_with_one_seed() {
 }
 
 #[test]
-fn a_share_without_any_noise_may_move_by_an_image() {
-    let zeros: Vec<GuardedValue> = (0..5).map(|seed| score(seed, 0.0)).collect();
-    assert_eq!(of(&zeros, &[score(0, 1.0 / 400.0)]).verdict, Verdict::Within);
-    assert_eq!(of(&zeros, &[score(0, 0.5)]).verdict, Verdict::Drift);
+fn runs_that_leave_the_value_of_most_seeds_are_counted() {
+    let runs = |value: f64, n: u64| -> Vec<GuardedValue> {
+        let of = |method: &str, seed| GuardedValue { method: method.into(), ..score(seed, value) };
+        ["a", "b", "c"].iter().flat_map(|method| (0..n).map(|seed| of(method, seed))).collect()
+    };
+    let mut one = runs(0.0, 5);
+    one[0].value = Some(0.5);
+    let comparison = of(&runs(0.0, 5), &one);
+    assert_eq!(comparison.verdict, Verdict::Within);
+    let line = comparison.rows.iter().find(|line| line.verdict == Verdict::Within).unwrap();
+    assert!(line.reason.as_ref().unwrap().contains("no noise to judge by; how many runs leave it"));
+    let all = of(&runs(0.0, 5), &runs(0.5, 5));
+    assert_eq!(all.verdict.exit_code(), 3);
+    let said = text(&all, &[], Shown::Moved);
+    assert!(
+        said.contains(
+            "DRIFT of runs that left the value that fid@small-shapes has for most seeds: 0 of 15 in the \
+             baseline, 15 of 15 in the candidate, p 1.3e-8 where up to 3e-4 is drift"
+        ),
+        "{said}"
+    );
 }
 
 #[test]
@@ -157,7 +196,7 @@ fn rows_missing_in_the_candidate_are_not_comparable() {
     let other = GuardedValue { name: "is@small-shapes".into(), ..score(0, 2.0) };
     let comparison = of(&[score(0, 10.0), other.clone()], std::slice::from_ref(&other));
     assert_eq!(comparison.verdict, Verdict::NotComparable);
-    let said = text(&comparison, &[other]);
+    let said = text(&comparison, &[other], Shown::Moved);
     assert!(
         said.contains(
             "not compared: 1 of the baseline's values, such as score shapes gan seed 0 last \
@@ -188,6 +227,95 @@ fn data_sets_and_seeds_that_the_candidate_never_looked_at_are_left_out_with_a_no
     );
     // Another seed altogether is no shared seed.
     assert_eq!(of(&five(), &[score(9, 10.0)]).verdict, Verdict::NotComparable);
+}
+
+fn made_by(value: GuardedValue, commit: &str, simd: &str) -> GuardedValue {
+    let provenance = Provenance {
+        version: "0.1.0".into(),
+        commit: commit.into(),
+        cpu: "a processor".into(),
+        simd: simd.into(),
+        ..Provenance::default()
+    };
+    GuardedValue { provenance, ..value }
+}
+
+#[test]
+fn other_bits_of_the_same_build_on_the_same_machine_are_a_finding_of_their_own() {
+    let baseline = || made_by(exact("fid", 50.0), "abc", "avx2");
+    let moved = exact("fid", 50.0f64.next_up());
+    let line = only(baseline(), made_by(moved.clone(), "abc", "avx2"));
+    assert_eq!((line.verdict, line.verdict.exit_code()), (Verdict::Irreproducible, 3));
+    assert!(line.reason.unwrap().contains("or something is not deterministic"));
+    for other in [("abd", "avx2"), ("abc", "avx512"), ("abc", "")] {
+        let line = only(baseline(), made_by(moved.clone(), other.0, other.1));
+        assert_eq!(line.verdict, Verdict::Within, "{other:?}");
+    }
+    // A build that does not know its commit may be any, and a user's own numbers may be random.
+    let unknown = || made_by(exact("fid", 50.0), "unknown", "avx2");
+    let moved = |value| made_by(value, "unknown", "avx2");
+    let near = exact("fid", 50.0f64.next_up());
+    assert_eq!(only(unknown(), moved(near)).verdict, Verdict::Within);
+    let own =
+        |value| GuardedValue { tolerance: Some(0.1), ..GuardedValue::new(Layer::Own, "x", value) };
+    let (a, b) = (made_by(own(1.0), "abc", "avx2"), made_by(own(1.01), "abc", "avx2"));
+    assert_eq!(only(a, b).verdict, Verdict::Within);
+    let comparison = of(&[baseline()], &[made_by(exact("fid", 50.0f64.next_up()), "abc", "avx2")]);
+    let said = text(&comparison, &[], Shown::Moved);
+    assert!(
+        said.contains("not reproduced: 1 of the baseline's values, such as metric fid"),
+        "{said}"
+    );
+    assert!(
+        said.contains("0 drifted, 1 not reproduced, 0 not comparable: NOT REPRODUCED"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_the_baseline_lacks_is_counted_by_layer_and_checkpoint() {
+    let end = GuardedValue {
+        checkpoint: "end".into(),
+        tolerance: Some(1e-3),
+        ..GuardedValue::new(Layer::Trace, "d_loss", 1.0)
+    };
+    let comparison = of(&[exact("fid", 1.0)], &[exact("fid", 1.0), exact("kid", 1.0), end]);
+    assert_eq!(comparison.verdict, Verdict::Identical);
+    assert_eq!(
+        comparison.notes,
+        ["2 values are not in the baseline (1 of metric, 1 of trace end); --update takes them in"]
+    );
+}
+
+#[test]
+fn the_least_move_of_a_tolerance_is_the_tolerance_or_that_of_the_floor() {
+    assert_eq!(only(exact("fid", 50.0), exact("fid", 50.0)).least_move, Some(1e-6));
+    // 1e-6 of 0.1, relative to 0.01.
+    let near_zero = only(exact("kid", 0.01), exact("kid", 0.01)).least_move.unwrap();
+    assert!((near_zero - 1e-5).abs() < 1e-12, "{near_zero}");
+    assert_eq!(only(exact("kid", 0.0), exact("kid", 0.0)).least_move, None);
+}
+
+#[test]
+fn power_names_the_values_that_could_move_by_more_than_asked() {
+    let comparison = of(&five(), &five());
+    let least = comparison.pooled[0].least_move.unwrap();
+    let enough = Power::new(&comparison, 1.01 * least);
+    assert_eq!((enough.values, enough.blind.len()), (5, 0));
+    assert!(enough.text().starts_with("power: no value of 5 could move by more than "));
+    let blind = Power::new(&comparison, 0.1);
+    assert_eq!((blind.blind.len(), blind.blind[0].least_move), (5, least));
+    let said = blind.text();
+    assert!(
+        said.starts_with(
+            "POWER: 5 of 5 values could move by more than 10 % unseen, such as score shapes gan seed"
+        ),
+        "{said}"
+    );
+    // What a tolerance guards.
+    let exact = [exact("fid", 50.0)];
+    assert_eq!(Power::new(&of(&exact, &exact), 1e-3).blind.len(), 0);
+    assert_eq!(Power::new(&of(&exact, &exact), 1e-7).blind.len(), 1);
 }
 
 #[test]

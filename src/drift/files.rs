@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use super::own;
+use super::scores;
 use super::value::{COLUMNS, GuardedValue};
 use crate::results::{self, CSV_NAME, PARQUET_NAME, ResultsError, table};
 
@@ -48,6 +49,7 @@ pub fn read(path: &Path) -> Result<Vec<GuardedValue>, DriftError> {
         for file in results.into_iter().chain(probe) {
             values.extend(of_file(&file)?);
         }
+        scores::add_machines(path, &mut values);
     } else {
         values = of_file(path)?;
     }
@@ -69,8 +71,7 @@ fn of_file(path: &Path) -> Result<Vec<GuardedValue>, DriftError> {
     let values: Vec<GuardedValue> = if has("layer") {
         table::rows_of(path, &COLUMNS, &frame)?
     } else if has("run_id") || has("metric") {
-        let rows = results::rows_of(path, &frame)?;
-        rows.into_iter().filter_map(GuardedValue::of_result).collect()
+        scores::values(results::rows_of(path, &frame)?)
     } else if has("name") && has("value") {
         own::values(path, &frame)?
     } else {

@@ -1,13 +1,12 @@
 //! How far a trained score moves where nothing was changed, from what the baseline holds.
 
+use ganbench_metrics::bootstrap::NORMAL_975;
 use ganbench_reports::student_t_two_sided;
 
 use super::value::GuardedValue;
 
-/// Half of a 95 % interval in standard errors: the 97.5 % point of the normal distribution.
-const NORMAL_975: f64 = 1.959_963_984_540_054;
-
-/// Chance that a comparison of unchanged scores, all of them together, shows a drift.
+/// Chance that a comparison of unchanged scores, all its tests together, shows a drift
+/// (Bonferroni).
 pub const FALSE_ALARMS: f64 = 0.01;
 
 /// Degrees of freedom beyond which Student's distribution is as good as normal.
@@ -22,15 +21,16 @@ pub struct Noise {
 }
 
 impl Noise {
-    /// From the baseline's values of one metric, one a seed: the variance over seeds plus the mean variance
-    /// that their intervals tell.
+    /// From the baseline's values of one metric, one a seed: the variance over seeds plus the mean
+    /// variance that their intervals tell.
     ///
-    /// Training amplifies rounding until two runs of one seed differ as two seeds do, so the spread over seeds
-    /// is the noise of one; it has the images' noise in it already. The intervals are added all the same: of
-    /// five seeds that lie close by chance the spread alone would say too little. Degrees of freedom by
-    /// Satterthwaite 1946, doi:10.2307/3002019, the intervals' part taken as known.
+    /// Training amplifies rounding until two runs of one seed differ as two seeds do, so the spread
+    /// over seeds is the noise of one; it has the images' noise in it already. The intervals are
+    /// added all the same: of five seeds that lie close by chance the spread alone would say too
+    /// little. Degrees of freedom by Satterthwaite 1946, doi:10.2307/3002019, the intervals' part
+    /// taken as known.
     ///
-    /// None where there is one value without an interval, or no noise at all and nothing known of the images.
+    /// None where there is one value without an interval, or no spread at all.
     pub fn of(values: &[&GuardedValue]) -> Option<Self> {
         let numbers: Vec<f64> = values.iter().filter_map(|v| v.value).collect();
         let n = numbers.len() as f64;
@@ -53,9 +53,7 @@ impl Noise {
             };
             return Some(Self { variance, df: df.min(MANY as f64) as u64 });
         }
-        // A share of images that is 0 or 1 for every seed: one image more or less is no drift.
-        let images = values.iter().map(|v| v.n_fake).filter(|&n| n > 0).min()?;
-        Some(Self { variance: (images as f64).powi(-2), df: MANY })
+        None
     }
 
     /// Standard error of the difference of two means of `seeds` values: both sides have the noise.
@@ -63,9 +61,9 @@ impl Noise {
         (2.0 * self.variance / seeds as f64).sqrt()
     }
 
-    /// Standard errors beyond which a difference is drift, where `comparisons` are made together: those that
-    /// Student's |t| exceeds by chance in 1 % of such families (Bonferroni).
-    pub fn allowed(self, comparisons: usize) -> f64 {
-        student_t_two_sided(FALSE_ALARMS / comparisons.max(1) as f64, self.df)
+    /// Standard errors beyond which a difference is drift: what Student's |t| exceeds with
+    /// probability `alpha`.
+    pub fn allowed(self, alpha: f64) -> f64 {
+        student_t_two_sided(alpha, self.df as f64)
     }
 }

@@ -1,5 +1,5 @@
-//! Faults, each planted in one piece of the probe, against the probe of the shipped pieces. Slow: `make
-//! test-slow`.
+//! Faults, each planted in one piece of the probe, against the probe of the shipped pieces. Slow:
+//! `make test-slow`.
 
 use std::sync::OnceLock;
 
@@ -13,10 +13,11 @@ use ganbench_metrics::{Extractor, ExtractorError, Features, RESIZES, Resize, Set
 use ganbench_nn::images::ImageView;
 use ganbench_nn::layers::Pass;
 
-use super::compare::{Comparison, Sides, Verdict, compare};
-use super::probe::parts::{PROBED, Probed, metrics, resizes, runs, trace};
+use super::compare::{Comparison, Sides, compare};
+use super::line::Verdict;
+use super::probe::parts::{PROBED, Probed, end, metrics, resizes, runs, trace};
 use super::probe::{FixedImages, Measured, Pieces, TracedRun, Weights};
-use super::show::text;
+use super::show::{Shown, text};
 use super::value::GuardedValue;
 use crate::session::Surroundings;
 
@@ -37,21 +38,29 @@ fn measured(pieces: &Pieces, extractor: &str) -> Vec<GuardedValue> {
     metrics(pieces, shapes(), &[probed(extractor)]).unwrap()
 }
 
+type Look = fn(&Pieces, &TracedRun, &Dataset) -> anyhow::Result<Vec<GuardedValue>>;
+
 fn traced(pieces: &Pieces, methods: &[&str]) -> Vec<GuardedValue> {
+    looked_at(pieces, methods, trace)
+}
+
+/// The first steps, or the end of a short run.
+fn looked_at(pieces: &Pieces, methods: &[&str], look: Look) -> Vec<GuardedValue> {
     static RUNS: OnceLock<(Vec<TracedRun>, Dataset)> = OnceLock::new();
     let (runs, dataset) = RUNS.get_or_init(|| runs(&here()).unwrap());
     let wanted = runs.iter().filter(|run| methods.contains(&run.method.as_str()));
-    wanted.flat_map(|run| trace(pieces, run, dataset).unwrap()).collect()
+    wanted.flat_map(|run| look(pieces, run, dataset).unwrap()).collect()
 }
 
-/// What the guard says of a faulty piece beside the shipped ones, which it must call identical to themselves.
+/// What the guard says of a faulty piece beside the shipped ones, which it must call identical to
+/// themselves.
 fn answer(faulty: &Pieces, look: impl Fn(&Pieces) -> Vec<GuardedValue>) -> Comparison {
     let baseline = look(&Pieces::default());
     let unchanged = look(&Pieces::default());
     let same = compare(Sides { baseline: &baseline, candidate: &unchanged });
-    assert_eq!(same.verdict, Verdict::Identical, "{}", text(&same, &baseline));
+    assert_eq!(same.verdict, Verdict::Identical, "{}", text(&same, &baseline, Shown::Moved));
     let comparison = compare(Sides { baseline: &baseline, candidate: &look(faulty) });
-    println!("{}", text(&comparison, &baseline));
+    println!("{}", text(&comparison, &baseline, Shown::Moved));
     comparison
 }
 
@@ -202,6 +211,34 @@ fn an_average_that_is_not_applied_turns_the_guard_red_for_every_method() {
     let live = move |trainer: &Trainer<'_>, _: Weights| shipped(trainer, Weights::Live);
     let faulty = Pieces { outputs: Box::new(live), ..Pieces::default() };
     red_for_every_method(&faulty, "averaged generator rms");
+}
+
+#[test]
+#[ignore = "slow: make test-slow"]
+fn a_planted_fault_that_acts_after_the_second_step_turns_the_guard_red_at_the_end_of_a_short_run() {
+    type Change = fn(&mut TrainPlan);
+    let averaged = "averaged generator";
+    let faults: [(&str, Change, &str); 5] = [
+        ("no ramp of the average's half-life", |plan| plan.ema.ramp_up = 1e3, averaged),
+        ("no bound of the half-life", |plan| plan.ema.half_life_kimg = 1e3, averaged),
+        ("an average that starts too late", |plan| plan.ema.start_kimg = 0.15, averaged),
+        (
+            "no warm-up of the learning rates",
+            |plan| plan.parts.lr_warmup_share = 0.0,
+            "generator moved rms",
+        ),
+        ("a step too few", |plan| plan.budget.amount -= 1.0, "d_grad_norm"),
+    ];
+    for (what, change, name) in faults {
+        let comparison =
+            answer(&trained_by(change), |pieces| looked_at(pieces, &["gan", "kdd"], end));
+        assert_eq!(comparison.verdict.exit_code(), 3, "{what}");
+        for method in ["gan", "kdd"] {
+            let of_name = comparison.rows.iter().filter(|line| line.name.starts_with(name));
+            let mut of_method = of_name.filter(|line| line.method == method);
+            assert!(of_method.any(|line| line.verdict == Verdict::Drift), "{what}, {method}");
+        }
+    }
 }
 
 /// Batch statistics where running ones are wanted.

@@ -175,6 +175,7 @@ impl GuardedValue {
         if row.is_curve_point() {
             return None;
         }
+        let protocol = row.protocol_sentence();
         Some(Self {
             layer: Layer::Score,
             run_id: row.run_id,
@@ -194,10 +195,7 @@ impl GuardedValue {
             n_fake: row.n_fake,
             extractor: row.extractor,
             extractor_sha256: row.extractor_sha256,
-            protocol: match row.protocol_differences.as_str() {
-                "" => row.protocol,
-                differences => format!("{} ({differences})", row.protocol),
-            },
+            protocol,
             provenance: Provenance {
                 version: row.version,
                 commit: row.commit,

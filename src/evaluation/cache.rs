@@ -32,23 +32,48 @@ pub struct Key<'a> {
     pub keep: Keep,
 }
 
-impl Key<'_> {
+/// What decides features, in words that a result keeps.
+pub struct Sought<'a> {
+    pub content_sha256: &'a str,
+    pub extractor: &'a str,
+    pub weights_sha256: &'a str,
+    pub exact: bool,
+    /// As [`DeviceLocation`] is debugged.
+    pub device: &'a str,
+    pub keep: Keep,
+}
+
+impl Sought<'_> {
     fn sha256(&self) -> String {
         let simd = ganbench_nn::kernels::simd::isa();
         // The same bits on both; the portable path rounds otherwise.
         let arithmetic = if simd.name() == "portable" { "portable" } else { "fused" };
         let text = format!(
-            "features {VERSION}\nprogram {}\nextractor {}\nweights {}\nkeep {:?}\nexact {}\ndevice {:?}\narithmetic {arithmetic}\n\
+            "features {VERSION}\nprogram {}\nextractor {}\nweights {}\nkeep {:?}\nexact {}\ndevice {}\narithmetic {arithmetic}\n\
              images {}\n",
             env!("CARGO_PKG_VERSION"),
-            self.extractor.name(),
-            self.extractor.weights_sha256(),
+            self.extractor,
+            self.weights_sha256,
             self.keep,
             self.exact,
             self.device,
             self.content_sha256,
         );
         hex(Sha256::new_with_prefix(text))
+    }
+}
+
+impl Key<'_> {
+    fn sha256(&self) -> String {
+        Sought {
+            content_sha256: self.content_sha256,
+            extractor: self.extractor.name(),
+            weights_sha256: self.extractor.weights_sha256(),
+            exact: self.exact,
+            device: &format!("{:?}", self.device),
+            keep: self.keep,
+        }
+        .sha256()
     }
 
     /// What a file of a side's features says of itself.
@@ -80,8 +105,8 @@ pub struct Cache {
 const MOST_BYTES: u64 = 8 << 30;
 
 impl Cache {
-    /// In `folder`, else `$GANBENCH_CACHE`, else `ganbench` in the user's folder of caches. None where there
-    /// is no such folder.
+    /// In `folder`, else `$GANBENCH_CACHE`, else `ganbench` in the user's folder of caches. None
+    /// where there is no such folder.
     pub fn find(folder: Option<PathBuf>) -> Option<Self> {
         let variable = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty());
         let folder =
@@ -95,6 +120,13 @@ impl Cache {
 
     fn path(&self, key: &Key<'_>) -> PathBuf {
         self.folder.join(format!("{}.npz", key.sha256()))
+    }
+
+    /// Features that an earlier command kept.
+    pub fn find_features(&self, sought: &Sought<'_>) -> Option<Side> {
+        let path = self.folder.join(format!("{}.npz", sought.sha256()));
+        let side = side(StoredFeatures::read(&path).ok()?).ok()?;
+        side.features.is_some().then_some(side)
     }
 
     /// What was kept under `key`. A file that cannot be read counts as none, and is written anew.
@@ -191,13 +223,13 @@ fn remove(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// A file's content as one side of a comparison. Features in f64 are rounded to f32, as extractors give
-/// them.
+/// A file's content as one side of a comparison. Features in f64 are rounded to f32, as extractors
+/// give them.
 ///
 /// # Errors
 /// If a number does not fit into f32.
 pub fn side(file: StoredFeatures) -> Result<Side, MetricError> {
-    let StoredFeatures { content, meta, labels } = file;
+    let StoredFeatures { content, meta, labels, .. } = file;
     let class_names = meta.and_then(|meta| meta.class_names);
     let features = match content {
         FeatureFile::Features(features) => features,

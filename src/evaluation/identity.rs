@@ -67,7 +67,20 @@ pub fn identity_of_files<'a>(
     Ok(Some(a))
 }
 
-/// Whether a file's features come from the extractor in use; false, with a note, where it does not say.
+/// Says where a file was made for another protocol than it is measured by. Its features may still
+/// be right: what a protocol says of them is the extractor, which is compared.
+pub fn note_protocol(file: Origin<'_>, measured_by: &str) {
+    let made_for = file.meta.and_then(|meta| meta.protocol.as_deref());
+    if let Some(made_for) = made_for.filter(|name| *name != measured_by) {
+        tell!(
+            "note: {} was made for protocol {made_for}, and is measured by protocol {measured_by}",
+            file.name
+        );
+    }
+}
+
+/// Whether a file's features come from the extractor in use; false, with a note, where it does not
+/// say.
 ///
 /// # Errors
 /// If they come from another extractor or other weights: says both.

@@ -9,8 +9,8 @@ use ganbench_metrics::fid::{FidInput, fid_divided};
 use ganbench_metrics::fid_stored::fid_of_stored;
 use ganbench_metrics::{
     Bootstrap, EvaluationInput, ExtractorId, Features, ImageCounts, Labels, MetricError,
-    MetricValue, RealReference, Settings, Side as Which, Statistics, WithInterval, evaluate_timed,
-    metric, with_intervals,
+    MetricValue, RealReference, Reals, Settings, Side as Which, Statistics, WithInterval,
+    evaluate_timed, metric, with_intervals,
 };
 
 use super::collect::Side;
@@ -55,6 +55,8 @@ pub struct Request<'a> {
     pub settings: Settings,
     /// Resamplings behind the intervals; 0 for none.
     pub bootstrap: usize,
+    /// Whether intervals have the reals drawn again.
+    pub reals: Reals,
 }
 
 /// Values with their intervals, and what each family took.
@@ -106,8 +108,9 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
         if error > 0.0 {
             tell!(
                 "warning: a covariance of the stored statistics has eigenvalues below 0 or is not symmetric, as \
-                 sums in f32 leave it; {} is off by at most {error:.3}; statistics summed in f64 (ganbench \
-                 features --stats, or numpy.cov of float64 features) have no such error",
+                 sums in f32 leave it; {} is off by at most {error:.3}, an upper bound that is mostly far above the \
+                 error; statistics summed in f64 (ganbench features --stats, or numpy.cov of float64 features) have no \
+                 such error",
                 value.metric
             );
         }
@@ -142,7 +145,7 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
             seconds.add(family, *s);
         }
         let started = Instant::now();
-        let bootstrap = Bootstrap { replicates, seed: SEED };
+        let bootstrap = Bootstrap { replicates, seed: SEED, reals: request.reals };
         values.extend(with_intervals(&input, evaluation.values, bootstrap)?);
         if replicates > 0 {
             seconds.add("bootstrap", started.elapsed().as_secs_f64());

@@ -1,5 +1,7 @@
-//! Measuring images from anywhere: images -> features -> metrics, for `eval`, `features` and `metrics`.
+//! Measuring images from anywhere: images -> features -> metrics, for `eval`, `features` and
+//! `metrics`.
 
+mod append;
 mod cache;
 mod collect;
 mod identity;
@@ -9,11 +11,12 @@ mod outcome;
 mod reading;
 mod source;
 
-pub use cache::{Cache, Key};
+pub use append::{AppendArgs, Appended, append};
+pub use cache::{Cache, Key, Sought};
 pub use collect::{Collect, Keep, Side, collect};
-pub use identity::{Origin, identity_of_files, is_of_extractor};
+pub use identity::{Origin, identity_of_files, is_of_extractor, note_protocol};
 pub use measure::{ClassValue, Measured, RealSide, Request, computable, measure};
 pub use opened::{Kind, NumbersFile, Opened};
-pub use outcome::{ExtractorUsed, Outcome, Seconds};
+pub use outcome::{Asked, ExtractorUsed, Outcome, Seconds};
 pub use reading::Sides;
-pub use source::{Images, both, open_images};
+pub use source::{Images, both, open_images, tell_skipped};

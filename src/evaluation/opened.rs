@@ -1,4 +1,5 @@
-//! One side of `eval` before anything is computed: images, a run, or a file of features or statistics.
+//! One side of `eval` before anything is computed: images, a run, or a file of features or
+//! statistics.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -6,7 +7,7 @@ use std::path::Path;
 use anyhow::Result;
 use ganbench_baselines::data::sources::ImageSource;
 use ganbench_metrics::Statistics;
-use ganbench_metrics::files::{Contents, FileMeta, StoredFeatures};
+use ganbench_metrics::files::{Contents, FileMeta, MU_SIGMA, StoredFeatures};
 
 use super::cache::side;
 use super::collect::Side;
@@ -71,6 +72,12 @@ impl NumbersFile {
             tell!("note: {} holds features, mu and sigma; the features are used", path.display());
         }
         let file = StoredFeatures::read(path)?;
+        if let Some([mean, covariance]) = file.keys.filter(|keys| *keys != MU_SIGMA) {
+            tell!(
+                "note: {mean} and {covariance} of {} are read as mean and covariance of features",
+                path.display()
+            );
+        }
         let meta = file.meta.clone();
         let load_s = started.elapsed().as_secs_f64();
         Ok(Self { side: Side { load_s, ..side(file)? }, meta })

@@ -1,14 +1,15 @@
 //! What `eval` and `metrics` print: one flat JSON object, or lines for people.
 
-use ganbench_metrics::{Label, WithInterval, bare_name};
+use ganbench_metrics::{Label, MetricValue, WithInterval, bare_name, metric};
 use ganbench_reports::short_hash;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::{Deserialize, Serialize as SerializeDerive};
 
 use super::measure::{ClassValue, Missing};
 use super::reading::Sides;
 
-/// Wall-clock seconds of each part of the work, in the order in which the parts were first met. They do not
-/// overlap: their sum is the time of the whole.
+/// Wall-clock seconds of each part of the work, in the order in which the parts were first met.
+/// They do not overlap: their sum is the time of the whole.
 #[derive(Clone, Debug, Default)]
 pub struct Seconds(Vec<(&'static str, f64)>);
 
@@ -53,6 +54,20 @@ pub struct ExtractorUsed {
     pub exact: bool,
 }
 
+/// What was asked for beside the metrics' names: `compare` measures with it again.
+#[derive(Clone, Debug, PartialEq, Eq, SerializeDerive, Deserialize)]
+pub struct Asked {
+    pub protocol: String,
+    pub nearest_k: Option<usize>,
+    pub kid_subset: Option<usize>,
+    /// Resamplings behind the intervals; 0 for none.
+    pub bootstrap: usize,
+    /// Whether intervals are of other fakes alone.
+    pub hold_reals: bool,
+    /// Where the network worked.
+    pub device: String,
+}
+
 /// Everything that is told of a measurement.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -71,7 +86,8 @@ pub struct Outcome {
     /// Which part of an archive was used that holds both images and statistics.
     pub real_used: Option<&'static str>,
     pub fake_used: Option<&'static str>,
-    /// Hash of the images as given, encoded where they are; None where features came from elsewhere.
+    /// Hash of the images as given, encoded where they are; None where features came from
+    /// elsewhere.
     pub real_sha256: Option<String>,
     pub fake_sha256: Option<String>,
     /// What was left out or converted on the way to pixels.
@@ -79,6 +95,8 @@ pub struct Outcome {
     /// None where the features come from elsewhere.
     pub extractor: Option<ExtractorUsed>,
     pub label: Label,
+    /// None of files of features.
+    pub asked: Option<Asked>,
     pub seconds: Seconds,
     pub peak_rss_mb: f64,
 }
@@ -87,9 +105,9 @@ pub struct Outcome {
 const FORMAT: u32 = 1;
 
 impl Serialize for Outcome {
-    /// `fid`, `is`, `is_std`, `fid_ci_low`, …, flat. The extractor is part of the name unless it is the
-    /// published Inception: `fid@small-cifar10`. A metric that could not be computed is null, with the
-    /// reason beside it: `kid`, `kid_reason`.
+    /// `fid`, `is`, `is_std`, `fid_ci_low`, …, flat. The extractor is part of the name unless it is
+    /// the published Inception: `fid@small-cifar10`. A metric that could not be computed is null,
+    /// with the reason beside it: `kid`, `kid_reason`.
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         let mut map = s.serialize_map(None)?;
         map.serialize_entry("format", &FORMAT)?;
@@ -102,6 +120,7 @@ impl Serialize for Outcome {
             if let Some(interval) = interval {
                 map.serialize_entry(&format!("{name}_ci_low"), &interval.low)?;
                 map.serialize_entry(&format!("{name}_ci_high"), &interval.high)?;
+                map.serialize_entry(&format!("{name}_ci_of"), &self.interval_of(value))?;
             }
             if self.has_error(name) {
                 map.serialize_entry(&format!("{name}_error_at_most"), &self.fid_error)?;
@@ -132,6 +151,9 @@ impl Serialize for Outcome {
             map.serialize_entry("nearest_protocol", nearest)?;
             map.serialize_entry("protocol_differences", &self.label.differences)?;
         }
+        if let Some(asked) = &self.asked {
+            map.serialize_entry("asked", asked)?;
+        }
         map.serialize_entry("version", env!("CARGO_PKG_VERSION"))?;
         map.serialize_entry("seconds", &self.seconds)?;
         map.serialize_entry("peak_rss_mb", &self.peak_rss_mb)?;
@@ -139,7 +161,32 @@ impl Serialize for Outcome {
     }
 }
 
+/// Below so many images a side FID lies visibly above its limit: published FIDs take 50,000.
+const MANY: usize = 50_000;
+
 impl Outcome {
+    /// What the interval of a value holds: the metric's expectation, which for most metrics depends
+    /// on the number of images.
+    fn interval_of(&self, value: &MetricValue) -> String {
+        let MetricValue { metric: name, n_real, n_fake, .. } = value;
+        let card = metric(name).ok();
+        if card.is_some_and(|card| !card.depends_on_counts()) {
+            return "the mean at any number of images".into();
+        }
+        let counts = match card.is_some_and(|card| card.looks_at_reals()) {
+            true => format!("{n_real} real, {n_fake} fake"),
+            false => format!("{n_fake} fake"),
+        };
+        let held = self.asked.as_ref().is_some_and(|asked| asked.hold_reals);
+        let held = if held { ", reals held" } else { "" };
+        let extrapolated = self.values.iter().any(|(v, _)| bare_name(&v.metric) == "fid_inf");
+        let limit = match bare_name(name) == "fid" && *n_real.min(n_fake) < MANY && !extrapolated {
+            true => "; less with more: --metrics fid_inf extrapolates",
+            false => "",
+        };
+        format!("the mean at {counts}{held}{limit}")
+    }
+
     /// Whether this value carries the error of stored statistics.
     fn has_error(&self, metric: &str) -> bool {
         self.fid_error > 0.0 && bare_name(metric) == "fid"
@@ -160,10 +207,11 @@ impl Outcome {
         for (value, interval) in &self.values {
             let std = value.std.map_or(String::new(), |std| format!(" ± {}", short(std)));
             let interval = interval.map_or(String::new(), |i| {
-                format!("   95 % interval {} to {}", short(i.low), short(i.high))
+                let of = self.interval_of(value);
+                format!("   95 % interval {} to {} (of {of})", short(i.low), short(i.high))
             });
             let error = match self.has_error(&value.metric) {
-                true => format!("   off by at most {}", short(self.fid_error)),
+                true => format!("   off by at most {} (an upper bound)", short(self.fid_error)),
                 false => String::new(),
             };
             println!("{:<width$} {}{std}{interval}{error}", value.metric, short(value.value));
@@ -270,6 +318,14 @@ mod tests {
                 nearest: Some("prdc".into()),
                 differences: vec!["k 3 (expected 5)".into()],
             },
+            asked: Some(Asked {
+                protocol: "prdc".into(),
+                nearest_k: Some(3),
+                kid_subset: None,
+                bootstrap: 40,
+                hold_reals: true,
+                device: "Cpu".into(),
+            }),
             seconds,
             peak_rss_mb: 12.0,
         };
@@ -277,6 +333,7 @@ mod tests {
             serde_json::to_string(&outcome).unwrap(),
             format!(
                 "{{\"format\":1,\"fid@pixels\":2.0,\"fid@pixels_ci_low\":1.0,\"fid@pixels_ci_high\":3.0,\
+                 \"fid@pixels_ci_of\":\"the mean at 10 real, 20 fake, reals held; less with more: --metrics fid_inf extrapolates\",\
                  \"fid@pixels_error_at_most\":0.25,\
                  \"is\":4.5,\"is_std\":0.5,\"kid@pixels\":null,\"kid@pixels_reason\":\"too few\",\
                  \"intra_fid_classes\":[{{\"class\":3,\"name\":\"cat\",\"value\":1.5,\"n_real\":4,\"n_fake\":5}}],\
@@ -284,11 +341,16 @@ mod tests {
                  \"images\":{{\"fake\":null,\"real\":null}},\"hints\":[],\
                  \"extractor\":{{\"name\":\"pixels\",\"sha256\":\"ab\",\"exact\":false}},\
                  \"protocol\":\"custom\",\"nearest_protocol\":\"prdc\",\
-                 \"protocol_differences\":[\"k 3 (expected 5)\"],\"version\":\"{}\",\
+                 \"protocol_differences\":[\"k 3 (expected 5)\"],\
+                 \"asked\":{{\"protocol\":\"prdc\",\"nearest_k\":3,\"kid_subset\":null,\"bootstrap\":40,\"hold_reals\":true,\"device\":\"Cpu\"}},\"version\":\"{}\",\
                  \"seconds\":{{\"load\":0.75,\"fid\":1.0}},\"peak_rss_mb\":12.0}}",
                 env!("CARGO_PKG_VERSION")
             )
         );
+        let of = |metric: &str| outcome.interval_of(&value(metric, 1.0, None));
+        assert_eq!(of("kid@pixels"), "the mean at any number of images");
+        assert_eq!(of("is"), "the mean at 20 fake, reals held");
+        assert_eq!(of("recall"), "the mean at 10 real, 20 fake, reals held");
         let shown = [123_456.7, 12.345_678, 0.012_345_67, 0.0, -2.5e-7].map(short);
         assert_eq!(shown, ["123457", "12.3457", "0.012346", "0.000000", "-2.5000e-7"]);
     }

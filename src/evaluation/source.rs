@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use candle_core::Device;
-use ganbench_baselines::data::hex;
-use ganbench_baselines::data::sources::{self, BatchSource, ImageSource, SourceRequest};
+use ganbench_baselines::data::sources::{self, BatchSource, ImageSource, Skipped, SourceRequest};
+use ganbench_baselines::data::{IMAGE_EXTENSIONS, hex};
 use ganbench_baselines::networks::BatchNormIn;
 use ganbench_baselines::train::{LoadedGenerator, SampleRequest};
 use ganbench_metrics::Sampling;
@@ -29,8 +29,8 @@ pub struct Images<'a> {
     pub quiet: bool,
 }
 
-/// Opens `SRC`: what [`sources::open`] reads, or the folder of a run, whose last checkpoint is sampled. All images
-/// are looked through, so that a damaged one is found before the long work.
+/// Opens `SRC`: what [`sources::open`] reads, or the folder of a run, whose last checkpoint is
+/// sampled. All images are looked through, so that a damaged one is found before the long work.
 ///
 /// # Errors
 /// If there is no such source, or it or an image of it cannot be read.
@@ -64,16 +64,27 @@ pub fn open_images(images: Images<'_>) -> Result<Box<dyn ImageSource>> {
     let others: Vec<String> = others.map(|(kind, n)| format!("{n} {kind}")).collect();
     if !others.is_empty() {
         tell!(
-            "note: {text} holds files that are no images by their endings and were left out: {}; images are .png, \
-             .jpg, .jpeg, .webp, .bmp, .tif and .tiff",
-            others.join(", ")
+            "note: {text} holds files that are no images by their endings and were left out: {}; images are {}",
+            others.join(", "),
+            endings()
         );
     }
-    if reading.skipped.count > 0 {
-        let named = reading.skipped.named.join("; ");
-        tell!("warning: {} damaged images of {text} are left out: {named}", reading.skipped.count);
-    }
+    tell_skipped(text, &reading.skipped);
     Ok(source)
+}
+
+/// Says on stderr, whatever else is quiet, which images of a set are left out.
+pub fn tell_skipped(set: &str, skipped: &Skipped) {
+    if skipped.count > 0 {
+        let named = skipped.named.join("; ");
+        tell!("warning: {} damaged images of {set} are left out: {named}", skipped.count);
+    }
+}
+
+/// `.png, .jpg and .tiff`.
+fn endings() -> String {
+    let [others @ .., last] = IMAGE_EXTENSIONS.map(|extension| format!(".{extension}"));
+    format!("{} and {last}", others.join(", "))
 }
 
 /// Two sides that were opened, or what is wrong with either of them.
@@ -84,7 +95,7 @@ pub fn both<T>(real: Result<T>, fake: Result<T>) -> Result<(T, T)> {
     match (real, fake) {
         (Ok(real), Ok(fake)) => Ok((real, fake)),
         (Err(real), Err(fake)) => {
-            tell!("error: {real:#}");
+            tell!("error: {}", crate::message(&real));
             Err(fake)
         }
         (Err(error), _) | (_, Err(error)) => Err(error),
@@ -123,8 +134,8 @@ impl RunSource {
         self.n
     }
 
-    /// One set of images, all made at once: they are small. `class_counts`: how often the data set has each
-    /// class, where classes are to be drawn as often.
+    /// One set of images, all made at once: they are small. `class_counts`: how often the data set
+    /// has each class, where classes are to be drawn as often.
     ///
     /// # Errors
     /// If the generator fails.

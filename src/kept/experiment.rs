@@ -1,5 +1,5 @@
-//! An experiment as its file asks for it: a question, the runs that are to answer it, and the claims that are
-//! held against them. A new experiment is one TOML in `reports/experiments`.
+//! An experiment as its file asks for it: a question, the runs that are to answer it, and the
+//! claims that are held against them. A new experiment is one TOML in `reports/experiments`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -34,10 +34,11 @@ pub struct Part {
     /// Its folder.
     pub name: String,
     pub title: String,
-    /// `reproduce TABLE ...` as on the command line, split at spaces, without `--out` and what only says where and
-    /// how fast.
+    /// `reproduce TABLE ...` as on the command line, split at spaces, without `--out` and what only
+    /// says where and how fast.
     pub command: String,
-    /// `remeasure ...` of its finished runs, without `--runs` and what only says where and how fast.
+    /// `remeasure ...` of its finished runs, without `--runs` and what only says where and how
+    /// fast.
     #[serde(default)]
     pub also: Vec<String>,
 }
@@ -53,7 +54,8 @@ pub struct Claim {
     pub parts: Vec<String>,
     /// See [`Measure`].
     pub measure: Measure,
-    /// Rows that are to lie below those of `than`, one by one; or else in `higher` those that are to lie above.
+    /// Rows that are to lie below those of `than`, one by one; or else in `higher` those that are
+    /// to lie above.
     #[serde(default)]
     pub lower: Vec<String>,
     #[serde(default)]
@@ -61,9 +63,74 @@ pub struct Claim {
     pub than: Vec<String>,
     /// Of the experiment's folder.
     pub picture: String,
+    /// Where the claim was written down before any of its runs was started. A claim without it was
+    /// asked afterwards: it is exploratory, and never counted as confirmed.
+    #[serde(default)]
+    pub registered: Option<Registered>,
+    /// Why the claim holds by construction, whatever training does. Such a claim does not count
+    /// either.
+    #[serde(default)]
+    pub by_construction: Option<String>,
+    /// Constants of ours where the paper has others; left out: the paper's own.
+    #[serde(default)]
+    pub our_constants: Option<String>,
+    /// Numbers of seeds at which the verdict was, or will be, looked at, rising; left out: once.
+    #[serde(default)]
+    pub looks: Vec<u64>,
+}
+
+/// When and in which commit a claim was written down.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registered {
+    /// With offset: `2026-11-22T18:45:58Z`.
+    pub at: toml::value::Datetime,
+    pub commit: String,
+}
+
+impl Registered {
+    /// Seconds since 1970; `None` for a time without date or offset.
+    pub fn unix_s(&self) -> Option<u64> {
+        let text = self.at.to_string();
+        let time = chrono::DateTime::parse_from_rfc3339(&text).ok()?;
+        u64::try_from(time.timestamp()).ok()
+    }
+}
+
+/// How the verdict on a claim counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counts {
+    /// Written down before its runs.
+    Registered,
+    /// Asked when runs were there: exploratory.
+    Afterwards,
+    /// True whatever training does.
+    ByConstruction,
+}
+
+impl Counts {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Afterwards => "afterwards",
+            Self::ByConstruction => "by construction",
+        }
+    }
 }
 
 impl Claim {
+    /// How it counts, if its first run was started at `first_run_unix_s`.
+    pub fn counts(&self, first_run_unix_s: Option<u64>) -> Counts {
+        let at = self.registered.as_ref().and_then(Registered::unix_s);
+        match (&self.by_construction, at) {
+            (Some(_), _) => Counts::ByConstruction,
+            (None, Some(at)) if first_run_unix_s.is_none_or(|first| at <= first) => {
+                Counts::Registered
+            }
+            _ => Counts::Afterwards,
+        }
+    }
+
     pub fn side(&self) -> Side {
         if self.lower.is_empty() { Side::Higher } else { Side::Lower }
     }
@@ -158,6 +225,16 @@ impl Experiment {
         }
         for claim in &self.claims {
             let place = || format!("the claim \"{}\"", claim.text);
+            if claim.looks.windows(2).any(|w| w[0] >= w[1]) {
+                bail!("{} has looks {:?}, expected rising numbers of seeds", place(), claim.looks);
+            }
+            if claim.registered.as_ref().is_some_and(|r| r.unix_s().is_none()) {
+                bail!(
+                    "{} is registered at a time without date or offset, expected one such as \
+                     2026-11-22T18:45:58Z",
+                    place()
+                );
+            }
             if claim.lower.is_empty() == claim.higher.is_empty() {
                 bail!("{} needs one of lower and higher", place());
             }
@@ -288,6 +365,19 @@ mod tests {
     }
 
     #[test]
+    fn a_claim_counts_as_registered_only_if_it_was_written_down_before_its_first_run() {
+        let text = format!("{WHOLE}registered = {{ at = 2026-11-22T18:45:58Z, commit = \"a\" }}");
+        let claim = &read(&text).unwrap().claims[0];
+        let at = claim.registered.as_ref().unwrap().unix_s().unwrap();
+        assert_eq!(at, 1_795_373_158);
+        assert_eq!(claim.counts(Some(at)), Counts::Registered);
+        assert_eq!(claim.counts(Some(at - 1)), Counts::Afterwards);
+        assert_eq!(read(WHOLE).unwrap().claims[0].counts(None), Counts::Afterwards);
+        let text = format!("{text}\nby_construction = \"of length 1\"");
+        assert_eq!(read(&text).unwrap().claims[0].counts(None), Counts::ByConstruction);
+    }
+
+    #[test]
     fn wrong_files_are_told_where_they_are_wrong() {
         assert_eq!(read(WHOLE).unwrap().claims.len(), 1);
         for (from, to, what) in [
@@ -300,6 +390,16 @@ mod tests {
             ("lower = [\"kdd\"]", "", "needs one of lower and higher"),
             ("than = [\"gan\"]", "than = []", "has 1 rows and 0"),
             ("parts = [\"p\"]", "parts = [\"q\"]", "names the part q"),
+            (
+                "parts = [\"p\"]",
+                "parts = [\"p\"]\nlooks = [5, 3]",
+                "expected rising numbers of seeds",
+            ),
+            (
+                "parts = [\"p\"]",
+                "parts = [\"p\"]\nregistered = { at = 2026-11-22, commit = \"a\" }",
+                "a time without date or offset",
+            ),
             (
                 "lower = [\"kdd\"]",
                 "lower = [\"supcon\"]",

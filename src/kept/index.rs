@@ -1,4 +1,5 @@
-//! The verdicts of all kept experiments: their own pages, and a block of any page that has its marks.
+//! The verdicts of all kept experiments: their own pages, and a block of any page that has its
+//! marks.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -65,7 +66,8 @@ pub fn check(file: &Path) -> Result<()> {
     Page::read(file).map(|_| ())
 }
 
-/// Renews the page of each experiment below `root`, and the block between the marks of each of `files`.
+/// Renews the page of each experiment below `root`, and the block between the marks of each of
+/// `files`.
 ///
 /// # Errors
 /// If a file cannot be read or written, or one of `files` lacks the marks.
@@ -111,23 +113,40 @@ fn renew_block(root: &Path, experiments: &[(Folder, Findings)], file: &Path) -> 
     Ok(write_atomic(file, new.as_bytes())?)
 }
 
-/// What is left of the verdicts when all are taken together.
+/// What is left of the registered claims' verdicts when all are taken together, and how many claims
+/// do not count.
 fn together(all: &[&Finding]) -> String {
-    let judged: Vec<&Finding> = all.iter().copied().filter(|f| !f.is_open()).collect();
+    let judged: Vec<&Finding> =
+        all.iter().copied().filter(|f| !f.is_open() && f.is_registered()).collect();
+    let others = all.iter().filter(|f| !f.is_open() && !f.is_registered()).count();
     let p: Vec<f64> = judged.iter().map(|f| f.p.unwrap_or(1.0)).collect();
     let decided = judged.iter().filter(|f| f.verdict != Verdict::Undecided.name()).count();
+    let exploratory = match others {
+        0 => String::new(),
+        n => format!(
+            " {n} more were asked afterwards or hold by construction; these are exploratory and do not count."
+        ),
+    };
     if decided == 0 {
-        return String::new();
+        return match (judged.len(), others) {
+            (0, 0) => String::new(),
+            (n, _) => format!(
+                "\nOf {n} registered claims none is confirmed or contradicted.{exploratory}\n"
+            ),
+        };
     }
-    let hold: Vec<&str> = judged
+    let hold: Vec<String> = judged
         .iter()
         .zip(holm(&p))
-        .filter(|(_, holds)| *holds)
-        .map(|(f, _)| f.claim.as_str())
+        .filter(|(f, holds)| *holds && f.verdict != Verdict::Undecided.name())
+        .map(|(f, _)| match &f.our_constants {
+            Some(_) => format!("{} (constants of ours)", f.claim),
+            None => f.claim.clone(),
+        })
         .collect();
     format!(
-        "\nEach interval is for itself alone. Of {} claims {decided} are confirmed or contradicted; all taken together \
-         (Holm's correction, 5 %), {}.\n",
+        "\nEach interval is for itself alone. Of {} claims that were registered before their first run, {decided} are \
+         confirmed or contradicted; all taken together (Holm's correction, 5 %), {}.{exploratory}\n",
         judged.len(),
         match hold.len() {
             0 => "none of these is".to_string(),
@@ -158,7 +177,7 @@ mod tests {
     fn finding(claim: &str, verdict: Verdict, p: f64) -> Finding {
         serde_json::from_value(serde_json::json!({
             "claim": claim, "source": "", "measure": "", "verdict": verdict.name(), "scale": "ratio", "p": p,
-            "seeds": 3, "seeds_planned": 3, "seeds_without_value": [], "leans_to_claim": true, "picture": ""
+            "seeds": 3, "seeds_planned": 3, "counts": "registered", "seeds_without_value": [], "leans_to_claim": true, "picture": ""
         }))
         .unwrap()
     }
@@ -172,11 +191,20 @@ mod tests {
             finding("C", undecided, 0.3),
         );
         let text = together(&[&a, &b, &c]);
-        assert!(text.contains("Of 3 claims 2 are confirmed"), "{text}");
+        assert!(
+            text.contains("Of 3 claims that were registered before their first run, 2 are"),
+            "{text}"
+        );
         assert!(text.contains("5 %), these are: A."), "{text}");
         assert!(together(&[&b, &c]).contains("none of these is."));
         assert!(together(&[&a]).contains("all of these are."));
-        assert_eq!(together(&[&c]), "");
+        assert!(together(&[&c]).contains("Of 1 registered claims none is"));
+        assert_eq!(together(&[]), "");
+        // A claim that was asked afterwards is in no family and never confirmed.
+        let later = Finding { counts: "afterwards".into(), ..finding("D", confirmed, 1e-6) };
+        let text = together(&[&a, &later]);
+        assert!(text.contains("Of 1 claims that") && text.contains("all of these are"), "{text}");
+        assert!(text.contains(" 1 more were asked afterwards") && !text.contains("; D"), "{text}");
     }
 
     #[test]

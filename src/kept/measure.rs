@@ -7,6 +7,7 @@ use ganbench_baselines::train::StepRecord;
 use ganbench_metrics::{bare_name, card};
 use ganbench_reports::ResultRow;
 use ganbench_reports::claim::Scale;
+use ganbench_reports::statistics::typical::{fid_curve, has_collapsed_at};
 use serde::Deserialize;
 
 use crate::cards;
@@ -14,12 +15,12 @@ use crate::plan::Plan;
 use crate::run_folder::RunFolder;
 use crate::stability::{self, SteadyRun};
 
-/// One number of a run. As text: the name of a metric at the last checkpoint, or at the best one behind `/best`
-/// (`fid`, `fid/best`, `linear_accuracy_percent`); `fid_variation` and `failed` as in the report's section on
-/// stability (`failed`: 1 where the run failed or diverged, else 0); a norm of `train.jsonl` with a statistic of its
-/// logged values (`g_grad_norm.median`, `.largest`, `.last`, the median of the last tenth, `.growth`, the largest over
-/// the first, and `.decades`, between the 5th and the 95th percentile); or `figure3.COLUMN` of the toy's
-/// `distances.csv`.
+/// One number of a run. As text: the name of a metric at the last checkpoint, or at the best one
+/// behind `/best` (`fid`, `fid/best`, `linear_accuracy_percent`); `fid_variation` and `failed` as
+/// in the report's section on stability (`failed`: 1 where the run failed or diverged, else 0); a
+/// norm of `train.jsonl` with a statistic of its logged values (`g_grad_norm.median`, `.largest`,
+/// `.last`, the median of the last tenth, `.growth`, the largest over the first, and `.decades`,
+/// between the 5th and the 95th percentile); or `figure3.COLUMN` of the toy's `distances.csv`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Measure {
@@ -132,6 +133,8 @@ pub struct Value {
     pub row: String,
     pub seed: u64,
     pub value: Option<f64>,
+    /// Whether the run collapsed, so that the score is none of a typical run. Only scores ask that.
+    pub collapsed: bool,
 }
 
 impl Measure {
@@ -197,7 +200,8 @@ impl Measure {
             let value = Value {
                 row: run.plan.row_name().into(),
                 seed: run.plan.train.seed,
-                value: self.of(run),
+                value: self.value(run),
+                collapsed: self.collapsed(run),
             };
             if values.iter().any(|v| v.row == value.row && v.seed == value.seed) {
                 bail!(
@@ -223,7 +227,12 @@ impl Measure {
         })
     }
 
-    fn of(&self, run: &Run) -> Option<f64> {
+    fn collapsed(&self, run: &Run) -> bool {
+        let Self::Score { checkpoint, .. } = self else { return false };
+        has_collapsed_at(checkpoint, &fid_curve(&run.rows))
+    }
+
+    fn value(&self, run: &Run) -> Option<f64> {
         let steady = SteadyRun { rows: &run.rows, records: &run.records };
         let diverged = run.diverged();
         match self {
@@ -263,7 +272,8 @@ impl Statistic {
     }
 }
 
-/// A column of the toy's `distances.csv` in a part's folder; its rows are the losses. None without the file.
+/// A column of the toy's `distances.csv` in a part's folder; its rows are the losses. None without
+/// the file.
 ///
 /// # Errors
 /// If the file is damaged or lacks the column.
@@ -287,6 +297,7 @@ pub fn toy(part: &Path, column: &str) -> Result<Vec<Value>> {
             row: record[loss].to_string(),
             seed: record[seed].parse().with_context(damaged)?,
             value: Some(record[column].parse().with_context(damaged)?),
+            collapsed: false,
         });
     }
     Ok(values)
@@ -307,7 +318,8 @@ mod tests {
         let of = |s: Statistic| s.of(&values).unwrap();
         assert!((of(Statistic::Median) - 10.0).abs() < 1e-12);
         assert!((of(Statistic::Largest) - 100.0).abs() < 1e-12);
-        // The last three of the shuffled order: (18, 19, 20)·8 mod 21 = 18, 5, 13; the first is 10⁰.
+        // The last three of the shuffled order: (18, 19, 20)·8 mod 21 = 18, 5, 13; the first is
+        // 10⁰.
         assert!((of(Statistic::Last) - 10f64.powf(1.3)).abs() < 1e-12);
         assert!((of(Statistic::Growth) - 100.0).abs() < 1e-12);
         assert!((of(Statistic::Decades) - 1.8).abs() < 1e-12);
@@ -359,7 +371,10 @@ mod tests {
         std::fs::write(folder.path().join("distances.csv"), "seed,loss,share\n3,kdd,0.5\n")
             .unwrap();
         let values = measure("figure3.share").values(&[], folder.path()).unwrap();
-        assert_eq!(values, [Value { row: "kdd".into(), seed: 3, value: Some(0.5) }]);
+        assert_eq!(
+            values,
+            [Value { row: "kdd".into(), seed: 3, value: Some(0.5), collapsed: false }]
+        );
         let error = measure("figure3.other").values(&[], folder.path()).unwrap_err();
         assert!(error.to_string().contains("has no column other"), "{error}");
     }

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anyhow::Result;
-use ganbench_reports::claim::MOST_SEEDS;
+use ganbench_reports::claim::{Verdict, seeds_text};
 use ganbench_reports::write_atomic;
 
+use super::experiment::Counts;
 use super::findings::{Finding, Findings};
 use super::{Experiment, Folder, Part, unreported};
 use crate::results;
@@ -73,14 +74,22 @@ fn line(f: &Finding, picture: Option<&str>, place: &str) -> String {
         format!("[<img src=\"{place}{picture}\" width=\"160\">]({place}{picture})")
     });
     format!(
-        "| {} ({}) | {} | {} | {} | {} | {picture} |",
+        "| {} ({}{}) | {} | {} | {} | {} | {picture} |",
         f.claim,
         f.source,
+        asides(f),
         verdict(f),
         f.measure,
         effect(f),
         seeds(f)
     )
+}
+
+/// Constants of ours, and where the claim was registered.
+fn asides(f: &Finding) -> String {
+    let ours = f.our_constants.as_ref().map(|ours| format!("; constants of ours: {ours}"));
+    let registered = f.registered_in.as_ref().map(|commit| format!("; registered in {commit}"));
+    [ours, registered].into_iter().flatten().collect()
 }
 
 fn seeds(f: &Finding) -> String {
@@ -95,15 +104,31 @@ fn seeds(f: &Finding) -> String {
     text
 }
 
-/// Where it is undecided with which way it leans and what would decide it.
+/// Where it is undecided with which way it leans and what would decide it. Only registered claims
+/// are confirmed or contradicted.
 fn verdict(f: &Finding) -> String {
     if f.is_open() {
         return "open: fewer than two seeds".into();
     }
-    let verdict = format!("**{}**", f.verdict);
-    match f.verdict.as_str() {
-        "undecided" => format!("{verdict}; {}", aside(f)),
-        _ => verdict,
+    let decided = f.verdict != Verdict::Undecided.name();
+    let side = if f.leans_to_claim { "for it" } else { "against it" };
+    if f.counts == Counts::ByConstruction.name() {
+        return "by construction, does not count".into();
+    }
+    match (f.is_registered(), decided) {
+        (true, true) => format!("**{}**{}", f.verdict, looks(f)),
+        (true, false) => format!("**{}**{}; {}", f.verdict, looks(f), aside(f)),
+        (false, true) => format!("exploratory: {side}"),
+        (false, false) => format!("exploratory: {}; {}", f.verdict, aside(f)),
+    }
+}
+
+/// The level, where the verdict is looked at more than once.
+fn looks(f: &Finding) -> String {
+    if f.level < 0.0499 {
+        format!(" at level {:.3}, one of several looks", f.level)
+    } else {
+        String::new()
     }
 }
 
@@ -115,9 +140,13 @@ fn aside(f: &Finding) -> String {
         return "the same in every seed, so without an interval".into();
     }
     let leans = if f.leans_to_claim { "leans to it" } else { "leans against it" };
-    match f.seeds_to_decide {
-        Some(n) => format!("{leans}, roughly {n} seeds would decide"),
-        None => format!("no sign of a difference (over {MOST_SEEDS} seeds)"),
+    let end = seeds_text;
+    match (f.seeds_to_decide, f.seeds_range) {
+        (Some(n), [None, None]) => format!("{leans}, roughly {n} seeds would decide"),
+        (Some(n), [few, many]) => {
+            format!("{leans}, roughly {n} seeds would decide ({} … {})", end(few), end(many))
+        }
+        (None, _) => format!("no sign of a difference ({} seeds)", end(None)),
     }
 }
 
@@ -132,7 +161,14 @@ fn effect(f: &Finding) -> String {
         _ => String::new(),
     };
     let sign = if f.scale == "ratio" { "× " } else { "" };
-    format!("{means}{sign}{}{interval}", number(effect))
+    format!("{means}{sign}{}{interval}{}", number(effect), collapses(f))
+}
+
+/// How many runs collapsed on either side, where any did.
+fn collapses(f: &Finding) -> String {
+    let Some(p) = f.collapse_p else { return String::new() };
+    let [[a, runs_a], [b, runs_b]] = [f.claimed_collapsed, f.other_collapsed];
+    format!("; collapsed: {a} of {runs_a} against {b} of {runs_b} (p = {})", number(p))
 }
 
 /// Three significant digits, without an exponent where it can be read without.
@@ -149,15 +185,19 @@ fn number(value: f64) -> String {
 }
 
 fn reading(findings: &Findings) -> String {
-    let n = findings.findings.len();
+    let registered = findings.findings.iter().filter(|f| f.is_registered()).count();
     format!(
-        "An effect is the mean over seeds of the row claimed of against the other, seed by seed (× a ratio, of \
-         geometric means; else a difference), with Student's 95 % interval; of shares of runs it is McNemar's exact one \
-         of the pairs of runs that differ. Confirmed: the whole interval lies on the side claimed; contradicted: on the \
-         other; undecided: neither. So many seeds would decide in four of five repeats, if mean and spread stayed as \
-         these few seeds have them: a rough number. Each of the {n} intervals is for itself alone: of {n} true zeros \
-         about {:.1} would be called something else.",
-        0.05 * n as f64
+        "An effect compares the row claimed of with the other: × a ratio of geometric means over seeds, or else a \
+         difference of means, with its 95 % interval. The interval is Student's, with variances that the rows of a table \
+         lend one another; seeds are paired only where they have an effect. For shares of runs it is McNemar's exact \
+         interval over pairs of runs of one seed. Runs that collapsed (their last FID is over twice their best, or not \
+         below the untrained generator's) are counted apart, with Fisher's exact p; effects of scores are those of the \
+         other runs, unless most runs of a row collapsed. Confirmed: p is below the level, 0.05 if the verdict is looked \
+         at once, and the effect lies on the side claimed; contradicted: on the other; undecided: neither. Seeds per row \
+         that would decide in four of five repeats are told for this effect and for the two ends of its interval. \
+         {registered} of these {} claims were registered before their first run. The others are exploratory, and none of \
+         them counts as confirmed.",
+        findings.findings.len()
     )
 }
 
@@ -186,7 +226,8 @@ fn how(folder: &Folder, experiment: &Experiment, findings: &Findings) -> Result<
             part.train_s / 3600.0
         );
     }
-    // Work done otherwise, by `reproduce` or in an invocation that was killed, left no time of its own.
+    // Work done otherwise, by `reproduce` or in an invocation that was killed, left no time of its
+    // own.
     let whole = findings.parts.iter().all(|part| part.wall_s >= part.train_s);
     let _ = write!(
         text,
@@ -278,6 +319,16 @@ mod tests {
             seeds_without_value: Vec::new(),
             leans_to_claim: true,
             seeds_to_decide: Some(7),
+            seeds_range: [Some(3), None],
+            p_permutation: None,
+            level: 0.05,
+            counts: "registered".into(),
+            registered_in: Some("abc".into()),
+            our_constants: None,
+            paired: false,
+            claimed_collapsed: [0, 3],
+            other_collapsed: [0, 3],
+            collapse_p: None,
             picture: "p/a.png".into(),
         }
     }
@@ -287,12 +338,38 @@ mod tests {
         let text = line(&finding(), Some("p/a.png"), "x/");
         assert_eq!(
             text,
-            "| A beats B (us) | **undecided**; leans to it, roughly 7 seeds would decide | FID (last) | 8.00 against \
-             10.0: × 0.800 (0.500 … 1.25) | 3 of 4 | [<img src=\"x/p/a.png\" width=\"160\">](x/p/a.png) |"
+            "| A beats B (us; registered in abc) | **undecided**; leans to it, roughly 7 seeds would decide (3 … over 100) | FID (last) | \
+             8.00 against 10.0: × 0.800 (0.500 … 1.25) | 3 of 4 | [<img src=\"x/p/a.png\" width=\"160\">](x/p/a.png) |"
         );
         let none = Finding { effect: None, seeds: 0, ..finding() };
         assert!(
             line(&none, None, "").contains("| open: fewer than two seeds | FID (last) | – | 0")
+        );
+    }
+
+    #[test]
+    fn only_registered_claims_are_confirmed_and_looks_and_collapses_are_told() {
+        let confirmed = Finding { verdict: "confirmed".into(), ..finding() };
+        let said = |finding: Finding| line(&finding, None, "");
+        assert!(said(confirmed.clone()).contains("| **confirmed** |"));
+        let twice = Finding { level: 0.0386, ..confirmed.clone() };
+        assert!(said(twice).contains("| **confirmed** at level 0.039, one of several looks |"));
+        let later = Finding { counts: "afterwards".into(), ..confirmed.clone() };
+        assert!(said(later).contains("| exploratory: for it |"));
+        let built = Finding { counts: "by construction".into(), ..confirmed.clone() };
+        assert!(said(built).contains("| by construction, does not count |"));
+        let fallen = Finding {
+            other_collapsed: [2, 5],
+            claimed_collapsed: [0, 5],
+            collapse_p: Some(4.0 / 9.0),
+            ..confirmed.clone()
+        };
+        assert!(
+            said(fallen).contains("(0.500 … 1.25); collapsed: 0 of 5 against 2 of 5 (p = 0.444) |")
+        );
+        let ours = Finding { our_constants: Some("τ 0.05".into()), ..confirmed };
+        assert!(
+            said(ours).contains("| A beats B (us; constants of ours: τ 0.05; registered in abc) |")
         );
     }
 

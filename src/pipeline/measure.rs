@@ -3,7 +3,7 @@
 use anyhow::Result;
 use ganbench_baselines::networks::BatchNormIn;
 use ganbench_baselines::train::{SampleRequest, Sampler, Spent};
-use ganbench_metrics::bootstrap::{Bootstrap, WithInterval, with_intervals};
+use ganbench_metrics::bootstrap::{self, Bootstrap, WithInterval, with_intervals};
 use ganbench_metrics::protocol::LabelRule;
 use ganbench_metrics::{
     Done, EvaluationInput, Extractor, ExtractorId, Features, Label, Labels, Measurement,
@@ -27,17 +27,45 @@ pub struct Fakes {
     pub repeats: usize,
     /// Resamplings of the images behind the intervals; 0 for none.
     pub bootstrap: usize,
+    pub noise: Noise,
+}
+
+/// Which latents the fakes are made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noise {
+    /// Those of the run's seed, at every point of the curve and at the last checkpoint.
+    OfRun,
+    /// Others, for the checkpoint that the curve's scores chose: scores of the latents that chose
+    /// it are too good.
+    OfChosen,
 }
 
 impl Fakes {
-    /// How a plan measures the last and the best checkpoint.
+    /// How a plan measures the last checkpoint.
     ///
     /// # Errors
     /// If the plan's protocol is unknown.
     pub fn at_the_end(plan: &Plan) -> Result<Self> {
         let e = &plan.evaluation;
         let repeats = e.measurement()?.protocol.repeats;
-        Ok(Self { n: e.n_fake, repeats, bootstrap: e.bootstrap })
+        Ok(Self { n: e.n_fake, repeats, bootstrap: e.bootstrap, noise: Noise::OfRun })
+    }
+
+    /// How a plan measures the best checkpoint.
+    ///
+    /// # Errors
+    /// As of [`Self::at_the_end`].
+    pub fn of_the_chosen(plan: &Plan) -> Result<Self> {
+        Ok(Self { noise: Noise::OfChosen, ..Self::at_the_end(plan)? })
+    }
+
+    /// A seed for each set of fakes of a run.
+    fn seeds(self, run_seed: u64) -> impl Iterator<Item = u64> {
+        let first = match self.noise {
+            Noise::OfRun => run_seed,
+            Noise::OfChosen => Stream::new(run_seed, "sample/chosen").u64(),
+        };
+        sample_seeds(first, self.repeats)
     }
 }
 
@@ -48,7 +76,7 @@ pub struct Measured {
     pub label: Label,
 }
 
-/// Samples with the run's seed, extracts, and computes every metric of the plan.
+/// Samples with seeds of the run, extracts, and computes every metric of the plan.
 ///
 /// # Errors
 /// If the samples cannot be made or measured.
@@ -70,7 +98,7 @@ pub fn measure(
         }
     };
     let mut sets = Vec::new();
-    for seed in sample_seeds(plan.train.seed, fakes.repeats) {
+    for seed in fakes.seeds(plan.train.seed) {
         let request = SampleRequest { n: fakes.n, seed, class: None };
         let images = sampler.sample(request, &mut |_| {})?;
         sets.push(measure_set(plan, evaluator, &images, fakes.bootstrap)?);
@@ -78,7 +106,7 @@ pub fn measure(
     Ok(Measured { values: mean(sets), label })
 }
 
-/// A seed for each set of samples. The first is the run's own.
+/// A seed for each set of samples. The first is `seed` itself.
 pub fn sample_seeds(seed: u64, repeats: usize) -> impl Iterator<Item = u64> {
     let mut further = Stream::new(seed, "sample/repeats");
     std::iter::once(seed).chain(std::iter::repeat_with(move || further.u64())).take(repeats.max(1))
@@ -107,7 +135,9 @@ fn measure_set(
         labels: labels.map(|(real, fake)| Labels { real, fake }),
     };
     let values = evaluate(input)?;
-    Ok(with_intervals(&input, values, Bootstrap { replicates: bootstrap, seed: 0 })?)
+    // All methods of a table meet the same reals.
+    let request = Bootstrap { replicates: bootstrap, seed: 0, reals: bootstrap::Reals::Held };
+    Ok(with_intervals(&input, values, request)?)
 }
 
 /// The mean over sets of samples. One set keeps its intervals.
@@ -228,6 +258,9 @@ pub fn row(
         commit: commit(),
         d_image_forwards_g_step: spent.d_image_forwards_g_step,
         protocol_differences: label.differences_text(),
+        tflops: Some(spent.flops / 1e12),
+        cpu_s: Some(spent.cpu_s),
+        other_cpu_s: None,
     }
 }
 
@@ -241,5 +274,27 @@ pub fn spent_up_to(row: &ResultRow) -> Spent {
         d_image_forwards_g_step: row.d_image_forwards_g_step,
         g_image_forwards: row.g_image_forwards,
         train_s: row.train_s,
+        flops: row.tflops.unwrap_or_default() * 1e12,
+        cpu_s: row.cpu_s.unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chosen_checkpoint_is_measured_with_other_latents_than_chose_it() {
+        let seeds = |noise, run_seed| -> Vec<u64> {
+            let fakes = Fakes { n: 10, repeats: 3, bootstrap: 0, noise };
+            fakes.seeds(run_seed).collect()
+        };
+        for run_seed in 0..20 {
+            let (own, chosen) = (seeds(Noise::OfRun, run_seed), seeds(Noise::OfChosen, run_seed));
+            assert_eq!(own, sample_seeds(run_seed, 3).collect::<Vec<_>>());
+            assert_eq!(own[0], run_seed);
+            assert_eq!(chosen.len(), 3);
+            assert!(chosen.iter().all(|seed| !own.contains(seed)), "{own:?} {chosen:?}");
+        }
     }
 }

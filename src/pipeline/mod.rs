@@ -1,8 +1,9 @@
-//! One run from its plan to its rows: train, measure at the points of the curve, measure the last and the
-//! best checkpoint.
+//! One run from its plan to its rows: train, measure at the points of the curve, measure the last
+//! and the best checkpoint.
 //!
-//! A run may die at any moment. Whatever it comes to is first made, then kept, then measured: rows follow
-//! the state that they belong to, and a point whose rows are missing is measured when the run goes on.
+//! A run may die at any moment. Whatever it comes to is first made, then kept, then measured: rows
+//! follow the state that they belong to, and a point whose rows are missing is measured when the
+//! run goes on.
 
 mod measure;
 
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 use crate::generators::{generator_file, load_generator};
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::machine::OthersWork;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run_folder::{Provenance, RecordWriter, RunFolder};
@@ -28,7 +30,7 @@ use crate::{machine, memory, samples, selection};
 
 #[cfg(test)]
 pub use measure::{Facts, label_of_plan};
-pub use measure::{Fakes, Measured, label, mean, measure, row, sample_seeds, spent_up_to};
+pub use measure::{Fakes, Measured, Noise, label, mean, measure, row, sample_seeds, spent_up_to};
 
 /// What one run needs.
 pub struct RunInput<'a> {
@@ -54,8 +56,8 @@ pub struct Panicked {
     what: String,
 }
 
-/// Trains and measures one run, going on from its last checkpoint where there is one. Nothing is done
-/// where it is complete. The caller holds the folder's lock.
+/// Trains and measures one run, going on from its last checkpoint where there is one. Nothing is
+/// done where it is complete. The caller holds the folder's lock.
 ///
 /// # Errors
 /// If the plan does not fit the data, or a file cannot be written; [`Interrupted`] where a signal ended it,
@@ -88,6 +90,8 @@ struct Run<'a> {
     /// Step of the last state kept.
     kept_g_steps: Option<u64>,
     bar: Progress,
+    /// Since this process took up the run, with what it had used itself by then.
+    others: (OthersWork, Option<f64>),
 }
 
 impl<'a> Run<'a> {
@@ -96,11 +100,12 @@ impl<'a> Run<'a> {
         let mut trainer = selection::trainer(plan, input.dataset, input.device)?;
         let label = format!("{} seed {}", plan.row_name(), plan.train.seed);
         let mut bar = Progress::new(label, 1.0, input.quiet);
+        let others = (OthersWork::from_now(), machine::cpu_s());
         let Some(loaded) = trainer.load_newest(&input.folder.checkpoints())? else {
             input.folder.keep_scores(&[])?;
             let records = input.folder.record_writer(0)?;
             let mut run =
-                Self { input, trainer, rows: Vec::new(), records, kept_g_steps: None, bar };
+                Self { input, trainer, rows: Vec::new(), records, kept_g_steps: None, bar, others };
             run.keep_point()?;
             run.measure_point()?;
             return Ok(run);
@@ -123,7 +128,8 @@ impl<'a> Run<'a> {
             );
         }
         bar.skip_to(trainer.progress());
-        let mut run = Self { input, trainer, rows, records, kept_g_steps: Some(steps), bar };
+        let mut run =
+            Self { input, trainer, rows, records, kept_g_steps: Some(steps), bar, others };
         if loaded.mark.at_point && !run.is_measured() {
             run.measure_point()?;
         }
@@ -218,12 +224,13 @@ impl<'a> Run<'a> {
         let name = self.point_name();
         // A point of the curve is one set, whatever the protocol says of the final numbers.
         let n = self.input.plan.evaluation.n_fake_curve;
-        let measured = self.measured(&name, Fakes { n, repeats: 1, bootstrap: 0 })?;
+        let measured =
+            self.measured(&name, Fakes { n, repeats: 1, bootstrap: 0, noise: Noise::OfRun })?;
         self.add(self.rows_of(&measured, &spent, &name))
     }
 
-    /// The averaged generator of a point, from its file: with the plan's statistics in its batch norms. `None`
-    /// for the one at hand as it is.
+    /// The averaged generator of a point, from its file: with the plan's statistics in its batch
+    /// norms. `None` for the one at hand as it is.
     fn kept_generator(&self, point: &str) -> Result<Option<LoadedGenerator>> {
         let input = self.input;
         if input.plan.evaluation.statistics.is_running() && point == self.point_name() {
@@ -252,7 +259,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn add(&mut self, rows: Vec<ResultRow>) -> Result<()> {
+    fn add(&mut self, mut rows: Vec<ResultRow>) -> Result<()> {
+        let (others, before) = &self.others;
+        let other_cpu_s = others.cpu_s(machine::cpu_s().zip(*before).map(|(now, then)| now - then));
+        rows.iter_mut().for_each(|row| row.other_cpu_s = other_cpu_s);
         self.input.folder.add_scores(&rows)?;
         self.rows.extend(rows);
         Ok(())
@@ -301,10 +311,9 @@ impl<'a> Run<'a> {
         let last_name = kimg_name(spent.real_images as f64 / 1e3);
         let (best_name, best_spent) = self.best().unwrap_or((last_name.clone(), spent));
         let e = &input.plan.evaluation;
-        let fakes = Fakes::at_the_end(input.plan)?;
-        let last = self.measured(&last_name, fakes)?;
-        let best =
-            if best_name == last_name { last.clone() } else { self.measured(&best_name, fakes)? };
+        let last = self.measured(&last_name, Fakes::at_the_end(input.plan)?)?;
+        // Also where the last one was chosen.
+        let best = self.measured(&best_name, Fakes::of_the_chosen(input.plan)?)?;
         self.add(self.rows_of(&last, &spent, "last"))?;
         self.add(self.rows_of(&best, &best_spent, "best"))?;
         if let (Some(linear), Some(test)) = (&e.linear, input.test) {

@@ -91,6 +91,7 @@ fn a_panic_of_a_worker_is_an_error_and_the_run_goes_on_from_its_checkpoint() {
         device: "cpu".into(),
         started_unix_s: 0,
         uneven_classes: None,
+        trained_further_from: None,
     };
     let go = |evaluator: &Evaluator, to: &Path| {
         let folder = RunFolder::at(to);

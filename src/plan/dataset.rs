@@ -19,10 +19,12 @@ pub struct DatasetPlan {
     pub called: Option<String>,
     /// So many images only; 0 for all.
     pub limit: usize,
-    /// Seed by which the images that `limit` leaves are drawn, stratified by class; left out: the first.
+    /// Seed by which the images that `limit` leaves are drawn, stratified by class; left out: the
+    /// first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub draw_seed: Option<u64>,
-    /// Image channels, and below their side and the number of classes; 0 is filled in from the data.
+    /// Image channels, and below their side and the number of classes; 0 is filled in from the
+    /// data.
     #[serde(default)]
     pub channels: usize,
     #[serde(default)]
@@ -32,6 +34,12 @@ pub struct DatasetPlan {
     pub fit: Option<Fit>,
     #[serde(default)]
     pub classes: usize,
+    /// Whether damaged images of a folder are left out.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub skip_damaged: bool,
+    /// How many were; filled in from the data.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub damaged: usize,
     /// Of the encoded content; an empty one is filled in, another one must agree.
     #[serde(default)]
     pub sha256: String,
@@ -54,12 +62,15 @@ impl DatasetPlan {
             image_size: 0,
             fit: None,
             classes: 0,
+            skip_damaged: false,
+            damaged: 0,
             sha256: String::new(),
             selection: None,
         }
     }
 
-    /// What rows, tables and file names call the data set: of a folder `called`, or else the folder's name.
+    /// What rows, tables and file names call the data set: of a folder `called`, or else the
+    /// folder's name.
     pub fn label(&self) -> String {
         match (&self.called, self.name.strip_prefix(FOLDER)) {
             (Some(called), _) => called.clone(),
@@ -68,8 +79,9 @@ impl DatasetPlan {
         }
     }
 
-    /// The name without the path of a folder, so that a run stays the same run where its data are moved.
-    pub(super) fn without_path(&self) -> String {
+    /// The name without the path of a folder, so that a run stays the same run where its data are
+    /// moved.
+    pub fn without_path(&self) -> String {
         self.name.split(':').next().unwrap_or(&self.name).to_string()
     }
 
@@ -88,6 +100,15 @@ impl DatasetPlan {
         };
         Err(PlanError::Value { field: "dataset.called", got: format!("\"{called}\""), expected })
     }
+}
+
+// References, since serde passes the field so.
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 /// What the names of folder data sets begin with.

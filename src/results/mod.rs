@@ -1,13 +1,13 @@
 //! The results store: from each run's own `scores.jsonl` to `results.parquet` and `results.csv`.
 //!
-//! A run appends its rows to `scores.jsonl` in its own folder and never touches another's, so runs may
-//! go on side by side and be killed at any moment. The two result files hold the rows of all runs in long
-//! form and are rebuilt from these lines whenever a run ends; they carry nothing of their own and may be
-//! deleted. Both are written to a temporary file, flushed and renamed.
+//! A run appends its rows to `scores.jsonl` in its own folder and never touches another's, so runs
+//! may go on side by side and be killed at any moment. The two result files hold the rows of all
+//! runs in long form and are rebuilt from these lines whenever a run ends; they carry nothing of
+//! their own and may be deleted. Both are written to a temporary file, flushed and renamed.
 //!
-//! The columns are those of [`ganbench_reports::COLUMNS`]. Floats survive all three forms to the bit
-//! (JSON with `float_roundtrip`, Parquet as binary, CSV as the shortest text that reads back), and only
-//! finite floats get in.
+//! The columns are those of [`ganbench_reports::COLUMNS`]. Floats survive all three forms to the
+//! bit (JSON with `float_roundtrip`, Parquet as binary, CSV as the shortest text that reads back),
+//! and only finite floats get in.
 
 mod files;
 mod lines;
@@ -65,10 +65,11 @@ pub struct Rebuilt {
     pub csv: PathBuf,
 }
 
-/// Reads the scores of `runs` (run folders) and writes `results.parquet` and `results.csv` into `out`.
+/// Reads the scores of `runs` (run folders) and writes `results.parquet` and `results.csv` into
+/// `out`.
 ///
-/// Where a run holds two lines of one checkpoint, metric, extractor and protocol, as after a resumed
-/// evaluation, the later one counts.
+/// Where a run holds two lines of one checkpoint, metric, extractor and protocol, as after a
+/// resumed evaluation, the later one counts.
 ///
 /// # Errors
 /// If a line that is not the last is broken, a row is not valid, a run stands in two folders, or a file
@@ -95,8 +96,52 @@ pub fn rebuild(out: &Path, runs: &[PathBuf]) -> Result<Rebuilt, ResultsError> {
         seen.push((run_id, run.clone()));
         rows.extend(scores.rows);
     }
+    rows.extend(imported_rows(out)?);
     let (parquet, csv) = files::write(out, &rows)?;
     Ok(Rebuilt { rows, torn, parquet, csv })
+}
+
+/// Rows of images from elsewhere, beside the results that they were added to: what is rebuilt from
+/// runs keeps them.
+pub const IMPORTED_NAME: &str = "imported.jsonl";
+
+/// The rows of images from elsewhere in a folder of results; none without such.
+///
+/// # Errors
+/// If the file cannot be read or a line is no row.
+pub fn imported_rows(folder: &Path) -> Result<Vec<ResultRow>, ResultsError> {
+    let path = folder.join(IMPORTED_NAME);
+    if !path.is_file() {
+        return Ok(Vec::new());
+    }
+    // A disk that was full between the two files leaves rows that are given again.
+    let mut rows: Vec<ResultRow> = Vec::new();
+    for row in read_scores(&path)?.rows {
+        let same = |other: &ResultRow| {
+            (&other.run_id, &other.checkpoint, &other.metric)
+                == (&row.run_id, &row.checkpoint, &row.metric)
+        };
+        rows.retain(|other| !same(other));
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Adds rows of images from elsewhere to a results file, and to the other form of it beside it. The
+/// rows that are there stay.
+///
+/// # Errors
+/// If a file cannot be read or written; the results are then as they were.
+pub fn import(path: &Path, there: Vec<ResultRow>, rows: &[ResultRow]) -> Result<(), ResultsError> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    append_scores(&folder.join(IMPORTED_NAME), rows)?;
+    let all: Vec<ResultRow> = there.into_iter().chain(rows.iter().cloned()).collect();
+    for other in ["parquet", "csv"].map(|extension| path.with_extension(extension)) {
+        if other == path || other.is_file() {
+            table::write(&other, &ganbench_reports::COLUMNS, &all)?;
+        }
+    }
+    Ok(())
 }
 
 /// Names a metric of made weights by these weights, as rows of ganbench 0.1 do not.

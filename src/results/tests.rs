@@ -41,10 +41,14 @@ fn row(run_id: &str, checkpoint: &str, value: f64) -> ResultRow {
         commit: String::new(),
         d_image_forwards_g_step: 20_032,
         protocol_differences: String::new(),
+        tflops: None,
+        cpu_s: None,
+        other_cpu_s: None,
     }
 }
 
-/// Rows with every kind of odd content: extreme floats, quotes and commas, empty and missing values.
+/// Rows with every kind of odd content: extreme floats, quotes and commas, empty and missing
+/// values.
 fn odd_rows() -> Vec<ResultRow> {
     let mut stream = Stream::new(0, "test/results");
     let mut rows = Vec::new();
@@ -347,6 +351,7 @@ fn later_and_foreign_columns_do_not_disturb() {
     };
     std::fs::write(&csv, fewer(&text)).unwrap();
     assert_eq!(read_rows(&csv).unwrap(), [row("a", "last", 1.0)]);
-    std::fs::write(&csv, fewer(&fewer(&text))).unwrap();
+    let without_five = (0..5).fold(text, |text, _| fewer(&text));
+    std::fs::write(&csv, without_five).unwrap();
     assert_eq!(read_rows(&csv).unwrap()[0].d_image_forwards_g_step, 0);
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::program::{Started, command, strs, tiny};
 
+mod extend;
 mod faults;
 mod kill;
 mod locks;
@@ -83,8 +84,8 @@ fn has_lines(out: &Path, name: &str, lines: usize) -> bool {
     text.lines().count() >= lines
 }
 
-/// Every file under a folder but locks, how the process was started, and what was put aside; clocks and
-/// memory are taken out of the rest.
+/// Every file under a folder but locks, how the process was started, and what was put aside; clocks
+/// and memory are taken out of the rest.
 fn content(dir: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![dir.to_path_buf()];
@@ -121,7 +122,7 @@ fn without_clocks(name: &str, bytes: Vec<u8>) -> Vec<u8> {
     if name == "results.csv" {
         let text = String::from_utf8(bytes).unwrap();
         let header: Vec<&str> = text.lines().next().unwrap().split(',').collect();
-        let clocks: Vec<usize> = ["train_s", "peak_rss_mb"]
+        let clocks: Vec<usize> = ["train_s", "peak_rss_mb", "cpu_s", "other_cpu_s"]
             .iter()
             .map(|name| header.iter().position(|column| column == name).unwrap())
             .collect();
@@ -137,6 +138,8 @@ fn without_clocks(name: &str, bytes: Vec<u8>) -> Vec<u8> {
             let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
             row["train_s"] = 0.into();
             row["peak_rss_mb"] = 0.into();
+            row["cpu_s"] = 0.into();
+            row["other_cpu_s"] = 0.into();
             row.to_string()
         };
         return text.lines().map(line).collect::<Vec<_>>().join("\n").into_bytes();
@@ -148,6 +151,7 @@ fn without_clocks(name: &str, bytes: Vec<u8>) -> Vec<u8> {
         let inner = header["__metadata__"]["ganbench"].as_str().unwrap();
         let mut state: serde_json::Value = serde_json::from_str(inner).unwrap();
         state["spent"]["train_s"] = 0.into();
+        state["spent"]["cpu_s"] = 0.into();
         header["__metadata__"]["ganbench"] = state.to_string().into();
         let mut out = header.to_string().into_bytes();
         out.extend(&bytes[end..]);

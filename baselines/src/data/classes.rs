@@ -1,27 +1,29 @@
 //! Folders of image files: which file is of which class and split.
 //!
-//! Classes are the subfolders in the order of their names. The images of a class are ordered by name,
-//! and the classes take turns (first of each, second of each, …), so that the first n images hold all
-//! classes. Where PATH holds `train/` and folders called as other splits (`splits.rs` has their names), these are
-//! the splits; otherwise every 10th image of each class, counted from 1, is the test split and the others are the
-//! train split. Hidden files and files of other kinds are passed over.
+//! Classes are the subfolders in the order of their names. The images of a class are ordered by
+//! name, and the classes take turns (first of each, second of each, …), so that the first n images
+//! hold all classes. Where PATH holds `train/` and folders called as other splits (`splits.rs` has
+//! their names), these are the splits; otherwise every 10th image of each class, counted from 1, is
+//! the test split and the others are the train split. Hidden files and files of other kinds are
+//! passed over.
 //!
-//! A folder with the `dataset.json` of StyleGAN's tools has its labels from there, and images at any depth.
+//! A folder with the `dataset.json` of StyleGAN's tools has its labels from there, and images at
+//! any depth.
 //!
-//! Also as Tiny ImageNet is published: the files of a class in `CLASS/images/`, and beside `train/` a `val/` whose
-//! `val_annotations.txt` says the class of each file of `val/images/` (a line `FILE<tab>CLASS<tab>...`). That is then
-//! the test split; a `test/` beside it has no classes.
+//! Also as Tiny ImageNet is published: the files of a class in `CLASS/images/`, and beside `train/`
+//! a `val/` whose `val_annotations.txt` says the class of each file of `val/images/` (a line
+//! `FILE<tab>CLASS<tab>...`). That is then the test split; a `test/` beside it has no classes.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::dataset_json::DatasetJson;
+use super::format::IMAGE_EXTENSIONS;
 use super::splits::{Splits, splits};
 use super::walk::{Entry, entries, files_below, has_extension};
 use super::{DataError, Split};
 
-const EXTENSIONS: [&str; 4] = ["png", "jpg", "jpeg", "webp"];
 const ANNOTATIONS: &str = "val_annotations.txt";
 const IMAGES: &str = "images";
 /// Of each class, every so manieth image is for testing.
@@ -114,8 +116,8 @@ fn read_split(path: &Path, splits: &Splits, split: Split) -> Result<Classes, Dat
     Ok(wanted)
 }
 
-/// Of several folders the one with annotations, or else the first that has classes where `train` has, or else
-/// the first.
+/// Of several folders the one with annotations, or else the first that has classes where `train`
+/// has, or else the first.
 fn read_test(
     path: &Path,
     splits: &Splits,
@@ -207,7 +209,7 @@ fn read_classes(folder: &Path) -> Result<Classes, DataError> {
 
 /// The images at any depth, with the labels of the folder's `dataset.json`.
 fn read_labelled(folder: &Path, json: &DatasetJson) -> Result<Classes, DataError> {
-    let images = files_below(folder, &EXTENSIONS)?.images;
+    let images = files_below(folder, &IMAGE_EXTENSIONS)?.images;
     if images.is_empty() {
         return Err(DataError::NoImages { folder: folder.to_owned() });
     }
@@ -277,7 +279,7 @@ fn list(folder: &Path) -> Result<Items, DataError> {
         }
         if path.is_dir() {
             items.folders.push(name);
-        } else if has_extension(&path, &EXTENSIONS) {
+        } else if has_extension(&path, &IMAGE_EXTENSIONS) {
             items.files.push(name);
         }
     }

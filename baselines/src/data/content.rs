@@ -7,7 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::decode::{Fault, Target, decode};
 use super::error::Place;
+use super::format::Marks;
 use super::prepared::Writer;
+use super::sources::Reading;
 use super::{DataError, hex};
 
 /// Images decoded between two reports of progress, at most.
@@ -41,6 +43,7 @@ pub(super) struct Content<'a> {
     store: Store<'a>,
     labels: Vec<u32>,
     images: usize,
+    reading: Reading,
 }
 
 /// All images, when they are there.
@@ -51,6 +54,8 @@ pub(super) struct Decoded {
     pub images: usize,
     /// Of the encoded content.
     pub sha256: String,
+    /// What was done to the images beyond reading them.
+    pub reading: Reading,
 }
 
 impl<'a> Content<'a> {
@@ -67,7 +72,8 @@ impl<'a> Content<'a> {
     fn new(target: Target, store: Store<'a>) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"ganbench-images-1");
-        Self { target, hash, store, labels: Vec::new(), images: 0 }
+        let reading = Reading::default();
+        Self { target, hash, store, labels: Vec::new(), images: 0, reading }
     }
 
     /// How many images to give to [`Self::extend`] at a time.
@@ -85,19 +91,22 @@ impl<'a> Content<'a> {
         self.labels.extend(rows.iter().filter_map(|row| row.label));
         self.images += rows.len();
         let (target, bytes) = (self.target, self.target.output.bytes());
-        match &mut self.store {
+        let marks = match &mut self.store {
             Store::Memory(pixels) => {
                 let start = pixels.len();
                 pixels.resize(start + rows.len() * bytes, 0);
-                decode_all(rows, &target, &mut pixels[start..])
+                decode_all(rows, &target, &mut pixels[start..])?
             }
             Store::File { writer, block } => {
                 block.clear();
                 block.resize(rows.len() * bytes, 0);
-                decode_all(rows, &target, block)?;
-                writer.write(block)
+                let marks = decode_all(rows, &target, block)?;
+                writer.write(block)?;
+                marks
             }
-        }
+        };
+        marks.into_iter().for_each(|marks| self.reading.count(marks));
+        Ok(())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -113,17 +122,22 @@ impl<'a> Content<'a> {
             labels: (!self.labels.is_empty()).then_some(self.labels),
             images: self.images,
             sha256: hex(self.hash),
+            reading: self.reading,
         }
     }
 }
 
 /// `out` holds zeros.
-fn decode_all(rows: &[Row], target: &Target, out: &mut [u8]) -> Result<(), DataError> {
-    let fault = out
+fn decode_all(rows: &[Row], target: &Target, out: &mut [u8]) -> Result<Vec<Marks>, DataError> {
+    let decoded: Vec<Result<Marks, Fault>> = out
         .par_chunks_exact_mut(target.output.bytes())
         .zip(rows)
-        .find_map_first(|(out, row)| Some((row, decode(row.bytes, target, out).err()?)));
-    fault.map_or(Ok(()), |(row, fault)| Err(image_error(row.file, row.row, fault, target)))
+        .map(|(out, row)| decode(row.bytes, target, out))
+        .collect();
+    let of_row = |(one, row): (Result<Marks, Fault>, &Row)| {
+        one.map_err(|fault| image_error(row.file, row.row, fault, target))
+    };
+    decoded.into_iter().zip(rows).map(of_row).collect()
 }
 
 pub(super) fn image_error(

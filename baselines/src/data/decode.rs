@@ -1,11 +1,12 @@
 //! Encoded image bytes to pixels of the size and channels asked for.
 //!
-//! `format.rs` says which formats are read, and how. What is measured ([`read`]) is read as PIL reads it, with what
-//! that did to the image in [`Marks`]. What is trained on ([`decode`]) must not need that: grey becomes RGB by
-//! repetition; padding is with zeros, centred; where an entry says so, squares of pixels are averaged, or images of
-//! any size are cropped and resized. Nothing else is converted: another size, 16 bits a channel, a pixel that is not
-//! opaque, or a file with wrong checksums is an error. Orientation tags are not applied (as torchvision reads a
-//! folder).
+//! `format.rs` says which formats are read, and how. What is measured ([`read`]) is read as PIL
+//! reads it, with what that did to the image in [`Marks`]. What is trained on ([`decode`]) is read
+//! alike, 16 bits per channel included, so that a set is trained on with the pixels that it is
+//! measured by; but a pixel that is not opaque, or a file with wrong checksums, is an error. Grey
+//! becomes RGB by repetition; padding is with zeros, centred; where an entry says so, squares of
+//! pixels are averaged, or images of any size are cropped and resized. Otherwise another size is an
+//! error. Orientation tags are not applied (as torchvision reads a folder).
 
 use ganbench_nn::images::ImageSize;
 use image::imageops::{self, FilterType};
@@ -37,8 +38,8 @@ pub(super) struct Target {
 #[serde(rename_all = "kebab-case")]
 pub enum Fit {
     /// The square of the shorter side in the middle (half pixels rounded to even, as torchvision's
-    /// `center_crop`), resized with an antialiasing Lanczos-3 filter: PyTorch-StudioGAN's `CenterCropLongEdge`
-    /// and `--pre_resizer lanczos`.
+    /// `center_crop`), resized with an antialiasing Lanczos-3 filter: PyTorch-StudioGAN's
+    /// `CenterCropLongEdge` and `--pre_resizer lanczos`.
     CentreLanczos,
 }
 
@@ -140,17 +141,27 @@ pub(super) fn read(encoded: Encoded, alpha: Alpha) -> Result<(Vec<u8>, Marks), F
     Ok((pixels, marks))
 }
 
+/// [`read`] of an image that is trained on: it must be opaque and whole.
+pub(super) fn read_for_training(encoded: Encoded) -> Result<(Vec<u8>, Marks), Fault> {
+    let (pixels, marks) = read(encoded, Alpha::Refuse)?;
+    if marks.mended {
+        return Err(Fault::Damaged("has a wrong checksum or lacks its end; copy it again".into()));
+    }
+    Ok((pixels, marks))
+}
+
 /// Decodes one image into `out`, `[target.output.height, .width, .channels]`, which holds zeros.
-pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<(), Fault> {
+pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<Marks, Fault> {
     if let Some(fit) = target.fit {
         return decode_fitted(bytes, fit, target, out);
     }
     if target.shrink > 1 {
         let whole = ImageSize::new(target.height, target.width, target.output.channels);
         let mut pixels = vec![0; whole.bytes()];
-        decode(bytes, &Target { shrink: 1, output: whole, ..*target }, &mut pixels)?;
+        let whole = Target { shrink: 1, output: whole, ..*target };
+        let marks = decode(bytes, &whole, &mut pixels)?;
         average(&pixels, target, out);
-        return Ok(());
+        return Ok(marks);
     }
     let encoded = Encoded::open(bytes)?;
     // Before any pixel is decoded, so that a small file cannot claim all memory.
@@ -160,13 +171,7 @@ pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<()
         return Err(Fault::Size { height, width });
     }
     let grey = encoded.is_grey();
-    let (pixels, marks) = read(encoded, Alpha::Refuse)?;
-    if marks.clipped || marks.upper_bits {
-        return reason("has 16 bits a channel; convert it to 8 bits a channel");
-    }
-    if marks.mended {
-        return Err(Fault::Damaged("has a wrong checksum or lacks its end; copy it again".into()));
-    }
+    let (pixels, marks) = read_for_training(encoded)?;
     let output = target.output;
     let (top, left) = ((output.height - height) / 2, (output.width - width) / 2);
     for (i, pixel) in pixels.chunks_exact(if grey { 1 } else { 3 }).enumerate() {
@@ -183,10 +188,10 @@ pub(super) fn decode(bytes: &[u8], target: &Target, out: &mut [u8]) -> Result<()
             return reason("is in colour, but 1 channel was asked for");
         }
     }
-    Ok(())
+    Ok(marks)
 }
 
-fn decode_fitted(bytes: &[u8], fit: Fit, target: &Target, out: &mut [u8]) -> Result<(), Fault> {
+fn decode_fitted(bytes: &[u8], fit: Fit, target: &Target, out: &mut [u8]) -> Result<Marks, Fault> {
     let (height, width) = header(bytes)?;
     if height.max(width) > MAX_SIDE {
         return reason(format!("is {width}x{height} pixels; at most {MAX_SIDE} a side are read"));
@@ -194,13 +199,13 @@ fn decode_fitted(bytes: &[u8], fit: Fit, target: &Target, out: &mut [u8]) -> Res
     let whole = ImageSize::new(height, width, target.output.channels);
     let mut pixels = vec![0; whole.bytes()];
     let as_it_is = Target { height, width, shrink: 1, fit: None, output: whole, ..*target };
-    decode(bytes, &as_it_is, &mut pixels)?;
+    let marks = decode(bytes, &as_it_is, &mut pixels)?;
     let Fit::CentreLanczos = fit;
     match whole.channels {
         1 => fit_square::<Luma<u8>>(whole, pixels, target.output, out),
         _ => fit_square::<Rgb<u8>>(whole, pixels, target.output, out),
     }
-    Ok(())
+    Ok(marks)
 }
 
 fn fit_square<P: Pixel<Subpixel = u8> + 'static>(

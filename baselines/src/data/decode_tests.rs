@@ -3,7 +3,7 @@ use std::io::Cursor;
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, LumaA, Rgba};
 
 use super::*;
-use crate::data::fixtures::{encode, pixels};
+use crate::data::fixtures::{encode, encode_tiff, pixels};
 
 const SIZE: ImageSize = ImageSize { height: 5, width: 7, channels: 3 };
 
@@ -13,7 +13,7 @@ fn target(output: ImageSize) -> Target {
 
 fn run(bytes: &[u8], output: ImageSize) -> Result<Vec<u8>, Fault> {
     let mut out = vec![0; output.bytes()];
-    decode(bytes, &target(output), &mut out).map(|()| out)
+    decode(bytes, &target(output), &mut out).map(|_| out)
 }
 
 fn reason_of(bytes: &[u8], output: ImageSize) -> String {
@@ -128,17 +128,33 @@ fn what_would_need_a_silent_conversion_is_refused() {
         reason_of(&png(glass), SIZE),
         "has pixels that are not opaque; put it on a background first"
     );
-    let deep = ImageBuffer::from_pixel(7, 5, Luma([9u16]));
-    assert_eq!(
-        reason_of(&png(deep), SIZE),
-        "has 16 bits a channel; convert it to 8 bits a channel"
-    );
     assert_eq!(
         reason_of(&encode(0, SIZE, ImageFormat::Png), ImageSize::new(5, 7, 1)),
         "is in colour, but 1 channel was asked for"
     );
     assert_eq!(reason_of(b"not an image", SIZE), "is no PNG, JPEG, WebP, BMP or TIFF image");
     assert_eq!(reason_of(b"", SIZE), "is no PNG, JPEG, WebP, BMP or TIFF image");
+}
+
+#[test]
+fn what_is_trained_on_has_the_pixels_that_are_measured_of_16_bits_and_of_bmp_and_tiff() {
+    let deep_grey = ImageBuffer::from_fn(7, 5, |x, y| Luma([(40 * x + y) as u16 * 7]));
+    let deep = ImageBuffer::from_fn(7, 5, |x, y| image::Rgb([9000 * x as u16, 77, 256 * y as u16]));
+    let mut files = vec![png(deep_grey), png(deep)];
+    files.extend([encode(3, SIZE, ImageFormat::Bmp), encode_tiff(3, SIZE)]);
+    for (i, file) in files.iter().enumerate() {
+        let (measured, marks) = read(Encoded::open(file).unwrap(), Alpha::Pil).unwrap();
+        let measured = match measured.len() {
+            35 => measured.iter().flat_map(|&grey| [grey; 3]).collect(),
+            _ => measured,
+        };
+        assert_eq!(run(file, SIZE).unwrap(), measured, "file {i}");
+        assert_eq!((marks.clipped, marks.upper_bits), (i == 0, i == 1), "file {i}");
+    }
+    // As PIL: above 255 is white; the upper 8 bits.
+    assert_eq!(run(&files[0], SIZE).unwrap()[..6], [0, 0, 0, 255, 255, 255]);
+    assert_eq!(run(&files[1], SIZE).unwrap()[..6], [0, 0, 0, 35, 0, 0]);
+    assert_eq!(run(&files[2], SIZE).unwrap(), pixels(3, SIZE));
 }
 
 /// PIL reads these, so that they are measured; a data set for training is to be whole.

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 use ganbench_nn::images::{ImageError, ImageSize};
 use thiserror::Error;
 
+use super::format::FORMATS;
+use super::sources::Unreadable;
+
 /// Why a dataset could not be loaded.
 #[derive(Debug, Error)]
 pub enum DataError {
@@ -68,6 +71,10 @@ pub enum DataError {
 
     #[error("{place} {reason}")]
     Image { place: Place, reason: String },
+    /// Images of a folder, all of them named at once.
+    // Boxed, since every function here returns this type.
+    #[error(transparent)]
+    Unreadable(Box<Unreadable>),
     #[error(
         "{place} is {found} pixels but {expected} were expected ({why}); resize the images first"
     )]
@@ -89,9 +96,7 @@ pub enum DataError {
         sizes: Box<str>,
     },
 
-    #[error(
-        "{folder} holds no images; expected PNG, JPEG or WebP files, or one folder of them a class"
-    )]
+    #[error("{folder} holds no images; expected {FORMATS} files, or one folder of them per class")]
     NoImages { folder: PathBuf },
     #[error("{folder} has {found} class folders but {name} has {expected} classes")]
     Classes { folder: PathBuf, found: usize, name: String, expected: usize },

@@ -33,6 +33,39 @@ pub(super) fn encode(i: usize, size: ImageSize, format: ImageFormat) -> Vec<u8> 
     bytes
 }
 
+/// [`encode`] of 3 channels as an uncompressed TIFF file of one strip, which the image crate does
+/// not write.
+pub(super) fn encode_tiff(i: usize, size: ImageSize) -> Vec<u8> {
+    let (width, height) = (size.width as u32, size.height as u32);
+    let pixels = pixels(i, size);
+    let (short, long) = (3u16, 4u16);
+    let bits_at = 8 + 2 + 9 * 12 + 4;
+    // Tags of the TIFF 6.0 specification: size, bits, compression, colours, strip, samples, strip's
+    // rows and bytes.
+    let entries = [
+        (256, long, 1, width),
+        (257, long, 1, height),
+        (258, short, 3, bits_at),
+        (259, short, 1, 1),
+        (262, short, 1, 2),
+        (273, long, 1, bits_at + 6),
+        (277, short, 1, 3),
+        (278, long, 1, height),
+        (279, long, 1, pixels.len() as u32),
+    ];
+    let mut bytes = b"II\x2a\0\x08\0\0\0\x09\0".to_vec();
+    for (tag, kind, count, value) in entries {
+        bytes.extend(u16::to_le_bytes(tag));
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(u32::to_le_bytes(count));
+        bytes.extend(u32::to_le_bytes(value));
+    }
+    bytes.extend([0; 4]);
+    bytes.extend([8u16; 3].iter().flat_map(|bits| bits.to_le_bytes()));
+    bytes.extend(pixels);
+    bytes
+}
+
 /// A Parquet file in the layout of the hub. `None` becomes null.
 pub(super) struct Table {
     pub image_column: &'static str,

@@ -1,7 +1,9 @@
-//! `folder:PATH`: a folder of PNG, JPEG and WebP files, one subfolder per class, or none.
+//! `folder:PATH`: a folder of PNG, JPEG, WebP, BMP and TIFF files, one subfolder per class, or
+//! none.
 //!
-//! `classes.rs` says which file is of which class and split. All images have one size, or a size is asked
-//! for and they are made to fit.
+//! `classes.rs` says which file is of which class and split. All images have one size, or a size is
+//! asked for and they are made to fit. Where an image cannot be read, all are looked at: then all
+//! that are damaged are named at once, or left out and counted.
 
 use std::fs;
 use std::path::Path;
@@ -15,8 +17,9 @@ use super::classes::{Classes, Image, find_split};
 use super::content::{Content, Row, image_error};
 use super::decode::{Fault, Fit, MAX_SIDE, Target, header};
 use super::folder_name::folder_name;
-use super::prepared::{self, Wanted};
+use super::prepared::{self, Prepared, Wanted};
 use super::sizes::sizes;
+use super::sources::{Sieve, check_for_training};
 use super::{DataError, Dataset, DatasetRequest, Places, Progress, Stage, hex, limited};
 
 /// The start of the names of files that keep decoded images. Their hash tells folders apart.
@@ -30,6 +33,56 @@ pub(super) fn load(
 ) -> Result<Dataset, DataError> {
     let split = find_split(path, request.split)?;
     let images = images(&split, request);
+    load_readable(path, images, request, progress, |images, progress| {
+        load_any_size(path, &split, images, request, places, progress)
+    })
+}
+
+/// What `load` makes of the images. Where one of them cannot be read, all are looked at; `load`
+/// then gets those that can be read, if the others are damaged and the request leaves them out.
+fn load_readable(
+    path: &Path,
+    mut images: Vec<Image>,
+    request: &DatasetRequest,
+    progress: &mut dyn FnMut(Progress),
+    load: impl Fn(&[Image], &mut dyn FnMut(Progress)) -> Result<Dataset, DataError>,
+) -> Result<Dataset, DataError> {
+    let error = match load(&images, progress) {
+        Err(error @ DataError::Image { .. }) => error,
+        loaded => return loaded,
+    };
+    let mut sieve = Sieve::new(request.skip_damaged);
+    let mut done = 0;
+    for block in images.chunks(4 * rayon::current_num_threads()) {
+        let look = |image: &Image| check_for_training(&image.file);
+        let looked: Vec<_> = block.par_iter().map(look).collect();
+        for one in looked {
+            sieve.add(one);
+        }
+        done += block.len() as u64;
+        progress(Progress { stage: Stage::Checking, done, total: images.len() as u64 });
+    }
+    let sieved = sieve
+        .finish(&path.display().to_string())
+        .map_err(|unreadable| DataError::Unreadable(Box::new(unreadable)))?;
+    if sieved.damaged.is_empty() {
+        // The file is whole, but not what was asked for.
+        return Err(error);
+    }
+    sieved.retain(&mut images);
+    let mut dataset = load(&images, progress)?;
+    dataset.reading.skipped = sieved.skipped;
+    Ok(dataset)
+}
+
+fn load_any_size(
+    path: &Path,
+    classes: &Classes,
+    images: &[Image],
+    request: &DatasetRequest,
+    places: &Places,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Dataset, DataError> {
     let first = images.first().ok_or(DataError::NoImages { folder: path.to_owned() })?;
     let mut target = target(&first.file, request)?;
     if let Some(side) = request.size
@@ -37,7 +90,7 @@ pub(super) fn load(
     {
         target = fitted(target, side);
     }
-    let mut set = Set { name: CACHED_AS, path, classes: split, images, target };
+    let mut set = Set { name: CACHED_AS, path, classes, images, target };
     let loaded = match (set.load(request, places, progress), request.size) {
         // The first image has the size that was asked for, another one has not.
         (Err(DataError::ImageSize { .. }), Some(side)) if target.fit.is_none() => {
@@ -75,8 +128,8 @@ fn fitted_sha256(fit: Fit, size: ImageSize, content_sha256: &str) -> String {
     hex(Sha256::new_with_prefix(of))
 }
 
-/// `PATH/train/` and `PATH/test/` or `PATH/val/` as the dataset of an entry, whose sizes and number of classes
-/// they must have.
+/// `PATH/train/` and `PATH/test/` or `PATH/val/` as the dataset of an entry, whose sizes and number
+/// of classes they must have.
 pub(super) fn load_entry(
     entry: &HubEntry,
     path: &Path,
@@ -96,7 +149,10 @@ pub(super) fn load_entry(
         });
     }
     let images = images(&split, request);
-    Set { name: &entry.name, path, classes: split, images, target }.load(request, places, progress)
+    load_readable(path, images, request, progress, |images, progress| {
+        let set = Set { name: &entry.name, path, classes: &split, images, target };
+        set.load(request, places, progress)
+    })
 }
 
 fn images(split: &Classes, request: &DatasetRequest) -> Vec<Image> {
@@ -112,8 +168,8 @@ fn images(split: &Classes, request: &DatasetRequest) -> Vec<Image> {
 struct Set<'a> {
     name: &'a str,
     path: &'a Path,
-    classes: Classes,
-    images: Vec<Image>,
+    classes: &'a Classes,
+    images: &'a [Image],
     target: Target,
 }
 
@@ -134,9 +190,9 @@ impl Set<'_> {
             images: self.images.len(),
             drawn: request.draw_seed.filter(|_| request.limit.is_some()),
         };
-        let (images, sha256) = prepared::images(places, &wanted, &mut |content| {
-            fill(content, &self.images, progress)
-        })?;
+        let prepared =
+            prepared::images(places, &wanted, &mut |content| fill(content, self.images, progress))?;
+        let Prepared { images, sha256, reading } = prepared;
         let class_names =
             self.classes.classes.iter().filter_map(|class| class.name.clone()).collect();
         Ok(Dataset {
@@ -148,6 +204,7 @@ impl Set<'_> {
             fit: None,
             sha256,
             trained_on: None,
+            reading,
         })
     }
 }

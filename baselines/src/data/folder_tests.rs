@@ -3,7 +3,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::data::Split;
-use crate::data::fixtures::{encode, message, no_places, pixels};
+use crate::data::fixtures::{encode, encode_tiff, message, no_places, pixels};
 use crate::data::load_from;
 
 const SIZE: ImageSize = ImageSize { height: 4, width: 4, channels: 3 };
@@ -260,14 +260,99 @@ fn a_drawn_limit_takes_the_share_of_each_class_and_a_limit_alone_the_first() {
     assert!(shown(&drawn).iter().map(place).is_sorted());
 }
 
+/// Ten images in two classes. The first, which decides the size, and a 16-bit image with a wrong
+/// checksum are damaged.
+fn folder_with_damage() -> TempDir {
+    let names: Vec<String> = (0..10).map(|i| format!("{}/{i}.png", ["a", "b"][i % 2])).collect();
+    let root = folder(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    put(root.path(), "a/0.png", b"junk");
+    let mut wrong = fs::read(root.path().join("b/7.png")).unwrap();
+    let checksum = wrong.len() - 13;
+    wrong[checksum] ^= 1;
+    put(root.path(), "b/7.png", &wrong);
+    root
+}
+
 #[test]
-fn a_corrupt_image_is_named() {
-    let root = folder(&["a/0.png", "a/1.png"]);
-    put(root.path(), "a/1.png", b"junk");
+fn all_damaged_images_of_a_training_folder_are_named_at_once() {
+    let root = folder_with_damage();
+    for size in [None, Some(8)] {
+        let loaded = load_with(root.path(), Split::Train, |r| r.size = size);
+        assert_eq!(
+            message(loaded, root.path()),
+            "2 of 10 images of DIR cannot be read: DIR/a/0.png is no PNG, JPEG, WebP, BMP or TIFF image; \
+             DIR/b/7.png has a wrong checksum or lacks its end; copy it again; make them again, or leave them out \
+             with --skip-damaged"
+        );
+    }
+    // What is no damage is named beside it, and cannot be left out.
+    let glass = image::RgbaImage::from_pixel(4, 4, image::Rgba([1, 2, 3, 4]));
+    glass.save(root.path().join("b/9.png")).unwrap();
+    let loaded = load_with(root.path(), Split::Train, |r| r.skip_damaged = true);
     assert_eq!(
-        message(load(root.path(), Split::Train), root.path()),
-        "DIR/a/1.png is no PNG, JPEG, WebP, BMP or TIFF image"
+        message(loaded, root.path()),
+        "1 of 10 images of DIR cannot be read: DIR/b/9.png has pixels that are not opaque; put it on a background \
+         first; mend or remove it"
     );
+}
+
+#[test]
+fn damaged_images_of_a_training_folder_are_left_out_and_counted_where_that_is_asked_for() {
+    let root = folder_with_damage();
+    for mapped in [false, true] {
+        let mut request =
+            DatasetRequest::new(format!("folder:{}", root.path().display()), Split::Train);
+        request.skip_damaged = true;
+        let mut places = no_places(root.path());
+        let cache = tempfile::tempdir().unwrap();
+        if mapped {
+            (places.cache, places.mapped_bytes) = (Some(cache.path().into()), 0);
+        }
+        // The second time from the cache.
+        for _ in 0..2 {
+            let set = load_from(&request, &places, &mut |_| {}).unwrap();
+            assert_eq!(shown(&set), [1, 2, 3, 4, 5, 6, 8, 9]);
+            assert_eq!(set.images.labels, Some(vec![1, 0, 1, 0, 1, 0, 0, 1]));
+            let skipped = &set.reading.skipped;
+            assert_eq!((skipped.count, skipped.named.len()), (2, 2), "{skipped:?}");
+        }
+    }
+    let whole = folder(&["0.png", "1.png"]);
+    let set = load_with(whole.path(), Split::Train, |r| r.skip_damaged = true).unwrap();
+    assert_eq!(set.reading.skipped.count, 0);
+    put(whole.path(), "0.png", b"junk");
+    put(whole.path(), "1.png", b"");
+    let none = load_with(whole.path(), Split::Train, |r| r.skip_damaged = true);
+    assert!(
+        message(none, whole.path()).starts_with("all 2 images of DIR are damaged: DIR/0.png is no"),
+    );
+}
+
+#[test]
+fn bmp_tiff_and_16_bit_files_are_trained_on_and_16_bits_are_counted() {
+    let root = folder(&["0.png"]);
+    put(root.path(), "1.bmp", &encode(1, SIZE, ImageFormat::Bmp));
+    put(root.path(), "2.TIFF", &encode_tiff(2, SIZE));
+    put(root.path(), "3.tif", &encode_tiff(3, SIZE));
+    let deep = image::ImageBuffer::from_fn(4, 4, |x, y| image::Rgb([(300 * x + y) as u16; 3]));
+    image::DynamicImage::ImageRgb16(deep).save(root.path().join("4.png")).unwrap();
+    let grey = image::ImageBuffer::from_fn(4, 4, |x, y| image::Luma([(90 * x + y) as u16]));
+    image::DynamicImage::ImageLuma16(grey).save(root.path().join("5.png")).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    for mapped_bytes in [u64::MAX, 0, 0] {
+        let mut places = no_places(root.path());
+        (places.cache, places.mapped_bytes) = (Some(cache.path().into()), mapped_bytes);
+        let name = format!("folder:{}", root.path().display());
+        let request = DatasetRequest::new(name, Split::Train);
+        let set = load_from(&request, &places, &mut |_| {}).unwrap();
+        for i in 0..4 {
+            assert_eq!(set.images.image(i), pixels(i, SIZE), "image {i}");
+        }
+        assert_eq!(set.images.image(4)[..12], [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]);
+        assert_eq!(set.images.image(5)[..12], [0, 0, 0, 90, 90, 90, 180, 180, 180, 255, 255, 255]);
+        let read = &set.reading;
+        assert_eq!((read.upper_8_of_16_bits, read.clipped_16_bit_grey), (1, 1));
+    }
 }
 
 #[test]
@@ -279,7 +364,7 @@ fn folders_of_another_form_are_refused() {
     };
     assert_eq!(
         says(&[], Split::Train),
-        "DIR/train holds no images; expected PNG, JPEG or WebP files, or one folder of them a class"
+        "DIR/train holds no images; expected PNG, JPEG, WebP, BMP or TIFF files, or one folder of them per class"
     );
     assert_eq!(
         says(&["0.png", "train/1.png"], Split::Train),

@@ -13,6 +13,10 @@ use super::jpeg::Jpeg;
 use super::png::{Png, SIGNATURE};
 use super::tiff::Tiff;
 
+/// The endings of files that are images, in any case: those of pytorch-fid and clean-fid but for
+/// Netpbm's.
+pub const IMAGE_EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"];
+
 /// For messages.
 pub(super) const FORMATS: &str = "PNG, JPEG, WebP, BMP or TIFF";
 
@@ -38,8 +42,8 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    /// From 16 bits a sample. `grey` has no alpha in the file, though it may have been added for a transparent
-    /// value; `alpha` is whether the last sample is alpha.
+    /// From 16 bits a sample. `grey` has no alpha in the file, though it may have been added for a
+    /// transparent value; `alpha` is whether the last sample is alpha.
     pub(super) fn of_16_bits(
         samples: usize,
         values: impl Iterator<Item = u16>,
@@ -167,8 +171,8 @@ fn read_with(decoder: impl ImageDecoder) -> Result<Raw, Fault> {
     Ok(Raw { samples, pixels, marks: Marks::default() })
 }
 
-/// Refuses what programs read differently: runs that are cut short, and channels of 5 or 6 bits, which PIL scales
-/// without rounding.
+/// Refuses what programs read differently: runs that are cut short, and channels of 5 or 6 bits,
+/// which PIL scales without rounding.
 fn check_bmp(bytes: &[u8]) -> Result<(), Fault> {
     const SHORTEST_WITH_COMPRESSION: u32 = 40;
     const UNCOMPRESSED: [u32; 2] = [0, 3];

@@ -1,6 +1,7 @@
-//! JPEG pixels to the bit as libjpeg-turbo decodes them (accurate integer transform, triangle-filtered chroma), which
-//! is what PIL reads for torch-fidelity, pytorch-fid and clean-fid. Other decoders are some levels off in a fifth of
-//! the pixels, and not the same on every processor.
+//! JPEG pixels to the bit as libjpeg-turbo decodes them (accurate integer transform,
+//! triangle-filtered chroma), which is what PIL reads for torch-fidelity, pytorch-fid and
+//! clean-fid. Other decoders are some levels off in a fifth of the pixels, and not the same on
+//! every processor.
 
 use image::ColorType;
 use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat};
@@ -70,13 +71,18 @@ impl<'a> Jpeg<'a> {
     }
 }
 
-/// Whether the end marker follows the last scan.
+/// Whether the end marker follows the last scan, before any start of another image. Decoders read
+/// on over a start, but PIL does not.
 fn is_whole(bytes: &[u8]) -> bool {
-    let last = |marker| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
-    match (last(0xd9), last(0xda)) {
-        (Some(end_of_image), Some(start_of_scan)) => end_of_image > start_of_scan,
-        _ => false,
-    }
+    const START_OF_IMAGE: u8 = 0xd8;
+    const END_OF_IMAGE: u8 = 0xd9;
+    const START_OF_SCAN: u8 = 0xda;
+    let pair_of = |marker: u8| move |pair: &[u8]| pair == [0xff, marker];
+    let Some(scan) = bytes.windows(2).rposition(pair_of(START_OF_SCAN)) else { return false };
+    let mut behind = bytes[scan..].windows(2);
+    let next =
+        behind.find(|pair| pair[0] == 0xff && [START_OF_IMAGE, END_OF_IMAGE].contains(&pair[1]));
+    next.is_some_and(pair_of(END_OF_IMAGE))
 }
 
 fn corrupt(error: &JpegError) -> Fault {
@@ -146,6 +152,37 @@ mod tests {
                 }
                 assert!(rgb(&whole[..i]).is_err(), "{name} cut at {i}");
             }
+        }
+    }
+
+    /// Pillow 12.3.0 and 13.0.0, on each file without its end marker and with these bytes behind
+    /// it: baseline files are read up to a marker, or to the end where that is another byte than
+    /// 0xff; a start marker is an error.
+    #[test]
+    fn without_the_end_marker_a_file_with_other_bytes_behind_is_read_as_by_pil_or_refused() {
+        for (name, case) in cases() {
+            let whole = bytes(&case.jpeg);
+            let [image @ .., 0xff, 0xd9] = &whole[..] else { panic!("{name} has no end marker") };
+            for (tail, read_by_pil) in [
+                (&b""[..], false),
+                (b"other bytes", true),
+                (&[0; 64], true),
+                (b"\xff\xff\xff", false),
+                (b"PK\x03\x04 \xff\xd9", true),
+                (b"\0\0\0\0\0\0\0\0\xff\xd9", true),
+                (b"other\xff\xd8\xff\xe0more\xff\xd9", false),
+            ] {
+                match rgb(&[image, tail].concat()) {
+                    Ok((_, pixels)) => {
+                        assert!(read_by_pil, "{name} {tail:?} is an error in PIL");
+                        assert!(pixels == bytes(&case.pixels), "{name} {tail:?}");
+                    }
+                    Err(Fault::Damaged(_)) => {}
+                    Err(fault) => panic!("{name} {tail:?}: {fault:?}"),
+                }
+            }
+            let Err(fault) = rgb(&[image, b"other bytes"].concat()) else { panic!("{name}") };
+            assert_eq!(fault, Fault::Damaged("is a JPEG image that was cut off".into()), "{name}");
         }
     }
 

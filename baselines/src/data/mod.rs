@@ -1,17 +1,18 @@
 //! Datasets: real images in, as `u8` batches with labels, factors and a hash of the content.
 //!
-//! `shapes` is drawn and needs no data. The datasets of `data/hub.toml` are Parquet files in Hugging
-//! Face layout, looked for in this order: `--data DIR` (and nowhere else where it is given),
-//! `$GANBENCH_DATA/<name>/`, the hub cache, the hub itself. A folder `<name>/` may also hold image files, in
-//! `train/CLASS/` and `val/CLASS/` or `test/CLASS/` (other names of splits: `splits.rs`). `folder:PATH` is any
-//! folder of image files (`classes.rs` has the layouts).
+//! `shapes` is drawn and needs no data. The datasets of `data/hub.toml` are Parquet files in
+//! Hugging Face layout, looked for in this order: `--data DIR` (and nowhere else where it is
+//! given), `$GANBENCH_DATA/<name>/`, the hub cache, the hub itself. A folder `<name>/` may also
+//! hold image files, in `train/CLASS/` and `val/CLASS/` or `test/CLASS/` (other names of splits:
+//! `splits.rs`). `folder:PATH` is any folder of image files (`classes.rs` has the layouts).
 //!
-//! Sets of [`Places::mapped_bytes`] and more are decoded once into a file that is mapped (`prepared.rs`), so
-//! that the largest need no more memory than a block of their images; smaller ones sit in memory.
+//! Sets of [`Places::mapped_bytes`] and more are decoded once into a file that is mapped
+//! (`prepared.rs`), so that the largest need no more memory than a block of their images; smaller
+//! ones sit in memory.
 //!
-//! Convention: but for what an entry of the table says, or a size that is asked of a folder, pixels are never
-//! scaled, cropped or converted silently; what does not fit is an error that names the file and the row
-//! (counted from 0).
+//! Convention: but for what an entry of the table says, or a size that is asked of a folder, pixels
+//! are never scaled, cropped or converted silently; what does not fit is an error that names the
+//! file and the row (counted from 0).
 
 mod alpha;
 mod catalogue;
@@ -59,10 +60,12 @@ pub use catalogue::{DatasetInfo, datasets, default_extractor};
 pub use decode::Fit;
 pub use error::DataError;
 pub use folder_name::{folder_name, is_known, plain_name};
+pub use format::IMAGE_EXTENSIONS;
 pub use ganbench_nn::subset::draw_subset;
 pub use hash::hex;
 use places::Found;
 pub use places::Places;
+use sources::Reading;
 
 /// Which part of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -106,25 +109,28 @@ pub struct DatasetRequest {
     /// `shapes`, a name of [`datasets`], or `folder:PATH`.
     pub name: String,
     pub split: Split,
-    /// `--data DIR`, a folder that holds `<name>/`. Where given, a dataset of the hub is read from there
-    /// or not at all. `shapes` and `folder:` take no notice of it.
+    /// `--data DIR`, a folder that holds `<name>/`. Where given, a dataset of the hub is read from
+    /// there or not at all. `shapes` and `folder:` take no notice of it.
     pub root: Option<PathBuf>,
-    /// Only so many images. For `shapes` it is how many are made: 50,000 of the train split and 10,000 of
-    /// the test split unless told otherwise.
+    /// Only so many images. For `shapes` it is how many are made: 50,000 of the train split and
+    /// 10,000 of the test split unless told otherwise.
     pub limit: Option<usize>,
-    /// Seed by which [`draw_subset`] draws the images that `limit` leaves. Without one they are the first.
-    /// `shapes` takes no notice of it.
+    /// Seed by which [`draw_subset`] draws the images that `limit` leaves. Without one they are the
+    /// first. `shapes` takes no notice of it.
     pub draw_seed: Option<u64>,
     /// 3, or 1 for a grey dataset. Unless told otherwise 3: grey is repeated.
     pub channels: Option<usize>,
-    /// Side of the images in pixels: that of the encoded images, or that to which the dataset's entry
-    /// says they are padded with zeros or shrunk (the default where it does). For `shapes` any of
-    /// [`shapes::SIZES`]. For a folder any: where an image has another size, all are made to fit as
-    /// [`Fit::CentreLanczos`] says.
+    /// Side of the images in pixels: that of the encoded images, or that to which the dataset's
+    /// entry says they are padded with zeros or shrunk (the default where it does). For `shapes`
+    /// any of [`shapes::SIZES`]. For a folder any: where an image has another size, all are made to
+    /// fit as [`Fit::CentreLanczos`] says.
     pub size: Option<usize>,
-    /// Seed of `shapes`; no other dataset takes notice of it. Not the seed of a run: all runs of a table
-    /// must see the same images.
+    /// Seed of `shapes`; no other dataset takes notice of it. Not the seed of a run: all runs of a
+    /// table must see the same images.
     pub shapes_seed: u64,
+    /// Whether damaged images of a folder are left out and counted. The images that a limit leaves
+    /// are drawn before.
+    pub skip_damaged: bool,
 }
 
 impl DatasetRequest {
@@ -139,6 +145,7 @@ impl DatasetRequest {
             channels: None,
             size: None,
             shapes_seed: 0,
+            skip_damaged: false,
         }
     }
 }
@@ -155,20 +162,23 @@ pub struct Dataset {
     pub class_names: Vec<String>,
     /// Why the images have no labels, where something stands in their place. A whole sentence.
     pub label_fault: Option<String>,
-    /// How the images of a folder were made to have the size that was asked for, where they had others.
+    /// How the images of a folder were made to have the size that was asked for, where they had
+    /// others.
     pub fit: Option<Fit>,
-    /// Lower-case hex. Of the encoded images and labels in row order; where they were found, how the
-    /// Parquet file is compressed, padding and channels do not matter. Where a folder's images were made
-    /// to fit, of that hash, the rule and the size. For `shapes`, of the version of
-    /// its drawing, seed, split, count and pixels.
+    /// Lower-case hex. Of the encoded images and labels in row order; where they were found, how
+    /// the Parquet file is compressed, padding and channels do not matter. Where a folder's images
+    /// were made to fit, of that hash, the rule and the size. For `shapes`, of the version of its
+    /// drawing, seed, split, count and pixels.
     pub sha256: String,
     /// The rows of `images` that are trained on, where that is a part of them; metrics see all.
     pub trained_on: Option<Vec<usize>>,
+    /// Which images of a folder were left out, and what was done to images beyond reading them.
+    pub reading: Reading,
 }
 
 impl Dataset {
-    /// Images of each class, by label; empty without labels. All images count, also those that are not
-    /// trained on.
+    /// Images of each class, by label; empty without labels. All images count, also those that are
+    /// not trained on.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.class_names.len()];
         for &label in self.images.labels.iter().flatten() {
@@ -265,7 +275,8 @@ fn shapes_spec(request: &DatasetRequest) -> Result<shapes::ShapesSpec, DataError
     })
 }
 
-/// The rows that a limit leaves of `rows`, rising; none where it leaves all of them. `labels`: of all rows.
+/// The rows that a limit leaves of `rows`, rising; none where it leaves all of them. `labels`: of
+/// all rows.
 fn limited(request: &DatasetRequest, labels: Option<&[u32]>, rows: usize) -> Option<Vec<usize>> {
     let n = request.limit.filter(|&n| n < rows)?;
     let Some(seed) = request.draw_seed else { return Some((0..n).collect()) };

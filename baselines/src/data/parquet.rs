@@ -1,4 +1,5 @@
-//! Parquet files in Hugging Face layout: a struct `{bytes, path}` of the encoded image, and a label.
+//! Parquet files in Hugging Face layout: a struct `{bytes, path}` of the encoded image, and a
+//! label.
 
 use std::fs::File;
 use std::ops::Range;
@@ -11,7 +12,7 @@ use super::catalogue::HubEntry;
 use super::content::{Content, Row};
 use super::decode::Target;
 use super::labels::Labels;
-use super::prepared::{self, Wanted};
+use super::prepared::{self, Prepared, Wanted};
 use super::sources::pages;
 use super::{DataError, Dataset, DatasetRequest, Places, Progress, Stage, limited};
 
@@ -54,7 +55,7 @@ pub(super) fn load(
         Some(all) => Ok(all),
         None => read_labels(&shards, entry, total),
     };
-    let (images, sha256) = prepared::images(places, &wanted, &mut |content| {
+    let Prepared { images, sha256, reading } = prepared::images(places, &wanted, &mut |content| {
         let known = labels()?.known.map(|known| match &chosen {
             Some(chosen) => chosen.iter().map(|&row| known[row]).collect(),
             None => known,
@@ -83,6 +84,7 @@ pub(super) fn load(
         fit: None,
         sha256,
         trained_on: None,
+        reading,
     })
 }
 
@@ -275,8 +277,8 @@ fn encoded<'a>(
     rows.iter().map(image).collect()
 }
 
-/// Runs one step of the reader. polars panics on some damaged files (seen with flipped bits), which is
-/// the file's fault, not ours; catching that needs the default `panic = "unwind"`.
+/// Runs one step of the reader. polars panics on some damaged files (seen with flipped bits), which
+/// is the file's fault, not ours; catching that needs the default `panic = "unwind"`.
 pub(super) fn guarded<T>(
     path: &Path,
     step: impl FnOnce() -> PolarsResult<T>,

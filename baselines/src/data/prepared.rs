@@ -1,10 +1,11 @@
 //! Sets that are too large to sit in memory: decoded once into a file of pixels, which is mapped.
 //!
-//! `<cache>/datasets/<name>-<split>-<hash>.u8` holds the pixels of all images in row order, the labels as
-//! little-endian u32 where there are any, then what they were made from as JSON, the length of that as
-//! little-endian u64, and eight bytes that say what it is. It is written as `.part` and renamed when whole.
-//! One that is damaged (its CRC-32 is checked at each opening), or older than what it was made from, is made
-//! again. Whoever makes one holds the lock of a `.lock` file beside it; others wait.
+//! `<cache>/datasets/<name>-<split>-<hash>.u8` holds the pixels of all images in row order, the
+//! labels as little-endian u32 where there are any, then what they were made from as JSON, the
+//! length of that as little-endian u64, and eight bytes that say what it is. It is written as
+//! `.part` and renamed when whole. One that is damaged (its CRC-32 is checked at each opening), or
+//! older than what it was made from, is made again. Whoever makes one holds the lock of a `.lock`
+//! file beside it; others wait.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -19,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::content::{Content, Decoded};
 use super::decode::Target;
+use super::sources::Reading;
 use super::{DataError, Places, Split, hex};
 
 const MAGIC: &[u8; 8] = b"ganbu8-1";
@@ -56,22 +58,33 @@ struct Footer {
     content_sha256: String,
     /// Of pixels and labels.
     crc32: u32,
+    #[serde(default, skip_serializing_if = "Reading::is_plain")]
+    reading: Reading,
 }
 
-/// The images that `fill` decodes, and the hash of their encoded content: mapped from a file where they
+/// Images that were decoded now or before.
+pub(super) struct Prepared {
+    pub images: ImageBatch,
+    /// Of the encoded images and labels, as `Dataset::sha256`.
+    pub sha256: String,
+    pub reading: Reading,
+}
+
+/// The images that `fill` decodes: mapped from a file where they
 /// have at least `places.mapped_bytes` and there is a folder for it, in memory otherwise.
 pub(super) fn images(
     places: &Places,
     wanted: &Wanted,
     fill: &mut dyn FnMut(&mut Content) -> Result<(), DataError>,
-) -> Result<(ImageBatch, String), DataError> {
+) -> Result<Prepared, DataError> {
     let bytes = (wanted.images as u64).saturating_mul(wanted.target.output.bytes() as u64);
     let Some(cache) = places.cache.as_ref().filter(|_| bytes >= places.mapped_bytes) else {
         let mut content = Content::in_memory(wanted.target, wanted.images)?;
         fill(&mut content)?;
         let decoded = content.finish();
         let images = ImageBatch::new(wanted.target.output, decoded.pixels, decoded.labels, None)?;
-        return Ok((images, decoded.sha256));
+        let (sha256, reading) = (decoded.sha256, decoded.reading);
+        return Ok(Prepared { images, sha256, reading });
     };
     let made_from = wanted.made_from()?;
     let path = cache.join("datasets").join(wanted.file_name());
@@ -159,7 +172,7 @@ fn write(
 ) -> Result<(), DataError> {
     let mut content = Content::in_file(wanted.target, writer);
     fill(&mut content)?;
-    let Decoded { labels, images, sha256: content_sha256, .. } = content.finish();
+    let Decoded { labels, images, sha256: content_sha256, reading, .. } = content.finish();
     let bytes: Vec<u8> = labels.iter().flatten().flat_map(|label| label.to_le_bytes()).collect();
     writer.write(&bytes)?;
     let ImageSize { height, width, channels } = wanted.target.output;
@@ -172,6 +185,7 @@ fn write(
         labels: labels.is_some(),
         content_sha256,
         crc32: writer.crc.clone().finalize(),
+        reading,
     };
     let mut tail = serde_json::to_vec(&footer).map_err(|error| {
         DataError::io("write", &writer.path)(io::Error::other(error.to_string()))
@@ -183,21 +197,19 @@ fn write(
     writer.file.sync_all().map_err(DataError::io("write", &writer.path))
 }
 
-/// The set in the file at `path`; none where there is no file, or one that is damaged or of something else.
-fn open(
-    path: &Path,
-    wanted: &Wanted,
-    made_from: &str,
-) -> Result<Option<(ImageBatch, String)>, DataError> {
+/// The set in the file at `path`; none where there is no file, or one that is damaged or of
+/// something else.
+fn open(path: &Path, wanted: &Wanted, made_from: &str) -> Result<Option<Prepared>, DataError> {
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(DataError::io("open", path)(error)),
     };
     match read(&mut file, wanted, made_from) {
-        Ok(Some((pixels, labels, sha256))) => {
-            let batch = ImageBatch::of_pixels(wanted.target.output, pixels, labels, None)?;
-            Ok(Some((batch, sha256)))
+        Ok(Some(Found { pixels, labels, footer })) => {
+            let images = ImageBatch::of_pixels(wanted.target.output, pixels, labels, None)?;
+            let Footer { content_sha256: sha256, reading, .. } = footer;
+            Ok(Some(Prepared { images, sha256, reading }))
         }
         Ok(None) => Ok(None),
         // Shorter than its end says.
@@ -206,7 +218,11 @@ fn open(
     }
 }
 
-type Found = (Pixels, Option<Vec<u32>>, String);
+struct Found {
+    pixels: Pixels,
+    labels: Option<Vec<u32>>,
+    footer: Footer,
+}
 
 fn read(file: &mut File, wanted: &Wanted, made_from: &str) -> io::Result<Option<Found>> {
     let length = file.metadata()?.len();
@@ -243,7 +259,8 @@ fn read(file: &mut File, wanted: &Wanted, made_from: &str) -> io::Result<Option<
     file.read_exact(&mut bytes)?;
     let labels = bytes.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
     let map = Arc::new(map(file, pixels as usize)?);
-    Ok(Some((Pixels::Shared(map), footer.labels.then_some(labels), footer.content_sha256)))
+    let labels = footer.labels.then_some(labels);
+    Ok(Some(Found { pixels: Pixels::Shared(map), labels, footer }))
 }
 
 fn crc32(file: &mut File, bytes: u64) -> io::Result<u32> {
@@ -261,8 +278,9 @@ fn crc32(file: &mut File, bytes: u64) -> io::Result<u32> {
 
 /// The first `length` bytes of the file, which is not empty.
 fn map(file: &File, length: usize) -> io::Result<Mmap> {
-    // SAFETY: the bytes must not change while they are mapped. Files of this kind appear by renaming and are
-    // never written to afterwards; a newer one takes the name and leaves this one to those who have it open.
+    // SAFETY: the bytes must not change while they are mapped. Files of this kind appear by
+    // renaming and are never written to afterwards; a newer one takes the name and leaves this one
+    // to those who have it open.
     unsafe { MmapOptions::new().len(length).map(file) }
 }
 

@@ -1,12 +1,13 @@
 //! Adversarial losses on one logit an image.
 //!
-//! Formulas: `gan-recipes.md` §3.1. Non-saturating: Goodfellow et al. 2014, arXiv:1406.2661, section 3.
-//! Hinge: Miyato et al. 2018, arXiv:1802.05957, and Lim and Ye 2017, arXiv:1705.02894. Least squares: Mao et
-//! al. 2017, arXiv:1611.04076, eq. 9 (b = c = 1, a = 0). Wasserstein: Arjovsky et al. 2017, arXiv:1701.07875;
-//! it needs a discriminator that is held to a Lipschitz constant, by spectral norm or a penalty.
+//! Formulas: `gan-recipes.md` §3.1. Non-saturating: Goodfellow et al. 2014, arXiv:1406.2661,
+//! section 3. Hinge: Miyato et al. 2018, arXiv:1802.05957, and Lim and Ye 2017, arXiv:1705.02894.
+//! Least squares: Mao et al. 2017, arXiv:1611.04076, eq. 9 (b = c = 1, a = 0). Wasserstein:
+//! Arjovsky et al. 2017, arXiv:1701.07875; it needs a discriminator that is held to a Lipschitz
+//! constant, by spectral norm or a penalty.
 //!
-//! The logistic loss of StyleGAN (softplus) is the non-saturating loss to the letter: −log σ(d) = s(−d) and
-//! −log(1 − σ(d)) = s(d). What StyleGAN adds is R1.
+//! The logistic loss of StyleGAN (softplus) is the non-saturating loss to the letter: −log σ(d) =
+//! s(−d) and −log(1 − σ(d)) = s(d). What StyleGAN adds is R1.
 
 use candle_core::{Result, Tensor, bail};
 use ganbench_nn::kernels::activation::{Activation, activate};
@@ -67,8 +68,9 @@ impl Form {
         }
     }
 
-    /// As [`Self::discriminator`] with the target 1 − s in place of 1 for the reals (one-sided label
-    /// smoothing, Salimans et al. 2016, arXiv:1606.03498, section 3.4; `smoothing` is s in [0, 1)).
+    /// As [`Self::discriminator`] with the target 1 − s in place of 1 for the reals (one-sided
+    /// label smoothing, Salimans et al. 2016, arXiv:1606.03498, section 3.4; `smoothing` is s in
+    /// [0, 1)).
     ///
     /// # Errors
     /// If s is not 0 and the form has no targets.
@@ -82,9 +84,7 @@ impl Form {
             Self::LeastSquares => {
                 half_square(&(&logits.real - (1.0 - smoothing))?)? + half_square(&logits.fake)?
             }
-            Self::Hinge | Self::Wasserstein => {
-                bail!("label smoothing needs a loss with targets, and {self:?} has none")
-            }
+            Self::Hinge | Self::Wasserstein => self.no_targets(),
         }
     }
 
@@ -100,12 +100,46 @@ impl Form {
         }
     }
 
+    /// As [`Self::generator`] with the target 1 − s in place of 1 (the ImageNet code of Salimans et
+    /// al. 2016 has 0.375).
+    ///
+    /// # Errors
+    /// If s is not 0 and the form has no targets.
+    pub fn smoothed_generator(self, logits_fake: &Tensor, smoothing: f64) -> Result<Tensor> {
+        match self {
+            _ if smoothing == 0.0 => self.generator(logits_fake),
+            Self::NonSaturating => {
+                self.generator(logits_fake)? + (logits_fake.mean_all()? * smoothing)?
+            }
+            Self::LeastSquares => half_square(&(logits_fake - (1.0 - smoothing))?),
+            Self::Hinge | Self::Wasserstein => self.no_targets(),
+        }
+    }
+
+    fn no_targets(self) -> Result<Tensor> {
+        bail!("label smoothing needs a loss with targets, and {self:?} has none")
+    }
+
     /// Both networks' terms, for the registry.
-    pub(super) fn terms(self, logits: &Logits, smoothing: f64) -> Result<Vec<Term>> {
+    pub(super) fn terms(self, logits: &Logits, smoothing: Smoothing) -> Result<Vec<Term>> {
         Ok(vec![
-            Term::new("d_adv", 1.0, self.smoothed_discriminator(logits, smoothing)?),
-            Term::new("g_adv", 1.0, self.generator(&logits.fake)?),
+            Term::new("d_adv", 1.0, self.smoothed_discriminator(logits, smoothing.real)?),
+            Term::new("g_adv", 1.0, self.smoothed_generator(&logits.fake, smoothing.generator)?),
         ])
+    }
+}
+
+/// By how much the targets of the reals in D's loss and of the fakes in G's lie below 1.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Smoothing {
+    pub(super) real: f64,
+    pub(super) generator: f64,
+}
+
+impl Smoothing {
+    fn of(s: &Settings) -> Self {
+        let (real, generator) = (s.number("label_smoothing"), s.number("g_label_smoothing"));
+        Self { real, generator }
     }
 }
 
@@ -180,15 +214,17 @@ impl Loss for Adversarial {
 }
 
 const ARRAYS: &[Array] = &[Array::LOGITS_REAL, Array::LOGITS_FAKE];
-const SMOOTHING: &[Setting] =
-    &[Setting::share("label_smoothing", 0.0, "one-sided: the reals' target is 1 minus this")];
+const SMOOTHING: &[Setting] = &[
+    Setting::share("label_smoothing", 0.0, "one-sided: the reals' target is 1 minus this"),
+    Setting::share("g_label_smoothing", 0.0, "G's target for its fakes is 1 minus this"),
+];
 
 fn both(a: &Arrays) -> Result<Logits> {
     Ok(Logits { real: a.tensor("logits_real")?, fake: a.tensor("logits_fake")? })
 }
 
 fn non_saturating(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    Form::NonSaturating.terms(&both(a)?, s.number("label_smoothing"))
+    Form::NonSaturating.terms(&both(a)?, Smoothing::of(s))
 }
 
 pub(super) const ENTRIES: [Entry; 5] = [
@@ -214,7 +250,7 @@ pub(super) const ENTRIES: [Entry; 5] = [
         source: "Lim and Ye 2017, arXiv:1705.02894; Miyato et al. 2018, arXiv:1802.05957",
         arrays: ARRAYS,
         settings: &[],
-        terms: |a, _| Form::Hinge.terms(&both(a)?, 0.0),
+        terms: |a, _| Form::Hinge.terms(&both(a)?, Smoothing::default()),
     },
     Entry {
         name: "least-squares",
@@ -222,7 +258,7 @@ pub(super) const ENTRIES: [Entry; 5] = [
         source: "Mao et al. 2017, arXiv:1611.04076, eq. 9",
         arrays: ARRAYS,
         settings: SMOOTHING,
-        terms: |a, s| Form::LeastSquares.terms(&both(a)?, s.number("label_smoothing")),
+        terms: |a, s| Form::LeastSquares.terms(&both(a)?, Smoothing::of(s)),
     },
     Entry {
         name: "wasserstein",
@@ -230,7 +266,7 @@ pub(super) const ENTRIES: [Entry; 5] = [
         source: "Arjovsky et al. 2017, arXiv:1701.07875",
         arrays: ARRAYS,
         settings: &[],
-        terms: |a, _| Form::Wasserstein.terms(&both(a)?, 0.0),
+        terms: |a, _| Form::Wasserstein.terms(&both(a)?, Smoothing::default()),
     },
 ];
 
@@ -271,16 +307,23 @@ mod tests {
 
     #[test]
     fn with_smoothing_s_the_best_output_on_reals_is_the_target_1_minus_s() {
-        // Non-saturating: σ(d) = 0.9 at d = log 9; least squares: d = 0.9. There the gradient vanishes.
+        // Non-saturating: σ(d) = 0.9 at d = log 9; least squares: d = 0.9. There the gradient
+        // vanishes.
         for (form, best) in [(Form::NonSaturating, 9f64.ln()), (Form::LeastSquares, 0.9)] {
             let real = candle_core::Var::new(&[best], &Device::Cpu).unwrap();
             let fake = Tensor::new(&[0.3f64], &Device::Cpu).unwrap();
             let l = Logits { real: real.as_tensor().clone(), fake };
             let grads = form.smoothed_discriminator(&l, 0.1).unwrap().backward().unwrap();
             assert!(grads.get(&real).unwrap().to_vec1::<f64>().unwrap()[0].abs() < 1e-15);
+            let fake = candle_core::Var::new(&[best], &Device::Cpu).unwrap();
+            let grads = form.smoothed_generator(&fake, 0.1).unwrap().backward().unwrap();
+            assert!(grads.get(&fake).unwrap().to_vec1::<f64>().unwrap()[0].abs() < 1e-15);
         }
         let error = Form::Hinge.smoothed_discriminator(&logits(&[0.0], &[0.0]), 0.1).unwrap_err();
         assert!(error.to_string().contains("needs a loss with targets, and Hinge has none"));
+        let zero = Tensor::new(&[0.0], &Device::Cpu).unwrap();
+        let error = Form::Wasserstein.smoothed_generator(&zero, 0.1).unwrap_err();
+        assert!(error.to_string().contains("needs a loss with targets, and Wasserstein has none"));
     }
 
     #[test]
@@ -296,6 +339,9 @@ mod tests {
                 form.discriminator(&Logits { real: v[0].clone(), fake: v[1].clone() })
             });
             check(&[normal(1, &[6])], |v| form.generator(&v[0]));
+        }
+        for form in [Form::NonSaturating, Form::LeastSquares] {
+            check(&[normal(1, &[6])], |v| form.smoothed_generator(&v[0], 0.625));
         }
     }
 

@@ -1,5 +1,5 @@
-//! Every contrastive and similarity loss, value and gradients, against an independent implementation in
-//! PyTorch: `tests-data/losses.py`, which made `tests-data/losses.json`.
+//! Every contrastive and similarity loss, value and gradients, against an independent
+//! implementation in PyTorch: `tests-data/losses.py`, which made `tests-data/losses.json`.
 
 use candle_core::{Device, Result, Tensor, Var};
 
@@ -7,7 +7,7 @@ use super::contrastive::{RealFake, Views, fakes_together, nt_xent};
 use super::d2dce::{D2dCeConstants, Stabilise, d2dce};
 use super::embedded::{Embedded, Normalise};
 use super::kdd::{Features, KddConstants, log_ratio};
-use super::supcon::{Denominator, l_out, log_share};
+use super::supcon::{Denominator, Pairs, SupConConstants, Variant, l_out, log_share};
 
 fn rows(phase: f64) -> Var {
     let x: Vec<f64> =
@@ -71,7 +71,10 @@ fn kdd_agrees_with_pytorch() {
 
 #[test]
 fn supcon_agrees_with_pytorch() {
-    agrees("l_out", |real, fake| l_out(&Features { real, fake }, 0.1));
-    agrees("log_share_a", |real, fake| log_share(&Features { real, fake }, 0.1, Denominator::A));
-    agrees("log_share_p", |real, fake| log_share(&Features { real, fake }, 0.1, Denominator::P));
+    agrees("l_out", |real, fake| l_out(&Features { real, fake }, 0.1, true));
+    for (name, denominator) in [("log_share_a", Denominator::A), ("log_share_p", Denominator::P)] {
+        let (tau, variant, pairs) = (0.1, Variant::Log, Pairs::Ordered);
+        let c = SupConConstants { tau, variant, denominator, pairs, normalise: true };
+        agrees(name, |real, fake| log_share(&Features { real, fake }, &c));
+    }
 }

@@ -1,7 +1,8 @@
 //! KDD GAN: a discriminator that is the log-ratio of two kernel density estimates in feature space.
 //!
-//! `gan-recipes.md` §3.6 with the corrections of §3.9 (kdd-gan, eq. 3–6). φ = features of unit length,
-//! K(a, b) = e^{a·b/τ}, ρ(x) = log p_r(φ(x)) − log p_g(φ(x)), and with class labels + ⟨v_y, φ(x)⟩ (its §2.3).
+//! `gan-recipes.md` §3.6 with the corrections of §3.9 (kdd-gan, eq. 3–6). φ = features of unit
+//! length, K(a, b) = e^{a·b/τ}, ρ(x) = log p_r(φ(x)) − log p_g(φ(x)), and with class labels + ⟨v_y,
+//! φ(x)⟩ (its §2.3).
 
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
@@ -23,19 +24,20 @@ pub struct Features {
     pub fake: Tensor,
 }
 
-/// Further anchors that the ratio is not evaluated at: features of augmented copies before normalisation,
-/// `[a, d]` of reals and `[b, d]` of fakes, all sets one below the other (the paper's +DA×N: N·n of each).
+/// Further anchors that the ratio is not evaluated at: features of augmented copies before
+/// normalisation, `[a, d]` of reals and `[b, d]` of fakes, all sets one below the other (the
+/// paper's +DA×N: N·n of each). A side may have none.
 pub struct Anchors {
-    pub real: Tensor,
-    pub fake: Tensor,
+    pub real: Option<Tensor>,
+    pub fake: Option<Tensor>,
 }
 
 /// The constants of the density estimate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KddConstants {
     pub tau: f64,
-    /// A point's own kernel is left out of the estimate it belongs to, and the count lowered by one. Its
-    /// augmented copies stay: like it, but not equal (the paper's §2.1).
+    /// A point's own kernel is left out of the estimate it belongs to, and the count lowered by
+    /// one. Its augmented copies stay: like it, but not equal (the paper's §2.1).
     pub leave_one_out: bool,
 }
 
@@ -74,8 +76,11 @@ pub fn log_ratio(f: &Features, c: KddConstants) -> Result<Logits> {
 pub fn log_ratio_among(f: &Features, anchors: &Anchors, c: KddConstants) -> Result<Logits> {
     let (r, g) = (unit_rows(&f.real)?, unit_rows(&f.fake)?);
     // The points come first, so that a point's own kernel lies on the diagonal.
-    let to_reals = Tensor::cat(&[&r, &unit_rows(&anchors.real)?], 0)?.t()?;
-    let to_fakes = Tensor::cat(&[&g, &unit_rows(&anchors.fake)?], 0)?.t()?;
+    let among = |points: &Tensor, further: &Option<Tensor>| match further {
+        None => points.t()?.contiguous(),
+        Some(further) => Tensor::cat(&[points, &unit_rows(further)?], 0)?.t(),
+    };
+    let (to_reals, to_fakes) = (among(&r, &anchors.real)?, among(&g, &anchors.fake)?);
     let log_density = |x: &Tensor, anchors: &Tensor, own: bool| {
         log_mean_exp(&(x.matmul(anchors)? / c.tau)?, own && c.leave_one_out)
     };
@@ -85,8 +90,9 @@ pub fn log_ratio_among(f: &Features, anchors: &Anchors, c: KddConstants) -> Resu
     })
 }
 
-/// The generator's loss −E ρ(x_g), of [`Logits::fake`]. In training the reals' features are constants, and may
-/// be those that the last discriminator step saw (the paper's Joint†: D then needs no reals in G's step).
+/// The generator's loss −E ρ(x_g), of [`Logits::fake`]. In training the reals' features are
+/// constants, and may be those that the last discriminator step saw (the paper's Joint†: D then
+/// needs no reals in G's step).
 ///
 /// # Errors
 /// None in practice.
@@ -101,8 +107,8 @@ pub struct Kdd {
     pub alpha: f64,
     pub head: HeadKind,
     pub hidden: usize,
-    /// What class labels add to ρ. The hinge's logits then gain a projection of their own on raw features, as
-    /// BigGAN's discriminator has it (our reading: the paper does not say).
+    /// What class labels add to ρ. The hinge's logits then gain a projection of their own on raw
+    /// features, as BigGAN's discriminator has it (our reading: the paper does not say).
     pub projection: Option<Projection>,
     pub anchors: Option<AnchorSets>,
     /// The generator's loss takes the reals' features from D's last step (Joint†).
@@ -190,8 +196,8 @@ impl Loss for Kdd {
                 let of = |x: &Tensor, scored: &Scored<'_>| {
                     sets.features(x, scored.labels.as_ref(), &batch.further)
                 };
-                let real = of(&batch.images.x_real, batch.real())?;
-                Some(Anchors { real, fake: of(&batch.images.x_fake, &batch.fake)? })
+                let real = Some(of(&batch.images.x_real, batch.real())?);
+                Some(Anchors { real, fake: Some(of(&batch.images.x_fake, &batch.fake)?) })
             }
         };
         let ratio = self.ratio(&features, anchors)?;
@@ -225,9 +231,10 @@ impl Loss for Kdd {
             (Some(_), None) => candle_core::bail!("the anchors' reals are not there"),
             (Some(sets), Some(x_real)) => {
                 let labels = reals(batch)?.labels.as_ref();
-                let real = sets.features(x_real, labels, &batch.further)?.detach();
+                let real = Some(sets.features(x_real, labels, &batch.further)?.detach());
                 let labels = batch.fake.labels.as_ref();
-                Some(Anchors { real, fake: sets.features(&batch.x_fake, labels, &batch.further)? })
+                let fake = Some(sets.features(&batch.x_fake, labels, &batch.further)?);
+                Some(Anchors { real, fake })
             }
         };
         let ratio = self.with_class(self.ratio(&features, anchors)?.fake, &batch.fake)?;
@@ -247,9 +254,8 @@ pub(super) const ENTRY: Entry = Entry {
     arrays: &[
         Array::FEATURES_REAL,
         Array::FEATURES_FAKE,
-        Array::floats("anchors_real", &["a", "d"], "of augmented reals: further anchors")
-            .with(&["anchors_fake"]),
-        Array::floats("anchors_fake", &["b", "d"], "of augmented fakes").with(&["anchors_real"]),
+        Array::floats("anchors_real", &["a", "d"], "of augmented reals: further anchors").with(&[]),
+        Array::floats("anchors_fake", &["b", "d"], "of augmented fakes").with(&[]),
         Array::floats("features_real_stale", &["s", "d"], "of the last D step, for G's (Joint†)")
             .with(&[]),
         Array::CLASS_VECTORS.with(&["labels_real", "labels_fake"]),
@@ -269,12 +275,10 @@ fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
     let c = KddConstants { tau: s.number("tau"), leave_one_out: s.switch("leave_one_out") };
     let ratio = |real: &str| {
         let f = Features { real: a.tensor(real)?, fake: a.tensor("features_fake")? };
-        let ratio = match a.has("anchors_real") {
-            false => log_ratio(&f, c)?,
-            true => {
-                let (real, fake) = (a.tensor("anchors_real")?, a.tensor("anchors_fake")?);
-                log_ratio_among(&f, &Anchors { real, fake }, c)?
-            }
+        let further = |name| a.has(name).then(|| a.tensor(name)).transpose();
+        let ratio = match (further("anchors_real")?, further("anchors_fake")?) {
+            (None, None) => log_ratio(&f, c)?,
+            (real, fake) => log_ratio_among(&f, &Anchors { real, fake }, c)?,
         };
         if !a.has("class_vectors") {
             return Ok(ratio);
@@ -341,11 +345,14 @@ mod tests {
 
     #[test]
     fn further_anchors_give_the_ratio_on_paper() {
-        // One augmented copy of each at its point: p_r at a real is (e² + e² + e²)/3 without itself, p_g e⁰.
-        // Without leave-one-out the same. A copy of another direction, cosine 0: (e² + 2e⁰)/3.
+        // One augmented copy of each at its point: p_r at a real is (e² + e² + e²)/3 without
+        // itself, p_g e⁰. Without leave-one-out the same. A copy of another direction, cosine 0:
+        // (e² + 2e⁰)/3.
         let f = features();
-        let copies =
-            |real: &Tensor, fake: &Tensor| Anchors { real: real.clone(), fake: fake.clone() };
+        let copies = |real: &Tensor, fake: &Tensor| Anchors {
+            real: Some(real.clone()),
+            fake: Some(fake.clone()),
+        };
         let c = KddConstants { tau: 0.5, leave_one_out: true };
         let rho = log_ratio_among(&f, &copies(&f.real, &f.fake), c).unwrap();
         let all = |x: &Tensor, expected: f64| {
@@ -363,7 +370,7 @@ mod tests {
         let plain = log_ratio(&f, c).unwrap().fake.to_vec1::<f64>().unwrap();
         for n in [1, 3, 7] {
             let times = |x: &Tensor| Tensor::cat(&vec![x; n], 0).unwrap();
-            let anchors = Anchors { real: times(&f.real), fake: times(&f.fake) };
+            let anchors = Anchors { real: Some(times(&f.real)), fake: Some(times(&f.fake)) };
             let rho = log_ratio_among(&f, &anchors, c).unwrap().fake.to_vec1::<f64>().unwrap();
             assert!(rho.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-13));
         }

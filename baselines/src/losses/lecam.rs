@@ -1,11 +1,13 @@
 //! LeCam regularisation: logits are held to the averaged logits of the other side.
 //!
-//! Tseng et al. 2021, arXiv:2104.03310, eq. 5, in the form of its code and of PyTorch-StudioGAN, which clip at 0
-//! (`gan-recipes.md` §3.1, §3.9: the averages take the batch in before the penalty reads them).
+//! Tseng et al. 2021, arXiv:2104.03310, eq. 5, in the form of its code and of PyTorch-StudioGAN,
+//! which clip at 0 (`gan-recipes.md` §3.1, §3.9: the averages take the batch in before the penalty
+//! reads them). As printed nothing is clipped: `Side::Both`. Training has the code's form;
+//! `ganbench loss lecam` has both.
 
 use std::cell::Cell;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use ganbench_nn::kernels::activation::{Activation, activate};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +32,8 @@ pub struct LeCamAverage {
 }
 
 impl LeCamAverage {
-    /// The averages after `step` (counted from 0), whose batch has these means. `before`: None at the first.
+    /// The averages after `step` (counted from 0), whose batch has these means. `before`: None at
+    /// the first.
     pub fn after(self, before: Option<MeanLogits>, batch: MeanLogits, step: u64) -> MeanLogits {
         let Some(before) = before.filter(|_| step >= self.start_step) else { return batch };
         let mix = |old: f64, new: f64| self.decay * old + (1.0 - self.decay) * new;
@@ -38,13 +41,25 @@ impl LeCamAverage {
     }
 }
 
-/// E[d_r − ema_f]₊² + E[ema_r − d_f]₊², of logits `[n]` and `[m]`: a scalar of at least 0. The averages are
-/// constants.
+/// Which differences of logits and averages are punished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// D's logits beyond the other side's average: the code's [·]₊.
+    Beyond,
+    /// Any, as printed.
+    Both,
+}
+
+/// E[d_r − ema_f]₊² + E[ema_r − d_f]₊², of logits `[n]` and `[m]`, or without the []₊: a scalar of
+/// at least 0. The averages are constants.
 ///
 /// # Errors
 /// None in practice.
-pub fn lecam(logits: &Logits, averages: MeanLogits) -> Result<Tensor> {
-    let square = |x: Tensor| activate(&x, Activation::Relu)?.sqr()?.mean_all();
+pub fn lecam(logits: &Logits, averages: MeanLogits, side: Side) -> Result<Tensor> {
+    let square = |x: Tensor| match side {
+        Side::Beyond => activate(&x, Activation::Relu)?.sqr()?.mean_all(),
+        Side::Both => x.sqr()?.mean_all(),
+    };
     square((&logits.real - averages.fake)?)? + square((averages.real - &logits.fake)?)?
 }
 
@@ -93,7 +108,7 @@ impl Loss for LeCam {
         self.means.set(Some(means));
         let mut terms = Vec::new();
         if batch.d_step >= self.average.start_step {
-            terms.push(Term::new("d_lecam", self.lambda, lecam(&logits, means)?));
+            terms.push(Term::new("d_lecam", self.lambda, lecam(&logits, means, Side::Beyond)?));
         }
         Ok(DiscriminatorLoss { terms, outputs: None })
     }
@@ -102,34 +117,89 @@ impl Loss for LeCam {
 pub(super) const ENTRY: Entry = Entry {
     name: "lecam",
     summary: "LeCam regularisation of D's logits with averages of earlier ones",
-    source: "Tseng et al. 2021, arXiv:2104.03310, and its code, which clips at 0",
-    arrays: &[Array::LOGITS_REAL, Array::LOGITS_FAKE],
+    source: "Tseng et al. 2021, arXiv:2104.03310, eq. 5, and its code, which clips at 0",
+    arrays: &[
+        Array::LOGITS_REAL,
+        Array::LOGITS_FAKE,
+        Array::floats("logits_real_before", &["t", "p"], "of the earlier D steps, a row per step")
+            .with(&["logits_fake_before"]),
+        Array::floats("logits_fake_before", &["t", "q"], "of the same steps")
+            .with(&["logits_real_before"]),
+    ],
     settings: &[
         Setting::number("lambda", 0.3, "weight"),
+        Setting::switch("clip", true, "only logits beyond the average count (the code); else all"),
         Setting::number("average_real", 0.0, "running average of the reals' logits"),
         Setting::number("average_fake", 0.0, "of the fakes' logits"),
+        Setting::share("decay", 0.99, "of the averages, where earlier steps are given"),
+        Setting::count("start_step", 0, "before it averages are the batch's own and lambda is 0"),
     ],
     terms,
 };
 
 fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
     let logits = Logits { real: a.tensor("logits_real")?, fake: a.tensor("logits_fake")? };
-    let averages = MeanLogits { real: s.number("average_real"), fake: s.number("average_fake") };
-    Ok(vec![Term::new("d_lecam", s.number("lambda"), lecam(&logits, averages)?)])
+    let side = if s.switch("clip") { Side::Beyond } else { Side::Both };
+    if !a.has("logits_real_before") {
+        let given = MeanLogits { real: s.number("average_real"), fake: s.number("average_fake") };
+        return Ok(vec![Term::new("d_lecam", s.number("lambda"), lecam(&logits, given, side)?)]);
+    }
+    let start_step = s.number("start_step") as u64;
+    let average = LeCamAverage { decay: s.number("decay"), start_step };
+    let by_step = |x: &Tensor| x.detach().to_dtype(DType::F64)?.mean(1)?.to_vec1::<f64>();
+    let mut real = by_step(&a.tensor("logits_real_before")?)?;
+    let mut fake = by_step(&a.tensor("logits_fake_before")?)?;
+    // The averages take this step's batch in too.
+    real.extend(by_step(&logits.real.unsqueeze(0)?)?);
+    fake.extend(by_step(&logits.fake.unsqueeze(0)?)?);
+    let mut means = None;
+    for (step, (&real, &fake)) in real.iter().zip(&fake).enumerate() {
+        means = Some(average.after(means, MeanLogits { real, fake }, step as u64));
+    }
+    let means = means.unwrap_or(MeanLogits { real: 0.0, fake: 0.0 });
+    let started = real.len() as u64 > start_step;
+    let lambda = if started { s.number("lambda") } else { 0.0 };
+    let shown =
+        |name, mean| Ok::<_, candle_core::Error>(Term::new(name, 0.0, constant(&logits, mean)?));
+    Ok(vec![
+        Term::new("d_lecam", lambda, lecam(&logits, means, side)?),
+        shown("average_real", means.real)?,
+        shown("average_fake", means.fake)?,
+    ])
+}
+
+fn constant(like: &Logits, value: f64) -> Result<Tensor> {
+    Tensor::new(value, like.real.device())?.to_dtype(like.real.dtype())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use candle_core::Device;
+    use ganbench_nn::kernels::finite_difference::{check, normal};
+
+    #[test]
+    fn the_gradients_are_those_of_finite_differences() {
+        for side in [Side::Beyond, Side::Both] {
+            check(&[normal(1, &[6]), normal(2, &[5])], |v| {
+                let logits = Logits { real: v[0].clone(), fake: v[1].clone() };
+                lecam(&logits, MeanLogits { real: 0.3, fake: -0.2 }, side)
+            });
+        }
+    }
 
     #[test]
     fn the_penalty_of_a_case_solved_on_paper() {
         // Averages 1 and −1: mean((2 + 1)², [−2 + 1]₊²) + mean([1 − 0]₊²) = 4.5 + 1.
         let of = |x: &[f64]| Tensor::new(x, &Device::Cpu).unwrap();
         let logits = Logits { real: of(&[2.0, -2.0]), fake: of(&[0.0]) };
-        let value = lecam(&logits, MeanLogits { real: 1.0, fake: -1.0 }).unwrap();
-        assert_eq!(value.to_scalar::<f64>().unwrap(), 5.5);
+        let value = |side| {
+            let averages = MeanLogits { real: 1.0, fake: -1.0 };
+            lecam(&logits, averages, side).unwrap().to_scalar::<f64>().unwrap()
+        };
+        assert_eq!(value(Side::Beyond), 5.5);
+        // As printed: mean(3², 1²) + 1².
+        assert_eq!(value(Side::Both), 6.0);
     }
 
     #[test]

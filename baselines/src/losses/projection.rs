@@ -1,13 +1,13 @@
 //! The projection discriminator: the logit gains ⟨v_y, h(x)⟩ of a vector a class and the features.
 //!
-//! Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637, eq. 3. In KDD GAN the
-//! same form is log p_r(y|x)/p_g(y|x) (kdd-gan §2.3, yᵀV D(x)), read there on features of unit length
-//! (`gan-recipes.md` §3.9).
+//! Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637, eq. 3. In KDD
+//! GAN the same form is log p_r(y|x)/p_g(y|x) (kdd-gan §2.3, yᵀV D(x)), read there on features of
+//! unit length (`gan-recipes.md` §3.9).
 
 use candle_core::{Result, Tensor};
 
 use super::Term;
-use super::adversarial::{Form, Logits};
+use super::adversarial::{Form, Logits, Smoothing};
 use super::embedded::rows;
 use super::registry::{Array, Arrays, Entry, Setting, Settings};
 use crate::networks::{HeadKind, HeadSpec, Scored};
@@ -86,7 +86,7 @@ fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
         real: (a.tensor("logits_real")? + sides.real.inner(unit)?)?,
         fake: (a.tensor("logits_fake")? + sides.fake.inner(unit)?)?,
     };
-    Form::named(s.choice("form"))?.terms(&logits, 0.0)
+    Form::named(s.choice("form"))?.terms(&logits, Smoothing::default())
 }
 
 #[cfg(test)]

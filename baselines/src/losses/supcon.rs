@@ -1,9 +1,16 @@
-//! SupCon-GAN (Gu): the supervised contrastive loss between reals and fakes as the adversarial loss.
+//! SupCon-GAN (Gu): the supervised contrastive loss between reals and fakes as the adversarial
+//! loss.
 //!
-//! `gan-recipes.md` §3.7: the paper's formulas contradict each other, so this is our reading of them.
-//! Variant `log` (default): D minimises Khosla et al.'s L_out (2020, arXiv:2004.11362, eq. 2) with two
-//! classes, real and fake; G minimises −log of the share of real–fake pairs. Variant `printed`: −share
-//! itself, which G minimises and D maximises. Pairs are ordered, in numerator and denominator alike.
+//! `gan-recipes.md` §3.7: the paper's formulas contradict each other, so this is our reading of
+//! them. Variant `log` (default): D minimises Khosla et al.'s L_out (2020, arXiv:2004.11362, eq. 2)
+//! with two classes, real and fake; G minimises −log of the share of real–fake pairs. Variant
+//! `printed`: −share itself, which G minimises and D maximises.
+//!
+//! The paper's numerator sums over r in P and g in G: each real–fake pair once. Its denominator
+//! sums over x ≠ y: each pair in both orders. `Pairs::Once` follows it. `Pairs::Ordered` counts
+//! both orders above as well, which makes the share twice as large: `log` differs by log 2 and not
+//! in its gradient, `printed` by a factor of 2. Plans without the field are from before it was
+//! there and mean `Ordered`.
 
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
@@ -31,18 +38,41 @@ pub enum Denominator {
     P,
 }
 
+/// How often the numerator of the share counts a real–fake pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pairs {
+    /// As the paper prints it.
+    Once,
+    /// In both orders, as the denominator counts its pairs.
+    #[default]
+    Ordered,
+}
+
+impl Pairs {
+    /// Stays out of plans: see the module's words.
+    pub fn is_ordered(&self) -> bool {
+        *self == Self::Ordered
+    }
+}
+
 /// The constants of the loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SupConConstants {
     pub tau: f64,
     pub variant: Variant,
-    /// Of the share. L_out always runs over all samples: it is the loss whose gradient the paper analyses.
+    /// Of the share. L_out always runs over all samples: it is the loss whose gradient the paper
+    /// analyses.
     pub denominator: Denominator,
+    pub pairs: Pairs,
+    /// Features are divided by their length first. The paper does not say.
+    pub normalise: bool,
 }
 
-/// Similarities/τ of all samples, reals first.
-fn similarities(f: &Features, tau: f64) -> Result<Tensor> {
-    let z = unit_rows(&Tensor::cat(&[&f.real, &f.fake], 0)?)?;
+/// Inner products over τ of all samples, reals first.
+fn similarities(f: &Features, tau: f64, normalise: bool) -> Result<Tensor> {
+    let all = Tensor::cat(&[&f.real, &f.fake], 0)?;
+    let z = if normalise { unit_rows(&all)? } else { all };
     z.matmul(&z.t()?)? / tau
 }
 
@@ -51,14 +81,14 @@ fn similarities(f: &Features, tau: f64) -> Result<Tensor> {
 ///
 /// # Errors
 /// If there are fewer than two reals or two fakes.
-pub fn l_out(f: &Features, tau: f64) -> Result<Tensor> {
+pub fn l_out(f: &Features, tau: f64, normalise: bool) -> Result<Tensor> {
     let (n, m) = (f.real.dim(0)?, f.fake.dim(0)?);
     if n < 2 || m < 2 {
         candle_core::bail!(
             "the supervised contrastive loss needs 2 reals and 2 fakes, got {n} and {m}"
         )
     }
-    let s = similarities(f, tau)?;
+    let s = similarities(f, tau, normalise)?;
     let size = (n + m, n + m);
     let others = mask(&s, size, |r, c| r != c)?;
     let positive = mask(&s, size, |r, c| r != c && (r < n) == (c < n))?;
@@ -72,19 +102,24 @@ pub fn l_out(f: &Features, tau: f64) -> Result<Tensor> {
 ///
 /// # Errors
 /// If the denominator has no pair.
-pub fn log_share(f: &Features, tau: f64, denominator: Denominator) -> Result<Tensor> {
+pub fn log_share(f: &Features, c: &SupConConstants) -> Result<Tensor> {
     let (n, m) = (f.real.dim(0)?, f.fake.dim(0)?);
     if n < 2 {
         candle_core::bail!("the share of real-fake pairs needs at least 2 reals, got {n}")
     }
-    let s = similarities(f, tau)?;
+    let s = similarities(f, c.tau, c.normalise)?;
     let size = (n + m, n + m);
     let across = mask(&s, size, |r, c| (r < n) != (c < n))?;
-    let below = match denominator {
+    let below = match c.denominator {
         Denominator::A => mask(&s, size, |r, c| r != c)?,
         Denominator::P => mask(&s, size, |r, c| r != c && r < n && c < n)?,
     };
-    log_sum_exp_all(&keep_only(&s, &across)?)? - log_sum_exp_all(&keep_only(&s, &below)?)?
+    let ordered =
+        (log_sum_exp_all(&keep_only(&s, &across)?)? - log_sum_exp_all(&keep_only(&s, &below)?)?)?;
+    match c.pairs {
+        Pairs::Ordered => Ok(ordered),
+        Pairs::Once => ordered - std::f64::consts::LN_2,
+    }
 }
 
 /// The adversarial loss on the trunk's features.
@@ -94,14 +129,14 @@ pub struct SupCon {
 
 impl SupConConstants {
     fn share(&self, f: &Features) -> Result<Tensor> {
-        log_share(f, self.tau, self.denominator)
+        log_share(f, self)
     }
 
     /// # Errors
     /// If there are fewer than two reals or two fakes.
     fn discriminator(&self, f: &Features) -> Result<Tensor> {
         match self.variant {
-            Variant::Log => l_out(f, self.tau),
+            Variant::Log => l_out(f, self.tau, self.normalise),
             Variant::Printed => self.share(f)?.exp(),
         }
     }
@@ -148,7 +183,7 @@ impl Loss for SupCon {
 fn side_accuracy(f: &Features) -> Result<Tensor> {
     let n = f.real.dim(0)?;
     let constant = Features { real: f.real.detach(), fake: f.fake.detach() };
-    accuracy(&similarities(&constant, 1.0)?, &|r, c| r != c, &|r, c| (r < n) == (c < n))
+    accuracy(&similarities(&constant, 1.0, true)?, &|r, c| r != c, &|r, c| (r < n) == (c < n))
 }
 
 /// Mean cosine to the reals minus mean cosine to the fakes: this loss has no logit of its own.
@@ -167,6 +202,13 @@ pub(super) const ENTRY: Entry = Entry {
         Setting::positive("tau", 0.1, "temperature"),
         Setting::choice("variant", &["log", "printed"], "log", "which reading of the paper"),
         Setting::choice("denominator", &["A", "P"], "A", "pairs of all samples or of reals"),
+        Setting::choice(
+            "pairs",
+            &["once", "ordered"],
+            "once",
+            "how often the numerator counts a real-fake pair: as printed, or in both orders",
+        ),
+        Setting::NORMALISE_FEATURES,
     ],
     terms,
 };
@@ -176,6 +218,8 @@ fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
         tau: s.number("tau"),
         variant: if s.choice("variant") == "log" { Variant::Log } else { Variant::Printed },
         denominator: if s.choice("denominator") == "A" { Denominator::A } else { Denominator::P },
+        pairs: if s.choice("pairs") == "once" { Pairs::Once } else { Pairs::Ordered },
+        normalise: s.switch("normalise_features"),
     };
     let f = Features { real: a.tensor("features_real")?, fake: a.tensor("features_fake")? };
     Ok(vec![
@@ -189,6 +233,14 @@ mod tests {
     use super::*;
     use candle_core::Device;
     use ganbench_nn::kernels::finite_difference::{check, normal};
+
+    const CONSTANTS: SupConConstants = SupConConstants {
+        tau: 0.5,
+        variant: Variant::Log,
+        denominator: Denominator::A,
+        pairs: Pairs::Once,
+        normalise: true,
+    };
 
     fn clouds() -> Features {
         let of = |rows: &[[f64; 2]]| {
@@ -217,28 +269,71 @@ mod tests {
     fn two_tight_orthogonal_clouds_give_the_values_on_paper() {
         // τ = 1. L_out: the one positive at 1, two negatives at 0: log(e + 2) − 1.
         let e = 1f64.exp();
-        assert!((value(l_out(&clouds(), 1.0)) - ((e + 2.0).ln() - 1.0)).abs() < 1e-12);
-        // Share: 8 ordered real–fake pairs at 0; within the classes 4 ordered pairs at 1, 2 of them real.
-        let a = value(log_share(&clouds(), 1.0, Denominator::A));
-        assert!((a - (8.0 / (8.0 + 4.0 * e)).ln()).abs() < 1e-12);
-        let p = value(log_share(&clouds(), 1.0, Denominator::P));
-        assert!((p - (8.0 / (2.0 * e)).ln()).abs() < 1e-12);
+        assert!((value(l_out(&clouds(), 1.0, true)) - ((e + 2.0).ln() - 1.0)).abs() < 1e-12);
+        // Share: 4 real–fake pairs at 0, 8 ordered ones; within the classes 4 ordered pairs at 1, 2
+        // of them real.
+        let share = |denominator, pairs| {
+            let c = SupConConstants { tau: 1.0, denominator, pairs, ..CONSTANTS };
+            value(log_share(&clouds(), &c)).exp()
+        };
+        let below = 8.0 + 4.0 * e;
+        assert!((share(Denominator::A, Pairs::Once) - 4.0 / below).abs() < 1e-12);
+        assert!((share(Denominator::A, Pairs::Ordered) - 8.0 / below).abs() < 1e-12);
+        assert!((share(Denominator::P, Pairs::Once) - 4.0 / (2.0 * e)).abs() < 1e-12);
+        assert!((share(Denominator::P, Pairs::Ordered) - 8.0 / (2.0 * e)).abs() < 1e-12);
+    }
+
+    #[test]
+    fn counting_pairs_in_both_orders_moves_the_log_form_by_log_2_and_doubles_the_printed_one() {
+        let real = candle_core::Var::from_tensor(&normal(1, &[4, 5])).unwrap();
+        let f = Features { real: real.as_tensor().clone(), fake: normal(2, &[3, 5]) };
+        let of = |variant, pairs| {
+            let loss = SupConConstants { variant, pairs, ..CONSTANTS }.generator(&f).unwrap();
+            let gradient = loss.backward().unwrap().get(&real).unwrap().flatten_all().unwrap();
+            (loss.to_scalar::<f64>().unwrap(), gradient.to_vec1::<f64>().unwrap())
+        };
+        let [(once, gradient), (ordered, other)] =
+            [Pairs::Once, Pairs::Ordered].map(|pairs| of(Variant::Log, pairs));
+        assert!((once - ordered - std::f64::consts::LN_2).abs() < 1e-12, "{once} {ordered}");
+        assert_eq!(gradient, other);
+        let [(once, gradient), (ordered, other)] =
+            [Pairs::Once, Pairs::Ordered].map(|pairs| of(Variant::Printed, pairs));
+        assert!((ordered - 2.0 * once).abs() < 1e-12, "{once} {ordered}");
+        assert!(gradient.iter().zip(&other).all(|(a, b)| (2.0 * a - b).abs() < 1e-12));
+    }
+
+    #[test]
+    fn plans_without_the_fields_mean_pairs_in_both_orders_and_features_of_length_1() {
+        use crate::methods::AdversarialPart;
+        let old = r#"{"kind":"sup_con","tau":0.1,"variant":"log","denominator":"A"}"#;
+        let part: AdversarialPart = serde_json::from_str(old).unwrap();
+        let pairs = Pairs::Ordered;
+        assert!(
+            matches!(part, AdversarialPart::SupCon { pairs: p, normalise: true, .. } if p == pairs)
+        );
+        assert_eq!(serde_json::to_string(&part).unwrap(), old);
     }
 
     #[test]
     fn the_gradients_are_those_of_finite_differences() {
         let inputs = [normal(1, &[4, 5]), normal(2, &[3, 5])];
         let of = |v: &[Tensor]| Features { real: v[0].clone(), fake: v[1].clone() };
-        check(&inputs, |v| l_out(&of(v), 0.1));
-        check(&inputs, |v| log_share(&of(v), 0.1, Denominator::A));
-        check(&inputs, |v| log_share(&of(v), 0.1, Denominator::P)?.exp());
+        for normalise in [true, false] {
+            let of_p = SupConConstants { denominator: Denominator::P, normalise, ..CONSTANTS };
+            check(&inputs, |v| l_out(&of(v), 0.5, normalise));
+            check(&inputs, |v| log_share(&of(v), &SupConConstants { normalise, ..CONSTANTS }));
+            check(&inputs, |v| log_share(&of(v), &of_p)?.exp());
+        }
     }
 
     #[test]
     fn too_small_a_batch_is_refused() {
         let f = Features { real: normal(1, &[1, 4]), fake: normal(2, &[3, 4]) };
         assert!(
-            l_out(&f, 0.1).unwrap_err().to_string().contains("2 reals and 2 fakes, got 1 and 3")
+            l_out(&f, 0.1, true)
+                .unwrap_err()
+                .to_string()
+                .contains("2 reals and 2 fakes, got 1 and 3")
         );
     }
 }

@@ -1,4 +1,5 @@
-//! ContraD: the discriminator's trunk learns by contrast, its adversarial head on constant features.
+//! ContraD: the discriminator's trunk learns by contrast, its adversarial head on constant
+//! features.
 
 use super::{AdversarialPart, ContrastivePart, Method, Parts, Passes};
 use crate::augment::{Augmentation, SimClr};
@@ -10,6 +11,7 @@ pub const METHOD: Method = Method {
     summary: "SimCLR on reals, contrast of fakes, adversarial head with stop-gradient",
     source: "Jeong and Shin 2021, arXiv:2103.09742, and its official code; warm-up of 3,000 of 200,000 steps \
              kept as a share of the budget",
+    our_constants: None,
     parts: || Parts {
         passes: Passes::Joint,
         lr_warmup_share: 0.015,

@@ -9,6 +9,7 @@ pub const METHOD: Method = Method {
     summary: "hinge loss and 2C on class labels, λ 1, τ 1",
     source: "Kang and Park 2020, arXiv:2006.12681; constants of PyTorch-StudioGAN; two-layer adversarial head as every \
              row of ContraD's Table 1",
+    our_constants: None,
     parts: || Parts {
         conditioning: ConditioningPart::TwoC {
             lambda: 1.0,

@@ -8,6 +8,7 @@ pub const METHOD: Method = Method {
     title: "KDD GAN (joint)",
     summary: "kernel density discriminator and hinge loss, γ = 1, α = 1",
     source: "KDD GAN, Joint rows of its Table 1; the hinge on a linear head of the same trunk (our reading)",
+    our_constants: None,
     parts: || {
         Parts::plain(AdversarialPart::Kdd {
             tau: 1.0,

@@ -8,6 +8,7 @@ pub const METHOD: Method = Method {
     title: "LSGAN",
     summary: "least-squares loss with targets 1 and 0",
     source: "Mao et al. 2017, arXiv:1611.04076, eq. 9; two-layer head as every row of ContraD's Table 1",
+    our_constants: None,
     parts: || {
         Parts::plain(AdversarialPart::LeastSquares {
             head: HeadKind::Mlp,

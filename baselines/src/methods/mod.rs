@@ -29,6 +29,8 @@ pub struct Method {
     pub summary: &'static str,
     /// The paper, and what was read where it is silent.
     pub source: &'static str,
+    /// Constants that were chosen here and not in the paper, with the paper's.
+    pub our_constants: Option<&'static str>,
     pub parts: fn() -> Parts,
 }
 

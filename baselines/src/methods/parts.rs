@@ -13,7 +13,7 @@ use crate::losses::d2dce::{D2dCe, D2dCeConstants, Stabilise};
 use crate::losses::embedded::Normalise;
 use crate::losses::kdd::{AnchorSets, Kdd, KddConstants};
 use crate::losses::projection::{OF_LOG_RATIO, OF_LOGITS, Projection};
-use crate::losses::supcon::{Denominator, SupCon, SupConConstants, Variant};
+use crate::losses::supcon::{Denominator, Pairs, SupCon, SupConConstants, Variant};
 use crate::networks::HeadKind;
 
 /// What tells reals from fakes.
@@ -53,7 +53,8 @@ pub enum AdversarialPart {
         /// Augmented reals and fakes that are further anchors (+DA×N).
         #[serde(default, skip_serializing_if = "Option::is_none")]
         anchors: Option<AnchorSets>,
-        /// The generator's loss takes the reals' features from D's last step, before its update (Joint†).
+        /// The generator's loss takes the reals' features from D's last step, before its update
+        /// (Joint†).
         #[serde(default, skip_serializing_if = "is_off")]
         stale_reals: bool,
     },
@@ -61,7 +62,27 @@ pub enum AdversarialPart {
         tau: f64,
         variant: Variant,
         denominator: Denominator,
+        /// How often the numerator counts a real–fake pair.
+        #[serde(default, skip_serializing_if = "Pairs::is_ordered")]
+        pairs: Pairs,
+        /// Features are divided by their length first.
+        #[serde(default = "on", skip_serializing_if = "is_on")]
+        normalise: bool,
     },
+}
+
+impl AdversarialPart {
+    /// Whether the loss reads logits of a head that may be linear or have a hidden layer.
+    pub fn reads_a_head(&self) -> bool {
+        match self {
+            Self::NonSaturating { .. }
+            | Self::Hinge { .. }
+            | Self::LeastSquares { .. }
+            | Self::Wasserstein { .. } => true,
+            Self::Kdd { alpha, .. } => *alpha > 0.0,
+            Self::SupCon { .. } => false,
+        }
+    }
 }
 
 // Values at which a part is what it was before it had the field stay out of plans and their ids.
@@ -89,8 +110,9 @@ pub enum ConditioningPart {
     None,
     /// Labels reach the generator alone.
     Generator,
-    /// An auxiliary classifier. `classify_fakes`: by D's loss too, as the original's; PyTorch-StudioGAN's has
-    /// reals only. `embedding`: of D2D-CE's linear embedding instead of the trunk's features.
+    /// An auxiliary classifier. `classify_fakes`: by D's loss too, as the original's;
+    /// PyTorch-StudioGAN's has reals only. `embedding`: of D2D-CE's linear embedding instead of the
+    /// trunk's features.
     Acgan {
         lambda: f64,
         tau: f64,
@@ -140,7 +162,8 @@ pub struct ContrastivePart {
 pub enum First {
     #[default]
     Discriminator,
-    /// And the first discriminator update of the step uses the same fakes (ContraD's StyleGAN2 code).
+    /// And the first discriminator update of the step uses the same fakes (ContraD's StyleGAN2
+    /// code).
     Generator,
 }
 
@@ -255,7 +278,8 @@ impl Parts {
         self.regularisers.iter().find_map(RegulariserPart::wrong)
     }
 
-    /// The losses, the adversarial one first. `hidden` is the width of hidden layers and embeddings.
+    /// The losses, the adversarial one first. `hidden` is the width of hidden layers and
+    /// embeddings.
     pub fn losses(&self, hidden: usize) -> Vec<Box<dyn Loss>> {
         let mut losses: Vec<Box<dyn Loss>> = Vec::new();
         let projection = |head| match self.conditioning {
@@ -299,8 +323,9 @@ impl Parts {
                 anchors,
                 stale_reals,
             }),
-            AdversarialPart::SupCon { tau, variant, denominator } => {
-                Box::new(SupCon { constants: SupConConstants { tau, variant, denominator } })
+            AdversarialPart::SupCon { tau, variant, denominator, pairs, normalise } => {
+                let constants = SupConConstants { tau, variant, denominator, pairs, normalise };
+                Box::new(SupCon { constants })
             }
         });
         let embed_dim = hidden;

@@ -9,6 +9,7 @@ pub const METHOD: Method = Method {
     summary: "hinge loss on logits that gain a class vector times the features",
     source: "Miyato and Koyama 2018, arXiv:1802.05637, eq. 3; two-layer head as every row of ContraD's Table 1, projection of \
              the trunk's features",
+    our_constants: None,
     parts: || Parts {
         conditioning: ConditioningPart::Projection { unit_features: false },
         ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })

@@ -9,6 +9,7 @@ pub const METHOD: Method = Method {
     title: "ReACGAN",
     summary: "hinge loss and D2D-CE on class labels, λ 0.5, τ 0.5, m_p 0.98",
     source: "Kang et al. 2021, arXiv:2111.01118; constants and `studiogan` stabilisation of PyTorch-StudioGAN",
+    our_constants: None,
     parts: || Parts {
         conditioning: ConditioningPart::D2dce {
             lambda: 0.5,

@@ -1,5 +1,6 @@
 //! What losses read from a trunk's features, and their tables of classes.
 
+use super::LayerSize;
 use candle_core::{Result, Tensor, bail};
 use ganbench_nn::kernels::activation::Activation;
 use ganbench_nn::layers::equalised::{EqualLinear, EqualOptions};
@@ -36,6 +37,20 @@ pub struct HeadSpec {
 impl HeadSpec {
     /// Outputs of a head whose width is the trunk's feature dimension.
     pub const FEATURES: usize = 0;
+
+    /// The head's layers on `features` features of the trunk. A table of classes has none: its rows
+    /// are looked up.
+    pub fn layers(&self, features: usize) -> Vec<LayerSize> {
+        let outputs = if self.outputs == Self::FEATURES { features } else { self.outputs };
+        match self.kind {
+            HeadKind::Linear => vec![LayerSize::linear(features, outputs)],
+            HeadKind::Mlp => vec![
+                LayerSize::linear(features, self.hidden),
+                LayerSize::linear(self.hidden, outputs),
+            ],
+            HeadKind::Embedding => Vec::new(),
+        }
+    }
 }
 
 /// The layers that an architecture's heads are made of.
@@ -43,8 +58,8 @@ impl HeadSpec {
 pub enum HeadLayers {
     /// Linear layers and embeddings with the architecture's initial weights and spectral norm.
     Plain,
-    /// Equalised layers, and a mapping network of one layer as table of the classes (StudioGAN's StyleGAN2,
-    /// `src/models/stylegan2.py`).
+    /// Equalised layers, and a mapping network of one layer as table of the classes (StudioGAN's
+    /// StyleGAN2, `src/models/stylegan2.py`).
     Equalised,
 }
 

@@ -11,20 +11,43 @@ pub enum Unit {
     GSteps,
     /// Thousands of real images shown to D; views of one image count once.
     RealKimg,
-    /// Thousands of images through D in discriminator steps.
+    /// Thousands of images through D, in the steps of D and of G.
     DKforwards,
+    /// 10¹² floating-point operations of convolutions and linear layers, see [`super::flops`].
+    Tflops,
+    /// Seconds of processors, those of all threads added up; evaluation does not count.
+    CpuS,
     /// Minutes of training; the clock stops during evaluation.
     TrainMinutes,
 }
 
 impl Unit {
-    pub const ALL: [Self; 4] = [Self::GSteps, Self::RealKimg, Self::DKforwards, Self::TrainMinutes];
+    pub const ALL: [Self; 6] = [
+        Self::GSteps,
+        Self::RealKimg,
+        Self::DKforwards,
+        Self::Tflops,
+        Self::CpuS,
+        Self::TrainMinutes,
+    ];
+
+    /// Whether it is a clock, so that a repeat comes to other numbers of steps.
+    pub fn is_clock(self) -> bool {
+        matches!(self, Self::CpuS | Self::TrainMinutes)
+    }
+
+    /// All names, for messages.
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
 
     pub fn name(self) -> &'static str {
         match self {
             Self::GSteps => "g_steps",
             Self::RealKimg => "real_kimg",
             Self::DKforwards => "d_kforwards",
+            Self::Tflops => "tflops",
+            Self::CpuS => "cpu_s",
             Self::TrainMinutes => "train_minutes",
         }
     }
@@ -41,11 +64,9 @@ pub struct Budget {
 /// A budget that cannot be kept.
 #[derive(Debug, Error, PartialEq)]
 pub enum BudgetError {
-    #[error(
-        "budget \"{0}\" is not UNIT=AMOUNT; units: g_steps, real_kimg, d_kforwards, train_minutes"
-    )]
+    #[error("budget \"{0}\" is not UNIT=AMOUNT; units: {names}", names = Unit::names())]
     Form(String),
-    #[error("unknown budget unit \"{0}\"; known: g_steps, real_kimg, d_kforwards, train_minutes")]
+    #[error("unknown budget unit \"{0}\"; known: {names}", names = Unit::names())]
     Unit(String),
     #[error("budget amount \"{0}\" is not a number above 0")]
     Amount(String),
@@ -90,22 +111,31 @@ pub struct Spent {
     pub g_image_forwards: u64,
     /// Wall clock of the steps alone.
     pub train_s: f64,
+    /// Floating-point operations of convolutions and linear layers, see [`super::flops`].
+    #[serde(default)]
+    pub flops: f64,
+    /// Seconds of processors in the steps, those of all threads added up. Work of the process
+    /// beside the steps counts too, of which there is none while a run trains.
+    #[serde(default)]
+    pub cpu_s: f64,
 }
 
 impl Spent {
     /// The amount spent of one unit.
-    pub fn of(&self, unit: Unit) -> f64 {
+    pub fn amount(&self, unit: Unit) -> f64 {
         match unit {
             Unit::GSteps => self.g_steps as f64,
             Unit::RealKimg => self.real_images as f64 / 1e3,
-            Unit::DKforwards => self.d_image_forwards as f64 / 1e3,
+            Unit::DKforwards => (self.d_image_forwards + self.d_image_forwards_g_step) as f64 / 1e3,
+            Unit::Tflops => self.flops / 1e12,
+            Unit::CpuS => self.cpu_s,
             Unit::TrainMinutes => self.train_s / 60.0,
         }
     }
 
     /// Share of the budget, 1 or more once it is reached.
     pub fn share(&self, budget: &Budget) -> f64 {
-        self.of(budget.unit) / budget.amount
+        self.amount(budget.unit) / budget.amount
     }
 }
 
@@ -115,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_budget_reads_as_it_prints() {
-        for text in ["g_steps=200", "real_kimg=12.5", "d_kforwards=3", "train_minutes=0.5"] {
+        for text in ["g_steps=200", "d_kforwards=3", "tflops=0.5", "cpu_s=60", "train_minutes=0.5"]
+        {
             assert_eq!(text.parse::<Budget>().unwrap().to_string(), text);
         }
     }
@@ -125,8 +156,11 @@ mod tests {
         let spent = Spent {
             g_steps: 3,
             real_images: 500,
-            d_image_forwards: 1500,
+            d_image_forwards: 1000,
+            d_image_forwards_g_step: 500,
             train_s: 30.0,
+            flops: 3e12,
+            cpu_s: 8.0,
             ..Spent::default()
         };
         let share = |text: &str| spent.share(&text.parse().unwrap());
@@ -134,6 +168,7 @@ mod tests {
         assert_eq!(share("real_kimg=1"), 0.5);
         assert_eq!(share("d_kforwards=1"), 1.5);
         assert_eq!(share("train_minutes=2"), 0.25);
+        assert_eq!((share("tflops=4"), share("cpu_s=4")), (0.75, 2.0));
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use ganbench_nn::images::ImageBatch;
 use thiserror::Error;
 
-use super::budget::Unit;
 use super::plan::TrainPlan;
 use crate::losses::Loss;
 use crate::networks::{ARCHITECTURES, Architecture, BatchNormIn, HeadSpec, architecture};
@@ -59,8 +58,8 @@ pub fn known_architecture(name: &str) -> Result<&'static Architecture, TrainErro
     })
 }
 
-/// The architecture of a plan that can be trained on these images. `classes`: of the data set, 0 for
-/// none.
+/// The architecture of a plan that can be trained on these images. `classes`: of the data set, 0
+/// for none.
 ///
 /// # Errors
 /// If a value is out of its range, a name unknown, or the plan does not fit the images.
@@ -139,7 +138,7 @@ fn values(plan: &TrainPlan) -> Result<(), TrainError> {
     }
     if let Some(replay) = &plan.replay {
         let steps = &replay.point_g_steps;
-        if plan.budget.unit != Unit::TrainMinutes {
+        if !plan.budget.unit.is_clock() {
             return wrong("replay", "left out of a plan whose budget is no minutes", "one".into());
         }
         if steps.first().is_none_or(|&step| step == 0) || !steps.is_sorted_by(|a, b| a < b) {

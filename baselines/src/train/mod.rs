@@ -6,6 +6,7 @@ mod architecture_tests;
 mod budget;
 mod check;
 mod checkpoint;
+pub mod flops;
 #[cfg(test)]
 mod option_tests;
 mod pace;

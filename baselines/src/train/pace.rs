@@ -1,20 +1,21 @@
-//! Where a run stands in its budget, and what follows from that: its end, the points of the curve, the
-//! warm-up of the learning rates.
+//! Where a run stands in its budget, and what follows from that: its end, the points of the curve,
+//! the warm-up of the learning rates.
 //!
-//! Every budget but minutes is a count, the same in each repeat. What a budget of minutes came to is
-//! written into the run's plan as [`Replay`]; a plan that holds one is trained by its counts.
+//! Every budget but a clock (minutes, seconds of processors) is a count, the same in each repeat.
+//! What a budget of a clock came to is written into the run's plan as [`Replay`]; a plan that holds
+//! one is trained by its counts.
 
 use serde::{Deserialize, Serialize};
 
 use super::Trainer;
 use super::budget::Unit;
 
-/// Steps after which the clock says how long a warm-up within a budget of minutes lasts.
+/// Steps after which the clock says how long a warm-up within a budget of a clock lasts.
 const CLOCKED_STEPS: u64 = 8;
 /// Of the learning rates, while a warm-up has hardly begun.
 const LEAST_LR_SCALE: f64 = 1e-3;
 
-/// What a budget of minutes came to.
+/// What a budget of a clock came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
@@ -43,12 +44,11 @@ impl Trainer<'_> {
         }
     }
 
-    /// What a budget of minutes came to, with the points of the curve where they were reached; `None` for
-    /// budgets that are counts.
+    /// What a budget of a clock came to, with the points of the curve where they were reached;
+    /// `None` for budgets that are counts.
     pub fn replay(&self, point_g_steps: Vec<u64>) -> Option<Replay> {
         let warmup_g_steps = self.warmup_g_steps.unwrap_or(0);
-        (self.plan.budget.unit == Unit::TrainMinutes)
-            .then_some(Replay { warmup_g_steps, point_g_steps })
+        self.plan.budget.unit.is_clock().then_some(Replay { warmup_g_steps, point_g_steps })
     }
 
     /// Of the step to be made, in [`LEAST_LR_SCALE`], 1.
@@ -61,7 +61,7 @@ impl Trainer<'_> {
         let steps = self.spent.g_steps as f64;
         let budget = self.plan.budget;
         let risen = match budget.unit {
-            Unit::TrainMinutes => {
+            unit if unit.is_clock() => {
                 self.warmup_g_steps.map_or(0.0, |warmup| (steps + 1.0) / warmup as f64)
             }
             _ if steps > 0.0 => self.progress() * (1.0 + 1.0 / steps) / share,
@@ -70,15 +70,15 @@ impl Trainer<'_> {
                 (self.plan.batch * self.plan.n_dis) as f64 / 1e3 / budget.amount / share
             }
             // Not known before the step is made.
-            Unit::DKforwards => 0.0,
+            Unit::DKforwards | Unit::Tflops | Unit::CpuS | Unit::TrainMinutes => 0.0,
         };
         risen.clamp(LEAST_LR_SCALE, 1.0)
     }
 
-    /// Fixes the warm-up within a budget of minutes, once the clock has seen some steps.
+    /// Fixes the warm-up within a budget of a clock, once the clock has seen some steps.
     pub(super) fn fix_warmup(&mut self) {
         let (share, budget) = (self.plan.parts.lr_warmup_share, self.plan.budget);
-        if budget.unit != Unit::TrainMinutes
+        if !budget.unit.is_clock()
             || share <= 0.0
             || self.warmup_g_steps.is_some()
             || self.spent.g_steps < CLOCKED_STEPS
@@ -88,8 +88,8 @@ impl Trainer<'_> {
         let steps = match &self.plan.replay {
             Some(replay) => replay.warmup_g_steps,
             None => {
-                let step_s = self.spent.train_s / self.spent.g_steps as f64;
-                (share * budget.amount * 60.0 / step_s).ceil() as u64
+                let of_step = self.spent.amount(budget.unit) / self.spent.g_steps as f64;
+                (share * budget.amount / of_step).ceil() as u64
             }
         };
         self.warmup_g_steps = Some(steps.max(1));

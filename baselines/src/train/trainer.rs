@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
+use cpu_time::ProcessTime;
 use ganbench_nn::images::ImageBatch;
 use ganbench_nn::optim::Optimizer;
 use ganbench_nn::params::ParamStore;
@@ -13,6 +14,7 @@ use super::Sampler;
 use super::adaptive::Adaptive;
 use super::budget::Spent;
 use super::check::{TrainError, check, heads};
+use super::flops::{Pair, Passes};
 use super::plan::TrainPlan;
 use super::record::{Diverged, StepRecord};
 use super::terms::{BeforeGenerator, DiscriminatorTerms, Fakes, Reals};
@@ -83,6 +85,8 @@ pub struct Trainer<'a> {
     ema_generator: Box<dyn Generator>,
     pub(super) streams: Streams,
     pub(super) spent: Spent,
+    /// Whose operations are counted.
+    layers: Pair,
     pub(super) adaptive: Option<Adaptive>,
     /// Within a budget of minutes, once it is fixed.
     pub(super) warmup_g_steps: Option<u64>,
@@ -125,6 +129,9 @@ impl<'a> Trainer<'a> {
         let discriminator = sizes.options.discriminator_store(store("discriminator"));
         let heads = heads(&losses)?;
         let d_sizes = NetworkSizes { classes: (classes > 0).then_some(classes), ..sizes };
+        let network = Discriminator::new(&discriminator.root(), a, d_sizes, &heads)?;
+        let mut d_layers = (a.trunk_layers)(sizes);
+        d_layers.extend(heads.iter().flat_map(|head| head.layers(network.feature_dim())));
         Ok(Self {
             generator: Learner {
                 network: (a.generator)(&generator.root(), sizes)?,
@@ -132,7 +139,7 @@ impl<'a> Trainer<'a> {
                 optimizer: Optimizer::new(plan.optimizer_g),
             },
             discriminator: Learner {
-                network: Discriminator::new(&discriminator.root(), a, d_sizes, &heads)?,
+                network,
                 store: discriminator,
                 optimizer: Optimizer::new(plan.optimizer_d),
             },
@@ -148,6 +155,7 @@ impl<'a> Trainer<'a> {
             device: device.clone(),
             losses,
             spent: Spent::default(),
+            layers: Pair { generator: (a.generator_layers)(sizes), discriminator: d_layers },
             warmup_g_steps: None,
             order: (0, Vec::new()),
         })
@@ -206,7 +214,7 @@ impl<'a> Trainer<'a> {
     /// # Errors
     /// The outer error if a computation failed, the inner where a loss or gradient was not finite.
     pub fn step(&mut self) -> Result<Result<StepRecord, Diverged>, TrainError> {
-        let started = Instant::now();
+        let (started, cpu) = (Instant::now(), ProcessTime::try_now().ok());
         let lr_scale = self.lr_scale();
         let mut losses = Losses::new();
         let mut d = DiscriminatorUpdates::default();
@@ -241,6 +249,11 @@ impl<'a> Trainer<'a> {
         self.spent.g_steps += 1;
         self.average()?;
         self.spent.train_s += started.elapsed().as_secs_f64();
+        // Systems without such a clock count none.
+        let cpu_s = cpu.and_then(|cpu| cpu.try_elapsed().ok());
+        self.spent.cpu_s += cpu_s.map_or(0.0, |used| used.as_secs_f64());
+        let passes = Passes::of_training(self.plan.batch, &self.spent);
+        self.spent.flops = self.layers.step(&passes);
         self.fix_warmup();
 
         let real_kimg = self.spent.real_images as f64 / 1e3;
@@ -307,17 +320,37 @@ impl<'a> Trainer<'a> {
         Ok((g.optimizer.step(&g.store, &grads, lr_scale)?, fakes))
     }
 
-    /// What is not finite in the weights: a step shows its own damage only in the next one. `last`: of the
-    /// step made last.
+    fn stores(&self) -> [(&'static str, &ParamStore); 3] {
+        [
+            ("generator", &self.generator.store),
+            ("averaged generator", &self.ema),
+            ("discriminator", &self.discriminator.store),
+        ]
+    }
+
+    /// The trainable values of each network in the order of their names, by the network's name.
+    ///
+    /// # Errors
+    /// If a device cannot be read.
+    pub fn weights(&self) -> Result<Vec<(&'static str, Vec<f32>)>, TrainError> {
+        let mut networks = Vec::new();
+        for (network, store) in self.stores() {
+            let mut values = Vec::new();
+            for (_, var) in store.params() {
+                values.extend(var.as_tensor().flatten_all()?.to_vec1::<f32>()?);
+            }
+            networks.push((network, values));
+        }
+        Ok(networks)
+    }
+
+    /// What is not finite in the weights: a step shows its own damage only in the next one. `last`:
+    /// of the step made last.
     ///
     /// # Errors
     /// If a device cannot be read.
     pub fn damage(&self, last: &StepRecord) -> Result<Option<Diverged>, TrainError> {
-        for (network, store) in [
-            ("generator", &self.generator.store),
-            ("averaged generator", &self.ema),
-            ("discriminator", &self.discriminator.store),
-        ] {
+        for (network, store) in self.stores() {
             for (name, tensor) in store.state()? {
                 if tensor.flatten_all()?.to_vec1::<f32>()?.iter().any(|v| !v.is_finite()) {
                     let what = format!("{name} of the {network} is not finite");

@@ -7,16 +7,17 @@ use std::path::Path;
 use ganbench_nn::numpy::{Archive, Array, Header, Kind};
 
 use super::FileError;
+use super::keys::{self, MU_SIGMA};
 use super::read::statistics;
 use crate::statistics::Statistics;
 
-/// What a `.npz` or `.npy` file holds. Nothing of a file of another kind, or of one that is damaged: whoever
-/// reads it says what is wrong.
+/// What a `.npz` or `.npy` file holds. Nothing of a file of another kind, or of one that is
+/// damaged: whoever reads it says what is wrong.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Contents {
     /// Features, one row for each image.
     pub features: bool,
-    /// `mu` and `sigma`.
+    /// A mean and a covariance.
     pub statistics: bool,
     /// Images in `arr_0`, or as the array itself.
     pub images: bool,
@@ -42,7 +43,9 @@ impl Contents {
             return None;
         }
         let mut archive = Archive::open(&origin, Box::new(file)).ok()?;
-        let [mu, sigma] = ["mu", "sigma"].map(|name| archive.contains(name));
+        let [mu, sigma] = MU_SIGMA.map(|name| archive.contains(name));
+        // Of several pairs the reader complains.
+        let others = keys::find(&archive, &origin).map_or(true, |keys| keys.is_some());
         if archive.contains("pool") {
             return Some(Self { features: true, statistics: mu && sigma, images: false });
         }
@@ -51,7 +54,7 @@ impl Contents {
             false => Self::default(),
         };
         // Half of them, alone, is for the reader to complain of.
-        let statistics = mu && sigma || (mu || sigma) && !of_array.images;
+        let statistics = others || (mu || sigma) && !of_array.images;
         Some(Self { statistics, features: of_array.features && !statistics, ..of_array })
     }
 
@@ -60,13 +63,13 @@ impl Contents {
         Self { features, statistics: false, images: header.shape.len() == 4 }
     }
 
-    /// The statistics of an archive that holds other things too, such as ADM's reference batches.
+    /// `mu` and `sigma` of an archive that holds other things too, such as ADM's reference batches.
     ///
     /// # Errors
     /// If there are none, or they are damaged.
     pub fn read_statistics(path: &Path) -> Result<Statistics, FileError> {
         let io = |source| FileError::Io { action: "open", path: path.into(), source };
         let file = File::open(path).map_err(io)?;
-        statistics(&mut Archive::open(&path.display().to_string(), Box::new(file))?)
+        statistics(&mut Archive::open(&path.display().to_string(), Box::new(file))?, MU_SIGMA)
     }
 }

@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::error::MetricError;
 
-/// A file of features or statistics that cannot be used or written. `origin` is the file, and the member
-/// where there is one.
+/// A file of features or statistics that cannot be used or written. `origin` is the file, and the
+/// member where there is one.
 #[derive(Debug, Error)]
 pub enum FileError {
     #[error("cannot {action} {path}: {source}")]
@@ -26,6 +26,10 @@ pub enum FileError {
     NoFeatures { origin: String, found: String },
     #[error("{origin} holds {found} but not {missing}; statistics need both mu and sigma")]
     Half { origin: String, found: &'static str, missing: &'static str },
+    #[error(
+        "{origin} may hold its mean and covariance as {pairs}; keep one pair, best as mu and sigma"
+    )]
+    Ambiguous { origin: String, pairs: String },
     #[error("{origin} holds {found}, expected {expected}")]
     Kind { origin: String, found: String, expected: &'static str },
     #[error(

@@ -7,6 +7,7 @@ use std::path::Path;
 use ganbench_nn::kernels::Real;
 use ganbench_nn::numpy::{Archive, Array, Element, Input, Kind};
 
+use super::keys::{self, StatisticsKeys};
 use super::{FileError, FileMeta, WideFeatures, meta};
 use crate::features::{Features, Logits};
 use crate::statistics::Statistics;
@@ -34,22 +35,26 @@ pub struct StoredFeatures {
     pub meta: Option<FileMeta>,
     /// The class of each image.
     pub labels: Option<Vec<u32>>,
+    /// Of statistics: which members they were read from.
+    pub keys: Option<StatisticsKeys>,
 }
 
 impl StoredFeatures {
     /// Reads a `.npz` or `.npy` file, told apart by their first bytes:
     ///
     /// - `.npz` with `pool` `[n, d]` and, if there, `logits` `[n, classes]`: features;
-    /// - `.npz` with `mu` `[d]` and `sigma` `[d, d]`, and the number of images in `n` or `num_images` if
-    ///   there: statistics;
+    /// - `.npz` with `mu` `[d]` and `sigma` `[d, d]`, and the number of images in `n` or
+    ///   `num_images` if there: statistics. Alone, `mean` and `cov`, `m` and `s`, `mean` and
+    ///   `sigma`, or `feats_mean` and `feats_cov` are the same;
     /// - `.npz` with `arr_0` alone, or `.npy`: features `[n, d]`.
     ///
-    /// Numbers are floats of 16, 32 or 64 bits in either byte order, in C or Fortran order. Beside `pool` or
-    /// `mu`, [`FileMeta`] is read where it is there, and beside `pool` integer `labels` `[n]`.
+    /// Numbers are floats of 16, 32 or 64 bits in either byte order, in C or Fortran order. Beside
+    /// `pool` or `mu`, [`FileMeta`] is read where it is there, and beside `pool` integer `labels`
+    /// `[n]`.
     ///
     /// # Errors
     /// If the file is damaged (with the offset), holds none of these, a shape or kind is another, a
-    /// number is not finite (with its row), or sigma is not symmetric.
+    /// number is not finite (with its row), sigma is not symmetric, or several pairs of names could be meant.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let io = |source| FileError::Io { action: "open", path: path.into(), source };
         let file = File::open(path).map_err(io)?;
@@ -65,7 +70,7 @@ impl StoredFeatures {
         let io = |source| FileError::Io { action: "read", path, source };
         let mut start = Vec::new();
         input.by_ref().take(6).read_to_end(&mut start).and_then(|_| input.rewind()).map_err(io)?;
-        let plain = |content| Self { content, meta: None, labels: None };
+        let plain = |content| Self { content, meta: None, labels: None, keys: None };
         if start == b"\x93NUMPY" {
             let mut array = Array::npy(origin, input)?;
             return Ok(plain(features(&mut array, None)?));
@@ -86,21 +91,22 @@ impl StoredFeatures {
                 true => Some(labels(&mut archive.array("labels")?, content.rows())?),
                 false => None,
             };
-            return Ok(Self { content, meta: file_meta(&mut archive)?, labels });
+            return Ok(Self { content, meta: file_meta(&mut archive)?, labels, keys: None });
+        }
+        if let Some(keys) = keys::find(&archive, origin)? {
+            let statistics = statistics(&mut archive, keys)?;
+            let meta = file_meta(&mut archive)?;
+            // Without a description nobody says that these are labels of the same images.
+            let labels = match (archive.contains("labels") && meta.is_some(), statistics.n()) {
+                (true, Some(n)) => Some(labels(&mut archive.array("labels")?, n)?),
+                _ => None,
+            };
+            let content = FeatureFile::Statistics(statistics);
+            return Ok(Self { content, meta, labels, keys: Some(keys) });
         }
         match (has("mu"), has("sigma")) {
-            (true, true) => {
-                let statistics = statistics(&mut archive)?;
-                let meta = file_meta(&mut archive)?;
-                // Without a description nobody says that these are labels of the same images.
-                let labels = match (archive.contains("labels") && meta.is_some(), statistics.n()) {
-                    (true, Some(n)) => Some(labels(&mut archive.array("labels")?, n)?),
-                    _ => None,
-                };
-                return Ok(Self { content: FeatureFile::Statistics(statistics), meta, labels });
-            }
-            (true, false) => return Err(half("mu", "sigma")),
-            (false, true) => return Err(half("sigma", "mu")),
+            (true, _) => return Err(half("mu", "sigma")),
+            (_, true) => return Err(half("sigma", "mu")),
             (false, false) => {}
         }
         if archive.names() == ["arr_0"] {
@@ -228,8 +234,11 @@ fn features(array: &mut Array<'_>, logits: Option<Matrix>) -> Result<FeatureFile
     })
 }
 
-pub(super) fn statistics(archive: &mut Archive) -> Result<Statistics, FileError> {
-    let mut array = archive.array("mu")?;
+pub(super) fn statistics(
+    archive: &mut Archive,
+    [mu, sigma]: StatisticsKeys,
+) -> Result<Statistics, FileError> {
+    let mut array = archive.array(mu)?;
     let origin = array.origin().to_owned();
     let &[d] = array.header().shape.as_slice() else {
         return Err(shape(&array, "[d]"));
@@ -239,10 +248,10 @@ pub(super) fn statistics(archive: &mut Archive) -> Result<Statistics, FileError>
     }
     let mean = numbers(&mut array, d)?.widened();
     drop(array);
-    let mut array = archive.array("sigma")?;
+    let mut array = archive.array(sigma)?;
     let origin = array.origin().to_owned();
     if array.header().shape != [d, d] {
-        return Err(shape(&array, &format!("[{d}, {d}], as mu has shape [{d}]")));
+        return Err(shape(&array, &format!("[{d}, {d}], as {mu} has shape [{d}]")));
     }
     let covariance = numbers(&mut array, d)?.widened();
     drop(array);
@@ -304,7 +313,8 @@ fn transposed<T: Copy>(values: &[T], rows: usize) -> Vec<T> {
     (0..rows).flat_map(|row| values.iter().skip(row).step_by(rows).copied()).collect()
 }
 
-/// All numbers of an array as stored, checked to be finite; `line` numbers stand beside one another.
+/// All numbers of an array as stored, checked to be finite; `line` numbers stand beside one
+/// another.
 fn numbers(array: &mut Array<'_>, line: usize) -> Result<Numbers, FileError> {
     let header = array.header();
     let (element, bytes) = (header.element, header.data_bytes());

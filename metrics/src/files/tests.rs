@@ -232,6 +232,54 @@ fn statistics_that_cannot_be_are_refused() {
     );
 }
 
+#[test]
+fn statistics_under_other_plain_names_are_those_under_mu_and_sigma() {
+    let (mean, covariance) = (f4("(2,)", &[0.5, 1.5]), f4("(2, 2)", &[1.0, 0.25, 0.25, 2.0]));
+    let read = |members: &[(&str, Vec<u8>)]| {
+        let file = StoredFeatures::from_input("x", Box::new(Cursor::new(npz(members)))).unwrap();
+        (file.content, file.keys.unwrap())
+    };
+    let of = |keys: [&str; 2]| read(&[(keys[0], mean.clone()), (keys[1], covariance.clone())]);
+    let (expected, keys) = of(["mu", "sigma"]);
+    assert_eq!(keys, MU_SIGMA);
+    for keys in [["mean", "cov"], ["m", "s"], ["mean", "sigma"], ["feats_mean", "feats_cov"]] {
+        assert_eq!(of(keys), (expected.clone(), keys));
+    }
+    // The usual names come first, and other members beside them say nothing.
+    let both = [("mean", mean.clone()), ("mu", mean.clone()), ("sigma", covariance.clone())];
+    assert_eq!(read(&both), (expected, MU_SIGMA));
+}
+
+#[test]
+fn names_of_statistics_that_are_ambiguous_or_of_other_shapes_are_refused() {
+    let (mean, covariance) = (f4("(2,)", &[0.0; 2]), f4("(2, 2)", &[1.0, 0.0, 0.0, 1.0]));
+    let of = |members: &[(&str, &Vec<u8>)]| {
+        let members: Vec<_> =
+            members.iter().map(|(name, bytes)| (*name, (*bytes).clone())).collect();
+        refusal(&npz(&members))
+    };
+    assert_eq!(
+        of(&[("mean", &mean), ("cov", &covariance), ("sigma", &covariance)]),
+        "x may hold its mean and covariance as mean and cov or mean and sigma; keep one pair, best as mu and sigma"
+    );
+    // Standard deviations are no covariance.
+    assert_eq!(
+        of(&[("mean", &mean), ("sigma", &mean)]),
+        "x member sigma.npy has shape [2], expected [2, 2], as mean has shape [2]"
+    );
+    assert_eq!(
+        of(&[("m", &covariance), ("s", &mean)]),
+        "x member m.npy has shape [2, 2], expected [d]"
+    );
+    let skew = f4("(2, 2)", &[1.0, 0.5, 0.0, 1.0]);
+    assert!(of(&[("m", &mean), ("s", &skew)]).contains("covariance is not symmetric"));
+    assert!(of(&[("mean", &mean)]).ends_with("found: mean"));
+    assert!(of(&[("mean", &mean), ("var", &mean)]).ends_with("found: mean, var"));
+    // Beside an array of another kind the names may mean anything.
+    let error = of(&[("arr_0", &covariance), ("mean", &mean), ("cov", &covariance)]);
+    assert!(error.ends_with("found: arr_0, mean, cov"), "{error}");
+}
+
 fn meta() -> FileMeta {
     FileMeta {
         n: Some(5),
@@ -251,16 +299,17 @@ fn what_a_file_says_of_itself_and_its_labels_come_back() {
     let companions = Companions { meta: Some(&meta), labels: Some(&labels) };
     write_features(&path, &features, companions).unwrap();
     let content = FeatureFile::Features(features.clone());
-    let expected =
-        StoredFeatures { content, meta: Some(meta.clone()), labels: Some(labels.clone()) };
+    let (of_meta, of_labels) = (Some(meta.clone()), Some(labels.clone()));
+    let expected = StoredFeatures { content, meta: of_meta, labels: of_labels, keys: None };
     assert_eq!(StoredFeatures::read(&path).unwrap(), expected);
     assert_eq!(Contents::probe(&path), Contents { features: true, ..Contents::default() });
 
     let statistics = Statistics::of(Rows::new(&pool(), 3).unwrap()).unwrap();
     write_statistics(&path, &statistics, companions).unwrap();
     let content = FeatureFile::Statistics(statistics);
-    let expected =
-        StoredFeatures { content, meta: Some(meta.clone()), labels: Some(labels.clone()) };
+    let (of_meta, of_labels) = (Some(meta.clone()), Some(labels.clone()));
+    let keys = Some(MU_SIGMA);
+    let expected = StoredFeatures { content, meta: of_meta, labels: of_labels, keys };
     assert_eq!(StoredFeatures::read(&path).unwrap(), expected);
     assert_eq!(Contents::probe(&path), Contents { statistics: true, ..Contents::default() });
 
@@ -316,6 +365,7 @@ fn a_file_is_told_by_its_members_and_their_shapes() {
     };
     let (rows, square) = (f4("(2, 3)", &[0.0; 6]), f4("(3, 3)", &[0.0; 9]));
     let images = npy("|u1", false, "(1, 2, 2, 3)", &[0; 12]);
+    let beside = ("arr_0", images.clone());
     let mean = f4("(3,)", &[0.0; 3]);
     assert_eq!(probe(&rows), (true, false, false));
     assert_eq!(probe(&images), (false, false, true));
@@ -325,6 +375,10 @@ fn a_file_is_told_by_its_members_and_their_shapes() {
     assert_eq!(probe(&npz(&both)), (false, true, true));
     let both = [("pool", rows), ("mu", mean.clone()), ("sigma", square)];
     assert_eq!(probe(&npz(&both)), (true, true, false));
-    assert_eq!(probe(&npz(&[("mu", mean)])), (false, true, false));
+    assert_eq!(probe(&npz(&[("mu", mean.clone())])), (false, true, false));
+    let named = [("mean", mean.clone()), ("cov", f4("(3, 3)", &[0.0; 9]))];
+    assert_eq!(probe(&npz(&named)), (false, true, false));
+    let with_images = [beside, ("mean", mean), named[1].clone()];
+    assert_eq!(probe(&npz(&with_images)), (false, false, true));
     assert_eq!(probe(b"PNG"), (false, false, false));
 }

@@ -1,13 +1,15 @@
-//! Score against real images shown, or training time where that is the budget; all methods, one panel per metric.
+//! Score against real images shown, or training time where that is the budget; all methods, one
+//! panel per metric.
 //!
-//! The line is the mean over seeds and the band reaches from the lowest to the highest seed (with the two
-//! or three seeds that are usual, a Student interval would hide everything else). The mean is drawn only
-//! where every seed of the method has a value; beyond, each seed goes on as a thin line, and a cross marks
-//! where one diverged. A metric's card says which axis it has: Fréchet distances are on a log axis, since the
-//! untrained generator (at 0) would flatten the rest on a linear one; shares of images (density, coverage,
-//! precision, recall) start at 0.
+//! The line is the mean over seeds of the typical run (see [`typical`](crate::statistics::typical))
+//! and the band reaches from the lowest to the highest seed (with the two or three seeds that are
+//! usual, a Student interval would hide everything else). The mean is drawn only where every seed
+//! of the method has a value; beyond, each seed goes on as a thin line, and a cross marks where one
+//! diverged. A metric's card says which axis it has: Fréchet distances are on a log axis, since the
+//! untrained generator (at 0) would flatten the rest on a linear one; shares of images (density,
+//! coverage, precision, recall) start at 0.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::axes::{Axis, Panel};
 use super::drawing::{BLACK, Drawing, Frame, Point, TEXT_GREY, point, wrapped};
@@ -17,6 +19,8 @@ use crate::card::{MetricCards, ValueAxis};
 use crate::error::ReportError;
 use crate::metric::MetricName;
 use crate::row::{Checkpoint, ResultRow, Status};
+use crate::statistics::Scale;
+use crate::statistics::typical::{collapsed, fid_curves, typical_and_apart};
 use crate::table::{MethodLabel, shared_key};
 
 /// The values of one method and metric: seed → points in order of kimg or minutes.
@@ -24,7 +28,12 @@ type Seeds = BTreeMap<u64, Vec<(f64, f64)>>;
 
 struct Line {
     look: Look,
+    /// Of the typical run.
     seeds: Seeds,
+    /// Of runs that collapsed, where these are not most runs.
+    collapsed: Seeds,
+    /// Whether means are geometric.
+    scale: Scale,
     /// Seeds whose run diverged.
     diverged: Vec<u64>,
 }
@@ -45,8 +54,8 @@ impl Along {
         }
     }
 
-    /// Minutes to a hundredth of the budget: a point is measured at the end of a step, some tenths of a second after
-    /// its time, and seeds are averaged point by point.
+    /// Minutes to a hundredth of the budget: a point is measured at the end of a step, some tenths
+    /// of a second after its time, and seeds are averaged point by point.
     fn place(self, kimg: f64, train_s: f64) -> f64 {
         match self {
             Self::Images => kimg,
@@ -71,8 +80,8 @@ const AXIS_ROOM: f64 = 36.0;
 
 /// The figure, or `None` where the rows hold no point of a curve.
 ///
-/// `rows` may hold final checkpoints too; they are left out, since they are measured on more samples
-/// than the points of the curve.
+/// `rows` may hold final checkpoints too; they are left out, since they are measured on more
+/// samples than the points of the curve.
 ///
 /// # Errors
 /// If the rows do not belong to one table, or one is not valid.
@@ -120,6 +129,10 @@ pub fn score_curves(
     let legend = legend_height(&entries, text_room);
     let height = top + panel_rows as f64 * cell.1 + 14.0 + legend + 8.0;
 
+    let curves = fid_curves(rows);
+    let fell = |row: &&ResultRow| curves.get(row.run_id.as_str()).is_some_and(|c| collapsed(c));
+    let fallen: BTreeSet<(&str, u64)> =
+        rows.iter().filter(fell).map(|row| (row.method.as_str(), row.seed)).collect();
     let mut drawing = Drawing::new(width, height);
     let title = format!(
         "{}{} on {}, {} of width {}",
@@ -141,7 +154,7 @@ pub fn score_curves(
         };
         let lines: Vec<Line> = methods
             .iter()
-            .map(|(index, _, method)| line(&points, rows, *index, method, metric))
+            .map(|(index, _, method)| line(&points, rows, &fallen, *index, method, metric))
             .collect();
         draw_panel(&mut drawing, area, metric, along, &lines);
     }
@@ -184,11 +197,15 @@ fn subtitle(points: &[(&ResultRow, f64, f64)], extractor: &str, diverged: bool) 
         [seed] => format!("Seed {seed}."),
         seeds => {
             let list: Vec<String> = seeds.iter().map(u64::to_string).collect();
-            format!("Line: mean over seeds {}; band: lowest to highest seed.", list.join(", "))
+            format!(
+                "Line: mean over seeds {} of the typical run (geometric for distances); band: lowest to highest \
+                 seed; thin lines by themselves: runs that collapsed.",
+                list.join(", ")
+            )
         }
     };
     format!(
-        "{lines} {} generated images a point{warning}; extractor {extractor}; 0 is the untrained \
+        "{lines} {} generated images per point{warning}; extractor {extractor}; 0 is the untrained \
          generator{}.",
         fakes.join(" or "),
         if diverged { "; × marks a run that diverged" } else { "" }
@@ -198,6 +215,7 @@ fn subtitle(points: &[(&ResultRow, f64, f64)], extractor: &str, diverged: bool) 
 fn line(
     points: &[(&ResultRow, f64, f64)],
     rows: &[ResultRow],
+    fallen: &BTreeSet<(&str, u64)>,
     index: usize,
     method: &str,
     metric: &MetricName,
@@ -223,7 +241,11 @@ fn line(
         .collect();
     diverged.sort_unstable();
     diverged.dedup();
-    Line { look: Look::of(index), seeds, diverged }
+    let fell = |(seed, _): &(u64, Vec<(f64, f64)>)| fallen.contains(&(method, *seed));
+    let (typical, apart) = typical_and_apart(seeds.into_iter().collect(), fell);
+    let (seeds, apart) = (Seeds::from_iter(typical), Seeds::from_iter(apart));
+    let scale = metric.scale().for_values(seeds.values().flatten().map(|(_, v)| v));
+    Line { look: Look::of(index), seeds, collapsed: apart, scale, diverged }
 }
 
 /// Least and greatest of the finite values.
@@ -252,7 +274,10 @@ fn draw_panel(
     along: Along,
     lines: &[Line],
 ) {
-    let values = || lines.iter().flat_map(|line| line.seeds.values().flatten().copied());
+    let curves = |line: &'_ Line| {
+        line.seeds.values().chain(line.collapsed.values()).cloned().collect::<Vec<_>>()
+    };
+    let values = || lines.iter().flat_map(curves).flatten();
     let (Some((low, high)), Some((_, end))) =
         (range(values().map(|(_, v)| v)), range(values().map(|(x, _)| x)))
     else {
@@ -310,7 +335,8 @@ fn draw_line(drawing: &mut Drawing, panel: &Panel, line: &Line) {
     let means: Vec<Point> = shared
         .iter()
         .map(|(kimg, values)| {
-            panel.clamped(*kimg, values.iter().sum::<f64>() / values.len() as f64)
+            let each = values.iter().filter_map(|&v| line.scale.transformed(v));
+            panel.clamped(*kimg, line.scale.shown(each.sum::<f64>() / values.len() as f64))
         })
         .collect();
     let end = shared.last().map_or(f64::NEG_INFINITY, |(kimg, _)| *kimg);
@@ -322,6 +348,10 @@ fn draw_line(drawing: &mut Drawing, panel: &Panel, line: &Line) {
         if let (true, Some(&(x, v))) = (line.diverged.contains(seed), curve.last()) {
             draw_cross(drawing, panel.clamped(x, v), line.look.color);
         }
+    }
+    for curve in line.collapsed.values() {
+        let points: Vec<Point> = curve.iter().map(|&(x, v)| panel.clamped(x, v)).collect();
+        drawing.dashed(&points, line.look.dash, line.look.color, 0.8);
     }
     drawing.dashed(&means, line.look.dash, line.look.color, 1.6);
     for at in means {

@@ -3,29 +3,37 @@
 use std::collections::BTreeMap;
 
 use super::key::shared_key;
+use super::notes::{fairness_notes, imported_note};
 use super::{
-    Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, Published, SampleCounts,
-    Spent, Table,
+    Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, Model, Published,
+    SampleCounts, Spent, Standing, Table,
 };
 use crate::card::MetricCards;
 use crate::error::{Disagreement, Finding, ReportError};
 use crate::metric::{Direction, MetricName};
 use crate::row::{Checkpoint, ResultRow, Status};
-use crate::statistics::Interval;
+use crate::statistics::typical::{fid_curves, has_collapsed_at, is_collapse_typical};
+use crate::statistics::{Row, Rows, holm_adjusted};
 
 /// The rows of one run.
-struct Run<'a> {
-    run_id: &'a str,
-    diverged: bool,
-    rows: Vec<&'a ResultRow>,
+pub(super) struct Run<'a> {
+    pub(super) run_id: &'a str,
+    pub(super) diverged: bool,
+    pub(super) rows: Vec<&'a ResultRow>,
 }
 
 /// A method with its runs by seed.
-struct Method<'a> {
-    method: &'a str,
-    label: String,
-    conditional: bool,
-    runs: BTreeMap<u64, Run<'a>>,
+pub(super) struct Method<'a> {
+    pub(super) method: &'a str,
+    pub(super) label: String,
+    pub(super) conditional: bool,
+    pub(super) runs: BTreeMap<u64, Run<'a>>,
+}
+
+impl Method<'_> {
+    pub(super) fn is_imported(&self) -> bool {
+        self.runs.values().flat_map(|run| &run.rows).any(|row| row.is_imported())
+    }
 }
 
 /// How the hash of an extractor begins whose weights are made from a seed.
@@ -45,7 +53,19 @@ impl Table {
         labels: &[MethodLabel],
         cards: MetricCards,
     ) -> Result<Self, ReportError> {
+        Self::of_runs(rows, rows, labels, cards)
+    }
+
+    /// As [`Table::new`], where `all_rows` holds further rows of the runs: a table under a second
+    /// extractor has no curve, by which collapsed runs are known.
+    pub(crate) fn of_runs(
+        rows: &[ResultRow],
+        all_rows: &[ResultRow],
+        labels: &[MethodLabel],
+        cards: MetricCards,
+    ) -> Result<Self, ReportError> {
         let key = shared_key(rows)?;
+        let curves = fid_curves(all_rows);
         for row in rows {
             row.validate()?;
         }
@@ -80,11 +100,12 @@ impl Table {
             );
             // A metric that only another checkpoint has is no gap in this one.
             let measured = cards.ordered(finals(checkpoint).map(|row| row.metric.as_str()));
-            let rows = methods
+            let found: Vec<Found> = methods
                 .iter()
-                .map(|method| method_row(method, &metrics, &measured, checkpoint, &mut notes))
+                .map(|method| found(method, &curves, &metrics, &measured, checkpoint, &mut notes))
                 .collect();
-            blocks.push(Block { checkpoint, rows });
+            let (rows, models) = judged(found, &metrics);
+            blocks.push(Block { checkpoint, rows, models });
         }
         let columns: Vec<MetricColumn> = metrics
             .into_iter()
@@ -95,16 +116,13 @@ impl Table {
                     .flat_map(|block| &block.rows)
                     .filter_map(|row| row.cells[i].interval.map(|interval| interval.mean));
                 let decimals = metric.decimals_for(means);
-                let made = key.extractor_sha256.starts_with(MADE);
-                let metric = if made { metric.of_made_weights() } else { metric };
                 MetricColumn { metric, decimals }
             })
             .collect();
-        for block in &mut blocks {
-            mark_best(block, &columns);
-        }
         notes.extend(fairness_notes(&methods, rows));
-        let spent = methods.iter().map(spent).collect();
+        notes.extend(imported_note(&methods));
+        let trained = methods.iter().filter(|method| !method.is_imported());
+        let spent = trained.map(spent).collect();
         let published = Published::default();
         Ok(Self { key, columns, blocks, spent, counts, published, notes })
     }
@@ -178,92 +196,144 @@ fn sample_counts<'a>(
     Ok(found.map(|(_, counts)| counts))
 }
 
-fn method_row(
+/// A line of the table before its values are judged.
+struct Found {
+    row: MethodRow,
+    /// Of each metric, of the typical run.
+    values: Vec<Values>,
+}
+
+/// The values of a metric, by seed.
+#[derive(Default)]
+struct Values {
+    seeds: Vec<u64>,
+    values: Vec<f64>,
+}
+
+fn found(
     method: &Method<'_>,
+    curves: &BTreeMap<&str, Vec<f64>>,
     metrics: &[MetricName],
     measured: &[MetricName],
     checkpoint: FinalCheckpoint,
     notes: &mut Vec<String>,
-) -> MethodRow {
-    let diverged: Vec<u64> =
-        method.runs.iter().filter(|(_, run)| run.diverged).map(|(&seed, _)| seed).collect();
+) -> Found {
+    let seeds_of = |is: &dyn Fn(&Run<'_>) -> bool| -> Vec<u64> {
+        method.runs.iter().filter(|(_, run)| is(run)).map(|(&seed, _)| seed).collect()
+    };
+    let diverged = seeds_of(&|run| run.diverged);
+    let fell = |run: &Run<'_>| {
+        let curve = curves.get(run.run_id).map_or(&[][..], Vec::as_slice);
+        !run.diverged && has_collapsed_at(checkpoint.name(), curve)
+    };
+    let fallen = seeds_of(&fell);
     let finished = method.runs.len() - diverged.len();
+    let all = is_collapse_typical(fallen.len(), finished);
+    let is_typical = |seed: &u64| !diverged.contains(seed) && (all || !fallen.contains(seed));
+    let typical = method.runs.iter().filter(|(seed, _)| is_typical(seed));
+    let typical: Vec<(u64, &Run<'_>)> = typical.map(|(&seed, run)| (seed, run)).collect();
     // By the number of seeds that have a value: the metrics.
     let mut lacking: BTreeMap<usize, Vec<String>> = BTreeMap::new();
-    let cells = metrics
-        .iter()
-        .map(|metric| {
-            let values: Vec<f64> = method
-                .runs
-                .values()
-                .filter(|run| !run.diverged)
-                .filter_map(|run| {
-                    // The last of repeated lines is the one that counts.
-                    run.rows
-                        .iter()
-                        .rev()
-                        .find(|r| r.metric == metric.full() && r.checkpoint == checkpoint.name())
-                        .and_then(|r| r.value)
-                })
-                .collect();
-            if values.len() < finished && measured.contains(metric) {
-                lacking.entry(values.len()).or_default().push(metric.title());
+    let values = metrics.iter().map(|metric| {
+        let mut of_metric = Values::default();
+        for (seed, run) in &typical {
+            // The last of repeated lines is the one that counts.
+            let is_it =
+                |r: &&&ResultRow| r.metric == metric.full() && r.checkpoint == checkpoint.name();
+            if let Some(value) = run.rows.iter().rev().find(is_it).and_then(|row| row.value) {
+                of_metric.seeds.push(*seed);
+                of_metric.values.push(value);
             }
-            Cell { interval: Interval::of(&values), diverged: diverged.len(), best: false }
-        })
-        .collect();
+        }
+        let lacks = of_metric.values.len() < typical.len() && !method.is_imported();
+        if lacks && measured.contains(metric) {
+            lacking.entry(of_metric.values.len()).or_default().push(metric.title());
+        }
+        of_metric
+    });
+    let values = values.collect();
     notes.extend(lacking.into_iter().map(|(n, titles)| {
         let has = if titles.len() == 1 { "has" } else { "have" };
         let (label, checkpoint, titles) = (&method.label, checkpoint.name(), titles.join(", "));
-        format!("{label}: {titles} of the {checkpoint} checkpoint {has} a value for {n} of {finished} finished seeds")
+        let of = typical.len();
+        format!(
+            "{label}: {titles} of the {checkpoint} checkpoint {has} a value for {n} of {of} finished seeds"
+        )
     }));
-    MethodRow {
+    let row = MethodRow {
         method: method.method.to_string(),
         label: method.label.clone(),
         conditional: method.conditional,
         seeds: method.runs.keys().copied().collect(),
         diverged,
-        cells,
-    }
+        collapsed: fallen,
+        is_collapse_typical: all,
+        cells: Vec::new(),
+    };
+    Found { row, values }
 }
 
-/// Marks the best of each column by the digits that are printed, so that what looks equal is equal.
-fn mark_best(block: &mut Block, columns: &[MetricColumn]) {
-    for (i, column) in columns.iter().enumerate() {
-        let direction = column.metric.direction();
-        let printed = |cell: &Cell| -> Option<f64> {
-            let interval = cell.interval.filter(|_| cell.diverged == 0)?;
-            format!("{:.*}", column.decimals, interval.mean).parse().ok()
+/// The lines with their means, intervals and marks.
+fn judged(mut found: Vec<Found>, metrics: &[MetricName]) -> (Vec<MethodRow>, Vec<Model>) {
+    let mut models = Vec::new();
+    for (i, metric) in metrics.iter().enumerate() {
+        let all = found.iter().flat_map(|of| &of.values[i].values);
+        let scale = metric.scale().for_values(all);
+        let row = |of: &Found| Row {
+            seeds: of.values[i].seeds.clone(),
+            values: of.values[i].values.iter().filter_map(|&v| scale.transformed(v)).collect(),
         };
-        let candidates = block.rows.iter().filter_map(|row| printed(&row.cells[i]));
-        let best = match direction {
-            Direction::Lower => candidates.min_by(f64::total_cmp),
-            Direction::Higher => candidates.max_by(f64::total_cmp),
-            Direction::Unknown => None,
-        };
-        for row in &mut block.rows {
-            row.cells[i].best = best.is_some() && printed(&row.cells[i]) == best;
+        let rows = Rows::new(&found.iter().map(row).collect::<Vec<_>>());
+        let standings = standings(&rows, metric.direction(), |j| found[j].row.diverged.is_empty());
+        for (j, (of, standing)) in found.iter_mut().zip(standings).enumerate() {
+            let n = of.values[i].values.len();
+            let interval = rows.mean(j).map(|mean| scale.interval(&mean, n, metric.range()));
+            let diverged = of.row.diverged.len();
+            of.row.cells.push(Cell { interval, diverged, standing });
         }
+        models.push(Model { scale, rows });
     }
+    (found.into_iter().map(|of| of.row).collect(), models)
 }
 
-/// What was unequal between methods, or unusual about the rows as a whole.
-fn fairness_notes(methods: &[Method<'_>], rows: &[ResultRow]) -> Vec<String> {
-    let mut notes = Vec::new();
-    let seeds = |m: &Method<'_>| m.runs.keys().map(u64::to_string).collect::<Vec<_>>().join(", ");
-    if methods.windows(2).any(|pair| !pair[0].runs.keys().eq(pair[1].runs.keys())) {
-        let each: Vec<String> =
-            methods.iter().map(|m| format!("{} {}", m.label, seeds(m))).collect();
-        notes.push(format!("the methods were not run with the same seeds: {}", each.join("; ")));
+/// How each row stands: the best is better than all others, or it and those that cannot be told
+/// from it are marked. The comparisons with the best are corrected together by Holm; without a
+/// spread to judge by nothing is marked.
+fn standings(
+    rows: &Rows,
+    direction: Direction,
+    may_be_best: impl Fn(usize) -> bool,
+) -> Vec<Standing> {
+    let mut standings = vec![Standing::Other; rows.len()];
+    let means: Vec<(usize, f64)> = (0..rows.len())
+        .filter(|&j| may_be_best(j))
+        .filter_map(|j| Some((j, rows.mean(j)?.effect)))
+        .collect();
+    let by_mean = |a: &&(usize, f64), b: &&(usize, f64)| a.1.total_cmp(&b.1);
+    let best = match direction {
+        Direction::Lower => means.iter().min_by(by_mean),
+        Direction::Higher => means.iter().max_by(by_mean),
+        Direction::Unknown => None,
+    };
+    let Some(&(best, _)) = best else { return standings };
+    let others: Vec<(usize, Option<f64>)> = means
+        .iter()
+        .filter(|(j, _)| *j != best)
+        .map(|&(j, _)| (j, rows.difference(best, j).and_then(|difference| difference.p())))
+        .collect();
+    if others.is_empty() || others.iter().all(|(_, p)| p.is_none()) {
+        return standings;
     }
-    let mut builds: Vec<String> =
-        rows.iter().map(|row| format!("{} ({})", row.version, short_hash(&row.commit))).collect();
-    builds.sort_unstable();
-    builds.dedup();
-    if builds.len() > 1 {
-        notes.push(format!("the rows come from several builds: {}", builds.join(", ")));
-    }
-    notes
+    let p: Vec<f64> = others.iter().map(|(_, p)| p.unwrap_or(1.0)).collect();
+    let level: Vec<usize> = others
+        .iter()
+        .zip(holm_adjusted(&p))
+        .filter(|(_, p)| *p > 0.05)
+        .map(|((j, _), _)| *j)
+        .collect();
+    standings[best] = if level.is_empty() { Standing::Best } else { Standing::NotToldFromBest };
+    level.into_iter().for_each(|j| standings[j] = Standing::NotToldFromBest);
+    standings
 }
 
 /// The first 12 characters of a hash.
@@ -272,7 +342,7 @@ pub fn short_hash(hash: &str) -> String {
 }
 
 /// Where training stopped: the row of the last checkpoint, or the latest point of the curve.
-fn end_of_run<'a>(run: &Run<'a>) -> Option<&'a ResultRow> {
+pub(super) fn end_of_run<'a>(run: &Run<'a>) -> Option<&'a ResultRow> {
     let rank = |row: &ResultRow| match row.checkpoint() {
         Ok(Checkpoint::Last) => f64::INFINITY,
         Ok(Checkpoint::Kimg(kimg)) => kimg,
@@ -292,13 +362,21 @@ fn spent(method: &Method<'_>) -> Spent {
     let mean = |value: fn(&ResultRow) -> f64| {
         ends.iter().map(|row| value(row)).sum::<f64>() / ends.len().max(1) as f64
     };
+    // Rows of ganbench 0.1 do not tell.
+    let known = |value: fn(&ResultRow) -> Option<f64>| {
+        let values: Option<Vec<f64>> = ends.iter().map(|row| value(row)).collect();
+        values.map(|values| values.iter().sum::<f64>() / ends.len().max(1) as f64)
+    };
     Spent {
         method: method.method.to_string(),
         g_steps: mean(|r| r.g_steps as f64),
         d_steps: mean(|r| r.d_steps as f64),
         real_kimg: mean(|r| r.real_images as f64 / 1e3),
-        d_kforwards: mean(|r| r.d_image_forwards as f64 / 1e3),
+        d_kforwards: mean(|r| (r.d_image_forwards + r.d_image_forwards_g_step) as f64 / 1e3),
         d_kforwards_g_step: mean(|r| r.d_image_forwards_g_step as f64 / 1e3),
+        g_kforwards: mean(|r| r.g_image_forwards as f64 / 1e3),
+        tflops: known(|r| r.tflops),
+        cpu_s: known(|r| r.cpu_s),
         train_s: mean(|r| r.train_s),
         peak_rss_mb: mean(|r| r.peak_rss_mb),
     }

@@ -2,6 +2,7 @@
 
 use super::build::{MADE, short_hash};
 use super::{SampleCounts, Table, row_of};
+use crate::statistics::typical::FALLEN;
 
 /// Sentences in reading order, as plain text.
 pub(super) fn sentences(table: &Table) -> Vec<String> {
@@ -33,16 +34,24 @@ pub(super) fn sentences(table: &Table) -> Vec<String> {
     let several = |row: &super::MethodRow| row.seeds.len() > 1;
     if table.blocks.iter().flat_map(|b| &b.rows).any(several) {
         out.push(
-            "Values are the mean over seeds ± half the width of its 95 % interval (Student t)."
+            "Values are means over seeds with 95 % intervals (moderated Student t); of distances such as FID \
+             they are geometric means, with both ends of the interval."
+                .to_string(),
+        );
+        out.push(
+            "Marked as best (bold, *): better than all others at 5 % (Holm's correction); else the best and \
+             all that cannot be told from it are underlined (~)."
                 .to_string(),
         );
     } else {
-        out.push("One seed, so no interval: small differences mean nothing.".to_string());
+        out.push("One seed, so no interval, and no value is marked as best: small differences mean nothing.".to_string());
     }
     out.push(
-        "Arrows point to the better side; the best value of each column is marked. Spent (means over \
+        "Arrows point to the better side. Spent (means over \
          seeds, up to the last checkpoint): steps of G; thousands of real images shown to D; thousands of \
-         images through D in D steps; seconds of training without evaluation; peak resident memory."
+         images through D, and those of them in G steps; thousands of images through G; 10¹² floating-point operations \
+         of convolutions and linear layers; seconds of processors; seconds of training without evaluation; peak \
+         resident memory."
             .to_string(),
     );
     if table.blocks.iter().flat_map(|b| &b.rows).any(|row| row.conditional) {
@@ -111,27 +120,33 @@ fn counts(table: &Table) -> String {
 
 fn status(table: &Table) -> String {
     let Some(block) = table.blocks.first() else { return String::new() };
-    let diverged: Vec<String> = block
-        .rows
-        .iter()
-        .filter(|row| !row.diverged.is_empty())
-        .map(|row| {
-            let plural = if row.diverged.len() == 1 { "" } else { "s" };
-            format!("{} (seed{plural} {})", row.label, list(&row.diverged))
-        })
-        .collect();
-    if diverged.is_empty() {
-        return "Status: all runs ok.".to_string();
-    }
-    let partly =
-        block.rows.iter().any(|r| !r.diverged.is_empty() && r.diverged.len() < r.seeds.len());
-    let dagger = if partly {
-        " †: mean over the seeds that did not diverge, never marked best."
-    } else {
-        ""
+    let named = |pick: fn(&super::MethodRow) -> &Vec<u64>| -> Vec<String> {
+        let row = |row: &super::MethodRow| {
+            let plural = if pick(row).len() == 1 { "" } else { "s" };
+            format!("{} (seed{plural} {})", row.label, list(pick(row)))
+        };
+        block.rows.iter().filter(|r| !pick(r).is_empty()).map(row).collect()
     };
-    format!(
-        "Status: ok but for runs that diverged and have no value: {}.{dagger}",
-        diverged.join(", ")
-    )
+    let (diverged, collapsed) = (named(|row| &row.diverged), named(|row| &row.collapsed));
+    let mut text = match diverged.is_empty() {
+        true => "Status: no run diverged.".to_string(),
+        false => {
+            format!("Status: these runs diverged and have no value: {}.", diverged.join(", "))
+        }
+    };
+    if collapsed.is_empty() {
+        text.push_str(" No run collapsed.");
+    } else {
+        text.push_str(&format!(
+            " Collapsed (the last FID of the curve is over {FALLEN} times its best, or not below the untrained \
+             generator's): {}; values are those of the other runs, unless most runs of the row collapsed.",
+            collapsed.join(", ")
+        ));
+    }
+    if block.rows.iter().any(super::MethodRow::leaves_runs_out) {
+        text.push_str(
+            " †: runs are left out; a row of which some diverged is never marked as best.",
+        );
+    }
+    text
 }

@@ -1,10 +1,11 @@
-//! `table.csv`: the table for programs, one line per table, checkpoint and method, values unrounded.
+//! `table.csv`: the table for programs, one line per table, checkpoint and method, values
+//! unrounded.
 
 use super::{PublishedColumn, Table, row_of};
 use crate::error::ReportError;
 use crate::metric::MetricName;
 
-const FIRST: [&str; 20] = [
+const FIRST: [&str; 21] = [
     "table",
     "dataset",
     "dataset_sha256",
@@ -24,24 +25,29 @@ const FIRST: [&str; 20] = [
     "seeds",
     "n_seeds",
     "n_diverged",
+    "n_collapsed",
     "status",
 ];
 
-const SPENT: [&str; 7] = [
+const SPENT: [&str; 10] = [
     "g_steps",
     "d_steps",
     "real_kimg",
     "d_kforwards",
     "d_kforwards_g_step",
+    "g_kforwards",
+    "tflops",
+    "cpu_s",
     "train_s",
     "peak_rss_mb",
 ];
 
-/// All tables in one file. Each metric has four columns: its own name (the mean over seeds), and behind
-/// that name `_ci_low` and `_ci_high` (the 95 % interval over seeds, empty for one seed) and `_n` (seeds
-/// with a value). Spending is the mean over seeds up to the last checkpoint. Then come published numbers as they
-/// are printed, a column a metric and protocol (`published_fid_contrad`), where a table has them. The last column
-/// holds the table's notes.
+/// All tables in one file. Each metric has four columns: its own name (the mean over seeds of the
+/// typical run, geometric for distances), and behind that name `_ci_low` and `_ci_high` (the 95 %
+/// interval over seeds, empty for one seed) and `_n` (seeds with a value). Spending is the mean
+/// over seeds up to the last checkpoint. Then come published numbers as they are printed, a column
+/// a metric and protocol (`published_fid_contrad`), where a table has them. The last column holds
+/// the table's notes.
 pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
     let mut metrics: Vec<MetricName> = Vec::new();
     for column in tables.iter().flat_map(|table| &table.columns) {
@@ -93,6 +99,7 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
                 seeds.join(" "),
                 row.seeds.len().to_string(),
                 row.diverged.len().to_string(),
+                row.collapsed.len().to_string(),
                 if row.diverged.is_empty() { "ok" } else { "diverged" }.to_string(),
             ];
             for metric in &metrics {
@@ -102,17 +109,12 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
                         record.extend([String::new(), String::new(), String::new(), "0".into()])
                     }
                     Some(interval) => {
-                        let end = |sign: f64| {
-                            interval.half_width.map_or_else(String::new, |h| {
-                                (interval.mean + sign * h).to_string()
-                            })
+                        let [low, high] = match interval.ends {
+                            Some(ends) => ends.map(|end| end.to_string()),
+                            None => [String::new(), String::new()],
                         };
-                        record.extend([
-                            interval.mean.to_string(),
-                            end(-1.0),
-                            end(1.0),
-                            interval.n.to_string(),
-                        ]);
+                        let (mean, n) = (interval.mean.to_string(), interval.n.to_string());
+                        record.extend([mean, low, high, n]);
                     }
                 }
             }
@@ -120,15 +122,18 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
                 None => record.extend(SPENT.map(|_| String::new())),
                 Some(s) => record.extend(
                     [
-                        s.g_steps,
-                        s.d_steps,
-                        s.real_kimg,
-                        s.d_kforwards,
-                        s.d_kforwards_g_step,
-                        s.train_s,
-                        s.peak_rss_mb,
+                        Some(s.g_steps),
+                        Some(s.d_steps),
+                        Some(s.real_kimg),
+                        Some(s.d_kforwards),
+                        Some(s.d_kforwards_g_step),
+                        Some(s.g_kforwards),
+                        s.tflops,
+                        s.cpu_s,
+                        Some(s.train_s),
+                        Some(s.peak_rss_mb),
                     ]
-                    .map(|v| v.to_string()),
+                    .map(|v| v.map_or_else(String::new, |v| v.to_string())),
                 ),
             }
             let name = row_of(&row.method);

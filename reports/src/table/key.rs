@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Disagreement, Finding, ReportError};
-use crate::row::ResultRow;
+use crate::row::{ResultRow, protocol_sentence};
 
 /// Everything that two numbers must agree in to be compared.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,10 +50,7 @@ impl TableKey {
 
     /// The protocol, with its differences where it is custom.
     pub fn protocol_sentence(&self) -> String {
-        match self.protocol_differences.as_str() {
-            "" => self.protocol.clone(),
-            differences => format!("{} ({differences})", self.protocol),
-        }
+        protocol_sentence(&self.protocol, &self.protocol_differences)
     }
 
     /// This key with the protocol of another: what a curve, which has fewer fakes, shares with the final

@@ -1,14 +1,15 @@
 //! `table.tex`: a `table` environment for documents that load `booktabs`.
 
-use super::Table;
 use super::caption;
-use super::sheet::{Heading, Layout, Mark, Sheet, sheets};
+use super::sheet::{Heading, Layout, Sheet, sheets};
+use super::{Standing, Table};
 
-/// Characters of `\\footnotesize` that fit between the margins of `article` (345 pt), gaps included.
+/// Characters of `\\footnotesize` that fit between the margins of `article` (345 pt), gaps
+/// included.
 const LINE: usize = 84;
 
-/// Escapes LaTeX's special characters and writes the signs of our tables as commands, so that the file
-/// compiles with any engine.
+/// Escapes LaTeX's special characters and writes the signs of our tables as commands, so that the
+/// file compiles with any engine.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -32,6 +33,8 @@ fn escape(text: &str) -> String {
             '†' => out.push_str("$^\\dagger$"),
             '–' => out.push_str("--"),
             '—' => out.push_str("---"),
+            '¹' => out.push_str("$^1$"),
+            '²' => out.push_str("$^2$"),
             '∞' => out.push_str("$\\infty$"),
             'α' => out.push_str("$\\alpha$"),
             'γ' => out.push_str("$\\gamma$"),
@@ -67,9 +70,10 @@ fn sheet_text(sheet: &Sheet) -> String {
     out.push_str(&line(sheet.headings.iter().map(heading_text).collect()));
     out.push_str("\\midrule\n");
     for row in &sheet.rows {
-        let cells = row.iter().map(|entry| match entry.mark {
-            Mark::Best => format!("\\textbf{{{}}}", escape(&entry.text)),
-            Mark::None | Mark::Dagger => escape(&entry.with_dagger()),
+        let cells = row.iter().map(|entry| match entry.standing {
+            Standing::Best => format!("\\textbf{{{}}}", escape(&entry.with_dagger())),
+            Standing::NotToldFromBest => format!("\\underline{{{}}}", escape(&entry.with_dagger())),
+            Standing::Other => escape(&entry.with_dagger()),
         });
         out.push_str(&line(cells.collect()));
     }

@@ -1,8 +1,8 @@
 //! `table.md`.
 
-use super::Table;
 use super::caption;
-use super::sheet::{Heading, Layout, Mark, Sheet, sheets};
+use super::sheet::{Heading, Layout, Sheet, sheets};
+use super::{Standing, Table};
 
 /// Escapes what Markdown would read as markup inside a table cell.
 pub(crate) fn escape(text: &str) -> String {
@@ -33,9 +33,10 @@ fn sheet_text(sheet: &Sheet) -> String {
     let rule = (0..columns).map(|i| if sheet.is_text(i) { ":--" } else { "--:" });
     out.push_str(&line(rule.map(str::to_string).collect()));
     for row in &sheet.rows {
-        let cells = row.iter().map(|entry| match entry.mark {
-            Mark::Best => format!("**{}**", escape(&entry.text)),
-            Mark::None | Mark::Dagger => escape(&entry.with_dagger()),
+        let cells = row.iter().map(|entry| match entry.standing {
+            Standing::Best => format!("**{}**", escape(&entry.with_dagger())),
+            Standing::NotToldFromBest => format!("<u>{}</u>", escape(&entry.with_dagger())),
+            Standing::Other => escape(&entry.with_dagger()),
         });
         out.push_str(&line(cells.collect()));
     }

@@ -1,23 +1,28 @@
-//! Methods down, metrics across: mean ± 95 % interval over seeds, best in bold, and what each method
-//! spent.
+//! Methods down, metrics across: mean and 95 % interval over seeds, what is better than all others
+//! in bold, what cannot be told from the best underlined, and what each method spent.
 //!
-//! A table is made of the rows of the last and the best checkpoint. All of them share one [`TableKey`]:
-//! dataset content, split, networks, batch, budget, protocol and extractor. Rows that do not are refused
-//! by [`Table::new`]; [`split_by_table`] sorts mixed rows into groups that are each a table of its own.
-//! A run with status `diverged` gives no value to any cell; where only some seeds of a method diverged,
-//! the mean of the others is shown with a dagger and is never marked best, since it is the mean of the
-//! lucky ones.
+//! A table is made of the rows of the last and the best checkpoint. All of them share one
+//! [`TableKey`]: dataset content, split, networks, batch, budget, protocol and extractor. Rows that
+//! do not are refused by [`Table::new`]; [`split_by_table`] sorts mixed rows into groups that are
+//! each a table of its own. A run with status `diverged` gives no value to any cell; where only
+//! some seeds of a method diverged, the mean of the others is shown with a dagger and is never
+//! marked best, since it is the mean of the lucky ones. Runs that collapsed are counted in the
+//! status; the values beside it are those of the typical run, see
+//! [`typical`](crate::statistics::typical).
 
+mod against;
 mod build;
 mod caption;
 mod csv_file;
 mod key;
 mod latex;
 mod markdown;
+mod notes;
 mod published;
 mod sheet;
 mod text;
 
+pub use against::{Against, Compared};
 pub use build::short_hash;
 pub use csv_file::csv;
 pub(crate) use key::shared_key;
@@ -26,7 +31,7 @@ pub(crate) use markdown::escape as escape_markdown;
 pub use published::{OurColumn, Published, PublishedColumn, PublishedSpending};
 
 use crate::metric::MetricName;
-use crate::statistics::Interval;
+use crate::statistics::{Interval, Rows, Scale};
 
 /// The row behind a method of the table: `gan (2)` is gan under its second plan.
 pub fn row_of(method: &str) -> &str {
@@ -75,12 +80,22 @@ impl FinalCheckpoint {
 /// One metric of one method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
-    /// Over the seeds that have a value; `None` where none has.
+    /// Of the typical run, over the seeds that have a value; `None` where none has.
     pub interval: Option<Interval>,
     /// Seeds of this method that diverged.
     pub diverged: usize,
-    /// Whether this is the best printed value of its column.
-    pub best: bool,
+    pub standing: Standing,
+}
+
+/// How a value stands in its column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Worse than the best, or not judged.
+    Other,
+    /// Better than all others, by tests that are corrected together.
+    Best,
+    /// The best, or not to be told from it.
+    NotToldFromBest,
 }
 
 /// One method at one checkpoint.
@@ -93,6 +108,10 @@ pub struct MethodRow {
     pub seeds: Vec<u64>,
     /// The seeds that diverged, sorted.
     pub diverged: Vec<u64>,
+    /// The seeds that collapsed, sorted; see [`typical`](crate::statistics::typical).
+    pub collapsed: Vec<u64>,
+    /// Whether most runs collapsed, so that the values are those of all runs.
+    pub is_collapse_typical: bool,
     /// One per metric of the table.
     pub cells: Vec<Cell>,
 }
@@ -103,14 +122,20 @@ impl MethodRow {
         if self.conditional { format!("{} (cond.)", self.label) } else { self.label.clone() }
     }
 
-    /// `ok` or `diverged (1 of 3 seeds)`.
+    /// `ok`, or how many runs diverged and collapsed: `diverged 1 of 3, collapsed 1 of 3`.
     pub fn status(&self) -> String {
-        match (self.diverged.len(), self.seeds.len()) {
-            (0, _) => "ok".to_string(),
-            (1, 1) => "diverged".to_string(),
-            (diverged, 1) => format!("diverged ({diverged} of 1 seed)"),
-            (diverged, seeds) => format!("diverged ({diverged} of {seeds} seeds)"),
+        let runs = self.seeds.len();
+        let of = |what: &str, n: usize| (n > 0).then(|| format!("{what} {n} of {runs}"));
+        let both = [of("diverged", self.diverged.len()), of("collapsed", self.collapsed.len())];
+        match both.into_iter().flatten().collect::<Vec<_>>().join(", ") {
+            text if text.is_empty() => "ok".to_string(),
+            text => text,
         }
+    }
+
+    /// Whether runs were left out of the values.
+    pub fn leaves_runs_out(&self) -> bool {
+        !self.diverged.is_empty() || (!self.collapsed.is_empty() && !self.is_collapse_typical)
     }
 }
 
@@ -127,10 +152,19 @@ pub struct MetricColumn {
 pub struct Block {
     pub checkpoint: FinalCheckpoint,
     pub rows: Vec<MethodRow>,
+    /// One per metric of the table.
+    pub models: Vec<Model>,
 }
 
-/// What a method used up to its last checkpoint: means over the seeds that finished, or over all of them
-/// where none did.
+/// The rows of a column as they are judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    pub scale: Scale,
+    pub rows: Rows,
+}
+
+/// What a method used up to its last checkpoint: means over the seeds that finished, or over all of
+/// them where none did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spent {
     pub method: String,
@@ -138,10 +172,17 @@ pub struct Spent {
     pub d_steps: f64,
     /// Thousands of real images shown to D.
     pub real_kimg: f64,
-    /// Thousands of images through D in D steps.
+    /// Thousands of images through D, in the steps of D and of G.
     pub d_kforwards: f64,
-    /// Thousands of images through D in G steps.
+    /// Those of them in G steps.
     pub d_kforwards_g_step: f64,
+    /// Thousands of images through G.
+    pub g_kforwards: f64,
+    /// 10¹² floating-point operations of convolutions and linear layers; none in rows of ganbench
+    /// 0.1.
+    pub tflops: Option<f64>,
+    /// Seconds of processors; none in rows of ganbench 0.1.
+    pub cpu_s: Option<f64>,
     /// Seconds of training without evaluation.
     pub train_s: f64,
     /// In 2^20 bytes.
@@ -194,8 +235,8 @@ impl Table {
         latex::render(self)
     }
 
-    /// Aligned text for a terminal `width` characters wide: scores and spending side by side where they
-    /// fit, below one another where they do not. The best value of a column carries a `*`.
+    /// Aligned text for a terminal `width` characters wide: scores and spending side by side where
+    /// they fit, below one another where they do not. `*` stands for bold, `~` for underlined.
     pub fn text(&self, width: usize) -> String {
         text::render(self, width)
     }

@@ -1,7 +1,7 @@
 //! The printed form of a table, shared by all text formats: headings and cells as strings.
 
-use super::{Block, Cell, FinalCheckpoint, MetricColumn, Spent, Table, row_of};
-use crate::statistics::Interval;
+use super::{Block, Cell, FinalCheckpoint, MetricColumn, Spent, Standing, Table, row_of};
+use crate::statistics::{Interval, Scale};
 
 /// A heading of up to two lines.
 #[derive(Clone)]
@@ -10,36 +10,29 @@ pub(super) struct Heading {
     pub bottom: String,
 }
 
-/// What sets a printed value apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    None,
-    Best,
-    /// The mean of those seeds that did not diverge.
-    Dagger,
-}
-
 /// A printed cell.
 #[derive(Clone)]
 pub(super) struct Entry {
     pub text: String,
-    pub mark: Mark,
+    pub standing: Standing,
+    /// Whether this is the mean of those runs that did not diverge or collapse.
+    pub leaves_runs_out: bool,
 }
 
 impl Entry {
     fn plain(text: String) -> Self {
-        Self { text, mark: Mark::None }
+        Self { text, standing: Standing::Other, leaves_runs_out: false }
     }
 
-    /// The text with its dagger, for formats that show the best by other means.
+    /// The text with its dagger, where runs were left out.
     pub fn with_dagger(&self) -> String {
-        let dagger = if self.mark == Mark::Dagger { "†" } else { "" };
+        let dagger = if self.leaves_runs_out { "†" } else { "" };
         format!("{}{dagger}", self.text)
     }
 }
 
-/// One printed table: the first column is text, the others are numbers, and the status column, where
-/// there is one, is the last.
+/// One printed table: the first column is text, the others are numbers, and the status column,
+/// where there is one, is the last.
 pub(super) struct Sheet {
     pub title: String,
     pub headings: Vec<Heading>,
@@ -57,21 +50,25 @@ pub(super) enum Layout {
     Below,
 }
 
-/// `12.34 ± 0.56`, `12.34`, or `–` where there is no value.
-fn value(cell: &Cell, decimals: usize) -> Entry {
+/// `12.34 ± 0.56`, `12.34 (11.80–12.91)` where the interval is not even, `12.34` without one, or
+/// `–` where there is no value.
+fn value(cell: &Cell, column: &MetricColumn, leaves_runs_out: bool) -> Entry {
+    let decimals = column.decimals;
     let text = match cell.interval {
         None => "–".to_string(),
-        Some(Interval { mean, half_width: None, .. }) => format!("{mean:.decimals$}"),
-        Some(Interval { mean, half_width: Some(half), .. }) => {
-            format!("{mean:.decimals$} ± {half:.decimals$}")
+        Some(Interval { mean, ends: None, .. }) => format!("{mean:.decimals$}"),
+        Some(Interval { mean, ends: Some([low, high]), .. }) => {
+            let shown = |v: f64| format!("{v:.decimals$}");
+            let even =
+                column.metric.scale() != Scale::Ratio && shown(high - mean) == shown(mean - low);
+            match even {
+                true => format!("{} ± {}", shown(mean), shown(high - mean)),
+                false => format!("{} ({}–{})", shown(mean), shown(low), shown(high)),
+            }
         }
     };
-    let mark = match (cell.best, cell.diverged > 0 && cell.interval.is_some()) {
-        (true, _) => Mark::Best,
-        (false, true) => Mark::Dagger,
-        (false, false) => Mark::None,
-    };
-    Entry { text, mark }
+    let leaves_runs_out = leaves_runs_out && cell.interval.is_some();
+    Entry { text, standing: cell.standing, leaves_runs_out }
 }
 
 fn metric_heading(column: &MetricColumn) -> Heading {
@@ -85,16 +82,35 @@ fn metric_heading(column: &MetricColumn) -> Heading {
     }
 }
 
-const SPENT_HEADINGS: [&str; 5] = ["G steps", "real kimg", "D kfwd", "train s", "peak MB"];
+const SPENT_HEADINGS: [&str; 9] = [
+    "G steps",
+    "real kimg",
+    "D kfwd",
+    "in G steps",
+    "G kfwd",
+    "TFLOPs",
+    "CPU s",
+    "train s",
+    "peak MB",
+];
 
-fn spent_entries(spent: &Spent) -> [Entry; 5] {
+fn spent_entries(spent: &Spent) -> [Entry; 9] {
     // One decimal below a hundred, none above: the last digits of a mean of times say nothing.
-    let short = |v: f64| if v.abs() < 99.95 { format!("{v:.1}") } else { format!("{v:.0}") };
+    let short = |v: f64| match v.abs() {
+        size if size < 0.995 && size > 0.0 => format!("{v:.2}"),
+        size if size < 99.95 => format!("{v:.1}"),
+        _ => format!("{v:.0}"),
+    };
+    let known = |v: Option<f64>| Entry::plain(v.map_or_else(|| "–".to_string(), short));
     let whole = |v: f64| if v.fract() == 0.0 { format!("{v:.0}") } else { format!("{v:.1}") };
     [
         Entry::plain(whole(spent.g_steps)),
         Entry::plain(short(spent.real_kimg)),
         Entry::plain(short(spent.d_kforwards)),
+        Entry::plain(short(spent.d_kforwards_g_step)),
+        Entry::plain(short(spent.g_kforwards)),
+        known(spent.tflops),
+        known(spent.cpu_s),
         Entry::plain(short(spent.train_s)),
         Entry::plain(format!("{:.0}", spent.peak_rss_mb)),
     ]
@@ -116,7 +132,7 @@ fn block_sheet(table: &Table, block: &Block, beside: Beside) -> Sheet {
         true => table.published.columns.as_slice(),
         false => &[],
     };
-    let has_status = block.rows.iter().any(|row| !row.diverged.is_empty());
+    let has_status = block.rows.iter().any(|row| row.status() != "ok");
     let mut headings = vec![heading("Method")];
     headings.extend(table.columns.iter().map(metric_heading));
     headings.extend(published.iter().map(|column| Heading {
@@ -137,7 +153,7 @@ fn block_sheet(table: &Table, block: &Block, beside: Beside) -> Sheet {
             let cells = row.cells.iter().zip(&table.columns);
             let name = row_of(&row.method);
             entries.extend(cells.map(|(cell, column)| {
-                let mut entry = value(cell, column.decimals);
+                let mut entry = value(cell, column, row.leaves_runs_out());
                 let place = (column.metric.full().to_string(), name.to_string());
                 // Every source reports its best checkpoint.
                 let shown = beside.published && block.checkpoint == FinalCheckpoint::Best;
@@ -222,7 +238,7 @@ impl Sheet {
     pub fn column_width(&self, i: usize) -> usize {
         let length = |text: &str| text.chars().count();
         let heading = length(&self.headings[i].top).max(length(&self.headings[i].bottom));
-        let cells = self.rows.iter().map(|row| length(&row[i].text)).max().unwrap_or(0);
+        let cells = self.rows.iter().map(|row| length(&row[i].with_dagger())).max().unwrap_or(0);
         heading.max(cells) + usize::from(!self.is_text(i))
     }
 
@@ -231,8 +247,8 @@ impl Sheet {
         (0..self.headings.len()).map(|i| self.column_width(i) + GAP).sum::<usize>() - GAP
     }
 
-    /// The sheet in pieces no wider than `width` characters, each with the column of names; a single
-    /// column that is wider stays whole.
+    /// The sheet in pieces no wider than `width` characters, each with the column of names; a
+    /// single column that is wider stays whole.
     pub fn folded(&self, width: usize) -> Vec<Sheet> {
         let mut pieces: Vec<Vec<usize>> = Vec::new();
         let mut used = 0;

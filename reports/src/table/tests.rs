@@ -45,12 +45,12 @@ fn one_seed() -> Vec<ResultRow> {
 
 #[test]
 fn a_table_of_one_seed_shows_plain_values_in_the_given_order() {
-    let text = Table::new(&one_seed(), &labels(), test_cards()).unwrap().text(120);
+    let text = Table::new(&one_seed(), &labels(), test_cards()).unwrap().text(160);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "Last checkpoint");
     assert_eq!(
         lines[2].split_whitespace().collect::<Vec<_>>().join(" "),
-        "Method FID Coverage G steps real kimg D kfwd train s peak MB"
+        "Method FID Coverage G steps real kimg D kfwd in G steps G kfwd TFLOPs CPU s train s peak MB"
     );
     assert_eq!(
         lines[3].split_whitespace().collect::<Vec<_>>().join(" "),
@@ -58,13 +58,13 @@ fn a_table_of_one_seed_shows_plain_values_in_the_given_order() {
     );
     let body: Vec<String> =
         lines[5..8].iter().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    // 0.62 and 0.6204 print alike, so both are best.
+    // Of one seed nothing is known of chance, so nothing is marked.
     assert_eq!(
         body,
         [
-            "GAN 31.25 0.500 313 20.0 40.1 81.2 512",
-            "ContraD 25.00 0.620* 313 20.0 40.1 81.2 512",
-            "ReACGAN (cond.) 20.50* 0.620* 313 20.0 40.1 81.2 512",
+            "GAN 31.25 0.500 313 20.0 60.1 20.0 40.1 1.5 – 81.2 512",
+            "ContraD 25.00 0.620 313 20.0 60.1 20.0 40.1 1.5 – 81.2 512",
+            "ReACGAN (cond.) 20.50 0.620 313 20.0 60.1 20.0 40.1 1.5 – 81.2 512",
         ]
     );
     assert!(text.contains("Best checkpoint (lowest FID on the curve)"));
@@ -83,27 +83,28 @@ fn the_markdown_table_is_as_written_here() {
         "\
 table1: shapes (sha256 0123456789ab, split train), sndcgan of width 16, batch 64, budget \
 real\\_kimg=20 for every method, seed 0. Extractor small-shapes (weights sha256 fedcba987654), \
-protocol table1; 50000 real and 10000 fake images. One seed, so no interval: small differences mean \
-nothing. Arrows point to the better side; the best value of each column is marked. Spent (means over \
-seeds, up to the last checkpoint): steps of G; thousands of real images shown to D; thousands of \
-images through D in D steps; seconds of training without evaluation; peak resident memory. (cond.): \
-trained with class labels, the others without. Status: all runs ok.
+protocol table1; 50000 real and 10000 fake images. One seed, so no interval, and no value is marked as \
+best: small differences mean nothing. Arrows point to the better side. Spent (means over seeds, up to the \
+last checkpoint): steps of G; thousands of real images shown to D; thousands of images through D, and those \
+of them in G steps; thousands of images through G; 10¹² floating-point operations of convolutions and linear \
+layers; seconds of processors; seconds of training without evaluation; peak resident memory. (cond.): trained \
+with class labels, the others without. Status: no run diverged. No run collapsed.
 
 **Last checkpoint**
 
-| Method | FID@small-shapes ↓ | Coverage@small-shapes ↑ | G steps | real kimg | D kfwd | train s | peak MB |
-| :-- | --: | --: | --: | --: | --: | --: | --: |
-| GAN | 31.25 | 0.500 | 313 | 20.0 | 40.1 | 81.2 | 512 |
-| ContraD | 25.00 | **0.620** | 313 | 20.0 | 40.1 | 81.2 | 512 |
-| ReACGAN (cond.) | **20.50** | **0.620** | 313 | 20.0 | 40.1 | 81.2 | 512 |
+| Method | FID@small-shapes ↓ | Coverage@small-shapes ↑ | G steps | real kimg | D kfwd | in G steps | G kfwd | TFLOPs | CPU s | train s | peak MB |
+| :-- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |
+| GAN | 31.25 | 0.500 | 313 | 20.0 | 60.1 | 20.0 | 40.1 | 1.5 | – | 81.2 | 512 |
+| ContraD | 25.00 | 0.620 | 313 | 20.0 | 60.1 | 20.0 | 40.1 | 1.5 | – | 81.2 | 512 |
+| ReACGAN (cond.) | 20.50 | 0.620 | 313 | 20.0 | 60.1 | 20.0 | 40.1 | 1.5 | – | 81.2 | 512 |
 
 **Best checkpoint (lowest FID on the curve)**
 
 | Method | FID@small-shapes ↓ | Coverage@small-shapes ↑ |
 | :-- | --: | --: |
 | GAN | 30.75 | 0.500 |
-| ContraD | 24.50 | **0.620** |
-| ReACGAN (cond.) | **20.00** | **0.620** |
+| ContraD | 24.50 | 0.620 |
+| ReACGAN (cond.) | 20.00 | 0.620 |
 "
     );
 }
@@ -121,27 +122,85 @@ fn the_latex_table_escapes_and_marks() {
     assert!(latex.contains(
         "Method & \\begin{tabular}[b]{@{}r@{}}FID\\\\@small-shapes $\\downarrow$\\end{tabular}"
     ));
-    assert!(latex.contains("ReACGAN (cond.) & \\textbf{20.50} & \\textbf{0.620} \\\\\n"));
+    assert!(latex.contains("ReACGAN (cond.) & 20.50 & 0.620 \\\\\n"));
     assert!(latex.contains("\\label{tab:table1-shapes}"));
-    assert_eq!(latex.matches("\\begin{tabular}{l").count(), 3);
+    assert_eq!(latex.matches("\\begin{tabular}{l").count(), 4);
     assert!(latex.is_ascii(), "{latex}");
 }
 
 #[test]
-fn several_seeds_give_mean_and_student_interval() {
+fn several_seeds_give_geometric_means_of_distances_with_their_intervals() {
     let rows: Vec<ResultRow> = [(0, 1.0), (1, 2.0), (2, 3.0)]
         .into_iter()
         .flat_map(|(seed, v)| {
-            [of("gan", seed, "last", "fid", v), of("contrad", seed, "last", "fid", 10.0 * v)]
+            [
+                of("gan", seed, "last", "fid", v),
+                of("contrad", seed, "last", "fid", 10.0 * v),
+                of("gan", seed, "last", "is", v),
+            ]
         })
         .collect();
     let table = Table::new(&rows, &labels(), test_cards()).unwrap();
-    // s = 1, n = 3, t = 4.302653: ± 2.484138.
-    assert!(table.markdown().contains("| GAN | **2.00 ± 2.48** |"), "{}", table.markdown());
-    assert!(table.markdown().contains("| ContraD | 20.00 ± 24.84 |"));
-    assert!(table.markdown().contains("seeds 0, 1, 2."));
-    assert!(table.text(200).contains("95 % interval"));
-    assert!(table.latex().contains("\\textbf{2.00 $\\pm$ 2.48}"));
+    let markdown = table.markdown();
+    // numpy and scipy: exp of the mean of ln 1, ln 2, ln 3 and of Student's ends of it. Of IS s =
+    // 1, n = 3, t = 4.302653: ± 2.484138, and IS is never below 0.
+    assert!(markdown.contains("| GAN | **1.82 (0.46–7.22)** | 2.00 (0.00–4.48) |"), "{markdown}");
+    assert!(markdown.contains("| ContraD | 18.17 (4.57–72.23) |"), "{markdown}");
+    assert!(markdown.contains("seeds 0, 1, 2."));
+    assert!(table.text(200).contains("95 % intervals"));
+    assert!(table.text(200).contains("1.82 (0.46–7.22)*"));
+    assert!(table.latex().contains("\\textbf{1.82 (0.46--7.22)}"));
+}
+
+#[test]
+fn bold_is_better_than_all_others_and_what_cannot_be_told_from_the_best_is_underlined() {
+    let each = |method: &str, values: [f64; 3]| {
+        let row = |(seed, v): (usize, &f64)| of(method, seed as u64, "last", "fid", *v);
+        values.iter().enumerate().map(row).collect::<Vec<_>>()
+    };
+    let standings = |rows: Vec<Vec<ResultRow>>| {
+        let table = Table::new(&rows.concat(), &labels(), test_cards()).unwrap();
+        table.blocks[0].rows.iter().map(|row| row.cells[0].standing).collect::<Vec<_>>()
+    };
+    let (gan, contrad) = (each("gan", [9.0, 10.0, 11.0]), each("contrad", [29.0, 33.0, 30.0]));
+    use Standing::{Best, NotToldFromBest, Other};
+    let clear = standings(vec![gan.clone(), contrad.clone(), each("kdd", [20.0, 22.0, 19.0])]);
+    assert_eq!(clear, [Best, Other, Other]);
+    let close = standings(vec![gan, contrad, each("kdd", [10.5, 9.0, 11.0])]);
+    assert_eq!(close, [NotToldFromBest, Other, NotToldFromBest]);
+}
+
+#[test]
+fn collapsed_runs_are_counted_in_the_status_and_left_out_of_the_typical_value() {
+    let curve = |method: &str, seed: u64, fids: &[f64]| {
+        let point = |(i, fid): (usize, &f64)| {
+            let mut row = of(method, seed, &format!("{}", 5 * i), "fid", *fid);
+            row.g_steps = i as u64;
+            row
+        };
+        let last = of(method, seed, "last", "fid", *fids.last().unwrap());
+        fids.iter().enumerate().map(point).chain([last]).collect::<Vec<_>>()
+    };
+    let rows = [
+        curve("gan", 0, &[80.0, 20.0, 10.0]),
+        curve("gan", 1, &[80.0, 20.0, 11.0]),
+        curve("gan", 2, &[80.0, 20.0, 90.0]),
+        // Most of these collapsed, so that collapse is typical and all count.
+        curve("kdd", 0, &[80.0, 20.0, 100.0]),
+        curve("kdd", 1, &[80.0, 20.0, 100.0]),
+        curve("kdd", 2, &[80.0, 20.0, 10.0]),
+    ];
+    let table = Table::new(&rows.concat(), &labels(), test_cards()).unwrap();
+    let [gan, kdd] = &table.blocks[0].rows[..] else { panic!("{table:?}") };
+    assert_eq!((gan.collapsed.as_slice(), gan.status().as_str()), (&[2][..], "collapsed 1 of 3"));
+    let interval = gan.cells[0].interval.unwrap();
+    assert!((interval.mean - 110f64.sqrt()).abs() < 1e-12 && interval.n == 2, "{interval:?}");
+    assert_eq!((kdd.status().as_str(), kdd.cells[0].interval.unwrap().n), ("collapsed 2 of 3", 3));
+    let markdown = table.markdown();
+    assert!(markdown.contains("† ") || markdown.contains("†</u>"), "{markdown}");
+    assert!(
+        markdown.contains("GAN (seed 2), KDD GAN (seeds 0, 1); values are those of the other runs")
+    );
 }
 
 #[test]
@@ -159,13 +218,13 @@ fn a_diverged_run_has_no_value_and_is_never_best() {
     let table = Table::new(&rows, &labels(), test_cards()).unwrap();
     let markdown = table.markdown();
     assert!(markdown.contains("| GAN | 1.00† |"), "{markdown}");
-    assert!(markdown.contains("| **31.00 ± 12.71** |"), "{markdown}");
+    assert!(markdown.contains("| 30.98 (20.56–46.69) |"), "{markdown}");
     assert!(markdown.contains("| KDD GAN | – |"), "{markdown}");
-    assert!(markdown.contains("| diverged (1 of 2 seeds) |"));
-    assert!(markdown.contains("| diverged (2 of 2 seeds) |"));
+    assert!(markdown.contains("| diverged 1 of 2 |"));
+    assert!(markdown.contains("| diverged 2 of 2 |"));
     assert!(markdown.contains(
-        "Status: ok but for runs that diverged and have no value: GAN (seed 1), KDD GAN (seeds 0, 1). \
-         †: mean over the seeds that did not diverge, never marked best."
+        "Status: these runs diverged and have no value: GAN (seed 1), KDD GAN (seeds 0, 1). No run collapsed. \
+         †: runs are left out; a row of which some diverged is never marked as best."
     ));
     // What the diverged run reached before it stopped does not count either.
     assert_eq!(table.blocks[1].rows[0].cells[0].interval.unwrap().mean, 1.0);
@@ -179,12 +238,12 @@ fn a_column_of_made_weights_says_so_and_looks_like_no_published_one() {
     let mut rows =
         vec![of("gan", 0, "last", "fid", 1.0), of("gan", 0, "last", "fid@small-shapes", 2.0)];
     for row in &mut rows {
-        row.metric = if row.value == Some(1.0) { "fid" } else { "fid@small-shapes" }.into();
+        row.metric = if row.value == Some(1.0) { "fid@made:0" } else { "fid@small-shapes" }.into();
         row.extractor_sha256 = "made:0".into();
     }
     let table = Table::new(&rows, &labels(), test_cards()).unwrap();
     let titles: Vec<String> = table.columns.iter().map(|c| c.metric.title()).collect();
-    assert_eq!(titles, ["FID@made-weights", "FID@small-shapes"]);
+    assert_eq!(titles, ["FID@made:0", "FID@small-shapes"]);
     assert!(table.markdown().contains("weights made, not trained: made:0"), "{}", table.markdown());
 }
 
@@ -284,8 +343,8 @@ fn counts_that_differ_between_metrics_are_told_apart() {
 #[test]
 fn a_narrow_terminal_gets_the_spending_below() {
     let table = Table::new(&one_seed(), &labels(), test_cards()).unwrap();
-    let (wide, narrow) = (table.text(120), table.text(80));
-    assert!(!wide.contains("\nSpent\n") && narrow.contains("\nSpent\n"));
+    let (wide, narrow) = (table.text(160), table.text(80));
+    assert!(!wide.contains("\nSpent") && narrow.contains("\nSpent, 1 of 2\n"), "{narrow}");
     assert!(narrow.lines().all(|line| line.chars().count() <= 80), "{narrow}");
 }
 
@@ -308,7 +367,7 @@ fn the_csv_holds_unrounded_values_of_all_tables() {
     let interval = first.blocks[0].rows[0].cells[0].interval.unwrap();
     assert_eq!(mean.to_bits(), interval.mean.to_bits());
     let low: f64 = records[0][column("fid@small-shapes_ci_low")].parse().unwrap();
-    assert_eq!(low, interval.mean - interval.half_width.unwrap());
+    assert_eq!(low, interval.ends.unwrap()[0]);
     assert_eq!(&records[0][column("seeds")], "0 1");
     assert_eq!(&records[0][column("coverage@small-shapes")], "");
     assert_eq!(&records[1][column("fid@small-shapes_ci_low")], "");

@@ -1,8 +1,8 @@
 //! The table as aligned text for a terminal.
 
-use super::Table;
 use super::caption;
-use super::sheet::{GAP, Layout, Mark, Sheet, sheets};
+use super::sheet::{GAP, Layout, Sheet, sheets};
+use super::{Standing, Table};
 
 /// Breaks a paragraph into lines of at most `width` characters where words allow it.
 fn wrap(text: &str, width: usize) -> String {
@@ -51,12 +51,12 @@ fn sheet_text(sheet: &Sheet) -> String {
     line(&mut std::iter::once((rule.clone(), ' ')));
     for row in &sheet.rows {
         line(&mut row.iter().map(|entry| {
-            let mark = match entry.mark {
-                Mark::None => ' ',
-                Mark::Best => '*',
-                Mark::Dagger => '†',
+            let mark = match entry.standing {
+                Standing::Other => ' ',
+                Standing::Best => '*',
+                Standing::NotToldFromBest => '~',
             };
-            (entry.text.clone(), mark)
+            (entry.with_dagger(), mark)
         }));
     }
     out

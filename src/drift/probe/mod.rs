@@ -1,8 +1,9 @@
-//! Layers `metric` and `trace`: fixed images through every resize, extractor and metric, and the first steps of
-//! every method.
+//! Layers `metric` and `trace`: fixed images through every resize, extractor and metric; the first
+//! steps of every method, and the end of a short run of it.
 //!
 //! What is looked at comes in as [`Pieces`], the shipped ones unless a test plants a fault in one.
 
+mod end;
 mod images;
 mod metric;
 mod moments;
@@ -21,8 +22,8 @@ use crate::session::Surroundings;
 pub use images::{FixedImages, cifar10_is_there};
 pub use trace::TracedRun;
 
-/// The definition of the probe: raised where its images, counts or settings change, so that values of two
-/// definitions are not compared.
+/// The definition of the probe: raised where its images, counts or settings change, so that values
+/// of two definitions are not compared.
 const DEFINITION: &str = "probe-1";
 
 /// What [`Pieces::measure`] is given. As many reals as fakes, in the same order of classes.
@@ -95,7 +96,8 @@ impl Default for Pieces {
     }
 }
 
-/// Everything: the metrics on each of `sets`, the first steps of every method on `shapes`.
+/// Everything: the metrics on each of `sets`; on `shapes` every method's first steps and the end of
+/// a short run.
 ///
 /// # Errors
 /// If a piece fails, or a metric is not finite.
@@ -112,6 +114,7 @@ pub fn probe(
     let (runs, dataset) = trace::runs(at)?;
     for run in &runs {
         values.extend(trace::trace(pieces, run, &dataset)?);
+        values.extend(end::end(pieces, run, &dataset)?);
     }
     Ok(values)
 }
@@ -119,6 +122,7 @@ pub fn probe(
 #[cfg(test)]
 pub mod parts {
     //! What tests of single faults need of it.
+    pub use super::end::end;
     pub use super::metric::{PROBED, Probed, metrics, resizes};
     pub use super::trace::{runs, trace};
 }

@@ -20,13 +20,15 @@ const STEPS: usize = 2;
 /// Of what is computed before the first update.
 const TOLERANCE: f64 = 1e-4;
 
-/// Of what comes behind an update. AVX2 and AVX-512 give the same bits; portable kernels were seen to move a
-/// gradient norm by 1.6e-4, since near a kink of a ReLU rounding decides which way a gradient goes.
+/// Of what comes behind an update. AVX2 and AVX-512 give the same bits; portable kernels were seen
+/// to move a gradient norm by 1.6e-4, since near a kink of a ReLU rounding decides which way a
+/// gradient goes.
 const TOLERANCE_AFTER: f64 = 1e-3;
 
-/// Adam's eps in a trace. Some gradients are rounding and nothing else (biases ahead of batch norm); at
-/// 1e-8 they would move their weights as far as any other does, in a direction that the CPU chooses.
-const EPS: f64 = 1e-2;
+/// Adam's eps in a trace. Some gradients are rounding and nothing else (biases ahead of batch
+/// norm); at 1e-8 they would move their weights as far as any other does, in a direction that the
+/// CPU chooses.
+pub(super) const EPS: f64 = 1e-2;
 
 /// A run under its identity.
 pub struct TracedRun {
@@ -72,7 +74,8 @@ fn steady(rule: Rule) -> Rule {
     }
 }
 
-/// Terms, totals and gradient norms of each step, and moments of the generators' images after the last.
+/// Terms, totals and gradient norms of each step, and moments of the generators' images after the
+/// last.
 ///
 /// # Errors
 /// If a step fails for a reason other than divergence.
@@ -117,7 +120,7 @@ pub fn trace(pieces: &Pieces, run: &TracedRun, dataset: &Dataset) -> Result<Vec<
     Ok(values)
 }
 
-fn numbers(record: StepRecord) -> Vec<(String, f64)> {
+pub(super) fn numbers(record: StepRecord) -> Vec<(String, f64)> {
     let outputs = [("d_real", record.d_real), ("d_fake", record.d_fake)];
     let norms = [("d_grad_norm", record.d_grad_norm), ("g_grad_norm", record.g_grad_norm)];
     let outputs = outputs.into_iter().filter_map(|(name, v)| Some((name.to_string(), v?)));

@@ -1,13 +1,13 @@
 //! `shapes`: the procedural dataset that is always at hand.
 //!
-//! Each image is drawn from factors that are known and kept with it, so that the true distribution is
-//! known: 10 shapes x 6 hue families x 4 backgrounds x 3 textures = 720 modes, all equally likely, and
-//! within each a uniform hue offset, position, size and rotation. An image depends on nothing but its
-//! factors.
+//! Each image is drawn from factors that are known and kept with it, so that the true distribution
+//! is known: 10 shapes x 6 hue families x 4 backgrounds x 3 textures = 720 modes, all equally
+//! likely, and within each a uniform hue offset, position, size and rotation. An image depends on
+//! nothing but its factors.
 //!
-//! Convention: image `i` of a split is drawn from its own random stream, so it does not depend on how
-//! many are drawn, in what order, or on how many threads. Bit-identical on every machine: + - * / sqrt
-//! on f64 and `libm::sincos`.
+//! Convention: image `i` of a split is drawn from its own random stream, so it does not depend on
+//! how many are drawn, in what order, or on how many threads. Bit-identical on every machine: + - *
+//! / sqrt on f64 and `libm::sincos`.
 
 mod outline;
 mod render;
@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use outline::SHAPES;
 
+use super::sources::Reading;
 use super::{DataError, Dataset, Progress, Split, Stage, hex};
 
 /// Part of the content hash; changed whenever any pixel of any image changes.
@@ -99,7 +100,8 @@ impl ShapeFactors {
         (self.hue * HUES.len() as f32 + 0.5) as usize % HUES.len()
     }
 
-    /// Which of the [`MODES`] equally likely combinations of shape, hue family, background and texture.
+    /// Which of the [`MODES`] equally likely combinations of shape, hue family, background and
+    /// texture.
     pub fn mode(&self) -> usize {
         let kinds = [
             (self.shape as usize, SHAPES.len()),
@@ -160,6 +162,7 @@ pub(super) fn load(
         label_fault: None,
         fit: None,
         trained_on: None,
+        reading: Reading::default(),
     })
 }
 

@@ -19,24 +19,30 @@ impl Pixels for Array<'static> {
     }
 }
 
-/// An opened array of images.
-pub(super) struct Source {
-    pub request: SourceRequest,
-    pub backing: Backing,
+/// The images of a file.
+pub(super) struct Images {
     pub format: ArrayFormat,
     /// Of a sample: bytes, or wider integers that must be in 0..=255.
     pub element: Element,
     pub size: ImageSize,
     /// Images in the array.
     pub found: usize,
-    /// Those to give, rising; none where it is all of them.
-    pub rows: Option<Vec<usize>>,
-    pub given: usize,
-    /// At which image `pixels` stands.
-    pub at: usize,
     /// Of all images in the array.
     pub labels: Labels,
+    /// Stands at the first image.
     pub pixels: Box<dyn Pixels>,
+}
+
+/// An opened array of images.
+pub(super) struct Source {
+    request: SourceRequest,
+    backing: Backing,
+    images: Images,
+    /// The images to give, rising; none where it is all of them.
+    rows: Option<Vec<usize>>,
+    given: usize,
+    /// At which image `images.pixels` stands.
+    at: usize,
 }
 
 impl ImageSource for Source {
@@ -45,32 +51,33 @@ impl ImageSource for Source {
     }
 
     fn len(&self) -> usize {
-        self.rows.as_ref().map_or(self.found, Vec::len)
+        self.rows.as_ref().map_or(self.images.found, Vec::len)
     }
 
     fn has_labels(&self) -> bool {
-        self.labels.known.is_some()
+        self.images.labels.known.is_some()
     }
 
     fn label_fault(&self) -> Option<&str> {
-        self.labels.fault.as_deref()
+        self.images.labels.fault.as_deref()
     }
 
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
-        let bytes = self.size.bytes();
+        let (size, element) = (self.images.size, self.images.element);
+        let bytes = size.bytes();
         let n = n.min(self.len() - self.given).min((BLOCK_BYTES / bytes).max(1));
         let mut images = Vec::with_capacity(n);
         for _ in 0..n {
             let row = self.rows.as_ref().map_or(self.given, |rows| rows[self.given]);
             while self.at < row {
-                self.pixels.read(bytes * self.element.bytes)?;
+                self.images.pixels.read(bytes * element.bytes)?;
                 self.at += 1;
             }
-            let stored = self.pixels.read(bytes * self.element.bytes)?;
-            let pixels = if is_byte(self.element) { stored } else { self.narrowed(&stored)? };
+            let stored = self.images.pixels.read(bytes * element.bytes)?;
+            let pixels = if is_byte(element) { stored } else { self.narrowed(&stored)? };
             self.at += 1;
-            let label = self.labels.known.as_ref().map(|labels| labels[row]);
-            images.push(Image { size: self.size, pixels, label });
+            let label = self.images.labels.known.as_ref().map(|labels| labels[row]);
+            images.push(Image { size, pixels, label });
             self.given += 1;
         }
         Ok(images)
@@ -78,10 +85,10 @@ impl ImageSource for Source {
 
     /// Wider integers only: their range is not known before all were read.
     fn check(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
-        if is_byte(self.element) {
+        if is_byte(self.images.element) {
             return Ok(());
         }
-        let mut again = bytes::open(self.backing.clone(), self.format, &self.request)?;
+        let mut again = bytes::open(self.backing.clone(), self.images.format, &self.request)?;
         let (stage, total) = (Stage::Checking, self.len() as u64);
         let mut done = 0;
         loop {
@@ -95,14 +102,19 @@ impl ImageSource for Source {
     }
 
     fn content_sha256(&self) -> Result<String, SourceError> {
-        self.backing.sha256(self.format, self.len(), self.rows.as_deref())
+        self.backing.sha256(self.images.format, self.len(), self.rows.as_deref())
     }
 }
 
 impl Source {
+    pub(super) fn new(images: Images, backing: Backing, request: &SourceRequest) -> Self {
+        let rows = request.rows(images.found, images.labels.known.as_deref());
+        Self { request: request.clone(), backing, images, rows, given: 0, at: 0 }
+    }
+
     /// Bytes from the wider integers of the image at which `pixels` stood.
     fn narrowed(&self, stored: &[u8]) -> Result<Vec<u8>, SourceError> {
-        let element = self.element;
+        let element = self.images.element;
         let low = if element.big_endian { element.bytes - 1 } else { 0 };
         let narrow = |number: &[u8]| {
             let others = number.iter().enumerate().all(|(i, byte)| i == low || *byte == 0);
@@ -141,19 +153,10 @@ fn integer(element: Element, bytes: &[u8]) -> i128 {
 pub(super) fn npy(backing: Backing, request: &SourceRequest) -> Result<Source, SourceError> {
     let array = Array::npy(&backing.origin(), backing.input()?)?;
     let (found, size) = checked(&array)?;
-    Ok(Source {
-        request: request.clone(),
-        backing,
-        format: ArrayFormat::Npy,
-        element: array.header().element,
-        size,
-        found,
-        rows: request.rows(found, None),
-        given: 0,
-        at: 0,
-        labels: Labels::default(),
-        pixels: Box::new(array),
-    })
+    let element = array.header().element;
+    let (labels, pixels) = (Labels::default(), Box::new(array));
+    let images = Images { format: ArrayFormat::Npy, element, size, found, labels, pixels };
+    Ok(Source::new(images, backing, request))
 }
 
 pub(super) fn npz(backing: Backing, request: &SourceRequest) -> Result<Source, SourceError> {
@@ -178,24 +181,11 @@ pub(super) fn npz(backing: Backing, request: &SourceRequest) -> Result<Source, S
             }
         }
     };
-    let rows = request.rows(found, labels.known.as_deref());
     let pixels = archive.into_array("arr_0")?;
     let element = pixels.header().element;
     let pixels = Box::new(pixels);
-    let (request, format) = (request.clone(), ArrayFormat::Npz);
-    Ok(Source {
-        request,
-        backing,
-        format,
-        element,
-        size,
-        found,
-        rows,
-        given: 0,
-        at: 0,
-        labels,
-        pixels,
-    })
+    let images = Images { format: ArrayFormat::Npz, element, size, found, labels, pixels };
+    Ok(Source::new(images, backing, request))
 }
 
 fn checked(array: &Array<'_>) -> Result<(usize, ImageSize), SourceError> {
@@ -244,8 +234,8 @@ pub(super) struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    /// The labels, where they are integers `[images]` or `[images, 1]`, or one-hot `[images, classes]` of any
-    /// numbers. `read` gives the next so many bytes as stored.
+    /// The labels, where they are integers `[images]` or `[images, 1]`, or one-hot `[images,
+    /// classes]` of any numbers. `read` gives the next so many bytes as stored.
     ///
     /// # Errors
     /// If the bytes cannot be read. What is no label is no error: most metrics need none.

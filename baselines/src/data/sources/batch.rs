@@ -2,23 +2,39 @@
 
 use ganbench_nn::images::ImageBatch;
 
-use super::{BLOCK_BYTES, Image, ImageSource, SourceError};
+use super::{BLOCK_BYTES, Image, ImageSource, Reading, SourceError};
 
 /// A source of a batch's images, in their order.
 pub struct BatchSource {
     name: String,
     images: ImageBatch,
     content_sha256: String,
+    dataset_sha256: Option<String>,
     label_fault: Option<String>,
     class_names: Option<Vec<String>>,
+    reading: Reading,
     given: usize,
 }
 
 impl BatchSource {
     /// `name` and `content_sha256` are as [`ImageSource`] gives them.
     pub fn new(name: String, images: ImageBatch, content_sha256: String) -> Self {
-        let (label_fault, class_names) = (None, None);
-        Self { name, images, content_sha256, label_fault, class_names, given: 0 }
+        Self {
+            name,
+            images,
+            content_sha256,
+            dataset_sha256: None,
+            label_fault: None,
+            class_names: None,
+            reading: Reading::default(),
+            given: 0,
+        }
+    }
+
+    /// With what [`ImageSource::dataset_sha256`] says.
+    #[must_use]
+    pub fn with_dataset_sha256(self, sha256: String) -> Self {
+        Self { dataset_sha256: Some(sha256), ..self }
     }
 
     /// With what [`ImageSource::label_fault`] says.
@@ -26,6 +42,12 @@ impl BatchSource {
     pub fn with_label_fault(mut self, fault: Option<String>) -> Self {
         self.label_fault = fault;
         self
+    }
+
+    /// With what [`ImageSource::reading`] says.
+    #[must_use]
+    pub fn with_reading(self, reading: Reading) -> Self {
+        Self { reading, ..self }
     }
 
     /// With the name of each class; none where classes have no names.
@@ -56,6 +78,10 @@ impl ImageSource for BatchSource {
         self.class_names.as_deref()
     }
 
+    fn reading(&self) -> Reading {
+        self.reading.clone()
+    }
+
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
         let size = self.images.size;
         let n = n.min(self.len() - self.given).min((BLOCK_BYTES / size.bytes()).max(1));
@@ -71,5 +97,9 @@ impl ImageSource for BatchSource {
 
     fn content_sha256(&self) -> Result<String, SourceError> {
         Ok(self.content_sha256.clone())
+    }
+
+    fn dataset_sha256(&self) -> Option<&str> {
+        self.dataset_sha256.as_deref()
     }
 }

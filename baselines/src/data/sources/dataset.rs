@@ -14,9 +14,13 @@ pub(super) fn open(
     let unknown = || SourceError::Unknown { text: request.text.clone() };
     let (name, split) = name.rsplit_once(':').ok_or_else(unknown)?;
     let split: Split = split.parse()?;
-    let (root, limit) = (request.root.clone(), request.limit);
-    let draw_seed = Some(request.seed);
-    let asked = DatasetRequest { root, limit, draw_seed, ..DatasetRequest::new(name, split) };
+    let asked = DatasetRequest {
+        root: request.root.clone(),
+        limit: request.limit,
+        draw_seed: Some(request.seed),
+        skip_damaged: request.skip_damaged,
+        ..DatasetRequest::new(name, split)
+    };
     let dataset = data::load(&asked, progress)?;
     let mut hash = hasher("dataset", dataset.images.len());
     // Channels and padding are not in the dataset's own hash.
@@ -26,5 +30,6 @@ pub(super) fn open(
     }
     hash.update(dataset.sha256.as_bytes());
     let source = BatchSource::new(request.text.clone(), dataset.images, hex(hash));
-    Ok(source.with_label_fault(dataset.label_fault).with_class_names(dataset.class_names))
+    let source = source.with_label_fault(dataset.label_fault).with_reading(dataset.reading);
+    Ok(source.with_class_names(dataset.class_names).with_dataset_sha256(dataset.sha256))
 }

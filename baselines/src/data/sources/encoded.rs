@@ -1,17 +1,18 @@
 //! One encoded image to pixels of its own size.
 
+use std::fs;
 use std::path::Path;
 
 use ganbench_nn::images::ImageSize;
 
 use super::{Image, MAX_SIDE, SourceError};
 use crate::data::Alpha;
-use crate::data::decode::{Fault, read, size_of};
+use crate::data::decode::{Fault, read, read_for_training, size_of};
 use crate::data::format::{Encoded, Marks};
 
-/// A PNG, JPEG, WebP, BMP or TIFF file, decoded to the channels that it has: 1 where it is grey, 3 otherwise. Its
-/// pixels are those of PIL's `convert("RGB")`: alpha is dropped, and of 16 bits of colour the upper 8 are taken.
-/// Errors call it `name`.
+/// A PNG, JPEG, WebP, BMP or TIFF file, decoded to the channels that it has: 1 where it is grey, 3
+/// otherwise. Its pixels are those of PIL's `convert("RGB")`: alpha is dropped, and of 16 bits of
+/// colour the upper 8 are taken. Errors call it `name`.
 ///
 /// # Errors
 /// If the image is damaged, of a kind that is not read, or has a side above 8192.
@@ -20,14 +21,36 @@ pub fn decode_image(bytes: &[u8], name: &str) -> Result<Image, SourceError> {
     decode_sized(bytes, size, Alpha::Pil, name).map(|(image, _)| image)
 }
 
+/// An uncompressed image of the largest size, and as much again for what else a file may hold.
+const LARGEST_FILE: u64 = (MAX_SIDE * MAX_SIDE * 6) as u64;
+
+/// The bytes of an image file of a size that images have.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let bytes = fs::metadata(path).map_err(SourceError::io("read", path))?.len();
+    if bytes > LARGEST_FILE {
+        let (path, most, most_side) = (path.to_owned(), LARGEST_FILE, MAX_SIDE);
+        return Err(SourceError::LargeFile { path, bytes, most, most_side });
+    }
+    fs::read(path).map_err(SourceError::io("read", path))
+}
+
+/// Finds out, by decoding it, whether an image file can be trained on.
+pub(in crate::data) fn check_for_training(path: &Path) -> Result<(), SourceError> {
+    let name = place(path, None);
+    let bytes = read_file(path)?;
+    let encoded = Encoded::open(&bytes).map_err(|fault| error(fault, &name))?;
+    size_within_limits(&encoded, &bytes, &name)?;
+    read_for_training(encoded).map(drop).map_err(|fault| error(fault, &name))
+}
+
 /// Of an image within the limits.
 pub(super) fn size(bytes: &[u8], name: &str) -> Result<ImageSize, SourceError> {
     let encoded = Encoded::open(bytes).map_err(|fault| error(fault, name))?;
     size_within_limits(&encoded, bytes, name)
 }
 
-/// Finds out whether an image can be read, at less than the cost of decoding it where its format allows: a PNG file
-/// by its checksums, a JPEG file by its end.
+/// Finds out whether an image can be read, at less than the cost of decoding it where its format
+/// allows: a PNG file by its checksums, a JPEG file by its end.
 pub(super) fn check(bytes: &[u8], alpha: Alpha, name: &str) -> Result<(), SourceError> {
     let encoded = Encoded::open(bytes).map_err(|fault| error(fault, name))?;
     size_within_limits(&encoded, bytes, name)?;
@@ -59,8 +82,9 @@ fn size_within_limits(
     Ok(size)
 }
 
-/// How many pixels the encoded bytes can hold at the very most, where the format sets a bound (WebP does
-/// not: a picture of one colour takes no bits a pixel). Keeps a small file from claiming all memory.
+/// How many pixels the encoded bytes can hold at the very most, where the format sets a bound (WebP
+/// does not: a picture of one colour takes no bits a pixel). Keeps a small file from claiming all
+/// memory.
 fn most_pixels(encoded: &Encoded, bytes: usize) -> Option<usize> {
     let most_per_byte = match encoded {
         Encoded::Png(png) => {

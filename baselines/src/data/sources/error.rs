@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use ganbench_nn::numpy::NumpyError;
 use thiserror::Error;
 
+use super::reading::Unreadable;
 use crate::data::DataError;
+use crate::data::format::FORMATS;
 
 /// Why images could not be read. `origin` is the file, and the member or tensor where there is one.
 #[derive(Debug, Error)]
@@ -22,11 +24,9 @@ pub enum SourceError {
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error(
-        "{folder} holds no images, and {others} other files; expected PNG, JPEG, WebP, BMP or TIFF files at any depth"
+        "{folder} holds no images, and {others} other files; expected {FORMATS} files at any depth"
     )]
     NoImages { folder: PathBuf, others: usize },
-    #[error("all {count} images of {origin} are damaged: {named}")]
-    AllDamaged { origin: String, count: usize, named: String },
     #[error(
         "image {path} holds {bytes} bytes, more than any image of {most_side} pixels a side (limit {most})"
     )]
@@ -89,15 +89,8 @@ pub enum SourceError {
     /// No image, or not a whole one.
     #[error("{place} {reason}")]
     Damaged { place: String, reason: String },
-    #[error("{count} of {total} images of {origin} cannot be read: {named}; {advice}")]
-    Unreadable {
-        origin: String,
-        count: usize,
-        total: usize,
-        /// What is wrong with the first of them.
-        named: String,
-        advice: &'static str,
-    },
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
 }
 
 impl SourceError {

@@ -1,30 +1,23 @@
 //! A folder of image files at any depth.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use super::encoded::{check, decode_sized, place, size};
-use super::reading::{Faults, Reading};
-use super::{
-    BLOCK_BYTES, Image, ImageSource, MAX_SIDE, SourceError, SourceRequest, encoded_hasher,
-};
+use super::encoded::{check, decode_sized, place, read_file, size};
+use super::reading::{Faults, Reading, Sieve};
+use super::{BLOCK_BYTES, Image, ImageSource, SourceError, SourceRequest, encoded_hasher};
 use crate::data::dataset_json::{DATASET_JSON, DatasetJson};
+use crate::data::format::IMAGE_EXTENSIONS;
 use crate::data::labels::Labels;
 use crate::data::splits::is_split;
 use crate::data::walk::{Files, files_below};
 use crate::data::{Alpha, Progress, Stage, hex};
 
-/// Of files that are images: those of pytorch-fid and clean-fid but for Netpbm's.
-const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff"];
 /// Longer ones are no endings but parts of names.
 const LONGEST_ENDING: usize = 12;
-
-/// An uncompressed image of the largest size, and as much again for what else a file may hold.
-const LARGEST_FILE: u64 = (MAX_SIDE * MAX_SIDE * 6) as u64;
 
 pub(super) struct Source {
     name: String,
@@ -52,7 +45,7 @@ struct File {
 
 impl Source {
     pub(super) fn open(folder: &Path, request: &SourceRequest) -> Result<Self, SourceError> {
-        let Files { images: names, mut others, hidden } = files_below(folder, &EXTENSIONS)?;
+        let Files { images: names, mut others, hidden } = files_below(folder, &IMAGE_EXTENSIONS)?;
         if names.is_empty() {
             return Err(SourceError::NoImages { folder: folder.into(), others: others.len() });
         }
@@ -179,7 +172,7 @@ impl Source {
                         // None is left where a file was put right in the meantime.
                         return Err(match faults.is_empty() {
                             true => error,
-                            false => faults.into_error(self.name.clone(), self.files.len()),
+                            false => faults.into_error(&self.name, self.files.len()).into(),
                         });
                     }
                 }
@@ -196,17 +189,12 @@ impl Source {
     }
 
     fn read(&self, file: &File) -> Result<Vec<u8>, SourceError> {
-        let path = self.folder.join(&file.name);
-        let bytes = fs::metadata(&path).map_err(SourceError::io("read", &path))?.len();
-        if bytes > LARGEST_FILE {
-            let (most, most_side) = (LARGEST_FILE, MAX_SIDE);
-            return Err(SourceError::LargeFile { path, bytes, most, most_side });
-        }
-        fs::read(&path).map_err(SourceError::io("read", &path))
+        read_file(&self.folder.join(&file.name))
     }
 }
 
-/// The position of the first-level folder, where every image lies in one, and the names of these folders.
+/// The position of the first-level folder, where every image lies in one, and the names of these
+/// folders.
 fn of_folders(folder: &Path, names: &[String]) -> (Labels, Option<Vec<String>>) {
     let class = |name: &'_ String| name.split_once('/').map(|(class, _)| class.to_owned());
     let Some(of_image) = names.iter().map(class).collect::<Option<Vec<String>>>() else {
@@ -273,8 +261,7 @@ impl ImageSource for Source {
 
     fn check(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
         let mut hash = encoded_hasher("folder", self.files.len(), self.alpha());
-        let mut faults = Faults::default();
-        let mut damaged = Vec::new();
+        let mut sieve = Sieve::new(self.skip_damaged);
         let mut done = 0;
         for files in self.files.chunks(4 * rayon::current_num_threads()) {
             let look = |file: &File| {
@@ -282,34 +269,21 @@ impl ImageSource for Source {
                 check(&bytes, self.alpha(), &self.place(file)).map(|()| bytes)
             };
             let looked: Vec<Result<_, SourceError>> = files.par_iter().map(look).collect();
-            for (i, (file, one)) in files.iter().zip(looked).enumerate() {
-                match one {
-                    Ok(bytes) => Self::hash(&mut hash, file, &bytes),
-                    Err(error) if error.is_damage() && self.skip_damaged => {
-                        self.reading.skipped.add(error.to_string());
-                        damaged.push(done + i);
-                    }
-                    Err(error) => faults.add(&error),
+            for (file, one) in files.iter().zip(looked) {
+                if let Some(bytes) = sieve.add(one) {
+                    Self::hash(&mut hash, file, &bytes);
                 }
             }
             done += files.len();
             let (stage, total) = (Stage::Checking, self.files.len() as u64);
             progress(Progress { stage, done: done as u64, total });
         }
-        if !faults.is_empty() {
-            return Err(faults.into_error(self.name.clone(), self.files.len()));
-        }
-        if damaged.is_empty() {
+        let sieved = sieve.finish(&self.name)?;
+        if sieved.damaged.is_empty() {
             self.sha256 = Some(hex(hash));
-        } else if damaged.len() == self.files.len() {
-            let (count, named) = (damaged.len(), self.reading.skipped.named.join("; "));
-            return Err(SourceError::AllDamaged { origin: self.name.clone(), count, named });
         }
-        let mut at = 0;
-        self.files.retain(|_| {
-            at += 1;
-            damaged.binary_search(&(at - 1)).is_err()
-        });
+        sieved.retain(&mut self.files);
+        self.reading.skipped = sieved.skipped;
         Ok(())
     }
 

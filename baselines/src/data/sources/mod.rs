@@ -1,10 +1,11 @@
 //! Sources of images to measure: `SRC` of the commands that take images from anywhere.
 //!
-//! A source gives its images in a fixed order, a block at a time, so that memory does not grow with their
-//! number (but for `dataset:`, which is held whole). Convention: pixels have 1 or 3 channels of 8 bits, as PIL's
-//! `convert("RGB")` makes them of a file (but for `SourceRequest::alpha`); nothing is scaled or cropped, and what
-//! does not fit is an error that names the file and the row, member or offset. What was left out or converted is
-//! told by [`ImageSource::reading`]. Images of one source may differ in size.
+//! A source gives its images in a fixed order, a block at a time, so that memory does not grow with
+//! their number (but for `dataset:`, which is held whole). Convention: pixels have 1 or 3 channels
+//! of 8 bits, as PIL's `convert("RGB")` makes them of a file (but for `SourceRequest::alpha`);
+//! nothing is scaled or cropped, and what does not fit is an error that names the file and the row,
+//! member or offset. What was left out or converted is told by [`ImageSource::reading`]. Images of
+//! one source may differ in size.
 
 mod array;
 mod batch;
@@ -35,9 +36,11 @@ use sha2::{Digest as _, Sha256};
 use super::{Alpha, Progress, draw_subset};
 pub use batch::BatchSource;
 pub use bytes::{ArrayFormat, open_bytes};
+pub(in crate::data) use encoded::check_for_training;
 pub use encoded::decode_image;
 pub use error::SourceError;
-pub use reading::{Reading, Skipped};
+pub(in crate::data) use reading::Sieve;
+pub use reading::{Reading, Skipped, Unreadable};
 
 /// The largest side that is read, against headers that lie.
 const MAX_SIDE: usize = 8192;
@@ -85,7 +88,8 @@ impl SourceRequest {
         Self { text: text.into(), root: None, limit: None, seed: 0, alpha, skip_damaged: false }
     }
 
-    /// The rows that are asked for of `found`, rising; none where it is all of them. `labels`: of all rows.
+    /// The rows that are asked for of `found`, rising; none where it is all of them. `labels`: of
+    /// all rows.
     fn rows(&self, found: usize, labels: Option<&[u32]>) -> Option<Vec<usize>> {
         let n = self.limit.filter(|&n| n < found)?;
         let mut rows = draw_subset(labels, found, n, self.seed);
@@ -109,8 +113,8 @@ pub trait ImageSource: Send {
     /// Whether the images have labels.
     fn has_labels(&self) -> bool;
 
-    /// Why the images have no labels, where the source has something in their place that is none. A whole
-    /// sentence, for whoever needs labels.
+    /// Why the images have no labels, where the source has something in their place that is none. A
+    /// whole sentence, for whoever needs labels.
     fn label_fault(&self) -> Option<&str> {
         None
     }
@@ -125,9 +129,10 @@ pub trait ImageSource: Send {
         Reading::default()
     }
 
-    /// Looks through all images for those that cannot be read, before anything is made of the first: their headers
-    /// and checksums, and where these do not settle it their pixels. Damaged ones are left out from then on where
-    /// the request says so. To be called before [`next`](Self::next), if at all.
+    /// Looks through all images for those that cannot be read, before anything is made of the
+    /// first: their headers and checksums, and where these do not settle it their pixels. Damaged
+    /// ones are left out from then on where the request says so. To be called before
+    /// [`next`](Self::next), if at all.
     ///
     /// # Errors
     /// If there are images that cannot be read and are not left out; all are counted, the first ones named.
@@ -135,20 +140,27 @@ pub trait ImageSource: Send {
         Ok(())
     }
 
-    /// The next images in order, decoded on all threads: at most `n`, fewer where they would not fit into
-    /// 256 MiB together, none at the end.
+    /// The next images in order, decoded on all threads: at most `n`, fewer where they would not
+    /// fit into 256 MiB together, none at the end.
     ///
     /// # Errors
     /// If an image is damaged or of a kind that is not read. After an error, what comes next is not specified.
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError>;
 
-    /// Lower-case hex of everything that decides pixels, labels and their order, so that a cache can be
-    /// keyed by it: names below the folder and bytes of the files, and the number of images. Not the
-    /// path. Reads the files once more. Two sources of equal pixels may have different hashes.
+    /// Lower-case hex of everything that decides pixels, labels and their order, so that a cache
+    /// can be keyed by it: names below the folder and bytes of the files, and the number of images.
+    /// Not the path. Reads the files once more. Two sources of equal pixels may have different
+    /// hashes.
     ///
     /// # Errors
     /// If a file cannot be read.
     fn content_sha256(&self) -> Result<String, SourceError>;
+
+    /// The hash that results of runs carry of a data set; none where the images are no data set of
+    /// training.
+    fn dataset_sha256(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl std::fmt::Debug for dyn ImageSource {
@@ -159,21 +171,23 @@ impl std::fmt::Debug for dyn ImageSource {
 
 /// Opens `request.text`:
 ///
-/// - a folder of PNG, JPEG, WebP, BMP and TIFF files at any depth, in the order of their paths below it; files
-///   and folders that begin with a dot are left out. Where every image lies in a subfolder, the label is
-///   the position of the first-level subfolder among those that hold images, unless one of them is called
-///   as a split (`train`, `valid`, …), which is no class. Where there is a `dataset.json` of StyleGAN's
-///   tools, the labels are those in it;
-/// - `.npz` with u8 `arr_0` `[n, height, width, 1 or 3]` (the ADM layout), labels in `arr_1` or `labels`,
-///   as integers or one-hot;
-/// - `.npy`, u8 `[n, height, width, 1 or 3]`; both also with other integers that are all in 0..=255;
-/// - `.safetensors` with the u8 tensor `images`, or only one u8 tensor of 4 axes; labels in `labels`;
-/// - `.parquet` of encoded images in column `image` or `img`, bytes or a struct with `bytes` (Hugging
-///   Face layout), labels in `label` or `labels`;
+/// - a folder of PNG, JPEG, WebP, BMP and TIFF files at any depth, in the order of their paths
+///   below it; files and folders that begin with a dot are left out. Where every image lies in a
+///   subfolder, the label is the position of the first-level subfolder among those that hold
+///   images, unless one of them is called as a split (`train`, `valid`, …), which is no class.
+///   Where there is a `dataset.json` of StyleGAN's tools, the labels are those in it;
+/// - `.npz` with u8 `arr_0` `[n, height, width, 1 or 3]` (the ADM layout), labels in `arr_1` or
+///   `labels`, as integers or one-hot;
+/// - `.npy`, u8 `[n, height, width, 1 or 3]`; both also with other integers that are all in
+///   0..=255;
+/// - `.safetensors` with the u8 tensor `images`, or only one u8 tensor of 4 axes; labels in
+///   `labels`;
+/// - `.parquet` of encoded images in column `image` or `img`, bytes or a struct with `bytes`
+///   (Hugging Face layout), labels in `label` or `labels`;
 /// - `dataset:NAME:SPLIT`, a dataset of [`super::load`].
 ///
-/// Where not every image has a label (null and -1 stand for none), or what should be labels is something
-/// else, the images have none, and [`ImageSource::label_fault`] says why.
+/// Where not every image has a label (null and -1 stand for none), or what should be labels is
+/// something else, the images have none, and [`ImageSource::label_fault`] says why.
 ///
 /// # Errors
 /// If there is no such source, it holds no images, or its headers are damaged or of a kind that is not
@@ -222,7 +236,8 @@ fn encoded_hasher(kind: &str, images: usize, alpha: Alpha) -> Sha256 {
     hash
 }
 
-/// The start of a content hash. Each kind of source has its own, since they order images differently.
+/// The start of a content hash. Each kind of source has its own, since they order images
+/// differently.
 fn hasher(kind: &str, images: usize) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(b"ganbench-source-1\0");

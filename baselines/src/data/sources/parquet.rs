@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::bytes::{ArrayFormat, Backing};
 use super::encoded::{check, decode_sized, place, size};
-use super::reading::{Faults, Reading};
+use super::reading::{Faults, Reading, Sieve};
 use super::{BLOCK_BYTES, Image, ImageSource, SourceError, SourceRequest, encoded_hasher, pages};
 use crate::data::labels::Labels;
 use crate::data::parquet::{describe, guarded, within};
@@ -182,31 +182,20 @@ impl ImageSource for Source {
     fn check(&mut self, progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
         let alpha = self.alpha();
         let mut again = self.again();
-        let mut faults = Faults::default();
+        let mut sieve = Sieve::new(self.skip_damaged);
         while again.given < self.rows.len() {
             let rows = again.group()?;
-            let look = |row: &Row| check(&row.bytes, alpha, &self.place(row)).err();
+            let look = |row: &Row| check(&row.bytes, alpha, &self.place(row));
             let looked: Vec<_> = rows.par_iter().map(look).collect();
-            for (row, error) in rows.iter().zip(looked) {
-                match error {
-                    None => {}
-                    Some(error) if error.is_damage() && self.skip_damaged => {
-                        self.reading.skipped.add(error.to_string());
-                        self.damaged.insert(row.index);
-                    }
-                    Some(error) => faults.add(&error),
-                }
+            for one in looked {
+                sieve.add(one);
             }
             let (stage, done) = (Stage::Checking, again.given as u64);
             progress(Progress { stage, done, total: self.rows.len() as u64 });
         }
-        if !faults.is_empty() {
-            return Err(faults.into_error(self.name.clone(), self.rows.len()));
-        }
-        if self.damaged.len() == self.rows.len() {
-            let (count, named) = (self.rows.len(), self.reading.skipped.named.join("; "));
-            return Err(SourceError::AllDamaged { origin: self.name.clone(), count, named });
-        }
+        let sieved = sieve.finish(&self.name)?;
+        self.damaged = sieved.damaged.iter().map(|&i| self.rows[i]).collect();
+        self.reading.skipped = sieved.skipped;
         Ok(())
     }
 
@@ -336,7 +325,7 @@ impl Source {
                     let faults = self.faults_from(self.rows[self.given])?;
                     return Err(match faults.is_empty() {
                         true => error,
-                        false => faults.into_error(self.name.clone(), self.rows.len()),
+                        false => faults.into_error(&self.name, self.rows.len()).into(),
                     });
                 }
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use super::SourceError;
 use crate::data::Alpha;
@@ -14,8 +15,8 @@ const MOST_NAMED: usize = 20;
 /// What was left out of a source, and what was done to its images beyond reading them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reading {
-    /// Files and folders that are no images by their names, as counts by ending (`.txt`), `hidden`, or
-    /// `without ending`.
+    /// Files and folders that are no images by their names, as counts by ending (`.txt`), `hidden`,
+    /// or `without ending`.
     pub left_out: BTreeMap<String, usize>,
     /// Damaged images that were left out.
     pub skipped: Skipped,
@@ -49,12 +50,17 @@ impl Skipped {
 }
 
 impl Reading {
+    /// Whether there is nothing to tell of.
+    pub(in crate::data) fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub(super) fn of_rule(alpha: Alpha) -> Self {
         Self { alpha, ..Self::default() }
     }
 
     /// One more image.
-    pub(super) fn count(&mut self, marks: Marks) {
+    pub(in crate::data) fn count(&mut self, marks: Marks) {
         self.transparent += usize::from(marks.transparent);
         self.clipped_16_bit_grey += usize::from(marks.clipped);
         self.upper_8_of_16_bits += usize::from(marks.upper_bits);
@@ -84,7 +90,7 @@ impl Faults {
     }
 
     /// As one error about the images of `origin`, `total` in all.
-    pub(super) fn into_error(self, origin: String, total: usize) -> SourceError {
+    pub(super) fn into_error(self, origin: &str, total: usize) -> Unreadable {
         let advice = match (self.count == self.damaged, self.count) {
             (true, 1) => "make it again, or leave it out with --skip-damaged",
             (true, _) => "make them again, or leave them out with --skip-damaged",
@@ -95,6 +101,81 @@ impl Faults {
         if self.count > self.named.len() {
             named += &format!("; and {} more", self.count - self.named.len());
         }
-        SourceError::Unreadable { origin, count: self.count, total, named, advice }
+        Unreadable::Some { origin: origin.into(), count: self.count, total, named, advice }
+    }
+}
+
+/// Images of a set that cannot be read. `named`: what is wrong with the first of them.
+#[derive(Debug, Error)]
+pub enum Unreadable {
+    #[error("{count} of {total} images of {origin} cannot be read: {named}; {advice}")]
+    Some { origin: String, count: usize, total: usize, named: String, advice: &'static str },
+    /// The damaged ones were to be left out.
+    #[error("all {count} images of {origin} are damaged: {named}")]
+    All { origin: String, count: usize, named: String },
+}
+
+/// Sorts images, which are looked at in their order, into those that can be read and the others.
+pub(in crate::data) struct Sieve {
+    skip_damaged: bool,
+    looked_at: usize,
+    faults: Faults,
+    sieved: Sieved,
+}
+
+/// What a [`Sieve`] found where all images that are left can be read.
+#[derive(Default)]
+pub(in crate::data) struct Sieved {
+    pub skipped: Skipped,
+    /// Places of the damaged images, rising.
+    pub damaged: Vec<usize>,
+}
+
+impl Sieve {
+    /// `skip_damaged`: whether damaged images are to be left out.
+    pub(in crate::data) fn new(skip_damaged: bool) -> Self {
+        let (faults, sieved) = (Faults::default(), Sieved::default());
+        Self { skip_damaged, looked_at: 0, faults, sieved }
+    }
+
+    /// Takes in the next image; gives back what was made of it, where it can be read.
+    pub(in crate::data) fn add<T>(&mut self, looked: Result<T, SourceError>) -> Option<T> {
+        let place = self.looked_at;
+        self.looked_at += 1;
+        match looked {
+            Ok(made) => return Some(made),
+            Err(error) if error.is_damage() && self.skip_damaged => {
+                self.sieved.skipped.add(error.to_string());
+                self.sieved.damaged.push(place);
+            }
+            Err(error) => self.faults.add(&error),
+        }
+        None
+    }
+
+    /// # Errors
+    /// If images of `origin` cannot be read and are not to be left out, or none would be left.
+    pub(in crate::data) fn finish(self, origin: &str) -> Result<Sieved, Unreadable> {
+        let Self { looked_at, faults, sieved, .. } = self;
+        if !faults.is_empty() {
+            return Err(faults.into_error(origin, looked_at));
+        }
+        let count = sieved.damaged.len();
+        if count > 0 && count == looked_at {
+            let named = sieved.skipped.named.join("; ");
+            return Err(Unreadable::All { origin: origin.into(), count, named });
+        }
+        Ok(sieved)
+    }
+}
+
+impl Sieved {
+    /// Removes the damaged ones of `images`.
+    pub(in crate::data) fn retain<T>(&self, images: &mut Vec<T>) {
+        let mut place = 0;
+        images.retain(|_| {
+            place += 1;
+            self.damaged.binary_search(&(place - 1)).is_err()
+        });
     }
 }

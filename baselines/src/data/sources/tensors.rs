@@ -5,7 +5,7 @@ use std::io::{Read, Seek as _, SeekFrom};
 use ganbench_nn::numpy::{Element, Input, Kind};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
-use super::array::{Pixels, Source, Stored, image_shape};
+use super::array::{Images, Pixels, Source, Stored, image_shape};
 use super::bytes::{ArrayFormat, Backing};
 use super::{SourceError, SourceRequest};
 use crate::data::labels::Labels;
@@ -49,27 +49,13 @@ pub(super) fn open(backing: Backing, request: &SourceRequest) -> Result<Source, 
             }
         }
     };
-    let rows = request.rows(found, labels.known.as_deref());
     let start = file.start + info.data_offsets.0 as u64;
     let mut input = file.input;
     let failed = |source| SourceError::Data { origin: origin.clone(), offset: 0, source };
     input.seek(SeekFrom::Start(start)).map_err(failed)?;
     let pixels = Box::new(Tensor { origin, input: std::io::BufReader::new(input), offset: 0 });
-    let request = request.clone();
-    let format = ArrayFormat::SafeTensors;
-    Ok(Source {
-        request,
-        backing,
-        format,
-        element,
-        size,
-        found,
-        rows,
-        given: 0,
-        at: 0,
-        labels,
-        pixels,
-    })
+    let images = Images { format: ArrayFormat::SafeTensors, element, size, found, labels, pixels };
+    Ok(Source::new(images, backing, request))
 }
 
 struct Tensor {

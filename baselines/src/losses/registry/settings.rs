@@ -12,6 +12,8 @@ pub enum Range {
     Positive,
     /// In [0, 1).
     Share,
+    /// 0, 1, 2, …
+    Count,
 }
 
 impl Range {
@@ -21,6 +23,7 @@ impl Range {
                 Self::Finite => true,
                 Self::Positive => x > 0.0,
                 Self::Share => (0.0..1.0).contains(&x),
+                Self::Count => x >= 0.0 && x.fract() == 0.0,
             }
     }
 
@@ -29,6 +32,7 @@ impl Range {
             Self::Finite => "a finite number",
             Self::Positive => "a number above 0",
             Self::Share => "a number of 0 and above and below 1",
+            Self::Count => "a whole number of 0 and above",
         }
     }
 }
@@ -77,6 +81,11 @@ impl Setting {
 
     pub const fn share(name: &'static str, default: f64, summary: &'static str) -> Self {
         Self::of(name, SettingKind::Number { default, range: Range::Share }, summary)
+    }
+
+    pub const fn count(name: &'static str, default: u32, summary: &'static str) -> Self {
+        let default = default as f64;
+        Self::of(name, SettingKind::Number { default, range: Range::Count }, summary)
     }
 
     pub const fn switch(name: &'static str, default: bool, summary: &'static str) -> Self {

@@ -73,8 +73,9 @@ fn features_agree_with_torch_fidelity_for_any_batch_size() {
     assert!(gap < 1e-5, "{gap}");
 }
 
-// tests-data/inception_modes_golden.npz: every fourth feature of the same images and weights, with the
-// preprocessing of pytorch-fid, StudioGAN and clean-fid; made by inception_modes_golden.py beside it.
+// tests-data/inception_modes_golden.npz: every fourth feature of the same images and weights, with
+// the preprocessing of pytorch-fid, StudioGAN and clean-fid; made by inception_modes_golden.py
+// beside it.
 #[test]
 fn each_preprocessing_agrees_with_its_reference_and_differs_from_torch_fidelitys() {
     let bytes = include_bytes!("../../../tests-data/inception_modes_golden.npz");
@@ -135,8 +136,23 @@ fn the_network_in_nhwc_agrees_with_the_layers_one_by_one() {
     }
 }
 
-// pytorch-fid 0.3.0, inception.py: the outputs of blocks 0 to 3 have 64, 192, 768 and 2048 channels, and
-// `get_activations` takes their means over the plane.
+#[test]
+fn the_features_of_each_dims_are_those_of_pytorch_fid() {
+    let bytes = include_bytes!("../../../tests-data/inception_modes_golden.npz");
+    let mut archive = npyz::npz::NpzArchive::new(Cursor::new(bytes)).unwrap();
+    let images = golden().images;
+    for dims in [64, 192, 768] {
+        let member = archive.by_name(&format!("pytorch_fid_{dims}")).unwrap().unwrap();
+        let expected: Vec<f32> = member.into_vec().unwrap();
+        let extractor = made(of_pytorch_fid_dims(dims).unwrap(), 4);
+        let features = extractor.extract(&images, &mut |_, _| {}).unwrap();
+        let gap = largest_difference(features.pool(), &expected);
+        assert!(gap < 1e-4, "{dims}: {gap}");
+    }
+}
+
+// pytorch-fid 0.3.0, inception.py: the outputs of blocks 0 to 3 have 64, 192, 768 and 2048
+// channels, and `get_activations` takes their means over the plane.
 #[test]
 fn the_taps_of_pytorch_fid_are_the_means_of_its_blocks_on_both_paths() {
     let golden = golden();

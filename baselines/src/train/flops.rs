@@ -1,21 +1,24 @@
 //! Floating-point operations of a training step, two a multiply-add.
 //!
 //! Counted are the convolutions and linear layers, by their definition and whatever the algorithm
-//! (Winograd's does fewer): the way forward, the gradient of the weight where the step computes one, and
-//! the gradient of the input where it leads on to a weight. Norms, activations, power iterations, losses,
-//! augmentation and optimisers are left out, so the rates that follow are lower bounds.
+//! (Winograd's does fewer): the way forward, the gradient of the weight where the step computes
+//! one, and the gradient of the input where it leads on to a weight. Norms, activations, power
+//! iterations, losses, augmentation, optimisers and second derivatives are left out, so the numbers
+//! are lower bounds.
 
-use ganbench_baselines::networks::LayerSize;
+use super::budget::Spent;
+use crate::networks::LayerSize;
 
-/// Two networks as their layers from first to last. The discriminator's heads that are counted are its
-/// last layers.
+/// Two networks as their layers from first to last. The discriminator's heads that are counted are
+/// its last layers.
+#[derive(Clone, Debug)]
 pub struct Pair {
     pub generator: Vec<LayerSize>,
     pub discriminator: Vec<LayerSize>,
 }
 
 /// Images that pass in one step, by what is computed for them.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Passes {
     /// Through G with the gradients of its weights.
     pub g_trained: u64,
@@ -43,6 +46,23 @@ impl Pair {
             + passes.d_trained_to_image * (d.trained() + d.first)
             + passes.d_forward * d.forward;
         2.0 * multiply_adds as f64
+    }
+}
+
+impl Passes {
+    /// Of a method's training so far, from what was counted. `n`: generated images of a generator
+    /// step.
+    pub fn of_training(n: usize, spent: &Spent) -> Self {
+        let g_trained = n as u64 * spent.g_steps;
+        Self {
+            g_trained,
+            g_forward: spent.g_image_forwards.saturating_sub(g_trained),
+            d_trained: spent.d_image_forwards,
+            d_to_image: g_trained,
+            // Reals that the generator's loss compares with.
+            d_forward: spent.d_image_forwards_g_step.saturating_sub(g_trained),
+            ..Self::default()
+        }
     }
 }
 
@@ -92,6 +112,27 @@ mod tests {
         assert_eq!(of(Passes { d_trained: 1, ..none }), 2.0 * (7.0 + 7.0 + 4.0));
         assert_eq!(of(Passes { d_to_image: 1, ..none }), 2.0 * (7.0 + 7.0));
         assert_eq!(of(Passes { d_trained_to_image: 1, ..none }), 2.0 * (7.0 + 7.0 + 7.0));
+    }
+
+    #[test]
+    fn the_passes_of_training_follow_from_its_counts() {
+        // Two steps of three fakes each; G's steps also send three reals through D.
+        let spent = Spent {
+            g_steps: 2,
+            g_image_forwards: 12,
+            d_image_forwards: 12,
+            d_image_forwards_g_step: 12,
+            ..Spent::default()
+        };
+        let expected = Passes {
+            g_trained: 6,
+            g_forward: 6,
+            d_trained: 12,
+            d_to_image: 6,
+            d_forward: 6,
+            ..Passes::default()
+        };
+        assert_eq!(Passes::of_training(3, &spent), expected);
     }
 
     #[test]

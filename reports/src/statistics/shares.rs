@@ -1,9 +1,10 @@
 //! Whether of two rows one fails more often, over runs that pair up by seed.
 //!
-//! A pair in which both runs fail, or neither, says nothing of the difference; of the others, each side's would be
-//! half if there were none. That is McNemar's test (Psychometrika 12, 1947), here the exact one, and the interval is
-//! Clopper's and Pearson's of that share (Biometrika 26, 1934). Student's interval would need means that scatter as a
-//! normal variable does, which those of a few zeros and ones do not.
+//! A pair in which both runs fail, or neither, says nothing of the difference; of the others, each
+//! side's would be half if there were none. That is McNemar's test (Psychometrika 12, 1947), here
+//! the exact one, and the interval is Clopper's and Pearson's of that share (Biometrika 26, 1934).
+//! Student's interval would need means that scatter as a normal variable does, which those of a few
+//! zeros and ones do not.
 
 /// Pairs of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,8 @@ impl Shares {
         (self.first_only as f64 - self.second_only as f64) / self.pairs as f64
     }
 
-    /// The 95 % interval of [`Shares::difference`], given how many pairs differ; `None` if none does.
+    /// The 95 % interval of [`Shares::difference`], given how many pairs differ; `None` if none
+    /// does.
     pub fn interval(self) -> Option<[f64; 2]> {
         let (n, k) = (self.differing(), self.first_only);
         let in_pairs = |share: f64| (2.0 * share - 1.0) * n as f64 / self.pairs as f64;
@@ -39,8 +41,8 @@ impl Shares {
         (self.differing() > 0).then(|| (2.0 * at_most(less, self.differing(), 0.5)).min(1.0))
     }
 
-    /// The least number of pairs, `most` at most, of which the test finds the difference with probability `power` if
-    /// pairs went on to differ as often and as one-sidedly as these.
+    /// The least number of pairs, `most` at most, of which the test finds the difference with
+    /// probability `power` if pairs went on to differ as often and as one-sidedly as these.
     pub fn pairs_to_decide(self, power: f64, most: u64) -> Option<u64> {
         let (n, more) = (self.differing(), self.first_only.max(self.second_only));
         if 2 * more == n {
@@ -124,8 +126,8 @@ mod tests {
         assert_eq!(shares(0, 5).pairs_to_decide(0.8, 14), None);
         assert_eq!(shares(3, 3).pairs_to_decide(0.8, 1000), None);
         assert_eq!(shares(0, 0).pairs_to_decide(0.8, 1000), None);
-        // 9 of 10 go one way; of 12 that differ the test allows 2: P(X ≤ 2 | 0.1) = 0.889, of 11, and of 9 and 10,
-        // it allows 1: 0.697, 0.775, 0.736; of 8 none: 0.43.
+        // 9 of 10 go one way; of 12 that differ the test allows 2: P(X ≤ 2 | 0.1) = 0.889, of 11,
+        // and of 9 and 10, it allows 1: 0.697, 0.775, 0.736; of 8 none: 0.43.
         let found = Shares { pairs: 10, first_only: 9, second_only: 1 }.pairs_to_decide(0.8, 1000);
         assert_eq!(found, Some(12));
     }

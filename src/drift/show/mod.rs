@@ -3,16 +3,29 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::compare::{Comparison, Line, Unit, Verdict};
+use super::compare::Comparison;
+use super::line::{Line, Unit, Verdict};
 use super::value::{GuardedValue, Reason};
+
+mod pooled;
+
+use pooled::pooled;
 
 /// Rows that a terminal is shown; JSON has all.
 const ROWS: usize = 40;
 /// Rows of the Markdown table: a comment on a pull request holds 65,536 characters.
 const MARKDOWN_ROWS: usize = 200;
 
-const HEAD: [&str; 7] =
-    ["value", "baseline", "candidate", "difference", "moved by", "allowed", "verdict"];
+const HEAD: [&str; 8] = [
+    "value",
+    "baseline",
+    "candidate",
+    "difference",
+    "moved by",
+    "allowed",
+    "least move seen",
+    "verdict",
+];
 
 /// Where the baseline is from and why it is as it is.
 fn origin(baseline: &[GuardedValue]) -> String {
@@ -34,8 +47,12 @@ fn origin(baseline: &[GuardedValue]) -> String {
 
 fn summary(comparison: &Comparison) -> String {
     let count = |verdict| comparison.count(verdict);
+    let unreproduced = match count(Verdict::Irreproducible) {
+        0 => String::new(),
+        n => format!(", {n} not reproduced"),
+    };
     format!(
-        "{} identical, {} within, {} drifted, {} not comparable: {}",
+        "{} identical, {} within, {} drifted{unreproduced}, {} not comparable: {}",
         count(Verdict::Identical),
         count(Verdict::Within),
         count(Verdict::Drift),
@@ -44,6 +61,7 @@ fn summary(comparison: &Comparison) -> String {
             Verdict::Identical => "nothing moved",
             Verdict::Within => "nothing moved beyond what is allowed",
             Verdict::Drift => "DRIFT",
+            Verdict::Irreproducible => "NOT REPRODUCED",
             Verdict::NotComparable => "NOT COMPARABLE",
         }
     )
@@ -54,28 +72,39 @@ fn moved(comparison: &Comparison) -> Vec<&Line> {
     let mut moved: Vec<&Line> = comparison
         .rows
         .iter()
-        .filter(|line| matches!(line.verdict, Verdict::Within | Verdict::Drift))
+        .filter(|line| !matches!(line.verdict, Verdict::Identical | Verdict::NotComparable))
         .collect();
-    let share = |line: &Line| line.size.zip(line.allowed).map_or(f64::INFINITY, |(s, a)| s / a);
+    let share = |line: &Line| match (line.size, line.allowed) {
+        (Some(size), Some(allowed)) => size / allowed,
+        // Shown, not judged.
+        _ if line.verdict == Verdict::Within => 0.0,
+        _ => f64::INFINITY,
+    };
     moved.sort_by(|a, b| b.verdict.cmp(&a.verdict).then(share(b).total_cmp(&share(a))));
     moved
 }
 
-/// What could not be compared, by the reason: how many, and the first.
+/// What was not compared, not reproduced or not judged, by the reason: how many, and the first.
 fn obstacles(comparison: &Comparison) -> Vec<String> {
-    let mut by_reason: BTreeMap<&str, (usize, &Line)> = BTreeMap::new();
+    let mut by_reason: BTreeMap<(Verdict, &str), (usize, &Line)> = BTreeMap::new();
     for line in &comparison.rows {
         if let Some(reason) = &line.reason {
-            by_reason.entry(reason).or_insert((0, line)).0 += 1;
+            by_reason.entry((line.verdict, reason)).or_insert((0, line)).0 += 1;
         }
     }
-    let words = |(reason, (n, first)): (&&str, &(usize, &Line))| {
-        format!("{n} of the baseline's values, such as {}: {reason}", what(first))
+    let words = |((verdict, reason), (n, first)): (&(Verdict, &str), &(usize, &Line))| {
+        let kind = match verdict {
+            Verdict::Irreproducible => "not reproduced",
+            Verdict::NotComparable => "not compared",
+            _ => "counted apart",
+        };
+        format!("{kind}: {n} of the baseline's values, such as {}: {reason}", what(first))
     };
     by_reason.iter().map(words).collect()
 }
 
-fn what(line: &Line) -> String {
+/// Which value, in words.
+pub(super) fn what(line: &Line) -> String {
     let seed = match (line.seed, line.seeds) {
         (Some(seed), _) => format!("seed {seed}"),
         (None, n) if n > 1 => format!("mean of {n} seeds"),
@@ -104,7 +133,7 @@ fn number(value: Option<f64>) -> String {
     }
 }
 
-fn cells(line: &Line) -> [String; 7] {
+fn cells(line: &Line) -> [String; 8] {
     let size = |v: Option<f64>| match (v, line.unit) {
         (None, _) => String::new(),
         (Some(v), Unit::Relative) => format!("{v:.1e}"),
@@ -117,6 +146,7 @@ fn cells(line: &Line) -> [String; 7] {
         line.difference.map_or(String::new(), |v| format!("{v:+.3e}")),
         size(line.size),
         size(line.allowed),
+        line.least_move.map_or(String::new(), |v| format!("{v:.1e}")),
         line.verdict.words().into(),
     ]
 }
@@ -126,27 +156,41 @@ fn more(moved: usize, shown: usize) -> Option<String> {
     (moved > shown).then(|| format!("and {} more; --json has all", moved - shown))
 }
 
+/// Which values a terminal is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// Those that moved most.
+    Moved,
+    /// Every one, in the order of keys.
+    All,
+}
+
 /// For a terminal.
-pub fn text(comparison: &Comparison, baseline: &[GuardedValue]) -> String {
-    let moved = moved(comparison);
+pub fn text(comparison: &Comparison, baseline: &[GuardedValue], shown: Shown) -> String {
+    let moved = match shown {
+        Shown::Moved => moved(comparison),
+        Shown::All => comparison.rows.iter().collect(),
+    };
+    let at_most = if shown == Shown::All { moved.len() } else { ROWS };
     let mut rows = vec![HEAD.map(String::from)];
-    rows.extend(moved.iter().take(ROWS).map(|line| cells(line)));
+    rows.extend(moved.iter().take(at_most).map(|line| cells(line)));
     let mut out = format!("{}\n", origin(baseline));
     if rows.len() > 1 {
         let width = |i: usize| rows.iter().map(|row| row[i].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..HEAD.len()).map(width).collect();
         for row in &rows {
             let mut line = format!("{:<1$}", row[0], widths[0]);
-            for (cell, width) in row[1..6].iter().zip(&widths[1..6]) {
+            for (cell, width) in row[1..7].iter().zip(&widths[1..7]) {
                 let _ = write!(line, "  {cell:>width$}");
             }
-            let _ = writeln!(out, "{line}  {}", row[6]);
+            let _ = writeln!(out, "{line}  {}", row[7]);
         }
     }
-    let rest = more(moved.len(), ROWS).into_iter();
-    let refused = obstacles(comparison).into_iter().map(|text| format!("not compared: {text}"));
+    let rest = more(moved.len(), at_most).into_iter();
+    let refused = obstacles(comparison).into_iter();
+    let pooled = pooled(comparison).into_iter();
     let notes = comparison.notes.iter().map(|note| format!("note: {note}"));
-    for line in rest.chain(refused).chain(notes).chain([summary(comparison)]) {
+    for line in rest.chain(pooled).chain(refused).chain(notes).chain([summary(comparison)]) {
         let _ = writeln!(out, "{line}");
     }
     out
@@ -159,15 +203,17 @@ pub fn markdown(comparison: &Comparison, baseline: &[GuardedValue]) -> String {
     let mut item = |text: String| {
         let _ = write!(out, "\n- {text}");
     };
-    obstacles(comparison).into_iter().for_each(|text| item(format!("not compared: {text}")));
+    pooled(comparison).into_iter().for_each(&mut item);
+    obstacles(comparison).into_iter().for_each(&mut item);
     comparison.notes.iter().for_each(|note| item(note.clone()));
     out.push('\n');
     if moved.is_empty() {
         return out;
     }
     let row =
-        |cells: [String; 7]| format!("| {} |\n", cells.map(|c| c.replace('|', "\\|")).join(" | "));
-    let _ = write!(out, "\n{}|---|---:|---:|---:|---:|---:|---|\n", row(HEAD.map(String::from)));
+        |cells: [String; 8]| format!("| {} |\n", cells.map(|c| c.replace('|', "\\|")).join(" | "));
+    let _ =
+        write!(out, "\n{}|---|---:|---:|---:|---:|---:|---:|---|\n", row(HEAD.map(String::from)));
     moved.iter().take(MARKDOWN_ROWS).for_each(|line| out.push_str(&row(cells(line))));
     if let Some(rest) = more(moved.len(), MARKDOWN_ROWS) {
         let _ = writeln!(out, "\n{rest}");
