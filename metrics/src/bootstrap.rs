@@ -109,7 +109,7 @@ pub(crate) struct Sides<'a> {
 }
 
 impl<'a> Sides<'a> {
-    fn inputs(&self) -> impl Iterator<Item = &'a EvaluationInput<'a>> {
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = &'a EvaluationInput<'a>> {
         std::iter::once(self.first).chain(self.second)
     }
 }
@@ -217,7 +217,7 @@ pub fn with_intervals(
     Ok(values.into_iter().map(pair).collect())
 }
 
-fn stream(metric: &str, request: Bootstrap, index: usize) -> Stream {
+pub(crate) fn stream(metric: &str, request: Bootstrap, index: usize) -> Stream {
     Stream::new(request.seed, &format!("bootstrap/{metric}/{index}"))
 }
 

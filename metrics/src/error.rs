@@ -41,6 +41,15 @@ pub enum MetricError {
          images have {only_fake}; give both sides the same classes"
     )]
     UnlikeClasses { by: &'static str, only_real: String, only_fake: String },
+    #[error(
+        "features have {pool} rows of pool but what {recognitions} images show; both come from one image each"
+    )]
+    RecognitionRows { pool: usize, recognitions: usize },
+    #[error(
+        "{metric} needs to know what each image shows, which only the extractor small-shapes tells; \
+         measure with --extractor small-shapes"
+    )]
+    NoRecognitions { metric: &'static str },
     #[error("{metric} needs the class of each image, which was not given")]
     NoLabels { metric: &'static str },
     #[error("a 95 % interval needs at least {needed} bootstrap replicates, got {got}")]

@@ -1,6 +1,7 @@
 //! What an extractor makes of a set of images.
 
 use crate::error::MetricError;
+use crate::recognition::Recognition;
 use crate::rows::Rows;
 
 /// Features of `n` images, in their order.
@@ -10,6 +11,8 @@ pub struct Features {
     /// `[n, dim]`
     pool: Vec<f32>,
     logits: Option<Logits>,
+    /// `[n]`
+    recognitions: Option<Vec<Recognition>>,
 }
 
 /// Class scores before the softmax.
@@ -33,7 +36,19 @@ impl Features {
                 return Err(MetricError::LogitRows { pool: rows, logits });
             }
         }
-        Ok(Self { dim, pool, logits })
+        Ok(Self { dim, pool, logits, recognitions: None })
+    }
+
+    /// With what each image shows of the world of `shapes`.
+    ///
+    /// # Errors
+    /// If there is not one for each image.
+    pub fn with_recognitions(self, of_images: Vec<Recognition>) -> Result<Self, MetricError> {
+        let (pool, recognitions) = (self.len(), of_images.len());
+        if pool != recognitions {
+            return Err(MetricError::RecognitionRows { pool, recognitions });
+        }
+        Ok(Self { recognitions: Some(of_images), ..self })
     }
 
     /// Of no images. `classes` 0 means features without logits.
@@ -43,7 +58,7 @@ impl Features {
     pub fn empty(dim: usize, classes: usize) -> Self {
         assert!(dim > 0, "features of no dimensions");
         let logits = (classes > 0).then(|| Logits { classes, values: Vec::new() });
-        Self { dim, pool: Vec::new(), logits }
+        Self { dim, pool: Vec::new(), logits, recognitions: None }
     }
 
     /// Adds the features of further images.
@@ -60,6 +75,12 @@ impl Features {
                 more_classes: classes(&more),
             });
         }
+        // No images are known in every way.
+        let known = if self.is_empty() { Some(Vec::new()) } else { self.recognitions.take() };
+        self.recognitions = known.zip(more.recognitions).map(|(mut all, more)| {
+            all.extend(more);
+            all
+        });
         self.pool.extend(more.pool);
         if let (Some(logits), Some(more)) = (&mut self.logits, more.logits) {
             logits.values.extend(more.values);
@@ -115,6 +136,11 @@ impl Features {
 
     pub fn logits(&self) -> Option<&Logits> {
         self.logits.as_ref()
+    }
+
+    /// What each image shows of the world of `shapes`; only [`crate::small`] of shapes tells it.
+    pub fn recognitions(&self) -> Option<&[Recognition]> {
+        self.recognitions.as_deref()
     }
 
     pub fn pool_rows(&self) -> Rows<'_, f32> {

@@ -31,12 +31,14 @@ mod kid_stacked;
 mod kid_whole;
 pub mod measurement;
 mod metric;
+mod modes;
 mod neighbours;
 pub mod numpy_random;
 pub mod prdc;
 pub mod precision_recall;
 mod products;
 pub mod protocol;
+mod recognition;
 mod reference;
 mod resize;
 mod rows;
@@ -67,6 +69,7 @@ pub use metric::{
     Evaluation, EvaluationInput, FAMILIES, Labels, MetricFamily, MetricValue, Needs, bare_name,
     default_metrics, evaluate, evaluate_timed, metric, metrics, needs,
 };
+pub use recognition::Recognition;
 pub use reference::{Keep, RealReference, ReferenceBuilder};
 pub use resize::{RESIZES, Resize};
 pub use rows::Rows;

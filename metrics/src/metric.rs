@@ -13,8 +13,8 @@ use crate::features::Features;
 use crate::reference::{Chosen, RealReference, choose};
 use crate::settings::Settings;
 use crate::{
-    authenticity, class_fid, cmmd, fid, fid_infinity, inception_score, kid, prdc, precision_recall,
-    vendi,
+    authenticity, class_fid, cmmd, fid, fid_infinity, inception_score, kid, modes, prdc,
+    precision_recall, vendi,
 };
 
 /// All metrics, in the order of tables.
@@ -29,6 +29,7 @@ pub const FAMILIES: &[MetricFamily] = &[
     vendi::FAMILY,
     cmmd::FAMILY,
     class_fid::FAMILY,
+    modes::FAMILY,
 ];
 
 /// Metrics that are computed together.
@@ -53,16 +54,22 @@ pub struct Needs {
     pub labels: bool,
     /// The features of all real images, not of a part.
     pub all_real_rows: bool,
+    /// What each fake shows of the world of `shapes`.
+    pub recognitions: bool,
 }
 
 impl Needs {
-    pub(crate) const POOL: Self = Self { logits: false, labels: false, all_real_rows: false };
+    pub(crate) const POOL: Self =
+        Self { logits: false, labels: false, all_real_rows: false, recognitions: false };
     pub(crate) const ALL_ROWS: Self = Self { all_real_rows: true, ..Self::POOL };
     pub(crate) const LOGITS: Self = Self { logits: true, ..Self::POOL };
+    pub(crate) const RECOGNITIONS: Self = Self { recognitions: true, ..Self::POOL };
     pub(crate) const LABELS: Self = Self { labels: true, ..Self::ALL_ROWS };
 
     fn are_met(self, input: &EvaluationInput<'_>) -> bool {
-        (!self.logits || input.fake.logits().is_some()) && (!self.labels || input.labels.is_some())
+        (!self.logits || input.fake.logits().is_some())
+            && (!self.labels || input.labels.is_some())
+            && (!self.recognitions || input.fake.recognitions().is_some())
     }
 }
 

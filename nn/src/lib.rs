@@ -9,4 +9,5 @@ pub mod optim;
 pub mod params;
 pub mod profile;
 pub mod rng;
+pub mod shapes;
 pub mod subset;

@@ -109,6 +109,7 @@ fn run(train: &Dataset, test: &Dataset, recipe: Recipe, quiet: bool) -> Result<T
         test: &test.images,
         classes: train.class_names.len(),
         recipe,
+        factors: train.images.factors.is_some(),
     };
     let started = Instant::now();
     // Of about the last 50 steps; a single step's loss is too noisy to read.

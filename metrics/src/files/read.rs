@@ -10,6 +10,7 @@ use ganbench_nn::numpy::{Archive, Array, Element, Input, Kind};
 use super::keys::{self, StatisticsKeys};
 use super::{FileError, FileMeta, WideFeatures, meta};
 use crate::features::{Features, Logits};
+use crate::recognition::Recognition;
 use crate::statistics::Statistics;
 
 /// Two million images of 2048 f32 numbers; keeps a wrong path from filling the memory.
@@ -86,7 +87,10 @@ impl StoredFeatures {
                 true => Some(matrix(&mut archive.array("logits")?)?),
                 false => None,
             };
-            let content = features(&mut archive.array("pool")?, logits)?;
+            let mut content = features(&mut archive.array("pool")?, logits)?;
+            if archive.contains("recognised") {
+                content = with_recognitions(content, &mut archive.array("recognised")?)?;
+            }
             let labels = match archive.contains("labels") {
                 true => Some(labels(&mut archive.array("labels")?, content.rows())?),
                 false => None,
@@ -232,6 +236,25 @@ fn features(array: &mut Array<'_>, logits: Option<Matrix>) -> Result<FeatureFile
             logits: logits.map(|logits| (logits.columns, logits.numbers.widened())),
         }),
     })
+}
+
+/// The member `recognised`: a row of factors and misfit for each image.
+fn with_recognitions(
+    content: FeatureFile,
+    array: &mut Array<'_>,
+) -> Result<FeatureFile, FileError> {
+    let FeatureFile::Features(features) = content else { return Ok(content) };
+    let origin = array.origin().to_string();
+    let failed = |source| FileError::Metric { origin: origin.clone(), source };
+    let matrix = matrix(array)?;
+    let Numbers::F32(values) = matrix.numbers else { return Ok(FeatureFile::Features(features)) };
+    let (rows, rest) = values.as_chunks();
+    if !rest.is_empty() || matrix.columns != Recognition::VALUES {
+        let source = crate::MetricError::PartialRow { len: values.len(), dim: Recognition::VALUES };
+        return Err(failed(source));
+    }
+    let rows = rows.iter().map(Recognition::from_values).collect();
+    Ok(FeatureFile::Features(features.with_recognitions(rows).map_err(failed)?))
 }
 
 pub(super) fn statistics(

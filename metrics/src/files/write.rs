@@ -10,6 +10,7 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::{FileError, FileMeta, meta};
 use crate::features::Features;
+use crate::recognition::Recognition;
 use crate::statistics::Statistics;
 
 /// Size of the arrays of a file of features.
@@ -38,14 +39,17 @@ pub struct Companions<'a> {
     pub labels: Option<&'a [u32]>,
 }
 
-/// Writes `pool` f32 `[n, dim]` and, with classes, `logits` f32 `[n, classes]`, a block at a time. The
-/// file appears under its name only when it is whole.
+/// Writes `pool` f32 `[n, dim]` and, with classes, `logits` f32 `[n, classes]`, a block at a time; for
+/// features of `shapes` also `recognised` f32 `[n, 9]`, the eight factors and the misfit. The file
+/// appears under its name only when it is whole.
 pub struct FeatureWriter {
     shape: FeatureShape,
     written: usize,
     npz: Npz,
     /// A zip archive takes one member after the other, so logits wait here.
     logits: Option<BufWriter<File>>,
+    /// Few values per image.
+    recognised: Vec<f32>,
 }
 
 impl FeatureWriter {
@@ -56,7 +60,7 @@ impl FeatureWriter {
         npz.start("pool", "<f4", &[shape.n, shape.dim])?;
         let spool = || tempfile::tempfile_in(folder(path)).map_err(npz.failed());
         let logits = if shape.classes > 0 { Some(BufWriter::new(spool()?)) } else { None };
-        Ok(Self { shape, written: 0, npz, logits })
+        Ok(Self { shape, written: 0, npz, logits, recognised: Vec::new() })
     }
 
     /// The features of the next images.
@@ -75,6 +79,8 @@ impl FeatureWriter {
             let failed = self.npz.failed();
             put(spool, logits.values.iter().flat_map(|v| v.to_le_bytes())).map_err(failed)?;
         }
+        let recognitions = features.recognitions().unwrap_or_default();
+        self.recognised.extend(recognitions.iter().flat_map(Recognition::values));
         self.written = n;
         Ok(())
     }
@@ -107,6 +113,10 @@ impl FeatureWriter {
                     n => self.npz.write(piece[..n].iter().copied())?,
                 }
             }
+        }
+        if self.shape.n > 0 && self.recognised.len() == self.shape.n * Recognition::VALUES {
+            self.npz.start("recognised", "<f4", &[self.shape.n, Recognition::VALUES])?;
+            self.npz.write(self.recognised.iter().flat_map(|v| v.to_le_bytes()))?;
         }
         if let Some(labels) = companions.labels.filter(|labels| labels.len() != self.shape.n) {
             let origin = self.npz.path.display().to_string();

@@ -12,7 +12,7 @@ fn draw(seed: u64, split: Split, count: usize) -> Dataset {
 #[test]
 fn a_mode_counts_texture_fastest_and_shape_slowest() {
     // ((9·6 + 2)·4 + 1)·3 + 2 = 677.
-    let mut factors = ShapeFactors::draw(0, Split::Train, 0);
+    let mut factors = drawn(0, Split::Train, 0);
     (factors.shape, factors.hue, factors.background, factors.texture) = (9, 0.35, 1, 2);
     assert_eq!(factors.hue_family(), 2);
     assert_eq!(factors.mode(), 677);
@@ -34,16 +34,7 @@ fn an_image_is_drawn_again_from_the_factors_that_are_kept_with_it() {
     let factors = set.images.factors.as_ref().unwrap();
     assert_eq!(factors.names, FACTORS);
     for (i, row) in factors.values.chunks(FACTORS.len()).enumerate() {
-        let again = ShapeFactors {
-            shape: row[0] as u32,
-            hue: row[1],
-            background: row[2] as u32,
-            x: row[3],
-            y: row[4],
-            size: row[5],
-            rotation: row[6],
-            texture: row[7] as u32,
-        };
+        let again = ShapeFactors::from_values(row.try_into().unwrap());
         let mut pixels = vec![0; 32 * 32 * 3];
         again.render(32, &mut pixels);
         assert_eq!(pixels, set.images.image(i), "image {i}");
@@ -63,7 +54,7 @@ fn all_modes_are_equally_likely() {
     const N: usize = 72_000;
     let mut counts = [0u32; MODES];
     for i in 0..N as u64 {
-        counts[ShapeFactors::draw(0, Split::Train, i).mode()] += 1;
+        counts[drawn(0, Split::Train, i).mode()] += 1;
     }
     // Chi-square with 719 degrees of freedom: mean 719, standard deviation √(2·719) = 37.9. Five of
     // them: below 909.

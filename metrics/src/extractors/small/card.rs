@@ -8,6 +8,7 @@ use safetensors::{Dtype, serialize};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::recognition::FactorCard;
 use super::training::{Recipe, Trained};
 
 /// The one entry of the metadata; several would be written in random order, and the hash with them.
@@ -30,10 +31,13 @@ pub struct Card {
     pub recipe: Recipe,
     /// Number of trainable values.
     pub parameters: usize,
-    /// Mean cross-entropy of each epoch's training batches.
+    /// Mean loss of each epoch's training batches.
     pub train_loss: Vec<f64>,
     /// Share of the test images, [0, 1].
     pub test_accuracy: f64,
+    /// Where the other factors of `shapes` were learnt too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factors: Option<FactorCard>,
     /// Of ganbench.
     pub version: String,
 }
@@ -69,6 +73,7 @@ impl Card {
             parameters: trained.parameters,
             train_loss: trained.train_loss.clone(),
             test_accuracy: trained.test_accuracy,
+            factors: trained.factors.clone(),
             version: env!("CARGO_PKG_VERSION").into(),
         }
     }

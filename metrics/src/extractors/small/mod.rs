@@ -11,8 +11,10 @@
 
 mod augmentation;
 mod card;
+mod factors;
 mod loss;
 mod network;
+mod recognition;
 mod training;
 
 use std::sync::OnceLock;
@@ -22,12 +24,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
 use crate::features::{Features, Logits};
+use crate::recognition::Recognition;
 use crate::weights::source::WeightsSource;
 use crate::weights::{Weights, WeightsError, hex};
-use network::{CHANNELS, CLASSES, DIM, Folded, SIDE, scaled, tensor_specs};
+use network::{CHANNELS, CLASSES, DIM, Folded, Heads, SIDE, scaled, tensor_specs};
 
 pub use augmentation::{Augmentation, Border};
 pub use card::{Card, CardError, CardSet, TrainedOn};
+pub use recognition::FactorCard;
 pub use training::{Recipe, Trained, TrainingError, TrainingInput, TrainingProgress, train};
 
 /// An embedded file.
@@ -93,18 +97,32 @@ fn load(
     embedded: &Embedded,
     request: LoadRequest<'_>,
 ) -> Result<Box<dyn Extractor>, ExtractorError> {
-    let (extractor, specs) = (embedded.name, tensor_specs());
-    let weights = match request.source {
+    let extractor = embedded.name;
+    let specs = tensor_specs(Heads::for_dataset(embedded.name.trim_start_matches("small-")));
+    let (weights, card) = match request.source {
         WeightsSource::Made { .. } => {
             return Err(WeightsError::NotMade { extractor: extractor.into() }.into());
         }
-        WeightsSource::Published { file: Some(file), .. } => Weights::read(file, &specs)?,
-        WeightsSource::Published { .. } => Weights::embedded(extractor, embedded.file, &specs)?,
+        WeightsSource::Published { file: Some(file), .. } => {
+            let card = std::fs::read(file).ok().and_then(|bytes| Card::read(&bytes).ok());
+            (Weights::read(file, &specs)?, card)
+        }
+        WeightsSource::Published { .. } => {
+            let card = Card::read(embedded.file).ok();
+            (Weights::embedded(extractor, embedded.file, &specs)?, card)
+        }
     };
     let build = |source| ExtractorError::Build { extractor, source };
     let network = Folded::new(&weights.tensors, &request.options.device).map_err(build)?;
     let batch = request.options.batch.next_multiple_of(GROUP);
-    Ok(Box::new(Small { name: extractor, network, sha256: weights.sha256, batch }))
+    let recognised_rmse = card.and_then(|card| card.factors).map(|card| card.recognised_rmse);
+    Ok(Box::new(Small {
+        name: extractor,
+        network,
+        sha256: weights.sha256,
+        batch,
+        recognised_rmse,
+    }))
 }
 
 /// The convolution kernel puts up to this many images into one matrix product. Every portion is filled
@@ -117,6 +135,8 @@ struct Small {
     sha256: String,
     /// Images at a time, a multiple of [`GROUP`].
     batch: usize,
+    /// As [`FactorCard::recognised_rmse`]; None where no card says it.
+    recognised_rmse: Option<f64>,
 }
 
 impl Extractor for Small {
@@ -154,10 +174,16 @@ impl Extractor for Small {
         x.resize(n.next_multiple_of(GROUP) * CHANNELS * SIDE * SIDE, 0.0);
         let network = |source| ExtractorError::Network { extractor, images: n, source };
         let mut output = self.network.forward(x).map_err(network)?;
-        output.features.truncate(n * DIM);
-        output.logits.truncate(n * CLASSES);
+        output.truncate(n);
+        let fits = self.recognised_rmse.zip(recognition::fits(&output, images));
         let logits = Logits { classes: CLASSES, values: output.logits };
-        Ok(Features::new(DIM, output.features, Some(logits))?)
+        let features = Features::new(DIM, output.features, Some(logits))?;
+        let Some((limit, fits)) = fits else { return Ok(features) };
+        let recognised = fits.into_iter().map(|fit| Recognition {
+            factors: fit.factors,
+            misfit: (f64::from(fit.rmse) / limit) as f32,
+        });
+        Ok(features.with_recognitions(recognised.collect())?)
     }
 }
 

@@ -17,6 +17,7 @@ use ganbench_nn::layers::{BatchNorm, Conv2d, Kernel, LayerOptions, Linear, Pass}
 use ganbench_nn::params::{Init, ParamStore};
 use rayon::prelude::*;
 
+use super::factors::OUTPUTS as FACTOR_OUTPUTS;
 use crate::weights::{TensorSpec, WeightTensor};
 
 /// Height and width of the images.
@@ -61,8 +62,23 @@ const ACTIVATION: Activation = Activation::LeakyRelu(0.1);
 /// Of `ganbench_nn::layers::BatchNorm`.
 const BN_EPS: f64 = 1e-5;
 
+/// What the network tells beside the ten classes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heads {
+    Classes,
+    /// The other factors of `shapes` too.
+    Factors,
+}
+
+impl Heads {
+    /// Those of the data set that the network is trained on.
+    pub(super) fn for_dataset(dataset: &str) -> Self {
+        if dataset == "shapes" { Self::Factors } else { Self::Classes }
+    }
+}
+
 /// Names, as PyTorch would give them, and shapes.
-pub(super) fn tensor_specs() -> Vec<TensorSpec> {
+pub(super) fn tensor_specs(heads: Heads) -> Vec<TensorSpec> {
     let mut specs = Vec::new();
     let mut add = |name: String, shape: Vec<usize>| specs.push(TensorSpec { name, shape });
     for (i, block) in BLOCKS.iter().enumerate() {
@@ -74,6 +90,10 @@ pub(super) fn tensor_specs() -> Vec<TensorSpec> {
     }
     add("fc.weight".into(), vec![CLASSES, DIM]);
     add("fc.bias".into(), vec![CLASSES]);
+    if heads == Heads::Factors {
+        add("factors.weight".into(), vec![FACTOR_OUTPUTS, DIM]);
+        add("factors.bias".into(), vec![FACTOR_OUTPUTS]);
+    }
     specs
 }
 
@@ -81,12 +101,21 @@ pub(super) fn tensor_specs() -> Vec<TensorSpec> {
 pub(super) struct Classifier {
     blocks: Vec<(Conv2d, BatchNorm)>,
     fc: Linear,
+    factors: Option<Linear>,
+}
+
+/// What [`Classifier::forward`] gives.
+pub(super) struct Scores {
+    /// `[n, 10]`
+    pub(super) logits: Tensor,
+    /// `[n, FACTOR_OUTPUTS]`
+    pub(super) factors: Option<Tensor>,
 }
 
 impl Classifier {
     /// # Errors
     /// If the store holds these tensors already.
-    pub(super) fn new(store: &ParamStore) -> Result<Self> {
+    pub(super) fn new(store: &ParamStore, heads: Heads) -> Result<Self> {
         let root = store.root();
         let mut blocks = Vec::new();
         for (i, block) in BLOCKS.iter().enumerate() {
@@ -116,27 +145,35 @@ impl Classifier {
             spectral_norm: false,
             activation: Activation::None,
         };
-        Ok(Self { blocks, fc: Linear::new(&root.at("fc"), DIM, CLASSES, options)? })
+        let fc = Linear::new(&root.at("fc"), DIM, CLASSES, options)?;
+        let factors = match heads {
+            Heads::Classes => None,
+            Heads::Factors => {
+                Some(Linear::new(&root.at("factors"), DIM, FACTOR_OUTPUTS, options)?)
+            }
+        };
+        Ok(Self { blocks, fc, factors })
     }
 
-    /// x f32 `[n, 3, 32, 32]` as [`scaled`] gives it; logits `[n, 10]`.
-    pub(super) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Tensor> {
+    /// x f32 `[n, 3, 32, 32]` as [`scaled`] gives it.
+    pub(super) fn forward(&self, x: &Tensor, pass: Pass) -> Result<Scores> {
         let mut x = x.clone();
         for (block, (conv, norm)) in BLOCKS.iter().zip(&self.blocks) {
             let y = norm.forward(&conv.forward(&x, pass)?, None, pass)?;
             x = if block.residual { (x + y)? } else { y };
         }
-        self.fc.forward(&x.flatten_from(2)?.mean(D::Minus1)?, pass)
+        let features = x.flatten_from(2)?.mean(D::Minus1)?;
+        let logits = self.fc.forward(&features, pass)?;
+        let factors = self.factors.as_ref().map(|head| head.forward(&features, pass)).transpose()?;
+        Ok(Scores { logits, factors })
     }
 }
 
 /// The network for evaluation, batch norm folded into the convolutions.
 pub(super) struct Folded {
     blocks: Vec<FoldedBlock>,
-    /// `[CLASSES, DIM]`
-    fc_weight: Vec<f32>,
-    /// `[CLASSES]`
-    fc_bias: Vec<f32>,
+    fc: FoldedLinear,
+    factors: Option<FoldedLinear>,
     device: Device,
 }
 
@@ -147,16 +184,54 @@ struct FoldedBlock {
     residual: bool,
 }
 
+/// A linear layer on the features.
+struct FoldedLinear {
+    /// `[outputs, DIM]`
+    weight: Vec<f32>,
+    /// `[outputs]`
+    bias: Vec<f32>,
+}
+
+impl FoldedLinear {
+    /// `[n, outputs]` of features `[n, DIM]`. Sums in f64 in a fixed order: no rounding that depends
+    /// on how many images come together.
+    fn forward(&self, features: &[f32]) -> Vec<f32> {
+        let mut outputs = Vec::with_capacity(features.len() / DIM * self.bias.len());
+        for row in features.chunks_exact(DIM) {
+            for (weight, &bias) in self.weight.chunks_exact(DIM).zip(&self.bias) {
+                let dot: f64 =
+                    weight.iter().zip(row).map(|(&w, &f)| f64::from(w) * f64::from(f)).sum();
+                outputs.push((dot + f64::from(bias)) as f32);
+            }
+        }
+        outputs
+    }
+}
+
 /// What [`Folded::forward`] gives.
 pub(super) struct Output {
     /// `[n, DIM]`
     pub(super) features: Vec<f32>,
     /// `[n, CLASSES]`
     pub(super) logits: Vec<f32>,
+    /// `[n, FACTOR_OUTPUTS]`
+    pub(super) factors: Option<Vec<f32>>,
+}
+
+impl Output {
+    /// Keeps what is said of the first `n` images.
+    pub(super) fn truncate(&mut self, n: usize) {
+        self.features.truncate(n * DIM);
+        self.logits.truncate(n * CLASSES);
+        if let Some(factors) = &mut self.factors {
+            factors.truncate(n * FACTOR_OUTPUTS);
+        }
+    }
 }
 
 impl Folded {
-    /// `tensors` hold those of [`tensor_specs`] in their shapes; a missing one is an error of candle's.
+    /// `tensors` hold those of [`tensor_specs`] in their shapes; a missing one is an error of
+    /// candle's. There is a head for factors where there are tensors for it.
     pub(super) fn new(tensors: &BTreeMap<String, WeightTensor>, device: &Device) -> Result<Self> {
         let get = |name: String| match tensors.get(&name) {
             Some(tensor) => Ok(&tensor.values),
@@ -189,15 +264,20 @@ impl Folded {
                 residual: block.residual,
             });
         }
-        let (fc_weight, fc_bias) = (get("fc.weight".into())?, get("fc.bias".into())?);
-        if fc_weight.len() != fc_bias.len() * DIM {
-            bail!("the tensors of the classifier do not fit one another")
-        }
-        let (fc_weight, fc_bias) = (fc_weight.clone(), fc_bias.clone());
-        Ok(Self { blocks, fc_weight, fc_bias, device: device.clone() })
+        let linear = |name: &str| {
+            let weight = get(format!("{name}.weight"))?.clone();
+            let bias = get(format!("{name}.bias"))?.clone();
+            if weight.len() != bias.len() * DIM {
+                bail!("the tensors of the layer {name} do not fit one another")
+            }
+            Ok(FoldedLinear { weight, bias })
+        };
+        let has_factors = tensors.contains_key("factors.weight");
+        let factors = has_factors.then(|| linear("factors")).transpose()?;
+        Ok(Self { blocks, fc: linear("fc")?, factors, device: device.clone() })
     }
 
-    /// Features and logits of x f32 `[n, 3, 32, 32]` as [`scaled`] gives it.
+    /// Features, logits and factors of x f32 `[n, 3, 32, 32]` as [`scaled`] gives it.
     pub(super) fn forward(&self, x: Vec<f32>) -> Result<Output> {
         let image = CHANNELS * SIDE * SIDE;
         let shape = (x.len() / image, CHANNELS, SIDE, SIDE);
@@ -209,19 +289,13 @@ impl Folded {
         }
         let plane = x.dim(2)? * x.dim(3)?;
         let x = x.flatten_all()?.to_vec1::<f32>()?;
-        // Sums in f64 in a fixed order: no rounding that depends on how many images come together.
+        // In f64 in a fixed order, as in the linear layers.
         let sum = |row: &[f32]| row.iter().map(|&v| f64::from(v)).sum::<f64>();
         let features: Vec<f32> =
             x.chunks_exact(plane).map(|row| (sum(row) / plane as f64) as f32).collect();
-        let mut logits = Vec::with_capacity(features.len() / DIM * self.fc_bias.len());
-        for row in features.chunks_exact(DIM) {
-            for (weight, &bias) in self.fc_weight.chunks_exact(DIM).zip(&self.fc_bias) {
-                let dot: f64 =
-                    weight.iter().zip(row).map(|(&w, &f)| f64::from(w) * f64::from(f)).sum();
-                logits.push((dot + f64::from(bias)) as f32);
-            }
-        }
-        Ok(Output { features, logits })
+        let logits = self.fc.forward(&features);
+        let factors = self.factors.as_ref().map(|head| head.forward(&features));
+        Ok(Output { features, logits, factors })
     }
 }
 

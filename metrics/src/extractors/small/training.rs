@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::augmentation::{Augmentation, Border};
+use super::factors::{self, factors_of, largest};
 use super::loss::cross_entropy;
-use super::network::{CHANNELS, CLASSES, Classifier, Folded, SIDE, scaled};
+use super::network::{CHANNELS, CLASSES, Classifier, Folded, Heads, SIDE, scaled};
+use super::recognition::{self, FactorCard};
 use crate::weights::WeightTensor;
 
 /// Everything that decides the weights beside the images.
@@ -40,7 +42,8 @@ impl Recipe {
     /// The recipe of an embedded extractor; that of `cifar10` for any dataset without one.
     pub fn of(dataset: &str) -> Self {
         let (epochs, augmentation) = match dataset {
-            "shapes" => (3, Augmentation { flip: false, max_shift: 2, border: Border::Reflect }),
+            // A shift would make the known position, and with it the background, untrue.
+            "shapes" => (8, Augmentation { flip: false, max_shift: 0, border: Border::Reflect }),
             "mnist" => (3, Augmentation { flip: false, max_shift: 2, border: Border::Zero }),
             _ => (10, Augmentation { flip: true, max_shift: 4, border: Border::Reflect }),
         };
@@ -83,11 +86,13 @@ impl Recipe {
 #[derive(Clone, Copy)]
 pub struct TrainingInput<'a> {
     pub train: &'a ImageBatch,
-    /// Used for the accuracy at the end and nothing else.
+    /// Used for the accuracies at the end and nothing else.
     pub test: &'a ImageBatch,
     /// Number of classes of the dataset: 10, as many as the network tells apart.
     pub classes: usize,
     pub recipe: Recipe,
+    /// Whether all factors of `shapes` are learnt, which both sets then hold.
+    pub factors: bool,
 }
 
 /// A trained classifier.
@@ -97,10 +102,13 @@ pub struct Trained {
     pub weights: BTreeMap<String, WeightTensor>,
     /// Number of trainable values.
     pub parameters: usize,
-    /// Mean cross-entropy of each epoch's training batches.
+    /// Mean loss of each epoch's training batches: cross-entropy, with that of all factors where they
+    /// are learnt.
     pub train_loss: Vec<f64>,
     /// Share of the test images whose largest logit is their label's.
     pub test_accuracy: f64,
+    /// How well the factors of the test images are told, where they are learnt.
+    pub factors: Option<FactorCard>,
 }
 
 /// Told to the caller after every step.
@@ -123,6 +131,8 @@ pub enum TrainingError {
     Size { set: &'static str, size: ImageSize },
     #[error("the {set} images have no labels; a classifier cannot be trained without")]
     NoLabels { set: &'static str },
+    #[error("the {set} images do not hold the factors of shapes")]
+    NoFactors { set: &'static str },
     #[error("the label of {set} image {row} is {label}, expected less than {classes}")]
     Label { set: &'static str, row: usize, label: u32, classes: usize },
     #[error("there are {got} {set} images, expected at least {needed}")]
@@ -165,17 +175,23 @@ pub fn train(
     input: TrainingInput<'_>,
     progress: &mut dyn FnMut(TrainingProgress),
 ) -> Result<Trained, TrainingError> {
-    let TrainingInput { train, test, classes, recipe } = input;
+    let TrainingInput { train, test, classes, recipe, factors } = input;
     recipe.check()?;
     if classes != CLASSES {
         return Err(TrainingError::Classes { classes });
     }
     let labels = labels_of("train", train, &input, recipe.batch)?;
     labels_of("test", test, &input, 1)?;
+    let truth = |set, images: &ImageBatch| match factors {
+        false => Ok(Vec::new()),
+        true => factors_of(images.factors.as_ref()).ok_or(TrainingError::NoFactors { set }),
+    };
+    let (train_truth, test_truth) = (truth("train", train)?, truth("test", test)?);
+    let heads = if factors { Heads::Factors } else { Heads::Classes };
 
     let device = Device::Cpu;
     let store = ParamStore::new("extractor", recipe.seed, &device);
-    let network = Classifier::new(&store)?;
+    let network = Classifier::new(&store, heads)?;
     let rule = Rule::Adam { lr: recipe.lr, beta1: 0.9, beta2: 0.999, eps: 1e-8 };
     let mut optimizer = Optimizer::new(rule);
     let mut order = Stream::new(recipe.seed, "extractor/order");
@@ -193,7 +209,12 @@ pub fn train(
             let x = Tensor::from_vec(scaled(&batch.views(0..rows.len())), shape, &device)?;
             let own: Vec<u32> = rows.iter().map(|&row| labels[row]).collect();
             let own = Tensor::from_vec(own, rows.len(), &device)?;
-            let loss = cross_entropy(&network.forward(&x, Pass::Train)?, &own)?;
+            let scores = network.forward(&x, Pass::Train)?;
+            let mut loss = cross_entropy(&scores.logits, &own)?;
+            if let Some(outputs) = &scores.factors {
+                let own: Vec<_> = rows.iter().map(|&row| train_truth[row]).collect();
+                loss = (loss + factors::loss(outputs, &own)?)?;
+            }
             let value = f64::from(loss.to_scalar::<f32>()?);
             step += 1;
             if !value.is_finite() {
@@ -211,8 +232,14 @@ pub fn train(
         let (shape, values) = (tensor.dims().to_vec(), tensor.flatten_all()?.to_vec1()?);
         weights.insert(name, WeightTensor { shape, values });
     }
-    let test_accuracy = accuracy(&Folded::new(&weights, &device)?, test)?;
-    Ok(Trained { weights, parameters: store.parameter_count(), train_loss, test_accuracy })
+    let network = Folded::new(&weights, &device)?;
+    let test_accuracy = accuracy(&network, test)?;
+    let factors = match factors {
+        false => None,
+        true => Some(recognition::assess(&network, test, &test_truth)?),
+    };
+    let parameters = store.parameter_count();
+    Ok(Trained { weights, parameters, train_loss, test_accuracy, factors })
 }
 
 /// Share of the images whose largest logit, the first of equal ones, is their label's; 0 without labels.
@@ -227,10 +254,6 @@ fn accuracy(network: &Folded, images: &ImageBatch) -> candle_core::Result<f64> {
         right += scores.zip(labels).filter(|(row, label)| largest(row) == **label as usize).count();
     }
     Ok(right as f64 / images.len() as f64)
-}
-
-fn largest(row: &[f32]) -> usize {
-    (1..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
 }
 
 #[cfg(test)]

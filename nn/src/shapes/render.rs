@@ -6,12 +6,12 @@
 use super::outline::{Point, distance};
 use super::{BACKGROUNDS, ShapeFactors};
 
+pub(super) type Rgb = [f64; 3];
+
 /// Points per pixel side.
 const SUPERSAMPLING: usize = 4;
 /// Half the diagonal of a pixel, rounded up.
 const HALF_DIAGONAL_PX: f64 = 0.708;
-
-type Rgb = [f64; 3];
 
 impl ShapeFactors {
     /// Draws the image into `pixels`, `[size, size, 3]`, RGB.
@@ -28,16 +28,30 @@ impl ShapeFactors {
             let behind = background(self.background, px / size as f64, py / size as f64);
             let shade =
                 if covered > 0.0 { texture(self.texture, frame.local(px, py)) } else { 1.0 };
-            for c in 0..3 {
-                let value = behind[c] + covered * (colour[c] * shade - behind[c]);
-                pixel[c] = (value * 255.0 + 0.5) as u8;
+            let painted = blend(behind, colour, Paint { covered, shade });
+            for (channel, value) in pixel.iter_mut().zip(painted) {
+                *channel = (value * 255.0 + 0.5) as u8;
             }
         }
     }
 }
 
+/// What the shape does to one pixel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Paint {
+    /// Share of the pixel that the shape covers, in [0, 1].
+    pub covered: f64,
+    /// Brightness of the texture, in [0, 1].
+    pub shade: f64,
+}
+
+/// The colour of a pixel before it is rounded, in [0, 1].
+pub(super) fn blend(behind: Rgb, colour: Rgb, paint: Paint) -> Rgb {
+    [0, 1, 2].map(|c| behind[c] + paint.covered * (colour[c] * paint.shade - behind[c]))
+}
+
 /// Where the shape lies in the image.
-struct Frame {
+pub(super) struct Frame {
     shape: u32,
     centre: Point,
     radius: f64,
@@ -47,7 +61,7 @@ struct Frame {
 
 impl Frame {
     /// All lengths in pixels.
-    fn new(factors: &ShapeFactors, size: usize) -> Self {
+    pub(super) fn new(factors: &ShapeFactors, size: usize) -> Self {
         let (sin, cos) = libm::sincos(f64::from(factors.rotation) * std::f64::consts::TAU);
         Self {
             shape: factors.shape,
@@ -69,11 +83,24 @@ impl Frame {
 
     /// Share of the pixel around (px, py) that the shape covers, in [0, 1].
     fn coverage(&self, px: f64, py: f64) -> f64 {
-        let at_centre = distance(self.shape, self.local(px, py)) * self.radius;
+        let at_centre = self.distance_px(px, py);
         if at_centre.abs() > HALF_DIAGONAL_PX {
             return if at_centre < 0.0 { 1.0 } else { 0.0 };
         }
         self.sampled_coverage(px, py)
+    }
+
+    /// Distance of the pixel around (px, py) to the outline in pixels, negative inside. It never
+    /// exceeds the true one.
+    pub(super) fn distance_px(&self, px: f64, py: f64) -> f64 {
+        distance(self.shape, self.local(px, py)) * self.radius
+    }
+
+    /// As the image is painted, but for a coverage that is smooth: a ramp one pixel wide across the
+    /// outline. It has slopes, which the mean over a grid of points has not.
+    pub(super) fn smooth_paint(&self, texture_kind: u32, px: f64, py: f64) -> Paint {
+        let covered = (0.5 - self.distance_px(px, py)).clamp(0.0, 1.0);
+        Paint { covered, shade: texture(texture_kind, self.local(px, py)) }
     }
 
     fn sampled_coverage(&self, px: f64, py: f64) -> f64 {
@@ -88,7 +115,7 @@ impl Frame {
 }
 
 /// Saturation 0.85 and value 0.97 at `hue` turns of the colour circle (0 red, 1/3 green, 2/3 blue).
-fn hue_to_rgb(hue: f64) -> Rgb {
+pub(super) fn hue_to_rgb(hue: f64) -> Rgb {
     const VALUE: f64 = 0.97;
     const SATURATION: f64 = 0.85;
     // Distance on the circle to red, green and blue decides how much of each there is.
@@ -120,7 +147,7 @@ fn texture(kind: u32, p: Point) -> f64 {
 }
 
 /// Colour of the background at (x, y) in [0, 1).
-fn background(kind: u32, x: f64, y: f64) -> Rgb {
+pub(super) fn background(kind: u32, x: f64, y: f64) -> Rgb {
     let mix =
         |from: Rgb, to: Rgb, t: f64| -> Rgb { [0, 1, 2].map(|c| from[c] + t * (to[c] - from[c])) };
     debug_assert!((kind as usize) < BACKGROUNDS.len());
@@ -138,7 +165,7 @@ fn background(kind: u32, x: f64, y: f64) -> Rgb {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Split;
+    use crate::rng::Stream;
 
     #[test]
     fn the_primary_hues_are_red_green_and_blue() {
@@ -154,7 +181,7 @@ mod tests {
     #[test]
     fn skipping_pixels_far_from_the_outline_changes_no_coverage() {
         for i in 0..200 {
-            let frame = Frame::new(&ShapeFactors::draw(5, Split::Train, i), 32);
+            let frame = Frame::new(&ShapeFactors::draw(&mut Stream::new(5, &format!("shapes/train/{i}"))), 32);
             for p in 0..1024 {
                 let (x, y) = (f64::from(p % 32) + 0.5, f64::from(p / 32) + 0.5);
                 assert_eq!(
@@ -169,7 +196,7 @@ mod tests {
     #[test]
     fn a_shape_moved_right_is_drawn_right() {
         // A plain disc on a dark ground: the brightest columns follow x.
-        let mut factors = ShapeFactors::draw(0, Split::Train, 0);
+        let mut factors = ShapeFactors::draw(&mut Stream::new(0, "shapes/train/0"));
         (factors.shape, factors.background, factors.texture) = (0, 0, 0);
         (factors.x, factors.y, factors.size) = (0.1, 0.0, 0.25);
         let mut pixels = [0; 32 * 32 * 3];
