@@ -18,6 +18,7 @@ const LINEAR: Metric = Metric {
     range: ValueRange::PERCENT,
     axis: ValueAxis::Fitted,
     column: 130,
+    is_detail: false,
     least_images: LeastImages::Fixed(ImageCounts { real: 1, fake: 0 }),
     fields: &[],
     description: "percentage of test images that a linear classifier on D's features gets right",
@@ -91,6 +92,7 @@ pub fn for_reports() -> MetricCards {
             },
             range: statistics::ValueRange { low: card.range.low, high: card.range.high },
             column: card.column,
+            is_detail: card.is_detail,
         })
     })
 }

@@ -176,7 +176,8 @@ impl Evaluator {
     }
 }
 
-/// The metrics of a measurement that an extractor allows: IS takes logits.
+/// The metrics of a measurement that an extractor allows: IS takes logits, those of known truth take
+/// what images of `shapes` show.
 pub fn metric_names(
     measurement: &Measurement,
     plan: &EvaluationPlan,
@@ -185,7 +186,11 @@ pub fn metric_names(
     let mut names = measurement.metric_names();
     // Who names metrics gets them, or an error.
     if plan.metrics.is_none() {
-        names.retain(|name| !needs(name).logits || extractor.classes() > 0);
+        names.retain(|name| {
+            let needs = needs(name);
+            (!needs.logits || extractor.classes() > 0)
+                && (!needs.recognitions || extractor.recognises())
+        });
     }
     names
 }

@@ -29,6 +29,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         range: ValueRange::PERCENT,
         axis: ValueAxis::Fitted,
         column: 160,
+        is_detail: false,
         least_images: LeastImages::Fixed(ImageCounts { real: 2, fake: 1 }),
         fields: &[ProtocolField::NearestReal],
         description: "percentage of fakes that are no near copies of a real image",

@@ -27,6 +27,9 @@ pub struct Metric {
     pub axis: ValueAxis,
     /// Orders the columns of tables from left to right. No two metrics share a number.
     pub column: u16,
+    /// Whether it stands in results and in the report's table of details only, not in the main
+    /// tables and figures: one of many numbers about one thing.
+    pub is_detail: bool,
     /// The fewest images that the metric can be computed from.
     pub least_images: LeastImages,
     /// The fields of a protocol that change the value, besides those that concern all metrics. Ask

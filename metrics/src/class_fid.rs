@@ -29,6 +29,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         range: ValueRange::NOT_NEGATIVE,
         axis: ValueAxis::Log,
         column: 120,
+        is_detail: false,
         least_images: LeastImages::OfEachClass(2),
         fields: &[],
         description: "mean over classes of the FID of each class's images",

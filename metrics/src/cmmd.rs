@@ -34,6 +34,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         range: ValueRange::NOT_NEGATIVE,
         axis: ValueAxis::Log,
         column: 40,
+        is_detail: false,
         least_images: LeastImages::Fixed(ImageCounts { real: 1, fake: 1 }),
         fields: &[],
         description: "maximum mean discrepancy with a Gaussian kernel, for clip-vitl14-336",

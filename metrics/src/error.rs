@@ -50,6 +50,11 @@ pub enum MetricError {
          measure with --extractor small-shapes"
     )]
     NoRecognitions { metric: &'static str },
+    #[error(
+        "row {row} of the member \"recognised\" names a shape, background or texture that does not exist; \
+         extract the features again"
+    )]
+    NoKind { row: usize },
     #[error("{metric} needs the class of each image, which was not given")]
     NoLabels { metric: &'static str },
     #[error("a 95 % interval needs at least {needed} bootstrap replicates, got {got}")]

@@ -91,6 +91,11 @@ pub trait Extractor: Send + Sync {
         None
     }
 
+    /// Whether the features say what each image shows of the world of `shapes`.
+    fn recognises(&self) -> bool {
+        false
+    }
+
     /// Images at a time that suit the network.
     fn batch(&self) -> usize;
 

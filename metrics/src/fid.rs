@@ -44,6 +44,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         range: ValueRange::NOT_NEGATIVE,
         axis: ValueAxis::Log,
         column: 10,
+        is_detail: false,
         least_images: LeastImages::COVARIANCE,
         fields: &[ProtocolField::FidDivisor],
         description: "Fréchet distance of Gaussians fitted to the features",

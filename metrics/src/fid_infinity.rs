@@ -33,6 +33,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         range: ValueRange::ANY,
         axis: ValueAxis::Log,
         column: 20,
+        is_detail: false,
         // Counts from 2 to 4 are the shortest line with an error.
         least_images: LeastImages::Fixed(ImageCounts { real: 2, fake: 4 }),
         fields: &[ProtocolField::FidInfinityCounts],

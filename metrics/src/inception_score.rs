@@ -32,6 +32,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         range: ValueRange::AT_LEAST_1,
         axis: ValueAxis::Fitted,
         column: 50,
+        is_detail: false,
         least_images: LeastImages::IsSplits,
         fields: &[ProtocolField::IsSplits, ProtocolField::IsShuffle, ProtocolField::IsBias],
         description: "Inception score: confident and varied class predictions, 10 splits",

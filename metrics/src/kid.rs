@@ -49,6 +49,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         range: ValueRange::ANY,
         axis: ValueAxis::Fitted,
         column: 30,
+        is_detail: false,
         least_images: LeastImages::KidSubset,
         fields: &[ProtocolField::KidSubset, ProtocolField::KidSubsets],
         description: "kernel distance, unbiased by the number of samples; mean of 100 subsets",

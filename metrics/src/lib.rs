@@ -31,7 +31,7 @@ mod kid_stacked;
 mod kid_whole;
 pub mod measurement;
 mod metric;
-mod modes;
+pub mod modes;
 mod neighbours;
 pub mod numpy_random;
 pub mod prdc;

@@ -1,36 +1,46 @@
 //! What an image shows of the world of `shapes`.
 
-use ganbench_nn::shapes::{FACTORS, ShapeFactors};
+use ganbench_nn::shapes::{FACTORS, KIND_COUNTS, ShapeFactors};
 
 /// The factors that an image shows, and how well it shows them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Recognition {
     /// Of the closest image that the data set can hold, found by the network and refined.
     pub factors: ShapeFactors,
-    /// Pixel difference to the rendering of the factors, in units of what 99 % of real test images
-    /// do not exceed.
+    /// Pixel difference to the rendering of the factors, in units of the 99 % quantile of what the
+    /// network reads of real test images.
     pub misfit: f32,
+    /// The same, in units of the 99 % quantile of real test images with refined factors.
+    pub real_misfit: f32,
 }
 
 impl Recognition {
     /// Number of values in a row.
-    pub(crate) const VALUES: usize = FACTORS.len() + 1;
+    pub(crate) const VALUES: usize = FACTORS.len() + 2;
 
-    /// Whether the image lies as close to what its factors draw as 99 % of real test images do.
+    /// Whether the image looks like what it is taken for: it lies as close to what its factors draw
+    /// as the network reads real images.
     pub fn is_recognised(&self) -> bool {
         self.misfit <= 1.0
     }
 
-    /// The factors in the order of [`FACTORS`], then the misfit.
-    pub(crate) fn values(&self) -> [f32; Self::VALUES] {
-        let factors = self.factors.values();
-        std::array::from_fn(|i| factors.get(i).copied().unwrap_or(self.misfit))
+    /// Whether the image lies as close to the data set as 99 % of its own images are found to.
+    pub fn is_faithful(&self) -> bool {
+        self.real_misfit <= 1.0
     }
 
-    /// The inverse of [`Self::values`].
-    pub(crate) fn from_values(values: &[f32; Self::VALUES]) -> Self {
-        let (misfit, factors) = values.split_last().expect("nine values");
-        let factors = factors.try_into().expect("eight values");
-        Self { factors: ShapeFactors::from_values(factors), misfit: *misfit }
+    /// The factors in the order of [`FACTORS`], then the misfits.
+    pub(crate) fn values(&self) -> [f32; Self::VALUES] {
+        let [shape, hue, background, x, y, size, rotation, texture] = self.factors.values();
+        let (misfit, real_misfit) = (self.misfit, self.real_misfit);
+        [shape, hue, background, x, y, size, rotation, texture, misfit, real_misfit]
+    }
+
+    /// The inverse of [`Self::values`]; None where they name no kind.
+    pub(crate) fn from_values(values: &[f32; Self::VALUES]) -> Option<Self> {
+        let (factors, [misfit, real_misfit]) = values.split_first_chunk()? else { return None };
+        let factors = ShapeFactors::from_values(factors);
+        let are_kinds = factors.kinds().iter().zip(KIND_COUNTS).all(|(kind, count)| *kind < count);
+        are_kinds.then_some(Self { factors, misfit: *misfit, real_misfit: *real_misfit })
     }
 }

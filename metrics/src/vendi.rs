@@ -33,6 +33,7 @@ pub const FAMILY: MetricFamily = MetricFamily {
         range: ValueRange::AT_LEAST_1,
         axis: ValueAxis::Fitted,
         column: 150,
+        is_detail: false,
         least_images: LeastImages::Fixed(ImageCounts { real: 0, fake: 1 }),
         fields: &[],
         description: "Vendi score: how many different images the fakes amount to",

@@ -24,6 +24,8 @@ pub struct MetricCard {
     pub range: ValueRange,
     /// Orders the columns of tables from left to right.
     pub column: u16,
+    /// Whether it stands in the table of details only, not in the main tables and figures.
+    pub is_detail: bool,
 }
 
 /// The axis that plots draw the values of a metric on.
@@ -55,8 +57,15 @@ impl MetricCards {
         (self.find)(bare_name)
     }
 
+    /// The distinct metrics of `names` that the main tables show, in their order.
+    pub(crate) fn main(self, names: Vec<&str>) -> Vec<MetricName> {
+        let mut metrics = self.ordered(names);
+        metrics.retain(|metric| !metric.is_detail());
+        metrics
+    }
+
     /// The distinct metrics of `names`, in the order of tables.
-    pub(crate) fn ordered<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Vec<MetricName> {
+    pub(crate) fn ordered(self, names: Vec<&str>) -> Vec<MetricName> {
         let mut metrics: Vec<MetricName> = Vec::new();
         for name in names {
             if !metrics.iter().any(|m| m.full() == name) {
@@ -81,6 +90,7 @@ pub(crate) fn test_cards() -> MetricCards {
             "coverage" => ("Coverage", Higher, 3, FromZero, 4),
             "precision" => ("Precision", Higher, 3, FromZero, 5),
             "recall" => ("Recall", Higher, 3, FromZero, 6),
+            "detail" => ("Detail", Lower, 3, FromZero, 8),
             "intra_fid" => ("iFID", Lower, 2, Log, 7),
             _ => return None,
         };
@@ -91,6 +101,6 @@ pub(crate) fn test_cards() -> MetricCards {
             FromZero => (Scale::Difference, 1.0),
         };
         let range = ValueRange { low: 0.0, high };
-        Some(MetricCard { title, direction, decimals, axis, scale, range, column })
+        Some(MetricCard { title, direction, decimals, axis, scale, range, column, is_detail: name == "detail" })
     })
 }

@@ -74,6 +74,11 @@ impl MetricName {
         self.card.map_or(Direction::Unknown, |card| card.direction)
     }
 
+    /// Whether the main tables leave it to the table of details.
+    pub fn is_detail(&self) -> bool {
+        self.card.is_some_and(|card| card.is_detail)
+    }
+
     /// How values are averaged and compared; differences where nothing is known of the metric.
     pub fn scale(&self) -> Scale {
         self.card.map_or(Scale::Difference, |card| card.scale)
@@ -144,7 +149,7 @@ mod tests {
     #[test]
     fn columns_stand_in_a_fixed_order_whatever_order_rows_come_in() {
         let names = ["zeta", "recall", "is", "fid", "coverage", "fid", "density", "alpha"];
-        let ordered = test_cards().ordered(names);
+        let ordered = test_cards().ordered(names.to_vec());
         let ordered: Vec<&str> = ordered.iter().map(MetricName::full).collect();
         assert_eq!(ordered, ["fid", "is", "density", "coverage", "recall", "alpha", "zeta"]);
     }

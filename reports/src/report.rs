@@ -11,6 +11,7 @@ use crate::reported;
 use crate::row::ResultRow;
 use crate::table::{
     MethodLabel, Published, Table, TableKey, csv, escape_markdown, row_of, split_by_table,
+    table_details,
 };
 
 /// A sentence about how the runs of one table compare, for its caption.
@@ -140,6 +141,12 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
             _ => format!("samples-{}", i + 1),
         };
         writer.figure(&mut page, &name, &grid.title, &grid.drawing()?)?;
+    }
+    for (_, rows) in &groups {
+        let details = Table::of_details(rows, input.rows, input.methods, input.cards)?;
+        if let Some(table) = details {
+            let _ = write!(page, "\n{}", table_details(&table, "What the samples show"));
+        }
     }
     for table in &tables {
         for against in table.against(input.reference)? {

@@ -129,17 +129,16 @@ static HUB: LazyLock<Vec<HubEntry>> = LazyLock::new(|| {
 });
 
 static DATASETS: LazyLock<Vec<DatasetInfo>> = LazyLock::new(|| {
-    let shapes = DatasetInfo {
-        name: "shapes".into(),
-        summary: "10 shape classes drawn from known factors; any number of images, no data needed"
-            .into(),
+    let drawn = shapes::World::ALL.into_iter().map(|world| DatasetInfo {
+        name: world.name().into(),
+        summary: world.summary().into(),
         source: "drawn by ganbench".into(),
         licence: "MIT OR Apache-2.0, as ganbench".into(),
         class_names: shapes::SHAPES.map(str::to_owned).to_vec(),
         size: shapes::DEFAULT_SIZE,
         channels: 3,
         default_extractor: "small-shapes".into(),
-    };
+    });
     let of_hub = HUB.iter().map(|entry| DatasetInfo {
         name: entry.name.clone(),
         summary: entry.summary.clone(),
@@ -150,7 +149,7 @@ static DATASETS: LazyLock<Vec<DatasetInfo>> = LazyLock::new(|| {
         channels: 3,
         default_extractor: entry.default_extractor.clone(),
     });
-    std::iter::once(shapes).chain(of_hub).collect()
+    drawn.chain(of_hub).collect()
 });
 
 /// Every dataset that has a name; `folder:PATH` comes on top.
@@ -216,6 +215,7 @@ mod tests {
         for (i, info) in datasets().iter().enumerate() {
             assert!(datasets()[..i].iter().all(|other| other.name != info.name), "{}", info.name);
             let expected = match info.name.as_str() {
+                "shapes-heldout" => "small-shapes".into(),
                 "shapes" | "cifar10" | "mnist" => format!("small-{}", info.name),
                 "cifar100" => "small-cifar10".into(),
                 _ => "inception".into(),

@@ -241,8 +241,8 @@ pub fn load_from(
     if let Some(path) = request.name.strip_prefix("folder:") {
         return folder::load(path.as_ref(), request, places, progress);
     }
-    if request.name == "shapes" {
-        return shapes::load(&shapes_spec(request)?, progress);
+    if let Some(world) = shapes::World::by_name(&request.name) {
+        return shapes::load(&shapes_spec(world, request)?, progress);
     }
     let entry = catalogue::hub_entry(&request.name)?;
     let target = decode::Target::of_entry(entry, request)?;
@@ -252,22 +252,26 @@ pub fn load_from(
     }
 }
 
-fn shapes_spec(request: &DatasetRequest) -> Result<shapes::ShapesSpec, DataError> {
+fn shapes_spec(
+    world: shapes::World,
+    request: &DatasetRequest,
+) -> Result<shapes::ShapesSpec, DataError> {
     if let Some(channels) = request.channels
         && channels != 3
     {
-        return Err(DataError::Channels { name: "shapes".into(), channels, known: "3" });
+        return Err(DataError::Channels { name: request.name.clone(), channels, known: "3" });
     }
     let size = request.size.unwrap_or(shapes::DEFAULT_SIZE);
     if !shapes::SIZES.contains(&size) {
         let known = format!("{} to {}", shapes::SIZES.start(), shapes::SIZES.end());
-        return Err(DataError::Size { name: "shapes".into(), size, known });
+        return Err(DataError::Size { name: request.name.clone(), size, known });
     }
     let whole_split = match request.split {
         Split::Train => 50_000,
         Split::Test => 10_000,
     };
     Ok(shapes::ShapesSpec {
+        world,
         seed: request.shapes_seed,
         split: request.split,
         count: request.limit.unwrap_or(whole_split),

@@ -253,7 +253,11 @@ fn with_recognitions(
         let source = crate::MetricError::PartialRow { len: values.len(), dim: Recognition::VALUES };
         return Err(failed(source));
     }
-    let rows = rows.iter().map(Recognition::from_values).collect();
+    let kinds = |(row, values)| {
+        Recognition::from_values(values).ok_or(crate::MetricError::NoKind { row })
+    };
+    let rows: Result<Vec<_>, _> = rows.iter().enumerate().map(kinds).collect();
+    let rows = rows.map_err(failed)?;
     Ok(FeatureFile::Features(features.with_recognitions(rows).map_err(failed)?))
 }
 

@@ -1,9 +1,11 @@
 use std::io::Cursor;
 
 use ganbench_nn::rng::Stream;
+use ganbench_nn::shapes::ShapeFactors;
 
 use super::*;
 use crate::features::{Features, Logits};
+use crate::recognition::Recognition;
 use crate::rows::Rows;
 use crate::statistics::Statistics;
 
@@ -381,4 +383,29 @@ fn a_file_is_told_by_its_members_and_their_shapes() {
     let with_images = [beside, ("mean", mean), named[1].clone()];
     assert_eq!(probe(&npz(&with_images)), (false, false, true));
     assert_eq!(probe(b"PNG"), (false, false, false));
+}
+
+#[test]
+fn what_images_of_shapes_show_is_kept_and_kinds_that_do_not_exist_are_refused() {
+    let mut stream = Stream::new(0, "test");
+    let shown: Vec<Recognition> = (0..5)
+        .map(|i| Recognition { factors: ShapeFactors::draw(&mut stream), misfit: i as f32, real_misfit: 2.0 })
+        .collect();
+    let features = Features::new(3, pool(), None).unwrap().with_recognitions(shown).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("f.npz");
+    write_features(&path, &features, Companions::default()).unwrap();
+    assert_eq!(FeatureFile::read(&path).unwrap(), FeatureFile::Features(features));
+
+    let member = |shape: f32| {
+        let mut values = [0.0; 50];
+        values[10] = shape;
+        let members = [("pool", f4("(5, 3)", &pool())), ("recognised", f4("(5, 10)", &values))];
+        npz(&members)
+    };
+    assert!(read(&member(9.0)).is_ok());
+    let refused = refusal(&member(10.0));
+    assert!(refused.contains("row 1 of the member \"recognised\" names a shape"), "{refused}");
+    let few = npz(&[("pool", f4("(5, 3)", &pool())), ("recognised", f4("(4, 10)", &[0.0; 40]))]);
+    assert!(refusal(&few).contains("5 rows of pool but what 4 images show"));
 }

@@ -40,7 +40,7 @@ pub struct Companions<'a> {
 }
 
 /// Writes `pool` f32 `[n, dim]` and, with classes, `logits` f32 `[n, classes]`, a block at a time; for
-/// features of `shapes` also `recognised` f32 `[n, 9]`, the eight factors and the misfit. The file
+/// features of `shapes` also `recognised` f32 `[n, 10]`, the eight factors and two misfits. The file
 /// appears under its name only when it is whole.
 pub struct FeatureWriter {
     shape: FeatureShape,

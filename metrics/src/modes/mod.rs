@@ -5,8 +5,11 @@
 //! set it lies closest to and whether it looks like it ([`Recognition`]). The metrics here compare
 //! the distribution of the recognised samples with the truth. They look at no real images.
 //!
-//! - `recognised`: the share of samples that are recognised; 0.99 in truth, by the definition of
-//!   the threshold.
+//! - `recognised`: the share of samples that look like what they are taken for: each lies as close
+//!   to the rendering of its refined factors as the network alone reads 99 % of real test images;
+//!   above 0.99 in truth.
+//! - `faithful`: the share of samples that lie as close as 99 % of real test images do with refined
+//!   factors; 0.99 in truth. It asks for every pixel, which young generators do not reach.
 //! - `modes`: modes that at least one recognised sample shows, at most 720. A perfect generator
 //!   shows [`expected_modes`] with n recognised samples.
 //! - `modes_kl`: KL(samples ‖ truth) = ln 720 − H over the modes, in nats, with Grassberger's entropy
@@ -24,9 +27,10 @@
 //! Where no sample is recognised, nothing is drawn: `modes_kl` is ln 720, each distance is 1, and
 //! the others are 0.
 //!
-//! No correction for errors of the classifier is needed. Of the recognised test images none was
-//! taken for another kind (the card of `small-shapes`; a test holds it): a sample that is taken for
-//! something else does not look like it.
+//! No correction for errors of the classifier is needed: a sample that is taken for something else
+//! does not look like it, and is not recognised. Of 9,997 recognised test images two were taken for
+//! another texture and none for another shape, hue or background (the card of `small-shapes`; a test
+//! holds it), which moves no metric by more than 0.0002.
 
 mod entropy;
 mod intervals;
@@ -40,7 +44,7 @@ use crate::recognition::Recognition;
 use entropy::entropy;
 
 /// Number of metrics.
-const METRICS: usize = 5 + KIND_COUNTS.len() + CONTINUOUS;
+const METRICS: usize = 6 + KIND_COUNTS.len() + CONTINUOUS;
 
 /// A distance in [0, 1] from the truth.
 const fn distance(
@@ -58,6 +62,7 @@ const fn distance(
         range: ValueRange::SHARE,
         axis: ValueAxis::FromZero,
         column,
+        is_detail: true,
         least_images: LEAST,
         fields: &[],
         description,
@@ -72,7 +77,8 @@ pub const FAMILY: MetricFamily = MetricFamily {
     metrics: &[
         Metric {
             higher_is_better: true,
-            description: "share of samples that look like what they are taken for (shapes; 0.99 in truth)",
+            description: "share of samples that look like what they are taken for (shapes; above 0.99 in truth)",
+            is_detail: false,
             ..distance("recognised", "Recognised", 200, "")
         },
         Metric {
@@ -80,11 +86,13 @@ pub const FAMILY: MetricFamily = MetricFamily {
             decimals: 0,
             range: ValueRange { low: 0.0, high: MODES as f64 },
             description: "modes of 720 that recognised samples show (shapes)",
+            is_detail: false,
             ..distance("modes", "Modes", 210, "")
         },
         Metric {
             range: ValueRange::ANY,
             description: "KL divergence of the modes from the truth, in nats (shapes; 0 in truth)",
+            is_detail: false,
             ..distance("modes_kl", "Modes KL", 220, "")
         },
         Metric {
@@ -110,6 +118,11 @@ pub const FAMILY: MetricFamily = MetricFamily {
             range: ValueRange::ANY,
             description: "mutual information of all pairs of factors, in nats (shapes; 0 in truth)",
             ..distance("factor_mi", "Factor MI", 250, "")
+        },
+        Metric {
+            higher_is_better: true,
+            description: "share of samples as close to the data set as its own images (shapes; 0.99 in truth)",
+            ..distance("faithful", "Faithful", 205, "")
         },
         distance("ks_x", "KS x", 260, "Kolmogorov distance of the horizontal position (shapes)"),
         distance("ks_y", "KS y", 261, "Kolmogorov distance of the vertical position (shapes)"),
@@ -147,10 +160,11 @@ pub fn expected_modes(n: f64) -> f64 {
 
 /// The metrics of the family in its order.
 fn scores<'a>(samples: impl IntoIterator<Item = &'a Recognition>) -> [f64; METRICS] {
-    let mut n_all = 0;
+    let (mut n_all, mut n_faithful) = (0, 0.0);
     let mut recognised: Vec<&Recognition> = Vec::new();
     for sample in samples {
         n_all += 1;
+        n_faithful += f64::from(u8::from(sample.is_faithful()));
         recognised.extend(sample.is_recognised().then_some(sample));
     }
     let kinds: Vec<Kinds> = recognised.iter().map(|r| r.factors.kinds()).collect();
@@ -168,9 +182,10 @@ fn scores<'a>(samples: impl IntoIterator<Item = &'a Recognition>) -> [f64; METRI
         scores[4 + factor] = total_variation(&counts);
     }
     scores[8] = pairs().map(|pair| mutual_information(&kinds, pair)).sum();
+    scores[9] = n_faithful / f64::from(n_all).max(1.0);
     for factor in 0..CONTINUOUS {
         let shown = recognised.iter().filter(|r| factor != ROTATION || shows_rotation(r));
-        scores[9 + factor] = kolmogorov(shown.map(|r| r.factors.places()[factor]).collect());
+        scores[10 + factor] = kolmogorov(shown.map(|r| r.factors.places()[factor]).collect());
     }
     scores
 }

@@ -99,7 +99,7 @@ pub fn score_curves(
             points.push((row, along.place(kimg, row.train_s), value));
         }
     }
-    let metrics = cards.ordered(points.iter().map(|(row, _, _)| row.metric.as_str()));
+    let metrics = cards.main(points.iter().map(|(row, _, _)| row.metric.as_str()).collect());
     if metrics.is_empty() {
         return Ok(None);
     }

@@ -87,7 +87,7 @@ fn section<'a>(
 }
 
 fn push_group(out: &mut String, group: &Group<'_>, cards: MetricCards) {
-    let metrics = cards.ordered(group.rows.iter().map(|r| r.metric.as_str()));
+    let metrics = cards.ordered(group.rows.iter().map(|r| r.metric.as_str()).collect());
     let models: Vec<Model<'_>> = models(group.rows.iter().copied());
     // Writing to a string cannot fail.
     let _ = write!(

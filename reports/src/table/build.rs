@@ -56,12 +56,44 @@ impl Table {
         Self::of_runs(rows, rows, labels, cards)
     }
 
+    /// The last checkpoints' values of the metrics that [`Table::new`] leaves out as details, in a
+    /// table without costs; None where there are no such values.
+    ///
+    /// # Errors
+    /// As [`Table::new`].
+    pub(crate) fn of_details(
+        rows: &[ResultRow],
+        all_rows: &[ResultRow],
+        labels: &[MethodLabel],
+        cards: MetricCards,
+    ) -> Result<Option<Self>, ReportError> {
+        let detail = |row: &&ResultRow| MetricName::new(&row.metric, cards).is_detail();
+        let last = |row: &&ResultRow| row.checkpoint == FinalCheckpoint::Last.name();
+        let rows: Vec<ResultRow> = rows.iter().filter(detail).filter(last).cloned().collect();
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let table = Self::with_columns(&rows, all_rows, labels, MetricCards::ordered, cards)?;
+        Ok(Some(Self { spent: Vec::new(), ..table }))
+    }
+
     /// As [`Table::new`], where `all_rows` holds further rows of the runs: a table under a second
     /// extractor has no curve, by which collapsed runs are known.
     pub(crate) fn of_runs(
         rows: &[ResultRow],
         all_rows: &[ResultRow],
         labels: &[MethodLabel],
+        cards: MetricCards,
+    ) -> Result<Self, ReportError> {
+        Self::with_columns(rows, all_rows, labels, MetricCards::main, cards)
+    }
+
+    /// `columns` chooses and orders the metrics.
+    fn with_columns(
+        rows: &[ResultRow],
+        all_rows: &[ResultRow],
+        labels: &[MethodLabel],
+        columns: fn(MetricCards, Vec<&str>) -> Vec<MetricName>,
         cards: MetricCards,
     ) -> Result<Self, ReportError> {
         let key = shared_key(rows)?;
@@ -73,12 +105,8 @@ impl Table {
         let finals = |checkpoint: FinalCheckpoint| {
             rows.iter().filter(move |row| row.checkpoint == checkpoint.name())
         };
-        let metrics = cards.ordered(
-            [FinalCheckpoint::Last, FinalCheckpoint::Best]
-                .into_iter()
-                .flat_map(finals)
-                .map(|row| row.metric.as_str()),
-        );
+        let final_rows = [FinalCheckpoint::Last, FinalCheckpoint::Best].into_iter().flat_map(finals);
+        let metrics = columns(cards, final_rows.map(|row| row.metric.as_str()).collect());
         if metrics.is_empty() {
             return Err(ReportError::NoFinalRows { table: key.table });
         }
@@ -99,7 +127,10 @@ impl Table {
                     .collect::<Result<Vec<_>, _>>()?,
             );
             // A metric that only another checkpoint has is no gap in this one.
-            let measured = cards.ordered(finals(checkpoint).map(|row| row.metric.as_str()));
+            let measured = columns(
+                cards,
+                finals(checkpoint).map(|row| row.metric.as_str()).collect(),
+            );
             let found: Vec<Found> = methods
                 .iter()
                 .map(|method| found(method, &curves, &metrics, &measured, checkpoint, &mut notes))

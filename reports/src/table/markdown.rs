@@ -1,5 +1,7 @@
 //! `table.md`.
 
+use std::fmt::Write as _;
+
 use super::caption;
 use super::sheet::{Heading, Layout, Sheet, sheets};
 use super::{Standing, Table};
@@ -41,6 +43,15 @@ fn sheet_text(sheet: &Sheet) -> String {
         out.push_str(&line(cells.collect()));
     }
     out
+}
+
+/// A table of details, under `heading`.
+pub(crate) fn details(table: &Table, heading: &str) -> String {
+    let mut text = format!("## {heading}\n");
+    for sheet in sheets(table, Layout::Beside) {
+        let _ = write!(text, "\n{}", sheet_text(&sheet));
+    }
+    text
 }
 
 pub(super) fn render(table: &Table) -> String {

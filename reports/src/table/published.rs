@@ -83,7 +83,7 @@ impl Published {
         }
         for protocol in protocols {
             let of = || numbers.iter().filter(|r| r.protocol == protocol);
-            for metric in cards.ordered(of().map(|r| r.metric.as_str())) {
+            for metric in cards.ordered(of().map(|r| r.metric.as_str()).collect()) {
                 let values = of().filter(|r| r.metric == metric.full());
                 let values = values.map(|r| (r.our_row.clone(), r.with_std())).collect();
                 published.columns.push(PublishedColumn {

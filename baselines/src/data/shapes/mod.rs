@@ -1,24 +1,68 @@
 //! `shapes`: the procedural dataset that is always at hand.
 //!
 //! Its world is `ganbench_nn::shapes`: each image is drawn from factors that are known and kept with
-//! it, so that the true distribution is known.
+//! it, so that the true distribution is known. `shapes-heldout` is the same world, of which training
+//! shows 648 of the 720 modes only: what a generator draws of the other 72 it has not seen.
 //!
 //! Convention: image `i` of a split is drawn from its own random stream, so it does not depend on
 //! how many are drawn, in what order, or on how many threads.
 
 use ganbench_nn::images::{Factors, ImageBatch, ImageSize};
 use ganbench_nn::rng::Stream;
-pub use ganbench_nn::shapes::{DEFAULT_SIZE, FACTORS, SHAPES, SIZES, ShapeFactors};
+pub use ganbench_nn::shapes::{DEFAULT_SIZE, FACTORS, SHAPES, SIZES, ShapeFactors, is_held_out};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::sources::Reading;
 use super::{DataError, Dataset, Progress, Split, Stage, hex};
 
-/// Part of the content hash; changed whenever any pixel of any image changes.
-const SPEC: &str = "ganbench-shapes-1";
+/// Which modes the training images show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// All 720.
+    Whole,
+    /// Those that [`is_held_out`] leaves; the test images show all.
+    HeldOut,
+}
+
+impl World {
+    pub const ALL: [Self; 2] = [Self::Whole, Self::HeldOut];
+
+    /// The name of the data set.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Whole => "shapes",
+            Self::HeldOut => "shapes-heldout",
+        }
+    }
+
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|world| world.name() == name)
+    }
+
+    pub(super) fn summary(self) -> &'static str {
+        match self {
+            Self::Whole => {
+                "10 shape classes drawn from known factors; any number of images, no data needed"
+            }
+            Self::HeldOut => {
+                "shapes, of which training shows 648 of the 720 modes: tells whether others are made"
+            }
+        }
+    }
+
+    /// Part of the content hash; changed whenever any pixel of any image changes.
+    fn spec(self) -> String {
+        format!("ganbench-{}-1", self.name())
+    }
+
+    fn shows(self, split: Split, factors: &ShapeFactors) -> bool {
+        (self, split) != (Self::HeldOut, Split::Train) || !is_held_out(factors.kinds())
+    }
+}
 /// What to draw.
 pub(super) struct ShapesSpec {
+    pub world: World,
     pub seed: u64,
     pub split: Split,
     pub count: usize,
@@ -26,8 +70,10 @@ pub(super) struct ShapesSpec {
 }
 
 /// The factors of image `index` of a split.
-fn drawn(seed: u64, split: Split, index: u64) -> ShapeFactors {
-    ShapeFactors::draw(&mut Stream::new(seed, &format!("shapes/{split}/{index}")))
+fn drawn(world: World, seed: u64, split: Split, index: u64) -> ShapeFactors {
+    let mut stream = Stream::new(seed, &format!("{}/{split}/{index}", world.name()));
+    let mut draws = std::iter::repeat_with(|| ShapeFactors::draw(&mut stream));
+    draws.find(|factors| world.shows(split, factors)).expect("most modes are shown")
 }
 
 pub(super) fn load(
@@ -39,10 +85,16 @@ pub(super) fn load(
     let mut pixels = super::room(spec.count, size)?;
     let factors: Vec<ShapeFactors> = (0..spec.count as u64)
         .into_par_iter()
-        .map(|i| drawn(spec.seed, spec.split, i))
+        .map(|i| drawn(spec.world, spec.seed, spec.split, i))
         .collect();
     let mut hash = Sha256::new();
-    hash.update(format!("{SPEC} seed {} {} {} {size}\n", spec.seed, spec.split, spec.count));
+    hash.update(format!(
+        "{} seed {} {} {} {size}\n",
+        spec.world.spec(),
+        spec.seed,
+        spec.split,
+        spec.count
+    ));
     for block in factors.chunks(BLOCK) {
         let start = pixels.len();
         pixels.resize(start + block.len() * size.bytes(), 0);
@@ -63,7 +115,7 @@ pub(super) fn load(
         values: factors.iter().flat_map(ShapeFactors::values).collect(),
     };
     Ok(Dataset {
-        name: "shapes".into(),
+        name: spec.world.name().into(),
         split: spec.split,
         images: ImageBatch::new(size, pixels, Some(labels), Some(factors))?,
         class_names: SHAPES.map(str::to_owned).to_vec(),

@@ -6,13 +6,13 @@ use super::*;
 use crate::data::{DatasetRequest, Places, fixtures, load_from};
 
 fn draw(seed: u64, split: Split, count: usize) -> Dataset {
-    load(&ShapesSpec { seed, split, count, size: 32 }, &mut |_| {}).unwrap()
+    load(&ShapesSpec { world: World::Whole, seed, split, count, size: 32 }, &mut |_| {}).unwrap()
 }
 
 #[test]
 fn a_mode_counts_texture_fastest_and_shape_slowest() {
     // ((9·6 + 2)·4 + 1)·3 + 2 = 677.
-    let mut factors = drawn(0, Split::Train, 0);
+    let mut factors = drawn(World::Whole, 0, Split::Train, 0);
     (factors.shape, factors.hue, factors.background, factors.texture) = (9, 0.35, 1, 2);
     assert_eq!(factors.hue_family(), 2);
     assert_eq!(factors.mode(), 677);
@@ -54,7 +54,7 @@ fn all_modes_are_equally_likely() {
     const N: usize = 72_000;
     let mut counts = [0u32; MODES];
     for i in 0..N as u64 {
-        counts[drawn(0, Split::Train, i).mode()] += 1;
+        counts[drawn(World::Whole, 0, Split::Train, i).mode()] += 1;
     }
     // Chi-square with 719 degrees of freedom: mean 719, standard deviation √(2·719) = 37.9. Five of
     // them: below 909.
@@ -135,4 +135,17 @@ fn another_size_shows_the_same_picture() {
         pixels.iter().map(|&v| f64::from(v)).sum::<f64>() / pixels.len() as f64
     };
     assert!((mean(32) - mean(64)).abs() < 2.0, "{} {}", mean(32), mean(64));
+}
+
+#[test]
+fn training_images_of_shapes_heldout_lack_72_modes_that_its_test_images_show() {
+    let modes = |split| -> HashSet<usize> {
+        (0..8_000).map(|i| drawn(World::HeldOut, 0, split, i).mode()).collect()
+    };
+    let (train, test) = (modes(Split::Train), modes(Split::Test));
+    assert_eq!((train.len(), test.len()), (648, 720));
+    let request = DatasetRequest { limit: Some(20), ..DatasetRequest::new("shapes-heldout", Split::Train) };
+    let set = crate::data::load(&request, &mut |_| {}).unwrap();
+    assert_eq!(set.name, "shapes-heldout");
+    assert_ne!(set.sha256, draw(0, Split::Train, 20).sha256);
 }

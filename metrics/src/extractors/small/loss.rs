@@ -1,4 +1,4 @@
-//! Cross-entropy of class scores.
+//! Losses of the small extractors: cross-entropy of class scores, and uncorrelated features.
 
 use candle_core::{D, Result, Tensor};
 
@@ -16,6 +16,25 @@ pub(super) fn cross_entropy(logits: &Tensor, labels: &Tensor) -> Result<Tensor> 
     let log_sum = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     let own = shifted.gather(&labels.unsqueeze(1)?, 1)?;
     (log_sum - own)?.mean_all()
+}
+
+/// ‖C − 1‖² / d of the covariance C (divisor n) of the features: 0 where they are uncorrelated and
+/// of unit variance.
+///
+/// Classes that are told apart easily otherwise fill the features with a few strong directions, and
+/// a Fréchet distance sees little beside these. As the covariance term of VICReg (Bardes et al.
+/// 2022, arXiv:2105.04906, eq. 3) with its variance term replaced by that of the diagonal.
+///
+/// `features`: f32 or f64 `[n, d]`. Returns a scalar ≥ 0.
+///
+/// # Errors
+/// If there are no features.
+pub(super) fn decorrelation(features: &Tensor) -> Result<Tensor> {
+    let (n, d) = features.dims2()?;
+    let centred = features.broadcast_sub(&features.mean_keepdim(0)?)?;
+    let covariance = (centred.t()?.matmul(&centred)? / n as f64)?;
+    let excess = (covariance - Tensor::eye(d, features.dtype(), features.device())?)?;
+    excess.sqr()?.sum_all()? / d as f64
 }
 
 #[cfg(test)]
@@ -48,6 +67,16 @@ mod tests {
     #[test]
     fn the_gradient_is_that_of_finite_differences() {
         check(&[normal(1, &[5, 4])], |v| cross_entropy(&v[0], &labels(&[0, 3, 1, 1, 2])));
+    }
+
+    #[test]
+    fn features_of_unit_variance_without_correlation_cost_nothing() {
+        let features = |rows: &[[f64; 2]]| Tensor::new(rows, &Device::Cpu).unwrap();
+        let cost = |t: &Tensor| decorrelation(t).unwrap().to_scalar::<f64>().unwrap();
+        assert!(cost(&features(&[[1., 1.], [1., -1.], [-1., 1.], [-1., -1.]])) < 1e-30);
+        // Covariance [[1, 1], [1, 1]]: two entries of 1 too many, over two dimensions.
+        assert!((cost(&features(&[[1., 1.], [-1., -1.]])) - 1.0).abs() < 1e-15);
+        check(&[normal(2, &[6, 3])], |v| decorrelation(&v[0]));
     }
 
     #[test]

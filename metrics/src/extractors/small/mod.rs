@@ -115,13 +115,13 @@ fn load(
     let build = |source| ExtractorError::Build { extractor, source };
     let network = Folded::new(&weights.tensors, &request.options.device).map_err(build)?;
     let batch = request.options.batch.next_multiple_of(GROUP);
-    let recognised_rmse = card.and_then(|card| card.factors).map(|card| card.recognised_rmse);
+    let factors = card.and_then(|card| card.factors);
     Ok(Box::new(Small {
         name: extractor,
         network,
         sha256: weights.sha256,
         batch,
-        recognised_rmse,
+        factors,
     }))
 }
 
@@ -135,8 +135,8 @@ struct Small {
     sha256: String,
     /// Images at a time, a multiple of [`GROUP`].
     batch: usize,
-    /// As [`FactorCard::recognised_rmse`]; None where no card says it.
-    recognised_rmse: Option<f64>,
+    /// How well the factors of `shapes` are told; None where the card does not say it.
+    factors: Option<FactorCard>,
 }
 
 impl Extractor for Small {
@@ -154,6 +154,10 @@ impl Extractor for Small {
 
     fn classes(&self) -> usize {
         CLASSES
+    }
+
+    fn recognises(&self) -> bool {
+        self.factors.is_some()
     }
 
     fn batch(&self) -> usize {
@@ -175,13 +179,14 @@ impl Extractor for Small {
         let network = |source| ExtractorError::Network { extractor, images: n, source };
         let mut output = self.network.forward(x).map_err(network)?;
         output.truncate(n);
-        let fits = self.recognised_rmse.zip(recognition::fits(&output, images));
+        let fits = self.factors.as_ref().zip(recognition::fits(&output, images));
         let logits = Logits { classes: CLASSES, values: output.logits };
         let features = Features::new(DIM, output.features, Some(logits))?;
-        let Some((limit, fits)) = fits else { return Ok(features) };
+        let Some((card, fits)) = fits else { return Ok(features) };
         let recognised = fits.into_iter().map(|fit| Recognition {
             factors: fit.factors,
-            misfit: (f64::from(fit.rmse) / limit) as f32,
+            misfit: (f64::from(fit.rmse) / card.recognised_rmse) as f32,
+            real_misfit: (f64::from(fit.rmse) / card.faithful_rmse) as f32,
         });
         Ok(features.with_recognitions(recognised.collect())?)
     }

@@ -106,6 +106,8 @@ pub(super) struct Classifier {
 
 /// What [`Classifier::forward`] gives.
 pub(super) struct Scores {
+    /// `[n, DIM]`
+    pub(super) features: Tensor,
     /// `[n, 10]`
     pub(super) logits: Tensor,
     /// `[n, FACTOR_OUTPUTS]`
@@ -148,9 +150,7 @@ impl Classifier {
         let fc = Linear::new(&root.at("fc"), DIM, CLASSES, options)?;
         let factors = match heads {
             Heads::Classes => None,
-            Heads::Factors => {
-                Some(Linear::new(&root.at("factors"), DIM, FACTOR_OUTPUTS, options)?)
-            }
+            Heads::Factors => Some(Linear::new(&root.at("factors"), DIM, FACTOR_OUTPUTS, options)?),
         };
         Ok(Self { blocks, fc, factors })
     }
@@ -165,7 +165,7 @@ impl Classifier {
         let features = x.flatten_from(2)?.mean(D::Minus1)?;
         let logits = self.fc.forward(&features, pass)?;
         let factors = self.factors.as_ref().map(|head| head.forward(&features, pass)).transpose()?;
-        Ok(Scores { logits, factors })
+        Ok(Scores { features, logits, factors })
     }
 }
 

@@ -17,10 +17,13 @@ use thiserror::Error;
 
 use super::augmentation::{Augmentation, Border};
 use super::factors::{self, factors_of, largest};
-use super::loss::cross_entropy;
+use super::loss::{cross_entropy, decorrelation};
 use super::network::{CHANNELS, CLASSES, Classifier, Folded, Heads, SIDE, scaled};
 use super::recognition::{self, FactorCard};
 use crate::weights::WeightTensor;
+
+/// Weight of the loss that keeps features uncorrelated, where the factors of `shapes` are learnt.
+const DECORRELATION: f64 = 0.2;
 
 /// Everything that decides the weights beside the images.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +46,7 @@ impl Recipe {
     pub fn of(dataset: &str) -> Self {
         let (epochs, augmentation) = match dataset {
             // A shift would make the known position, and with it the background, untrue.
-            "shapes" => (8, Augmentation { flip: false, max_shift: 0, border: Border::Reflect }),
+            "shapes" => (3, Augmentation { flip: false, max_shift: 0, border: Border::Reflect }),
             "mnist" => (3, Augmentation { flip: false, max_shift: 2, border: Border::Zero }),
             _ => (10, Augmentation { flip: true, max_shift: 4, border: Border::Reflect }),
         };
@@ -214,6 +217,7 @@ pub fn train(
             if let Some(outputs) = &scores.factors {
                 let own: Vec<_> = rows.iter().map(|&row| train_truth[row]).collect();
                 loss = (loss + factors::loss(outputs, &own)?)?;
+                loss = (loss + (decorrelation(&scores.features)? * DECORRELATION)?)?;
             }
             let value = f64::from(loss.to_scalar::<f32>()?);
             step += 1;

@@ -15,7 +15,7 @@ fn short() -> Recipe {
 
 fn error_of(train_set: &ImageBatch, recipe: Recipe) -> String {
     let test = shapes(Split::Test, 1).images;
-    let input = TrainingInput { train: train_set, test: &test, classes: 10, recipe };
+    let input = TrainingInput { train: train_set, test: &test, classes: 10, recipe, factors: false };
     train(input, &mut |_| {}).unwrap_err().to_string()
 }
 
@@ -35,7 +35,7 @@ fn two_epochs_lower_the_loss_and_repeat_to_the_bit() {
         let mut steps = Vec::new();
         let recipe = short();
         let input =
-            TrainingInput { train: &train_set.images, test: &test.images, classes: 10, recipe };
+            TrainingInput { train: &train_set.images, test: &test.images, classes: 10, recipe, factors: false };
         let trained = train(input, &mut |p| steps.push((p.step, p.steps))).unwrap();
         (trained, steps)
     };
@@ -81,10 +81,33 @@ fn images_that_do_not_fit_are_refused() {
         error_of(&small.unwrap(), short()),
         "the train images are 16x16x3, expected 32x32 with 1 or 3 channels"
     );
-    let input = TrainingInput { train: &good, test: &good, classes: 3, recipe: short() };
+    let input = TrainingInput { train: &good, test: &good, classes: 3, recipe: short(), factors: false };
     assert_eq!(
         train(input, &mut |_| {}).unwrap_err().to_string(),
         "a small extractor tells 10 classes apart, the dataset has 3"
+    );
+}
+
+#[test]
+fn factors_are_learnt_and_their_errors_stand_in_the_card() {
+    let (train_set, test) = (shapes(Split::Train, 300).images, shapes(Split::Test, 100).images);
+    let with_factors = |train_set| TrainingInput {
+        train: train_set,
+        test: &test,
+        classes: 10,
+        recipe: short(),
+        factors: true,
+    };
+    let trained = train(with_factors(&train_set), &mut |_| {}).unwrap();
+    let card = trained.factors.unwrap();
+    assert!(card.accuracy[2] > 0.4, "background by chance 0.25: {:?}", card.accuracy);
+    assert_eq!(card.confusion.iter().map(Vec::len).collect::<Vec<_>>(), [10, 6, 4, 3]);
+    assert!(trained.weights.contains_key("factors.weight"));
+
+    let bare = ImageBatch { factors: None, ..train_set };
+    assert_eq!(
+        train(with_factors(&bare), &mut |_| {}).unwrap_err().to_string(),
+        "the train images do not hold the factors of shapes"
     );
 }
 
