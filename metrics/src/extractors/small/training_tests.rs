@@ -104,7 +104,7 @@ fn factors_are_learnt_and_their_errors_stand_in_the_card() {
     assert_eq!(card.confusion.iter().map(Vec::len).collect::<Vec<_>>(), [10, 6, 4, 3]);
     assert!(trained.weights.contains_key("factors.weight"));
 
-    let bare = ImageBatch { factors: None, ..train_set };
+    let bare = ImageBatch { factors: None, ..train_set.clone() };
     assert_eq!(
         train(with_factors(&bare), &mut |_| {}).unwrap_err().to_string(),
         "the train images do not hold the factors of shapes"
