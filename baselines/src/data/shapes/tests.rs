@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 
+use ganbench_nn::shapes::MODES;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
