@@ -6,9 +6,12 @@
 //! Convention: image `i` of a split is drawn from its own random stream, so it does not depend on
 //! how many are drawn, in what order, or on how many threads.
 
+mod of_class;
+
 use ganbench_nn::images::{Factors, ImageBatch, ImageSize};
 use ganbench_nn::rng::Stream;
 pub use ganbench_nn::shapes::{DEFAULT_SIZE, FACTORS, SHAPES, SIZES, ShapeFactors};
+pub use of_class::of_class;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
@@ -37,10 +40,8 @@ pub(super) fn load(
     const BLOCK: usize = 2048;
     let size = ImageSize::new(spec.size, spec.size, 3);
     let mut pixels = super::room(spec.count, size)?;
-    let factors: Vec<ShapeFactors> = (0..spec.count as u64)
-        .into_par_iter()
-        .map(|i| drawn(spec.seed, spec.split, i))
-        .collect();
+    let factors: Vec<ShapeFactors> =
+        (0..spec.count as u64).into_par_iter().map(|i| drawn(spec.seed, spec.split, i)).collect();
     let mut hash = Sha256::new();
     hash.update(format!("{SPEC} seed {} {} {} {size}\n", spec.seed, spec.split, spec.count));
     for block in factors.chunks(BLOCK) {
