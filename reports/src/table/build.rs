@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::key::shared_key;
 use super::notes::{fairness_notes, imported_note};
 use super::{
-    Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, Model, Published,
+    Anchors, Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, Model, Published,
     SampleCounts, Spent, Standing, Table,
 };
 use crate::card::MetricCards;
@@ -124,7 +124,8 @@ impl Table {
         let trained = methods.iter().filter(|method| !method.is_imported());
         let spent = trained.map(spent).collect();
         let published = Published::default();
-        Ok(Self { key, columns, blocks, spent, counts, published, notes })
+        let anchors = Anchors::default();
+        Ok(Self { key, columns, blocks, spent, counts, published, anchors, notes })
     }
 }
 
