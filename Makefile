@@ -108,9 +108,9 @@ DRIFT_BASELINE = reports/drift/baseline.parquet
 define measure_drift
 	rm -rf $(DRIFT)
 	$(GANBENCH) probe --out $(DRIFT)/probe.parquet $(call flag,data,$(DATA)) $(call flag,threads,$(THREADS)) --quiet
-	$(GANBENCH) reproduce drift $(1) --out $(DRIFT) $(MACHINE) --quiet > $(DRIFT)/shapes.txt
+	$(GANBENCH) reproduce drift $(1) --no-anchors --out $(DRIFT) $(MACHINE) --quiet > $(DRIFT)/shapes.txt
 	data="$(or $(DATA),$$GANBENCH_DATA)"; if [ -d "$$data/cifar10" ]; then \
-	  $(GANBENCH) reproduce drift $(1) --dataset cifar10 --out $(DRIFT) $(MACHINE) --quiet > $(DRIFT)/cifar10.txt; fi
+	  $(GANBENCH) reproduce drift $(1) --no-anchors --dataset cifar10 --out $(DRIFT) $(MACHINE) --quiet > $(DRIFT)/cifar10.txt; fi
 endef
 
 drift: build

@@ -221,6 +221,9 @@ pub struct ReproduceArgs {
     /// The row that all others are compared with [default: the first]
     #[arg(long, value_name = "ROW")]
     pub reference: Option<String>,
+    /// Leave out the anchors: real images and an untrained generator, measured as the final rows
+    #[arg(long)]
+    pub no_anchors: bool,
     /// Print the final rows as JSON lines instead of the table
     #[arg(long)]
     pub json: bool,
@@ -298,6 +301,9 @@ pub struct ReportArgs {
     /// The row that all others are compared with [default: the first]
     #[arg(long, value_name = "ROW")]
     pub reference: Option<String>,
+    /// Leave out the anchors that `reproduce` measured
+    #[arg(long)]
+    pub no_anchors: bool,
 }
 
 #[derive(Debug, Args)]

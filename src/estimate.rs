@@ -17,6 +17,16 @@ const STEPS: usize = 3;
 /// Images sampled and extracted to time evaluation.
 const IMAGES: usize = 200;
 
+/// What is done beside the runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Also {
+    /// Sets of known kind, as large as the final ones.
+    pub anchors: bool,
+}
+
+/// Sets of images that are measured as anchors.
+const ANCHORS: usize = 4;
+
 /// Prints each plan as TOML, then a line of estimates a run and the sum, to stdout. `needs`: of
 /// [`crate::memory::check`], a plan each.
 ///
@@ -29,6 +39,7 @@ pub fn print(
     real: &RealImages<'_>,
     extractor: &dyn Extractor,
     at: &Surroundings,
+    also: Also,
 ) -> Result<()> {
     let classes = dataset.class_names.len();
     let mut lines = Vec::new();
@@ -38,6 +49,10 @@ pub fn print(
     extractor.extract(&sample, &mut |_, _| {})?;
     let extract_s = started.elapsed().as_secs_f64() / sample.len() as f64;
     total_s += extract_s * real.len() as f64;
+    if let Some(first) = plans.first().filter(|_| also.anchors) {
+        let fakes = Fakes::at_the_end(first)?;
+        total_s += extract_s * (ANCHORS * fakes.repeats * fakes.n) as f64;
+    }
     for (plan, need) in plans.iter().zip(needs) {
         println!(
             "# {} seed {}: run {}\n{}",

@@ -5,6 +5,7 @@
 #[macro_use]
 mod tell;
 
+mod anchors;
 mod bench;
 mod cards;
 mod cli;
@@ -19,6 +20,7 @@ mod generators;
 mod interrupt;
 mod kept;
 mod machine;
+mod measurer;
 mod memory;
 mod pipeline;
 mod plan;

@@ -9,7 +9,7 @@ use ganbench_baselines::methods;
 use ganbench_baselines::train::{SampleRequest, StepRecord};
 use ganbench_reports::plot::{CurvePoint, Curves, SampleBlock, SampleGrid, Term};
 use ganbench_reports::table::Against;
-use ganbench_reports::{MethodLabel, ReportInput, ResultRow, tables, write_report};
+use ganbench_reports::{Anchor, MethodLabel, ReportInput, ResultRow, tables, write_report};
 
 use crate::cards;
 use crate::fairness::{self, Compared, Comparison};
@@ -31,6 +31,8 @@ pub struct How<'a> {
     pub command: Option<&'a str>,
     /// The row that the others are compared with; left out: the first.
     pub reference: Option<&'a str>,
+    /// Those of other measurements are not shown.
+    pub anchors: &'a [Anchor],
 }
 
 /// What a report consists of.
@@ -107,12 +109,21 @@ pub fn write(runs: &[RunFolder], out: &Path, how: How<'_>) -> Result<Made> {
     let grids = grids(&plans, &comparison)?;
     let stability = stability(&plans, &comparison, &scores, &all_records);
     let title = plans.first().map_or("runs", |(plan, _)| plan.table.as_str());
+    // Rows do not name the content of a reference of another split.
+    let has_reference = |anchor: &&Anchor| {
+        let of_run = |(plan, _): &(Plan, _)| {
+            plan.evaluation.reference_sha256 == anchor.measured.reference_sha256
+        };
+        plans.iter().any(of_run)
+    };
+    let anchors: Vec<Anchor> = how.anchors.iter().filter(has_reference).cloned().collect();
     let text = written(&ReportInput {
         title,
         rows: &rows,
         methods: &comparison.labels,
         cards: cards::for_reports(),
         notes: &comparison.notes,
+        anchors: &anchors,
         losses: &losses,
         gradient_norms: &gradient_norms,
         d_outputs: &d_outputs,
@@ -129,7 +140,7 @@ pub fn write(runs: &[RunFolder], out: &Path, how: How<'_>) -> Result<Made> {
 ///
 /// # Errors
 /// If the rows make no table or `out` cannot be written.
-pub fn write_rows(rows: &[ResultRow], out: &Path, reference: Option<&str>) -> Result<Made> {
+pub fn write_rows(rows: &[ResultRow], out: &Path, how: How<'_>) -> Result<Made> {
     std::fs::create_dir_all(out)
         .with_context(|| format!("cannot make the folder {}", out.display()))?;
     let title = rows.first().map_or("results", |row| row.table.as_str());
@@ -141,13 +152,14 @@ pub fn write_rows(rows: &[ResultRow], out: &Path, reference: Option<&str>) -> Re
         methods: &labels,
         cards: cards::for_reports(),
         notes: &[],
+        anchors: how.anchors,
         losses: &[],
         gradient_norms: &[],
         d_outputs: &[],
         grids: &[],
-        reference,
+        reference: how.reference,
         sections: &[],
-        command: None,
+        command: how.command,
         out_dir: out,
     })?;
     Ok(Made { rows: rows.to_vec(), text })
@@ -156,7 +168,7 @@ pub fn write_rows(rows: &[ResultRow], out: &Path, reference: Option<&str>) -> Re
 /// Writes the report; its tables as text for a terminal.
 fn written(input: &ReportInput<'_>) -> Result<String> {
     write_report(input)?;
-    let tables = tables(input.rows, input.methods, input.notes, input.cards)?;
+    let tables = tables(input.rows, input.methods, input.notes, input.anchors, input.cards)?;
     let mut parts = Vec::new();
     for table in &tables {
         parts.push(table.text(TEXT_WIDTH));

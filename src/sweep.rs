@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use ganbench_baselines::data::Dataset;
-use ganbench_metrics::Extractor;
 use ganbench_nn::images::ImageBatch;
 
 use crate::interrupt::Interrupt;
+use crate::measurer::Measurer;
 use crate::pipeline::{self, Panicked, RunInput};
 use crate::plan::Plan;
 use crate::reals::RealImages;
 use crate::results::{self, Rebuilt};
 use crate::run_folder::{Lock, PLAN_NAME, Provenance, RunFolder};
-use crate::session::{Evaluator, Surroundings, real_reference};
+use crate::session::{Evaluator, Surroundings};
 
 /// Between looks at the runs that others hold.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -40,13 +40,12 @@ pub struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    /// Until every run is done, here or elsewhere. A run that meets a defect does not stop the others.
+    /// Until every run is done, here or elsewhere. A run that meets a defect does not stop the others. Gives back
+    /// what measured them.
     ///
     /// # Errors
     /// As [`pipeline::run`]; after all other runs, the defect met in one.
-    pub fn work(&self, extractor: Box<dyn Extractor>) -> Result<()> {
-        let mut extractor = Some(extractor);
-        let mut evaluator = None;
+    pub fn work(&self, mut measurer: Measurer) -> Result<Measurer> {
         let mut failed = None;
         let mut left: Vec<(&Plan, &RunFolder)> = self.plans.iter().zip(self.folders).collect();
         let mut told = false;
@@ -64,11 +63,11 @@ impl Sweep<'_> {
                 if folder.is_done() {
                     continue;
                 }
-                if let Some(extractor) = extractor.take() {
+                if measurer.evaluator().is_none() {
                     let real = RealImages::new(plan, self.dataset, self.reference)?;
-                    evaluator = Some(real_reference(plan, extractor, &real, self.at.quiet)?);
+                    measurer = measurer.with_reals(plan, &real, self.at.quiet)?;
                 }
-                let Some(evaluator) = &evaluator else { continue };
+                let Some(evaluator) = measurer.evaluator() else { continue };
                 match self.one(plan, folder, evaluator) {
                     Err(error) if error.is::<Panicked>() => {
                         tell!("error: {}", crate::message(&error));
@@ -79,7 +78,7 @@ impl Sweep<'_> {
                 self.rebuild()?;
             }
             if held.is_empty() {
-                return failed.map_or(Ok(()), Err);
+                return failed.map_or(Ok(measurer), Err);
             }
             if !std::mem::replace(&mut told, true) && !self.at.quiet {
                 let names: Vec<String> = held

@@ -9,6 +9,9 @@ mod pictures;
 /// `reproduce`, `train`, `report`: from images to tables.
 mod reproduce;
 
+/// The anchors of a table: real images and an untrained generator, measured as its rows are.
+mod anchors;
+
 /// `kept`: experiments that go on where they stopped, here or on another machine.
 mod kept;
 

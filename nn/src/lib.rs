@@ -1,5 +1,6 @@
 //! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, used by `baselines` and `metrics`.
 
+pub mod blur;
 pub mod images;
 mod init;
 pub mod kernels;

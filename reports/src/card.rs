@@ -101,6 +101,15 @@ pub(crate) fn test_cards() -> MetricCards {
             FromZero => (Scale::Difference, 1.0),
         };
         let range = ValueRange { low: 0.0, high };
-        Some(MetricCard { title, direction, decimals, axis, scale, range, column, is_detail: name == "detail" })
+        Some(MetricCard {
+            title,
+            direction,
+            decimals,
+            axis,
+            scale,
+            range,
+            column,
+            is_detail: name == "detail",
+        })
     })
 }

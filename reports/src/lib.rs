@@ -1,12 +1,14 @@
 //! Result rows in, comparison tables and plots out.
 //!
-//! [`ResultRow`] is one measured number with everything that is needed to judge it; [`Table`]
+//! [`ResultRow`] is one measured number with everything that is needed to judge it; [`Anchor`] says
+//! what such a number means; [`Table`]
 //! compares methods over such rows; [`plot`] draws the curves and sample grids; [`reported`] holds
 //! the numbers that papers print, which never share a column with ours; [`write_report`] writes all
 //! of it into one folder; [`statistics`] says how sure a number is, [`claim`] whether a claim about
 //! two rows holds over seeds; [`MetricCards`] is how the caller tells what is known of each metric.
 //! Nothing here trains, measures or prints.
 
+mod anchor;
 mod card;
 pub mod claim;
 mod error;
@@ -19,6 +21,7 @@ mod row;
 pub mod statistics;
 pub mod table;
 
+pub use anchor::{Anchor, AnchorKey, AnchorNetworks, AnchorValue};
 pub use card::{MetricCard, MetricCards, ValueAxis};
 pub use error::{Disagreement, Finding, ReportError};
 pub use metric::{Direction, MetricName};

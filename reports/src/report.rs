@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::anchor::Anchor;
 use crate::card::MetricCards;
 use crate::error::ReportError;
 use crate::output::write_atomic;
@@ -10,7 +11,7 @@ use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_c
 use crate::reported;
 use crate::row::ResultRow;
 use crate::table::{
-    MethodLabel, Published, Table, TableKey, csv, escape_markdown, row_of, split_by_table,
+    Anchors, MethodLabel, Published, Table, TableKey, csv, escape_markdown, row_of, split_by_table,
     table_details,
 };
 
@@ -36,6 +37,8 @@ pub struct ReportInput<'a> {
     pub cards: MetricCards,
     /// What rows alone cannot tell; stands behind each table's own notes.
     pub notes: &'a [TableNote],
+    /// What values mean; each table shows those that were measured as it was.
+    pub anchors: &'a [Anchor],
     /// Loss terms of each run.
     pub losses: &'a [Curves],
     /// Norms of the gradients of D and of G of each run.
@@ -53,7 +56,8 @@ pub struct ReportInput<'a> {
     pub out_dir: &'a Path,
 }
 
-/// The tables of rows that may belong to several, in order of appearance, each with its notes.
+/// The tables of rows that may belong to several, in order of appearance, each with its notes and
+/// anchors.
 /// Groups that have no final checkpoint yet are left out.
 ///
 /// # Errors
@@ -62,6 +66,7 @@ pub fn tables(
     rows: &[ResultRow],
     methods: &[MethodLabel],
     notes: &[TableNote],
+    anchors: &[Anchor],
     cards: MetricCards,
 ) -> Result<Vec<Table>, ReportError> {
     let mut tables = Vec::new();
@@ -76,6 +81,7 @@ pub fn tables(
                 let rows: Vec<&str> = table.spent.iter().map(|s| row_of(&s.method)).collect();
                 let ours = table.last_columns();
                 table.published = Published::of(&key, &rows, &ours, &numbers, cards);
+                table.anchors = Anchors::new(&table, anchors);
                 tables.push(table);
             }
             Err(error @ ReportError::NoFinalRows { .. }) => unfinished = Some(error),
@@ -96,7 +102,7 @@ pub fn tables(
 /// written. Files appear whole or not at all; those written before the error stay.
 pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError> {
     let mut writer = Writer { folder: input.out_dir, paths: Vec::new() };
-    let tables = tables(input.rows, input.methods, input.notes, input.cards)?;
+    let tables = tables(input.rows, input.methods, input.notes, input.anchors, input.cards)?;
     let all =
         |render: fn(&Table) -> String| tables.iter().map(render).collect::<Vec<_>>().join("\n");
     let markdown = all(Table::markdown);
@@ -163,8 +169,10 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
     }
     page.push_str(
         "\nThe same table for papers and programs: [table.tex](table.tex), [table.csv](table.csv), \
-         [table.md](table.md).\n",
+         [table.md](table.md)",
     );
+    let has_anchors = tables.iter().any(|table| !table.anchors.lines.is_empty());
+    page.push_str(if has_anchors { "; anchors: [anchors.jsonl](anchors.jsonl).\n" } else { ".\n" });
     writer.write("report.md", page.as_bytes())?;
     Ok(writer.paths)
 }

@@ -15,6 +15,7 @@ fn input<'a>(
         methods,
         cards: test_cards(),
         notes: &[],
+        anchors: &[],
         losses: &[],
         gradient_norms: &[],
         d_outputs: &[],
@@ -94,7 +95,7 @@ fn a_report_on_real_data_can_be_looked_at() {
     };
     write_report(&input).unwrap();
     for width in [100, 180] {
-        let text: String = tables(&rows, &methods, &[], test_cards())
+        let text: String = tables(&rows, &methods, &[], &[], test_cards())
             .unwrap()
             .iter()
             .map(|t| t.text(width))

@@ -4,20 +4,20 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use ganbench_metrics::Extractor;
 use ganbench_metrics::protocol::TABLES;
 use ganbench_reports::ResultRow;
 
 use crate::cli::MachineArgs;
 use crate::generators::{generator_file, load_generator};
 use crate::machine::UsageError;
+use crate::measurer::Measurer;
 use crate::pipeline::{Fakes, label, measure, row, spent_up_to};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::reals::{RealImages, load_reference};
 use crate::results;
 use crate::run_folder::{Lock, RunFolder};
-use crate::session::{Evaluator, load_dataset, load_extractor, real_reference};
+use crate::session::{load_dataset, load_extractor};
 
 #[derive(Debug, Args)]
 pub struct RemeasureArgs {
@@ -148,36 +148,4 @@ fn asked(plan: &Plan, args: &RemeasureArgs) -> Plan {
     (e.nearest_k, e.is_splits, e.kid_subset, e.metrics) = (None, None, None, None);
     e.reference_sha256.clear();
     plan
-}
-
-/// An extractor, and from the first run on that is measured, the real images seen through it.
-enum Measurer {
-    Extractor(Box<dyn Extractor>),
-    Evaluator(Box<Evaluator>),
-}
-
-impl Measurer {
-    fn extractor(&self) -> &dyn Extractor {
-        match self {
-            Self::Extractor(extractor) => extractor.as_ref(),
-            Self::Evaluator(evaluator) => evaluator.extractor.as_ref(),
-        }
-    }
-
-    fn evaluator(&self) -> Option<&Evaluator> {
-        match self {
-            Self::Extractor(_) => None,
-            Self::Evaluator(evaluator) => Some(evaluator),
-        }
-    }
-
-    fn with_reals(self, plan: &Plan, real: &RealImages<'_>, quiet: bool) -> Result<Self> {
-        match self {
-            Self::Extractor(extractor) => {
-                let evaluator = real_reference(plan, extractor, real, quiet)?;
-                Ok(Self::Evaluator(Box::new(evaluator)))
-            }
-            ready @ Self::Evaluator(_) => Ok(ready),
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! `ganbench report`: results, tables and plots from finished runs.
 
 use anyhow::{Context as _, Result, bail};
+use ganbench_reports::Anchor;
 
 use crate::cli::ReportArgs;
 use crate::run_folder::RunFolder;
-use crate::{machine, report, results};
+use crate::{anchors, machine, report, results};
 
 /// # Errors
 /// If there are no runs, or a file is damaged or cannot be written.
@@ -12,7 +13,9 @@ pub fn run(args: &ReportArgs) -> Result<()> {
     machine::set_threads(None)?;
     let reference = args.reference.as_deref();
     let made = if args.runs.is_file() {
-        report::write_rows(&results::read_rows(&args.runs)?, &args.out, reference)?
+        let anchors = anchors(args, || anchors::of_results(&args.runs))?;
+        let how = report::How { command: None, reference, anchors: &anchors };
+        report::write_rows(&results::read_rows(&args.runs)?, &args.out, how)?
     } else {
         let runs = results::find_runs(&args.runs)?;
         if runs.is_empty() {
@@ -22,9 +25,24 @@ pub fn run(args: &ReportArgs) -> Result<()> {
             .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
         super::note_torn_lines(&results::rebuild(&args.out, &runs)?);
         let folders = runs.iter().map(|run| RunFolder::open(run)).collect::<Result<Vec<_>>>()?;
-        report::write(&folders, &args.out, report::How { command: None, reference })?
+        let anchors = anchors(args, || anchors::of_runs(&runs))?;
+        report::write(
+            &folders,
+            &args.out,
+            report::How { command: None, reference, anchors: &anchors },
+        )?
     };
     println!("{}", made.text);
     println!("{}", args.out.join("report.md").display());
     Ok(())
+}
+
+/// The anchors that reproduce measured, which stay beside the report.
+fn anchors(args: &ReportArgs, read: impl Fn() -> Result<Vec<Anchor>>) -> Result<Vec<Anchor>> {
+    if args.no_anchors {
+        return Ok(Vec::new());
+    }
+    let anchors = read()?;
+    anchors::copy_to(&args.out, &anchors)?;
+    Ok(anchors)
 }

@@ -8,6 +8,7 @@ use ganbench_reports::remove_unfinished;
 use super::figure3;
 use crate::cli::ReproduceArgs;
 use crate::interrupt::Interrupt;
+use crate::measurer::Measurer;
 use crate::plan::{Plan, PlanError, assignment};
 use crate::reals::{RealImages, load_reference};
 use crate::recipe::{FIGURE3, Recipe};
@@ -15,7 +16,7 @@ use crate::run_folder::{Lock, RunFolder};
 use crate::selection::select;
 use crate::session::{check_training, load_dataset, load_extractor, load_test_split};
 use crate::sweep::{Sweep, check_unchanged};
-use crate::{estimate, memory, report};
+use crate::{anchors, estimate, memory, report};
 
 /// # Errors
 /// If anything but a diverging run goes wrong.
@@ -40,6 +41,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     }
     let mut dataset = load_dataset(&mut first.dataset, &at)?;
     let extractor = load_extractor(&mut first.evaluation, &first.dataset.name, &at)?;
+    let mut measurer = Measurer::Extractor(extractor);
     if !args.dry_run {
         let name = first.evaluation.extractor.clone();
         dataset.trained_on = select(&mut first.dataset, &dataset, &name, &at, &out)?;
@@ -58,11 +60,12 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let real = RealImages::new(&shared, &dataset, reference.as_ref())?;
     let check_memory = |plans: &[&Plan]| {
         let limit = args.machine.memory_limit;
-        memory::check(plans, &dataset, real.len(), extractor.as_ref(), &at, limit)
+        memory::check(plans, &dataset, real.len(), measurer.extractor(), &at, limit)
     };
     if args.dry_run {
         let needs = check_memory(&plans.iter().collect::<Vec<_>>())?;
-        return estimate::print(&plans, &needs, &dataset, &real, extractor.as_ref(), &at);
+        let also = estimate::Also { anchors: !args.no_anchors };
+        return estimate::print(&plans, &needs, &dataset, &real, measurer.extractor(), &at, also);
     }
     let linear = plans.iter().find(|plan| plan.evaluation.linear.is_some());
     let test = linear.map(|plan| load_test_split(plan, &at)).transpose()?.flatten();
@@ -87,12 +90,16 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     } else {
         let open = plans.iter().zip(&folders).filter(|(_, folder)| !folder.is_done());
         check_memory(&open.map(|(plan, _)| plan).collect::<Vec<_>>())?;
-        sweep.work(extractor)?;
+        measurer = sweep.work(measurer)?;
     }
     let results = sweep.rebuild()?;
+    let anchors = match args.no_anchors {
+        true => Vec::new(),
+        false => anchors::renew(&sweep, measurer)?,
+    };
     let lock = Lock::wait(&out)?;
-    let how =
-        report::How { command: Some(&provenance.command), reference: args.reference.as_deref() };
+    let (command, reference) = (Some(provenance.command.as_str()), args.reference.as_deref());
+    let how = report::How { command, reference, anchors: &anchors };
     let made = report::write(&folders, &out, how)?;
     drop(lock);
     if args.json {

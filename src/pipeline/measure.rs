@@ -112,7 +112,11 @@ pub fn sample_seeds(seed: u64, repeats: usize) -> impl Iterator<Item = u64> {
     std::iter::once(seed).chain(std::iter::repeat_with(move || further.u64())).take(repeats.max(1))
 }
 
-fn measure_set(
+/// Extracts images of any origin and computes every metric of the plan.
+///
+/// # Errors
+/// If they cannot be measured.
+pub fn measure_set(
     plan: &Plan,
     evaluator: &Evaluator,
     images: &ImageBatch,

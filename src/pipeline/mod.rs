@@ -30,7 +30,9 @@ use crate::{machine, memory, samples, selection};
 
 #[cfg(test)]
 pub use measure::{Facts, label_of_plan};
-pub use measure::{Fakes, Measured, Noise, label, mean, measure, row, sample_seeds, spent_up_to};
+pub use measure::{
+    Fakes, Measured, Noise, label, mean, measure, measure_set, row, sample_seeds, spent_up_to,
+};
 
 /// What one run needs.
 pub struct RunInput<'a> {

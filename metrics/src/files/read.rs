@@ -253,9 +253,8 @@ fn with_recognitions(
         let source = crate::MetricError::PartialRow { len: values.len(), dim: Recognition::VALUES };
         return Err(failed(source));
     }
-    let kinds = |(row, values)| {
-        Recognition::from_values(values).ok_or(crate::MetricError::NoKind { row })
-    };
+    let kinds =
+        |(row, values)| Recognition::from_values(values).ok_or(crate::MetricError::NoKind { row });
     let rows: Result<Vec<_>, _> = rows.iter().enumerate().map(kinds).collect();
     let rows = rows.map_err(failed)?;
     Ok(FeatureFile::Features(features.with_recognitions(rows).map_err(failed)?))

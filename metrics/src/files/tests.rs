@@ -389,7 +389,11 @@ fn a_file_is_told_by_its_members_and_their_shapes() {
 fn what_images_of_shapes_show_is_kept_and_kinds_that_do_not_exist_are_refused() {
     let mut stream = Stream::new(0, "test");
     let shown: Vec<Recognition> = (0..5)
-        .map(|i| Recognition { factors: ShapeFactors::draw(&mut stream), misfit: i as f32, real_misfit: 2.0 })
+        .map(|i| Recognition {
+            factors: ShapeFactors::draw(&mut stream),
+            misfit: i as f32,
+            real_misfit: 2.0,
+        })
         .collect();
     let features = Features::new(3, pool(), None).unwrap().with_recognitions(shown).unwrap();
     let folder = tempfile::tempdir().unwrap();

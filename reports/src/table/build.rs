@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::key::shared_key;
 use super::notes::{fairness_notes, imported_note};
 use super::{
-    Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, Model, Published,
+    Anchors, Block, Cell, FinalCheckpoint, MethodLabel, MethodRow, MetricColumn, Model, Published,
     SampleCounts, Spent, Standing, Table,
 };
 use crate::card::MetricCards;
@@ -105,7 +105,8 @@ impl Table {
         let finals = |checkpoint: FinalCheckpoint| {
             rows.iter().filter(move |row| row.checkpoint == checkpoint.name())
         };
-        let final_rows = [FinalCheckpoint::Last, FinalCheckpoint::Best].into_iter().flat_map(finals);
+        let final_rows =
+            [FinalCheckpoint::Last, FinalCheckpoint::Best].into_iter().flat_map(finals);
         let metrics = columns(cards, final_rows.map(|row| row.metric.as_str()).collect());
         if metrics.is_empty() {
             return Err(ReportError::NoFinalRows { table: key.table });
@@ -127,10 +128,8 @@ impl Table {
                     .collect::<Result<Vec<_>, _>>()?,
             );
             // A metric that only another checkpoint has is no gap in this one.
-            let measured = columns(
-                cards,
-                finals(checkpoint).map(|row| row.metric.as_str()).collect(),
-            );
+            let measured =
+                columns(cards, finals(checkpoint).map(|row| row.metric.as_str()).collect());
             let found: Vec<Found> = methods
                 .iter()
                 .map(|method| found(method, &curves, &metrics, &measured, checkpoint, &mut notes))
@@ -155,7 +154,8 @@ impl Table {
         let trained = methods.iter().filter(|method| !method.is_imported());
         let spent = trained.map(spent).collect();
         let published = Published::default();
-        Ok(Self { key, columns, blocks, spent, counts, published, notes })
+        let anchors = Anchors::default();
+        Ok(Self { key, columns, blocks, spent, counts, published, anchors, notes })
     }
 }
 

@@ -62,6 +62,7 @@ pub(super) fn sentences(table: &Table) -> Vec<String> {
         let found = rows.into_iter().find(|r| row_of(&r.method) == row);
         found.map_or_else(|| row.to_string(), |r| r.label.clone())
     }));
+    out.extend(table.anchors.sentences());
     out.push(status(table));
     out.extend(table.notes.iter().map(|note| format!("Note: {note}.")));
     out

@@ -38,6 +38,7 @@ fn escape(text: &str) -> String {
             '∞' => out.push_str("$\\infty$"),
             'α' => out.push_str("$\\alpha$"),
             'γ' => out.push_str("$\\gamma$"),
+            'σ' => out.push_str("$\\sigma$"),
             'λ' => out.push_str("$\\lambda$"),
             'τ' => out.push_str("$\\tau$"),
             _ => out.push(c),

@@ -11,6 +11,7 @@
 //! [`typical`](crate::statistics::typical).
 
 mod against;
+mod anchors;
 mod build;
 mod caption;
 mod csv_file;
@@ -23,6 +24,7 @@ mod sheet;
 mod text;
 
 pub use against::{Against, Compared};
+pub use anchors::{AnchorLine, Anchors};
 pub use build::short_hash;
 pub use csv_file::csv;
 pub(crate) use key::shared_key;
@@ -209,6 +211,8 @@ pub struct Table {
     pub counts: Vec<Vec<Option<SampleCounts>>>,
     /// What was published of these rows.
     pub published: Published,
+    /// What the values mean.
+    pub anchors: Anchors,
     /// Things a reader must know: unequal seeds, missing values, mixed versions.
     pub notes: Vec<String>,
 }

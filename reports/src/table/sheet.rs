@@ -20,7 +20,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    fn plain(text: String) -> Self {
+    pub fn plain(text: String) -> Self {
         Self { text, standing: Standing::Other, leaves_runs_out: false }
     }
 
@@ -71,7 +71,7 @@ fn value(cell: &Cell, column: &MetricColumn, leaves_runs_out: bool) -> Entry {
     Entry { text, standing: cell.standing, leaves_runs_out }
 }
 
-fn metric_heading(column: &MetricColumn) -> Heading {
+pub(super) fn metric_heading(column: &MetricColumn) -> Heading {
     let arrow = column.metric.direction().arrow();
     let with_arrow = |text: &str| format!("{text} {arrow}").trim().to_string();
     match column.metric.extractor_suffix() {
@@ -116,7 +116,7 @@ fn spent_entries(spent: &Spent) -> [Entry; 9] {
     ]
 }
 
-fn heading(text: &str) -> Heading {
+pub(super) fn heading(text: &str) -> Heading {
     Heading { top: text.to_string(), bottom: String::new() }
 }
 
@@ -219,6 +219,7 @@ pub(super) fn sheets(table: &Table, layout: Layout) -> Vec<Sheet> {
             block_sheet(table, block, Beside { spent, published })
         })
         .collect();
+    sheets.extend(table.anchors.sheet(&table.columns));
     if layout == Layout::Below {
         sheets.push(spent_sheet(table));
     }

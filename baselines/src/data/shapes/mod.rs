@@ -7,9 +7,12 @@
 //! Convention: image `i` of a split is drawn from its own random stream, so it does not depend on
 //! how many are drawn, in what order, or on how many threads.
 
+mod of_class;
+
 use ganbench_nn::images::{Factors, ImageBatch, ImageSize};
 use ganbench_nn::rng::Stream;
 pub use ganbench_nn::shapes::{DEFAULT_SIZE, FACTORS, SHAPES, SIZES, ShapeFactors, is_held_out};
+pub use of_class::of_class;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 

@@ -145,7 +145,8 @@ fn training_images_of_shapes_heldout_lack_72_modes_that_its_test_images_show() {
     };
     let (train, test) = (modes(Split::Train), modes(Split::Test));
     assert_eq!((train.len(), test.len()), (648, 720));
-    let request = DatasetRequest { limit: Some(20), ..DatasetRequest::new("shapes-heldout", Split::Train) };
+    let request =
+        DatasetRequest { limit: Some(20), ..DatasetRequest::new("shapes-heldout", Split::Train) };
     let set = crate::data::load(&request, &mut |_| {}).unwrap();
     assert_eq!(set.name, "shapes-heldout");
     assert_ne!(set.sha256, draw(0, Split::Train, 20).sha256);

@@ -164,7 +164,8 @@ impl Classifier {
         }
         let features = x.flatten_from(2)?.mean(D::Minus1)?;
         let logits = self.fc.forward(&features, pass)?;
-        let factors = self.factors.as_ref().map(|head| head.forward(&features, pass)).transpose()?;
+        let factors =
+            self.factors.as_ref().map(|head| head.forward(&features, pass)).transpose()?;
         Ok(Scores { features, logits, factors })
     }
 }

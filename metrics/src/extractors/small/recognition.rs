@@ -80,9 +80,8 @@ pub(super) fn assess(
     let n = truth.len() as f64;
     let pairs = || named.iter().zip(truth);
     let right = |i: usize| pairs().filter(|(a, b)| a.kinds()[i] == b.kinds()[i]).count() as f64 / n;
-    let error = |i: usize| {
-        pairs().map(|(a, b)| (a.places()[i] - b.places()[i]).abs()).sum::<f64>() / n
-    };
+    let error =
+        |i: usize| pairs().map(|(a, b)| (a.places()[i] - b.places()[i]).abs()).sum::<f64>() / n;
     let recognised_rmse = quantile_99(read);
     let faithful_rmse = quantile_99(fitted.iter().map(|fit| fit.rmse).collect());
     let mut confusion: Vec<_> = KIND_COUNTS.map(|count| vec![vec![0; count]; count]).into();

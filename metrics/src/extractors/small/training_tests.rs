@@ -15,7 +15,8 @@ fn short() -> Recipe {
 
 fn error_of(train_set: &ImageBatch, recipe: Recipe) -> String {
     let test = shapes(Split::Test, 1).images;
-    let input = TrainingInput { train: train_set, test: &test, classes: 10, recipe, factors: false };
+    let input =
+        TrainingInput { train: train_set, test: &test, classes: 10, recipe, factors: false };
     train(input, &mut |_| {}).unwrap_err().to_string()
 }
 
@@ -34,8 +35,13 @@ fn two_epochs_lower_the_loss_and_repeat_to_the_bit() {
     let run = || {
         let mut steps = Vec::new();
         let recipe = short();
-        let input =
-            TrainingInput { train: &train_set.images, test: &test.images, classes: 10, recipe, factors: false };
+        let input = TrainingInput {
+            train: &train_set.images,
+            test: &test.images,
+            classes: 10,
+            recipe,
+            factors: false,
+        };
         let trained = train(input, &mut |p| steps.push((p.step, p.steps))).unwrap();
         (trained, steps)
     };
@@ -81,7 +87,8 @@ fn images_that_do_not_fit_are_refused() {
         error_of(&small.unwrap(), short()),
         "the train images are 16x16x3, expected 32x32 with 1 or 3 channels"
     );
-    let input = TrainingInput { train: &good, test: &good, classes: 3, recipe: short(), factors: false };
+    let input =
+        TrainingInput { train: &good, test: &good, classes: 3, recipe: short(), factors: false };
     assert_eq!(
         train(input, &mut |_| {}).unwrap_err().to_string(),
         "a small extractor tells 10 classes apart, the dataset has 3"
