@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use ganbench_baselines::data::{DatasetRequest, Split, shapes};
+use ganbench_baselines::data::shapes::{self, World};
+use ganbench_baselines::data::{DatasetRequest, Split};
 use ganbench_nn::blur::gaussian_blur;
 use ganbench_nn::images::ImageBatch;
 use ganbench_nn::subset::draw_subset;
@@ -142,8 +143,9 @@ impl<'a> Pool<'a> {
     }
 
     fn of_first_class(&self, class: &str) -> Result<Vec<ImageBatch>, LeftOut> {
-        if is_drawn(&self.request) && self.lack.is_none() {
-            let images = shapes::of_class(&self.request, 0);
+        let drawn = World::by_name(&self.request.name).filter(|_| self.lack.is_none());
+        if let Some(world) = drawn {
+            let images = shapes::of_class(world, &self.request, 0);
             let images = images.map_err(|error| LeftOut::for_good(error.to_string()))?;
             return Ok(self.sets(&images, &(0..images.len()).collect::<Vec<_>>()));
         }
@@ -176,5 +178,5 @@ impl<'a> Pool<'a> {
 
 /// Whether images are drawn as they are asked for.
 fn is_drawn(request: &DatasetRequest) -> bool {
-    request.name == "shapes"
+    World::by_name(&request.name).is_some()
 }

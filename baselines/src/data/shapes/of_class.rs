@@ -3,7 +3,7 @@
 use ganbench_nn::images::{ImageBatch, ImageSize};
 use rayon::prelude::*;
 
-use super::{SHAPES, ShapeFactors, drawn};
+use super::{SHAPES, ShapeFactors, World, drawn};
 use crate::data::{DataError, DatasetRequest, room, shapes_spec};
 
 /// Images whose factors are drawn at once.
@@ -15,8 +15,12 @@ const BLOCK: u64 = 2048;
 ///
 /// # Errors
 /// If `shapes` has no images of the request's size or channels, or there is no memory for them.
-pub fn of_class(request: &DatasetRequest, label: u32) -> Result<ImageBatch, DataError> {
-    let spec = shapes_spec(request)?;
+pub fn of_class(
+    world: World,
+    request: &DatasetRequest,
+    label: u32,
+) -> Result<ImageBatch, DataError> {
+    let spec = shapes_spec(world, request)?;
     let there = request.limit.filter(|_| (label as usize) < SHAPES.len());
     let count = there.unwrap_or_default();
     let size = ImageSize::new(spec.size, spec.size, 3);
@@ -25,7 +29,7 @@ pub fn of_class(request: &DatasetRequest, label: u32) -> Result<ImageBatch, Data
     let mut first = 0;
     while found.len() < count {
         let block = (first..first + BLOCK).into_par_iter();
-        let of_block = block.map(|i| drawn(spec.seed, spec.split, i)).filter(|f| f.shape == label);
+        let of_block = block.map(|i| drawn(world, spec.seed, spec.split, i)).filter(|f| f.shape == label);
         found.extend(of_block.collect::<Vec<_>>());
         first += BLOCK;
     }
@@ -49,7 +53,7 @@ mod tests {
         let labels = all.labels.as_ref().unwrap();
         let rows: Vec<usize> = (0..all.len()).filter(|&row| labels[row] == 3).collect();
         request.limit = Some(rows.len());
-        let own = of_class(&request, 3).unwrap();
+        let own = of_class(World::Whole, &request, 3).unwrap();
         assert!(rows.len() > 400, "{}", rows.len());
         assert_eq!(own.pixels, all.select(&rows).pixels);
         assert!(own.labels.unwrap().iter().all(|&label| label == 3));
@@ -59,6 +63,6 @@ mod tests {
     fn a_class_that_there_is_not_has_no_images() {
         let mut request = DatasetRequest::new("shapes", Split::Test);
         request.limit = Some(2);
-        assert!(of_class(&request, 10).unwrap().is_empty());
+        assert!(of_class(World::Whole, &request, 10).unwrap().is_empty());
     }
 }
