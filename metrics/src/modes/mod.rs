@@ -115,7 +115,12 @@ pub const FAMILY: MetricFamily = MetricFamily {
         distance("ks_y", "KS y", 261, "Kolmogorov distance of the vertical position (shapes)"),
         distance("ks_size", "KS size", 262, "Kolmogorov distance of the size (shapes)"),
         distance("ks_rotation", "KS rotation", 263, "Kolmogorov distance of the rotation (shapes)"),
-        distance("ks_hue", "KS hue", 264, "Kolmogorov distance of the hue within its family (shapes)"),
+        distance(
+            "ks_hue",
+            "KS hue",
+            264,
+            "Kolmogorov distance of the hue within its family (shapes)",
+        ),
     ],
     by_default: true,
     needs: Needs::RECOGNITIONS,

@@ -56,13 +56,13 @@ fn a_hue_that_is_tied_to_the_shape_shows_as_mutual_information_and_in_no_single_
 fn a_generator_that_knows_the_held_out_set_alone_shows_no_unseen_mode() {
     let samples = drawn(5_000, |f| !is_held_out(f.kinds()));
     assert_eq!(score(&samples, "unseen"), 0.0);
-    let held_out = (0..MODES).filter(|mode| {
-        is_held_out([mode / 72, mode / 12 % 6, mode / 3 % 4, mode % 3])
-    });
+    let held_out =
+        (0..MODES).filter(|mode| is_held_out([mode / 72, mode / 12 % 6, mode / 3 % 4, mode % 3]));
     assert_eq!(held_out.count(), 72);
     // Each single kind loses its tenth, give or take one shape's.
     for factor in 0..KIND_COUNTS.len() {
-        let counts = histogram(KIND_COUNTS[factor], samples.iter().map(|r| r.factors.kinds()[factor]));
+        let counts =
+            histogram(KIND_COUNTS[factor], samples.iter().map(|r| r.factors.kinds()[factor]));
         assert!(counts.iter().all(|count| *count > 0));
     }
 }
@@ -89,7 +89,8 @@ fn the_rotation_of_a_plain_disc_is_left_out() {
 fn samples_that_are_not_recognised_count_for_nothing_else() {
     let mut samples = drawn(1_000, |_| true);
     let before = scores(&samples);
-    samples.extend(drawn(1_000, |f| f.shape == 0).iter().map(|r| Recognition { misfit: 1.1, ..*r }));
+    samples
+        .extend(drawn(1_000, |f| f.shape == 0).iter().map(|r| Recognition { misfit: 1.1, ..*r }));
     let after = scores(&samples);
     assert_eq!(after[0], 0.5);
     assert_eq!(after[1..], before[1..]);

@@ -33,8 +33,7 @@ pub const FACTORS: [&str; 8] =
 /// Numbers of kinds of shape, hue family, background and texture, in the order of [`Kinds`].
 pub const KIND_COUNTS: [usize; 4] = [SHAPES.len(), HUES.len(), BACKGROUNDS.len(), TEXTURES.len()];
 /// Number of combinations of the factors that come in kinds; see [`ShapeFactors::mode`].
-pub const MODES: usize =
-    KIND_COUNTS[0] * KIND_COUNTS[1] * KIND_COUNTS[2] * KIND_COUNTS[3];
+pub const MODES: usize = KIND_COUNTS[0] * KIND_COUNTS[1] * KIND_COUNTS[2] * KIND_COUNTS[3];
 
 /// Indices of shape, hue family, background and texture.
 pub type Kinds = [usize; KIND_COUNTS.len()];

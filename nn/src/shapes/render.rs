@@ -181,7 +181,10 @@ mod tests {
     #[test]
     fn skipping_pixels_far_from_the_outline_changes_no_coverage() {
         for i in 0..200 {
-            let frame = Frame::new(&ShapeFactors::draw(&mut Stream::new(5, &format!("shapes/train/{i}"))), 32);
+            let frame = Frame::new(
+                &ShapeFactors::draw(&mut Stream::new(5, &format!("shapes/train/{i}"))),
+                32,
+            );
             for p in 0..1024 {
                 let (x, y) = (f64::from(p % 32) + 0.5, f64::from(p / 32) + 0.5);
                 assert_eq!(

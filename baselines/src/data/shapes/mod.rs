@@ -37,10 +37,8 @@ pub(super) fn load(
     const BLOCK: usize = 2048;
     let size = ImageSize::new(spec.size, spec.size, 3);
     let mut pixels = super::room(spec.count, size)?;
-    let factors: Vec<ShapeFactors> = (0..spec.count as u64)
-        .into_par_iter()
-        .map(|i| drawn(spec.seed, spec.split, i))
-        .collect();
+    let factors: Vec<ShapeFactors> =
+        (0..spec.count as u64).into_par_iter().map(|i| drawn(spec.seed, spec.split, i)).collect();
     let mut hash = Sha256::new();
     hash.update(format!("{SPEC} seed {} {} {} {size}\n", spec.seed, spec.split, spec.count));
     for block in factors.chunks(BLOCK) {

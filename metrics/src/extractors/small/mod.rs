@@ -116,13 +116,7 @@ fn load(
     let network = Folded::new(&weights.tensors, &request.options.device).map_err(build)?;
     let batch = request.options.batch.next_multiple_of(GROUP);
     let recognised_rmse = card.and_then(|card| card.factors).map(|card| card.recognised_rmse);
-    Ok(Box::new(Small {
-        name: extractor,
-        network,
-        sha256: weights.sha256,
-        batch,
-        recognised_rmse,
-    }))
+    Ok(Box::new(Small { name: extractor, network, sha256: weights.sha256, batch, recognised_rmse }))
 }
 
 /// The convolution kernel puts up to this many images into one matrix product. Every portion is filled

@@ -148,9 +148,7 @@ impl Classifier {
         let fc = Linear::new(&root.at("fc"), DIM, CLASSES, options)?;
         let factors = match heads {
             Heads::Classes => None,
-            Heads::Factors => {
-                Some(Linear::new(&root.at("factors"), DIM, FACTOR_OUTPUTS, options)?)
-            }
+            Heads::Factors => Some(Linear::new(&root.at("factors"), DIM, FACTOR_OUTPUTS, options)?),
         };
         Ok(Self { blocks, fc, factors })
     }
@@ -164,7 +162,8 @@ impl Classifier {
         }
         let features = x.flatten_from(2)?.mean(D::Minus1)?;
         let logits = self.fc.forward(&features, pass)?;
-        let factors = self.factors.as_ref().map(|head| head.forward(&features, pass)).transpose()?;
+        let factors =
+            self.factors.as_ref().map(|head| head.forward(&features, pass)).transpose()?;
         Ok(Scores { logits, factors })
     }
 }

@@ -72,9 +72,8 @@ pub(super) fn assess(
     let n = truth.len() as f64;
     let pairs = || named.iter().zip(truth);
     let right = |i: usize| pairs().filter(|(a, b)| a.kinds()[i] == b.kinds()[i]).count() as f64 / n;
-    let error = |i: usize| {
-        pairs().map(|(a, b)| (a.places()[i] - b.places()[i]).abs()).sum::<f64>() / n
-    };
+    let error =
+        |i: usize| pairs().map(|(a, b)| (a.places()[i] - b.places()[i]).abs()).sum::<f64>() / n;
     let mut rmse: Vec<f64> = fitted.iter().map(|fit| f64::from(fit.rmse)).collect();
     rmse.sort_by(f64::total_cmp);
     let recognised_rmse = rmse[(rmse.len() * 99 / 100).min(rmse.len() - 1)];
