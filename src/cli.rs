@@ -17,6 +17,7 @@ use crate::commands::loss::LossArgs;
 use crate::commands::metrics::MetricsArgs;
 use crate::commands::probe::ProbeArgs;
 use crate::commands::remeasure::RemeasureArgs;
+use crate::commands::sensitivity::SensitivityArgs;
 use crate::commands::verify::VerifyArgs;
 use crate::commands::verify_extractor::VerifyExtractorArgs;
 
@@ -57,6 +58,13 @@ pub enum Command {
     /// seconds, needs no data and no weights; where CIFAR-10 lies in --data or $GANBENCH_DATA its
     /// images are looked at too.
     Probe(ProbeArgs),
+    /// Plant faults into real images and say which metric sees which, and from which strength on
+    ///
+    /// Faults of pixels (noise, blur, …), strangers among real images, classes and factors that are
+    /// left out or tied, copies of reals: each at graded levels. A metric sees a fault from the
+    /// first level from which on every level is at least 4 standard deviations of clean draws worse
+    /// than clean images; it prefers the fault where a level is as much better.
+    Sensitivity(SensitivityArgs),
     /// Say whether numbers moved since a baseline: exit code 0 no, 3 yes, 4 not comparable
     ///
     /// FILE is a guard file (of probe or --update), a results.parquet or results.csv of reproduce,

@@ -32,6 +32,7 @@ mod results;
 mod run_folder;
 mod samples;
 mod selection;
+mod sensitivity;
 mod session;
 mod stability;
 mod sweep;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         Command::Loss(args) => commands::loss::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Probe(args) => commands::probe::run(args),
+        Command::Sensitivity(args) => commands::sensitivity::run(args),
         Command::Drift(args) => match commands::drift::run(args) {
             Ok(code) => return ExitCode::from(code),
             Err(error) => Err(error),

@@ -60,6 +60,9 @@ mod compare;
 /// `drift` and `probe`.
 mod drift;
 
+/// `sensitivity`.
+mod sensitivity;
+
 /// `fetch` and `verify-extractor`.
 mod fetch;
 

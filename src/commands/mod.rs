@@ -19,6 +19,7 @@ pub mod remeasure;
 pub mod report;
 pub mod reproduce;
 pub mod sample;
+pub mod sensitivity;
 pub mod train;
 pub mod verify;
 pub mod verify_extractor;

@@ -63,6 +63,9 @@ pub(super) enum Shape {
     Area { points: Vec<Point>, color: Rgb, opacity: f64 },
     /// One line of text. `at` is on the baseline, `size` is the em.
     Text { text: String, at: Point, size: f64, align: Align, color: Rgb },
+    /// One line of text from `at` upwards, to be read from the right. `at` is where it begins, on
+    /// the baseline, `size` is the em. In a PNG what it lies on becomes white.
+    Upright { text: String, at: Point, size: f64, color: Rgb },
     /// An image stretched over the frame without smoothing.
     Image { image: image::RgbImage, frame: Frame },
 }
@@ -129,6 +132,12 @@ impl Drawing {
     pub(super) fn text(&mut self, text: &str, at: Point, size: f64, align: Align, color: Rgb) {
         if !text.is_empty() {
             self.shapes.push(Shape::Text { text: text.to_string(), at, size, align, color });
+        }
+    }
+
+    pub(super) fn upright(&mut self, text: &str, at: Point, size: f64, color: Rgb) {
+        if !text.is_empty() {
+            self.shapes.push(Shape::Upright { text: text.to_string(), at, size, color });
         }
     }
 

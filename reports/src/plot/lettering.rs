@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use ab_glyph::{Font as _, FontRef, Glyph, Point as GlyphPoint, PxScale, ScaleFont as _};
-use image::RgbImage;
+use image::{Rgb as Pixel, RgbImage, imageops};
 
 use super::drawing::{Align, Point, Rgb};
 
@@ -78,4 +78,17 @@ pub(super) fn draw_text(
             }
         });
     }
+}
+
+/// Draws one line of text from `at` upwards, on white. `at` is on the baseline; `at` and `size` (the
+/// em) are in pixels.
+pub(super) fn draw_upright(page: &mut RgbImage, text: &str, at: Point, size: f64, color: Rgb) {
+    // From above the tallest letter down to below the depth of a "g".
+    let (above, below) = (size.ceil(), (0.3 * size).ceil());
+    let width = text_width(text, size).ceil();
+    let white = Pixel([255; 3]);
+    let mut line = RgbImage::from_pixel(width as u32, (above + below) as u32, white);
+    draw_text(&mut line, text, Point { x: 0.0, y: above }, size, Align::Left, color);
+    let (x, y) = ((at.x - above).round(), (at.y - width).round());
+    imageops::replace(page, &imageops::rotate270(&line), x as i64, y as i64);
 }

@@ -1,4 +1,5 @@
-//! Figures: scores against images shown, training curves, sample grids; each as PNG and as SVG.
+//! Figures: scores against images shown, training curves, sample grids, heat maps; each as PNG and as
+//! SVG.
 //!
 //! A figure is first laid out as a [`Drawing`], a list of lines, areas, texts and images in CSS pixels,
 //! and then drawn twice, by plotters. Because the layout is data, tests can check that no two texts
@@ -14,6 +15,7 @@ mod clouds;
 mod curves;
 mod drawing;
 mod grid;
+mod heat;
 mod legend;
 mod lettering;
 mod palette;
@@ -24,6 +26,7 @@ pub use clouds::{Cloud, CloudPanel, clouds};
 pub use curves::{CurveFigure, CurveLayout, CurvePoint, Curves, Term};
 pub use drawing::Drawing;
 pub use grid::{SampleBlock, SampleGrid, SampleSheet, samples_of_png, samples_png};
+pub use heat::{HeatCell, HeatKey, HeatLabel, HeatMap, HeatRow};
 pub use scores::score_curves;
 
 #[cfg(test)]

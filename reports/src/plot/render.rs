@@ -12,10 +12,12 @@ use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, IntoDrawingArea as _};
 use plotters::element::{PathElement, Polygon, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color as _, IntoFont as _, RGBColor, ShapeStyle, TextStyle, WHITE};
+use plotters::style::{
+    Color as _, FontTransform, IntoFont as _, RGBColor, ShapeStyle, TextStyle, WHITE,
+};
 
 use super::drawing::{Align, Drawing, Frame, Rgb, Shape, point};
-use super::lettering::draw_text;
+use super::lettering::{draw_text, draw_upright};
 use crate::error::ReportError;
 
 const FONT_FAMILY: &str = "sans-serif";
@@ -66,6 +68,10 @@ impl Drawing {
                 Shape::Text { text, at, size, align, color } => {
                     let at = point(at.x * scale, at.y * scale);
                     draw_text(&mut out, text, at, size * scale, *align, *color);
+                }
+                Shape::Upright { text, at, size, color } => {
+                    let at = point(at.x * scale, at.y * scale);
+                    draw_upright(&mut out, text, at, size * scale, *color);
                 }
                 Shape::Line { .. } | Shape::Area { .. } => {}
             }
@@ -143,8 +149,18 @@ impl Drawing {
                     let top = at(place.x, place.y - size * SVG_TOP_PER_EM);
                     area.draw(&Text::new(text.as_str(), top, style)).map_err(failed)?;
                 }
+                Shape::Upright { text, at: place, size, color } if texts == Texts::Drawn => {
+                    let font = (FONT_FAMILY, size * scale * SVG_SIZE_PER_EM).into_font();
+                    let font = font.transform(FontTransform::Rotate270);
+                    let color = rgb(*color);
+                    let style =
+                        TextStyle::from(font).color(&color).pos(Pos::new(HPos::Left, VPos::Top));
+                    // Turned about its top left corner, which is left of the baseline.
+                    let top = at(place.x - size * SVG_TOP_PER_EM, place.y);
+                    area.draw(&Text::new(text.as_str(), top, style)).map_err(failed)?;
+                }
                 // Added by the caller when everything else is drawn.
-                Shape::Text { .. } | Shape::Image { .. } => {}
+                Shape::Text { .. } | Shape::Upright { .. } | Shape::Image { .. } => {}
             }
         }
         area.present().map_err(failed)

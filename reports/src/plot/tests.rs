@@ -127,6 +127,32 @@ pub(crate) fn demo_grid() -> SampleGrid {
     }
 }
 
+/// Made cells of every kind, in groups.
+fn demo_heat_map() -> HeatMap {
+    let cell = |row: usize, column: usize| HeatCell {
+        place: ((row + column) % 4 > 0).then_some((row * column % 7) as f64 / 6.0),
+        crossed: row + 2 * column == 9,
+    };
+    let names = ["FID", "Improved precision", "Coverage", "Modes KL", "TV background"];
+    HeatMap {
+        title: "Which metric sees which fault: a made figure with a title that wraps".into(),
+        subtitle: "Two thousand fakes against four thousand reals.".into(),
+        columns: names.map(|name| HeatLabel::new(name, name == "Modes KL")).to_vec(),
+        rows: (0..8)
+            .map(|row| HeatRow {
+                label: HeatLabel::new(format!("A fault of number {row}, 5 … 100 %"), row == 3),
+                cells: (0..names.len()).map(|column| cell(row, column)).collect(),
+            })
+            .collect(),
+        key: HeatKey {
+            first: "from the weakest level on".into(),
+            last: "the strongest only".into(),
+            never: "never".into(),
+            crossed: "prefers the fault".into(),
+        },
+    }
+}
+
 /// The boxes of all texts.
 fn text_boxes(drawing: &Drawing) -> Vec<(String, Frame)> {
     drawing
@@ -143,6 +169,11 @@ fn text_boxes(drawing: &Drawing) -> Vec<(String, Frame)> {
                 // From the height of capitals down to the depth of a "g".
                 let frame = Frame { x, y: at.y - 0.73 * size, width, height: 0.93 * size };
                 Some((text.clone(), frame))
+            }
+            Shape::Upright { text, at, size, .. } => {
+                let height = text_width(text, *size);
+                let (x, y) = (at.x - 0.73 * size, at.y - height);
+                Some((text.clone(), Frame { x, y, width: 0.93 * size, height }))
             }
             _ => None,
         })
@@ -180,7 +211,7 @@ fn check_layout(drawing: &Drawing) {
                     assert!(!frame.overlaps(of_text), "{text:?} lies on an image");
                 }
             }
-            Shape::Text { .. } => {}
+            Shape::Text { .. } | Shape::Upright { .. } => {}
         }
     }
 }
@@ -217,6 +248,7 @@ fn demo_figures() -> Vec<(String, Drawing)> {
         columns: 2,
     };
     out.push(("samples-single".into(), single.drawing().unwrap()));
+    out.push(("heat-map".into(), demo_heat_map().drawing().unwrap()));
     out
 }
 
