@@ -83,7 +83,7 @@ fn sources_that_hold_no_images_are_refused_by_name() {
         place.says("dataset:cifar11:test", &[]),
         (
             64,
-            "error: unknown dataset \"cifar11\"; known: shapes, cifar10, mnist, cifar100, tiny-imagenet, \
+            "error: unknown dataset \"cifar11\"; known: shapes, shapes-heldout, cifar10, mnist, cifar100, tiny-imagenet, \
              imagenet-64, celeba-hq-128, afhq-512, or folder:PATH"
                 .into()
         )

@@ -169,7 +169,7 @@ fn what_cannot_be_fetched_or_verified_is_a_usage_error() {
         ),
         (
             &["fetch", "dataset", "cifar11"],
-            "error: unknown dataset \"cifar11\"; known: shapes, cifar10, mnist, cifar100, tiny-imagenet, \
+            "error: unknown dataset \"cifar11\"; known: shapes, shapes-heldout, cifar10, mnist, cifar100, tiny-imagenet, \
              imagenet-64, celeba-hq-128, afhq-512, or folder:PATH\n",
         ),
         (

@@ -160,7 +160,7 @@ fn lists_name_every_method_and_read_as_json() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(cards.len(), 14);
+    assert_eq!(cards.len(), 29);
     let card = |name: &str| cards.iter().find(|card| card["name"] == name).unwrap();
     assert_eq!(
         *card("density"),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::features::Logits;
+use crate::recognition::recognitions_of_the_truth;
 use crate::settings::NearestReal;
 use ganbench_nn::rng::Stream;
 
@@ -107,7 +108,9 @@ fn what_cannot_be_evaluated_is_refused() {
     assert_eq!(
         evaluate(unknown).unwrap_err().to_string(),
         "unknown metric \"fidd\"; known: fid, is, precision, recall, density, coverage, kid, fid_inf, \
-         ipr_precision, ipr_recall, authpct, vendi, cmmd, intra_fid"
+         ipr_precision, ipr_recall, authpct, vendi, cmmd, intra_fid, recognised, modes, modes_kl, \
+         unseen, tv_shape, tv_hue, tv_background, tv_texture, factor_mi, faithful, ks_x, ks_y, ks_size, \
+         ks_rotation, ks_hue"
     );
     let other = Features::new(4, vec![0.0; 40], None).unwrap();
     assert_eq!(
@@ -142,6 +145,7 @@ fn all_real_images_are_compared_where_asked() {
 #[test]
 fn every_metric_can_be_asked_for_by_name() {
     let (real, fake) = (features("real", 60, None), features("fake", 50, Some(10)));
+    let fake = fake.with_recognitions(recognitions_of_the_truth("fake", 50)).unwrap();
     let reference = RealReference::new(&real, usize::MAX).unwrap();
     let names: Vec<&str> = metrics().map(|m| m.name).collect();
     let kid = kid::Options { subset: 40, subsets: 5, seed: 2020 };
@@ -158,7 +162,8 @@ fn every_metric_can_be_asked_for_by_name() {
     assert!(got.iter().all(|v| v.value.is_finite() && v.n_fake == 50), "{got:?}");
     // KID, CMMD and intra-class FID take all real images, FID infinity all statistics, the neighbours 50.
     let n_real: Vec<usize> = got.iter().map(|v| v.n_real).collect();
-    assert_eq!(n_real, [60, 0, 50, 50, 50, 50, 60, 60, 50, 50, 50, 0, 60, 60]);
+    assert_eq!(n_real[..14], [60, 0, 50, 50, 50, 50, 60, 60, 50, 50, 50, 0, 60, 60]);
+    assert!(n_real[14..].iter().all(|n| *n == 0));
     let without = EvaluationInput { labels: None, ..asked };
     assert_eq!(
         evaluate(without).unwrap_err().to_string(),

@@ -44,3 +44,11 @@ impl Recognition {
         are_kinds.then_some(Self { factors, misfit: *misfit, real_misfit: *real_misfit })
     }
 }
+
+/// What samples of the true distribution show.
+#[cfg(test)]
+pub(crate) fn recognitions_of_the_truth(purpose: &str, n: usize) -> Vec<Recognition> {
+    let mut stream = ganbench_nn::rng::Stream::new(0, purpose);
+    let draws = std::iter::repeat_with(|| ShapeFactors::draw(&mut stream)).take(n);
+    draws.map(|factors| Recognition { factors, misfit: 0.5, real_misfit: 0.5 }).collect()
+}

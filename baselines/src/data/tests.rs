@@ -350,7 +350,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     let root = tempfile::tempdir().unwrap();
     assert_eq!(
         message(load_root(root.path(), train("cifar")), root.path()),
-        "unknown dataset \"cifar\"; known: shapes, cifar10, mnist, cifar100, tiny-imagenet, imagenet-64, \
+        "unknown dataset \"cifar\"; known: shapes, shapes-heldout, cifar10, mnist, cifar100, tiny-imagenet, imagenet-64, \
          celeba-hq-128, afhq-512, or folder:PATH"
     );
     assert_eq!(

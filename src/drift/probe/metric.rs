@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use ganbench_metrics::protocol::TABLES;
 use ganbench_metrics::{
     Deviations, ExtractorId, Features, Labels, Measurement, MetricValue, metrics as all_metrics,
+    needs,
 };
 use ganbench_nn::images::ImageBatch;
 
@@ -136,7 +137,9 @@ struct Sides<'a> {
 }
 
 fn all(pieces: &Pieces, extractor: ExtractorId<'_>, sides: Sides<'_>) -> Result<Vec<MetricValue>> {
-    let names: Vec<&str> = all_metrics().map(|metric| metric.name).collect();
+    let shown = sides.fake.recognitions().is_some();
+    let names = all_metrics().map(|metric| metric.name);
+    let names: Vec<&str> = names.filter(|name| shown || !needs(name).recognitions).collect();
     some(pieces, extractor, sides, &names)
 }
 

@@ -29,7 +29,8 @@ pub fn of_class(
     let mut first = 0;
     while found.len() < count {
         let block = (first..first + BLOCK).into_par_iter();
-        let of_block = block.map(|i| drawn(world, spec.seed, spec.split, i)).filter(|f| f.shape == label);
+        let of_block =
+            block.map(|i| drawn(world, spec.seed, spec.split, i)).filter(|f| f.shape == label);
         found.extend(of_block.collect::<Vec<_>>());
         first += BLOCK;
     }
