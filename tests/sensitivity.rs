@@ -19,7 +19,7 @@ fn a_page_holds_table_figure_and_every_value() {
         "--faults",
         "noise,none",
         "--metrics",
-        "recognised,fid",
+        "faithful,fid",
         "--page",
         &text(&page),
         "--json",
@@ -29,11 +29,11 @@ fn a_page_holds_table_figure_and_every_value() {
     let names: Vec<&str> = faults.iter().map(|fault| fault["fault"].as_str().unwrap()).collect();
     assert_eq!(names, ["none", "noise"], "in the order of tables");
     assert_eq!(findings["clean"].as_array().unwrap().len(), 2);
-    let recognised = &faults[1]["metrics"][1];
-    assert_eq!(recognised["metric"], "recognised@small-shapes");
-    // Half of the images or fewer are recognised in noise of σ 16.
-    assert!(recognised["values"][3].as_f64().unwrap() < 0.5, "{recognised}");
-    assert!(recognised["worse"][3].as_f64().unwrap() > 4.0, "{recognised}");
+    let faithful = &faults[1]["metrics"][1];
+    assert_eq!(faithful["metric"], "faithful@small-shapes");
+    // Half of the images or fewer are faithful in noise of σ 16.
+    assert!(faithful["values"][3].as_f64().unwrap() < 0.5, "{faithful}");
+    assert!(faithful["worse"][3].as_f64().unwrap() > 4.0, "{faithful}");
     let mut files: Vec<String> = fs::read_dir(&page)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())

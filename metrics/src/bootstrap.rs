@@ -94,10 +94,15 @@ impl Interval {
         let independent = value.value * (1.0 - value.value);
         let n = match independent > 0.0 && variance > 0.0 {
             true => independent / variance,
-            false => value.n_real.min(value.n_fake) as f64,
+            false => images(value) as f64,
         };
         Self::wilson(value.value, n).within(metric.range)
     }
+}
+
+/// Images on the smaller side; on that of the fakes where the metric looks at no reals.
+fn images(value: &MetricValue) -> usize {
+    if value.n_real == 0 { value.n_fake } else { value.n_real.min(value.n_fake) }
 }
 
 /// One evaluation, or two against the same reals whose difference is looked at.
@@ -153,7 +158,7 @@ pub fn difference_intervals(
     let sides = Sides { first, second: Some(second), values: &[of_first, of_second] };
     each_variance(&sides, request, |metric, found, variance| {
         // One image more or less moves a share by so much: no smaller difference is known.
-        let one_image = 1.0 / found[0].n_real.min(found[0].n_fake).max(1) as f64;
+        let one_image = 1.0 / images(found[0]).max(1) as f64;
         let least = if metric.range == ValueRange::SHARE { one_image * one_image } else { 0.0 };
         Interval::around(found[0].value - found[1].value, variance.max(least))
     })

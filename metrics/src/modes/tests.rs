@@ -121,3 +121,33 @@ fn a_perfect_generator_of_1000_recognised_samples_shows_541_modes() {
     let samples = drawn(1_000, |_| true);
     assert!((score(&samples, "modes") - 540.7).abs() < 40.0);
 }
+
+#[test]
+fn a_share_of_none_or_of_all_samples_has_an_interval_of_finite_ends() {
+    use crate::bootstrap::{Bootstrap, Reals, intervals};
+    let n = 60;
+    let pool: Vec<f32> = (0..n).map(|i| i as f32).collect();
+    let features = crate::Features::new(1, pool, None).unwrap();
+    let real = crate::RealReference::new(&features, n).unwrap();
+    for misfit in [0.5, 2.0] {
+        let shown = drawn(n, |_| true).iter().map(|r| Recognition { misfit, ..*r }).collect();
+        let fake = features.clone().with_recognitions(shown).unwrap();
+        let names: Vec<&str> = FAMILY.metrics.iter().map(|metric| metric.name).collect();
+        let input = EvaluationInput {
+            real: &real,
+            fake: &fake,
+            extractor: crate::ExtractorId::UNKNOWN,
+            metrics: Some(&names),
+            settings: crate::Settings::default(),
+            labels: None,
+        };
+        let values = crate::evaluate(input).unwrap();
+        let request = Bootstrap { replicates: 40, seed: 0, reals: Reals::Drawn };
+        let found = intervals(&input, &values, request).unwrap();
+        assert_eq!(found.len(), METRICS);
+        for ((name, interval), value) in found.iter().zip(&values) {
+            assert!(interval.low.is_finite() && interval.high.is_finite(), "{name}");
+            assert!(interval.low <= value.value && value.value <= interval.high, "{name}");
+        }
+    }
+}
