@@ -152,7 +152,7 @@ fn a_report_can_be_made_again_from_the_runs() {
     let dir = tempfile::tempdir().unwrap();
     let sweep = dir.path().join("sweep");
     // Of methods without constants of ours, whose note takes plans.
-    ok(&strs(&tiny("gan,hinge", "0,1", &sweep)));
+    ok(&strs(&tiny("gan,hinge", "0,3", &sweep)));
     let report = dir.path().join("report");
     ok(&["report", "--runs", &text(&sweep.join("runs")), "--out", &text(&report)]);
     assert_eq!(

@@ -34,6 +34,10 @@ impl Extractor for Panics {
         self.sound.classes()
     }
 
+    fn recognises(&self) -> bool {
+        self.sound.recognises()
+    }
+
     fn batch(&self) -> usize {
         self.sound.batch()
     }
