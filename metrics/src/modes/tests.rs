@@ -60,9 +60,8 @@ fn a_generator_that_knows_the_held_out_set_alone_shows_no_unseen_mode() {
         (0..MODES).filter(|mode| is_held_out([mode / 72, mode / 12 % 6, mode / 3 % 4, mode % 3]));
     assert_eq!(held_out.count(), 72);
     // Each single kind loses its tenth, give or take one shape's.
-    for factor in 0..KIND_COUNTS.len() {
-        let counts =
-            histogram(KIND_COUNTS[factor], samples.iter().map(|r| r.factors.kinds()[factor]));
+    for (factor, count) in KIND_COUNTS.into_iter().enumerate() {
+        let counts = histogram(count, samples.iter().map(|r| r.factors.kinds()[factor]));
         assert!(counts.iter().all(|count| *count > 0));
     }
 }
