@@ -130,7 +130,7 @@ pub(crate) fn demo_grid() -> SampleGrid {
 /// Made cells of every kind, in groups.
 fn demo_heat_map() -> HeatMap {
     let cell = |row: usize, column: usize| HeatCell {
-        place: ((row + column) % 4 > 0).then_some((row * column % 7) as f64 / 6.0),
+        place: (!(row + column).is_multiple_of(4)).then_some((row * column % 7) as f64 / 6.0),
         crossed: row + 2 * column == 9,
     };
     let names = ["FID", "Improved precision", "Coverage", "Modes KL", "TV background"];
