@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ganbench_baselines::train::Budget;
 
+use crate::commands::agreement::AgreementArgs;
 use crate::commands::bench::BenchCommand;
 use crate::commands::compare::CompareArgs;
 use crate::commands::drift::DriftArgs;
@@ -65,6 +66,11 @@ pub enum Command {
     /// first level from which on every level is at least 4 standard deviations of clean draws worse
     /// than clean images; it prefers the fault where a level is as much better.
     Sensitivity(SensitivityArgs),
+    /// Say which metric orders runs as the truth does, over runs on shapes
+    ///
+    /// The modes of shapes are known, so some metrics know what a run really makes. Each other metric
+    /// is held against them over many runs by Kendall's rank correlation, with intervals.
+    Agreement(AgreementArgs),
     /// Say whether numbers moved since a baseline: exit code 0 no, 3 yes, 4 not comparable
     ///
     /// FILE is a guard file (of probe or --update), a results.parquet or results.csv of reproduce,

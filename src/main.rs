@@ -5,6 +5,7 @@
 #[macro_use]
 mod tell;
 
+mod agreement;
 mod anchors;
 mod bench;
 mod cards;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Loss(args) => commands::loss::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Probe(args) => commands::probe::run(args),
+        Command::Agreement(args) => commands::agreement::run(args),
         Command::Sensitivity(args) => commands::sensitivity::run(args),
         Command::Drift(args) => match commands::drift::run(args) {
             Ok(code) => return ExitCode::from(code),

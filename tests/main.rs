@@ -63,6 +63,9 @@ mod drift;
 /// `sensitivity`.
 mod sensitivity;
 
+/// `agreement`.
+mod agreement;
+
 /// `fetch` and `verify-extractor`.
 mod fetch;
 

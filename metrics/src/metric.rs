@@ -92,9 +92,10 @@ pub fn default_metrics() -> impl Iterator<Item = &'static Metric> {
     FAMILIES.iter().filter(|family| family.by_default).flat_map(|family| family.metrics)
 }
 
-/// What a metric needs, by its bare name; nothing for an unknown one.
+/// What a metric needs, by its name, bare or with an extractor; features alone for an unknown one.
 pub fn needs(name: &str) -> Needs {
-    let family = FAMILIES.iter().find(|family| family.metrics.iter().any(|m| m.name == name));
+    let bare = bare_name(name);
+    let family = FAMILIES.iter().find(|family| family.metrics.iter().any(|m| m.name == bare));
     family.map_or(Needs::POOL, |family| family.needs)
 }
 

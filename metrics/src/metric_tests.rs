@@ -170,3 +170,9 @@ fn every_metric_can_be_asked_for_by_name() {
         "intra_fid needs the class of each image, which was not given"
     );
 }
+
+#[test]
+fn a_metric_needs_the_same_whether_its_extractor_is_named_or_not() {
+    assert!(needs("modes_kl").recognitions && needs("modes_kl@small-shapes").recognitions);
+    assert!(!needs("fid@small-shapes").recognitions);
+}

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod agreement;
 pub mod bench;
 pub mod compare;
 mod compare_jointly;

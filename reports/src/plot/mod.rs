@@ -1,4 +1,4 @@
-//! Figures: scores against images shown, training curves, sample grids, heat maps; each as PNG and as
+//! Figures: scores against images shown, training curves, sample grids, heat maps, forest plots; each as PNG and as
 //! SVG.
 //!
 //! A figure is first laid out as a [`Drawing`], a list of lines, areas, texts and images in CSS pixels,
@@ -14,6 +14,7 @@ mod axes;
 mod clouds;
 mod curves;
 mod drawing;
+mod forest;
 mod grid;
 mod heat;
 mod legend;
@@ -25,6 +26,7 @@ mod scores;
 pub use clouds::{Cloud, CloudPanel, clouds};
 pub use curves::{CurveFigure, CurveLayout, CurvePoint, Curves, Term};
 pub use drawing::Drawing;
+pub use forest::{Forest, ForestEstimate, ForestRow};
 pub use grid::{SampleBlock, SampleGrid, SampleSheet, samples_of_png, samples_png};
 pub use heat::{HeatCell, HeatKey, HeatLabel, HeatMap, HeatRow};
 pub use scores::score_curves;

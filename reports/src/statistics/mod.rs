@@ -31,7 +31,7 @@ pub mod typical;
 mod variance;
 
 pub use holm::{holm, holm_adjusted};
-pub use ranks::rank_correlation;
+pub use ranks::{kendall_tau_b, rank_correlation};
 pub use rows::{Estimate, Row, Rows};
 pub use scale::{Interval, Scale, ValueRange};
 pub use student::{student_t_975, student_t_exceeds, student_t_two_sided};
