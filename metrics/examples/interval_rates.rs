@@ -1,6 +1,7 @@
 //! How often 95 % intervals over the images hold what they are said to hold, by repeated draws.
 //!
-//! Features are Gaussian mixtures of 64 dimensions, logits a linear map of them. Run it with `cargo
+//! Features are Gaussian mixtures of 64 dimensions, logits a linear map of them; what samples show of
+//! `shapes` is drawn from the truth, or unevenly from it. Run it with `cargo
 //! run --release --workspace --example interval_rates -- 400 300 [replicates]`: images of each
 //! side, draws. It prints a Markdown table: for each metric the standard deviation that the
 //! interval tells over the true one, and in how many of the draws the interval holds the metric's
@@ -12,11 +13,12 @@ use std::sync::LazyLock;
 
 use ganbench_metrics::bootstrap::{Bootstrap, Interval, Reals, difference_intervals, intervals};
 use ganbench_metrics::{
-    EvaluationInput, ExtractorId, Features, Logits, MetricValue, RealReference, Settings, evaluate,
-    metrics,
+    EvaluationInput, ExtractorId, Features, Logits, MetricValue, RealReference, Recognition,
+    Settings, evaluate, metrics,
 };
 use ganbench_metrics::{inception_score, kid};
 use ganbench_nn::rng::Stream;
+use ganbench_nn::shapes::ShapeFactors;
 use rayon::prelude::*;
 
 const DIM: usize = 64;
@@ -79,8 +81,24 @@ impl Mixture {
                 values[row * CLASSES + class] = 0.6 * of_class.sum::<f32>();
             }
         }
-        Features::new(DIM, pool, Some(Logits { classes: CLASSES, values })).expect("whole rows")
+        let shown = (0..n).map(|_| recognition(images, stream)).collect();
+        let features = Features::new(DIM, pool, Some(Logits { classes: CLASSES, values }));
+        features.and_then(|features| features.with_recognitions(shown)).expect("whole rows")
     }
+}
+
+/// What a sample shows: the fewer components, the rarer the last shapes; the more shift, the rarer
+/// are places on the right and samples that are recognised.
+fn recognition(images: Images, stream: &mut Stream) -> Recognition {
+    let factors = loop {
+        let factors = ShapeFactors::draw(stream);
+        let is_rare = factors.shape as usize >= images.components || factors.x > 0.0;
+        if !is_rare || !stream.chance(f64::from(3.0 * images.shift)) {
+            break factors;
+        }
+    };
+    let misfit = stream.range(0.0, f64::from(1.1 + images.shift)) as f32;
+    Recognition { factors, misfit, real_misfit: 1.2 * misfit }
 }
 
 fn input<'a>(real: &'a RealReference, fake: &'a Features) -> EvaluationInput<'a> {
