@@ -73,7 +73,7 @@ reproduce: build
 kept: build
 	@test -n "$(NAME)" || { echo "make kept needs NAME, one of:" $(basename $(notdir $(wildcard reports/experiments/*.toml))) >&2; exit 64; }
 	$(GANBENCH) kept reports/experiments/$(NAME).toml $(call flag,parts,$(PARTS)) $(MACHINE) \
-	  --page reports/kept/README.md --page README.md
+	  --page reports/kept/README.md --page docs/src/verdicts.md
 
 bench: build
 	@if [ -f "$(PEER)/train_step.py" ] && "$(PEER_PYTHON)" -c 'import torch' 2>/dev/null; then \

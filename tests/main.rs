@@ -77,3 +77,6 @@ mod sorted;
 
 /// Wrong usage and bad input: messages and exit codes.
 mod refusals;
+
+/// What the documents say and link to.
+mod documents;

@@ -2,7 +2,7 @@
 //! marks.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ganbench_reports::claim::{Verdict, holm};
@@ -81,10 +81,21 @@ pub fn renew(root: &Path, files: &[PathBuf]) -> Result<()> {
     files.iter().try_for_each(|file| renew_block(root, &experiments, file))
 }
 
+/// The way from one folder to another, as links are written: `../../reports/kept`.
+///
+/// # Errors
+/// If the current folder is unknown, on which relative paths depend.
+fn relative(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
+    let (from, to) = (std::path::absolute(from.join("."))?, std::path::absolute(to)?);
+    let shared = from.components().zip(to.components()).take_while(|(a, b)| a == b).count();
+    let up = from.components().skip(shared).map(|_| Component::ParentDir);
+    Ok(up.chain(to.components().skip(shared)).collect())
+}
+
 fn renew_block(root: &Path, experiments: &[(Folder, Findings)], file: &Path) -> Result<()> {
     let Page { text, block, between } = Page::read(file)?;
     let from = file.parent().unwrap_or(Path::new(""));
-    let place = root.strip_prefix(from).unwrap_or(root);
+    let place = relative(from, root)?;
     let mut new = text[..between.start].to_string();
     new.push('\n');
     if matches!(block, Block::Summary) {
@@ -180,6 +191,15 @@ mod tests {
             "seeds": 3, "seeds_planned": 3, "counts": "registered", "seeds_without_value": [], "leans_to_claim": true, "picture": ""
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_link_leads_from_the_folder_of_its_page() {
+        let link = |from: &str, to: &str| relative(Path::new(from), Path::new(to)).unwrap();
+        assert_eq!(link("", "reports/kept"), Path::new("reports/kept"));
+        assert_eq!(link("reports/kept", "reports/kept"), Path::new(""));
+        assert_eq!(link("docs/src", "reports/kept"), Path::new("../../reports/kept"));
+        assert_eq!(link("/a/b", "/a/c"), Path::new("../c"));
     }
 
     #[test]
