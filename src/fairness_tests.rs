@@ -88,7 +88,7 @@ fn a_shared_field_that_differs_between_methods_is_noted_with_both_values() {
     for (set, note) in [
         (
             "train.optimizer_d.lr=1e-4",
-            "train.optimizer_d.lr is not the same for all: 0.0002 in GAN, ContraD; 0.0001 in KDD GAN",
+            "train.optimizer_d.lr is not the same for all: 0.0003 in GAN, ContraD; 0.0001 in KDD GAN",
         ),
         ("train.n_dis=5", "train.n_dis is not the same for all: 1 in GAN, ContraD; 5 in KDD GAN"),
         (
@@ -152,7 +152,7 @@ fn fields_that_part_the_methods_in_one_way_share_a_note() {
         texts(&compared(&plans)),
         [
             "train.n_dis is not the same for all: 1 in GAN, ContraD; 5 in KDD GAN",
-            "train.optimizer_d.lr, train.optimizer_g.lr are not the same for all: 0.0002, 0.0002 in GAN; 0.0001, \
+            "train.optimizer_d.lr, train.optimizer_g.lr are not the same for all: 0.0003, 0.0003 in GAN; 0.0001, \
              0.0003 in ContraD, KDD GAN",
         ]
     );
@@ -170,7 +170,7 @@ fn several_fields_of_one_part_of_the_plan_are_told_by_the_parts_name() {
     assert_eq!(
         texts(&compared(&plans)),
         [
-            "train.optimizer_d, train.optimizer_g are not the same for all: beta1 0.5, beta2 0.999, lr 0.0002, rule adam in GAN; \
+            "train.optimizer_d, train.optimizer_g are not the same for all: beta1 0.5, beta2 0.999, lr 0.0003, rule adam in GAN; \
           alpha 0.99, lr 0.00005, rule rmsprop in KDD GAN"
         ]
     );
@@ -209,8 +209,8 @@ fn a_tuned_method_gets_a_line_for_each_plan_and_its_number_of_runs() {
     assert_eq!(
         texts(&found),
         [
-            "train.optimizer_d.lr is not the same for all: 0.0002 in KDD GAN, GAN (1); 0.0001 in GAN (2)",
-            "GAN (1) has train.optimizer_d.lr 0.0002; GAN (2) has train.optimizer_d.lr 0.0001",
+            "train.optimizer_d.lr is not the same for all: 0.0003 in KDD GAN, GAN (1); 0.0001 in GAN (2)",
+            "GAN (1) has train.optimizer_d.lr 0.0003; GAN (2) has train.optimizer_d.lr 0.0001",
             "tuning: KDD GAN 1 plan in 1 run, GAN 2 plans in 3 runs; the best of several plans is picked \
              by these scores",
         ]

@@ -57,8 +57,8 @@ fn a_method_tuned_by_hand_gets_a_line_for_each_plan_and_notes_that_say_so() {
     retrain(&runs, "gan", "more", &["train.optimizer_d.lr=1e-4"]);
     let report = dir.path().join("report");
     let wanted = [
-        "train.optimizer_d.lr is not the same for all: 0.0002 in GAN (1), KDD GAN; 0.0001 in GAN (2)",
-        "GAN (1) has train.optimizer_d.lr 0.0002; GAN (2) has train.optimizer_d.lr 0.0001",
+        "train.optimizer_d.lr is not the same for all: 0.0003 in GAN (1), KDD GAN; 0.0001 in GAN (2)",
+        "GAN (1) has train.optimizer_d.lr 0.0003; GAN (2) has train.optimizer_d.lr 0.0001",
         "tuning: GAN 2 plans in 2 runs, KDD GAN 1 plan in 1 run; the best of several plans is picked by \
          these scores",
     ];

@@ -85,7 +85,7 @@ fn what_cannot_be_trained_further_is_refused_with_the_reason() {
     says(
         &run,
         &["--budget", "g_steps=8", "--set", "train.optimizer_d.lr=0.5"],
-        "train.optimizer_d.lr was 0.0002, it is 0.5 now; only the budget and evaluation.curve_points",
+        "train.optimizer_d.lr was 0.0003, it is 0.5 now; only the budget and evaluation.curve_points",
     );
     let warm = ["--budget", "g_steps=8", "--set", "train.parts.lr_warmup_share=0.5"];
     says(&run, &warm, "rise over a share of the budget");
