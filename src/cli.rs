@@ -21,6 +21,7 @@ use crate::commands::remeasure::RemeasureArgs;
 use crate::commands::sensitivity::SensitivityArgs;
 use crate::commands::verify::VerifyArgs;
 use crate::commands::verify_extractor::VerifyExtractorArgs;
+use crate::memory;
 
 /// Trains GAN methods under equal budgets, measures them, and compares; measures any images.
 ///
@@ -29,6 +30,10 @@ use crate::commands::verify_extractor::VerifyExtractorArgs;
 #[derive(Debug, Parser)]
 #[command(name = "ganbench", version, max_term_width = 100)]
 pub struct Cli {
+    /// Refuse what would need more memory than this, such as 8GiB, 500MB or 4096 (of 2^20 bytes)
+    /// [default: what is free]
+    #[arg(long, global = true, value_name = "SIZE", value_parser = memory::parse_limit)]
+    pub memory_limit: Option<u64>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -149,9 +154,6 @@ pub struct MachineArgs {
     /// Threads of the CPU [default: all cores]
     #[arg(long)]
     pub threads: Option<usize>,
-    /// Refuse a batch that would need more memory than this, in 2^20 bytes [default: what is free]
-    #[arg(long, value_name = "MB")]
-    pub memory_limit: Option<u64>,
     /// No progress on stderr
     #[arg(long)]
     pub quiet: bool,

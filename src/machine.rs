@@ -3,6 +3,9 @@
 use anyhow::{Context as _, Result};
 use candle_core::Device;
 
+/// More than the cores of any machine here; each thread takes memory of its own.
+const MOST_THREADS: usize = 1024;
+
 /// A flag's value that cannot be.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -23,6 +26,10 @@ pub fn set_threads(threads: Option<usize>) -> Result<usize> {
     let available = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let threads = match threads {
         Some(0) => return Err(UsageError("--threads is 0, expected at least 1".into()).into()),
+        Some(n) if n > MOST_THREADS => {
+            let text = format!("--threads is {n}, expected at most {MOST_THREADS}");
+            return Err(UsageError(text).into());
+        }
         Some(n) => n,
         None => available,
     };

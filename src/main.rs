@@ -60,6 +60,9 @@ fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };
+    if let Some(bytes) = cli.memory_limit {
+        ganbench_nn::memory::set_limit(bytes);
+    }
     let outcome = match &cli.command {
         Command::Reproduce(args) => commands::reproduce::run(args),
         Command::Train(args) => commands::train::run(args),

@@ -4,13 +4,12 @@
 //! each image. It is measured at batches that double, up to the one asked for and as long as the next should
 //! fit; a straight line goes on from there.
 
-use std::path::Path;
-
 use anyhow::{Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::Dataset;
 use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer};
 use ganbench_metrics::Extractor;
+use ganbench_nn::memory as budget;
 
 use crate::machine;
 use crate::plan::Plan;
@@ -81,10 +80,9 @@ pub fn check(
     n_real: usize,
     extractor: &dyn Extractor,
     at: &Surroundings,
-    limit_mb: Option<u64>,
 ) -> Result<Vec<Option<f64>>> {
     let mut needs: Vec<Option<f64>> = Vec::new();
-    let Some(available) = available(limit_mb).filter(|_| matches!(at.device, Device::Cpu)) else {
+    let Some(available) = available().filter(|_| matches!(at.device, Device::Cpu)) else {
         return Ok(vec![None; plans.len()]);
     };
     let mut refused: Option<(usize, String)> = None;
@@ -227,61 +225,36 @@ fn evaluation(
     Ok(Some(Evaluation { peak: working + real.max(kept_mb + fake), kept: kept_mb }))
 }
 
-fn available(limit_mb: Option<u64>) -> Option<Available> {
-    let own = machine::rss_mb();
-    if own <= 0.0 {
-        return None;
-    }
-    let read = |path: &str| std::fs::read_to_string(path).ok();
-    let free = read("/proc/meminfo").and_then(|text| meminfo_mb(&text));
-    let group =
-        read("/proc/self/cgroup").and_then(|groups| group_mb(Path::new("/sys/fs/cgroup"), &groups));
-    [
-        limit_mb.map(|mb| Available { mb: mb as f64, by: "--memory-limit" }),
-        free.map(|mb| Available { mb: mb + own, by: "free memory of the system" }),
-        group.map(|mb| Available { mb: mb + own, by: "limit of the control group" }),
-    ]
-    .into_iter()
-    .flatten()
-    .min_by(|a, b| a.mb.total_cmp(&b.mb))
+/// None where the system does not tell what the process holds.
+fn available() -> Option<Available> {
+    let there = budget::available().filter(|_| machine::rss_mb() > 0.0)?;
+    Some(Available { mb: there.bytes as f64 / MB, by: there.by })
 }
 
-/// `MemAvailable` of /proc/meminfo.
-fn meminfo_mb(text: &str) -> Option<f64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<f64>().ok()? / 1024.0)
-}
-
-/// What the control groups of /proc/self/cgroup still allow, the tightest of them; pages of files count as
-/// free. None without a limit.
-fn group_mb(mount: &Path, groups: &str) -> Option<f64> {
-    let number = |path: &Path| std::fs::read_to_string(path).ok()?.trim().parse::<f64>().ok();
-    let mut least: Option<f64> = None;
-    for line in groups.lines() {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (Some(controllers), Some(group)) = (parts.next(), parts.next()) else { continue };
-        let (folder, limit, usage) = match controllers {
-            "" => (mount.to_path_buf(), "memory.max", "memory.current"),
-            list if list.split(',').any(|name| name == "memory") => {
-                (mount.join("memory"), "memory.limit_in_bytes", "memory.usage_in_bytes")
-            }
-            _ => continue,
-        };
-        // A limit above holds below; inside a container the group's own path may not be mounted.
-        for group in Path::new(group.trim_start_matches('/')).ancestors() {
-            let at = folder.join(group);
-            let (Some(limit), Some(usage)) = (number(&at.join(limit)), number(&at.join(usage)))
-            else {
-                continue;
-            };
-            let stat = std::fs::read_to_string(at.join("memory.stat")).unwrap_or_default();
-            let cached = stat.lines().find_map(|l| l.strip_prefix("inactive_file "));
-            let cached = cached.and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
-            let free = (limit - usage + cached) / MB;
-            least = Some(least.map_or(free, |least| least.min(free)));
-        }
+/// The bytes of `--memory-limit`: a number with a unit, or of 2^20 bytes.
+///
+/// # Errors
+/// If it is none, or 0.
+pub fn parse_limit(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, f64); 10] = [
+        ("KiB", 1024.0),
+        ("MiB", MB),
+        ("GiB", 1024.0 * MB),
+        ("TiB", 1024.0 * 1024.0 * MB),
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+        ("B", 1.0),
+        ("", MB),
+    ];
+    let text = text.trim();
+    let found = UNITS.iter().find_map(|(unit, bytes)| Some((text.strip_suffix(unit)?, bytes)));
+    let number = found.and_then(|(number, unit)| Some(number.trim().parse::<f64>().ok()? * unit));
+    match number {
+        Some(bytes) if bytes >= 1.0 && bytes < u64::MAX as f64 => Ok(bytes as u64),
+        _ => Err("expected an amount of memory above 0, such as 8GiB, 500MB or 4096 (of 2^20 bytes)".into()),
     }
-    least
 }
 
 #[cfg(test)]
@@ -306,30 +279,12 @@ mod tests {
     }
 
     #[test]
-    fn free_memory_is_what_meminfo_calls_available() {
-        let text = "MemTotal:  100 kB\nMemFree: 5 kB\nMemAvailable:    2048 kB\n";
-        assert_eq!(meminfo_mb(text), Some(2.0));
-        assert_eq!(meminfo_mb("MemTotal: 100 kB\n"), None);
-    }
-
-    #[test]
-    fn the_tightest_of_the_control_groups_counts() {
-        let dir = tempfile::tempdir().unwrap();
-        let put = |group: &str, files: &[(&str, &str)]| {
-            let folder = dir.path().join(group);
-            std::fs::create_dir_all(&folder).unwrap();
-            files.iter().for_each(|(name, text)| std::fs::write(folder.join(name), text).unwrap());
-        };
-        let mb = |n: u64| (n << 20).to_string();
-        put("a", &[("memory.max", &mb(50)), ("memory.current", &mb(30))]);
-        put("a/b", &[("memory.max", "max\n"), ("memory.current", &mb(20))]);
-        assert_eq!(group_mb(dir.path(), "0::/a/b\n"), Some(20.0));
-        let stat = format!("anon 7\ninactive_file {}\n", mb(4));
-        put("a", &[("memory.stat", &stat)]);
-        assert_eq!(group_mb(dir.path(), "0::/a/b\n"), Some(24.0));
-        // The first version, seen from inside a container.
-        put("memory", &[("memory.limit_in_bytes", &mb(9)), ("memory.usage_in_bytes", &mb(2))]);
-        assert_eq!(group_mb(dir.path(), "4:cpu,memory:/not/mounted\n1:cpu:/\n"), Some(7.0));
-        assert_eq!(group_mb(dir.path(), "0::/elsewhere\n"), None);
+    fn a_limit_has_a_unit_or_is_of_mebibytes() {
+        let limits = ["8GiB", "1.5 MiB", "500MB", "60", "1024B"].map(parse_limit);
+        assert_eq!(limits, [8 << 30, 3 << 19, 500_000_000, 60 << 20, 1024].map(Ok));
+        for wrong in ["", "0", "-1", "8G", "GiB", "nan", "1e30", "8 gib"] {
+            let error = parse_limit(wrong).unwrap_err();
+            assert!(error.starts_with("expected an amount of memory"), "{wrong}: {error}");
+        }
     }
 }

@@ -18,9 +18,9 @@ fn unwritten(message: &str) -> Option<&str> {
 }
 
 /// Ends the program without a word where the reader of its output has seen enough (`| head`), with a sentence and code
-/// 1 where the output cannot be written (a full disk), and leaves out polars'
-/// panics: it panics on some damaged files, which is caught where it reads files and becomes an error, and its own
-/// report would stand before that. Some are located in the standard library ("capacity overflow"), hence also its
+/// 1 where the output cannot be written (a full disk), and leaves out the
+/// panics of decoders: they panic on some damaged files, which is caught where files are read and becomes an error, and
+/// their own report would stand before that. polars has threads of its own. Some of its panics are located in the standard library ("capacity overflow"), hence also its
 /// threads, which do nothing else.
 pub fn quieten_panics() {
     let report = std::panic::take_hook();
@@ -34,9 +34,10 @@ pub fn quieten_panics() {
             }
             None => {}
         }
+        let is_caught = ganbench_nn::panics::is_caught();
         let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
         let thread = std::thread::current();
-        if !in_polars && !thread.name().is_some_and(|name| name.starts_with("polars-")) {
+        if !is_caught && !in_polars && !thread.name().is_some_and(|name| name.starts_with("polars-")) {
             report(panic);
         }
     }));

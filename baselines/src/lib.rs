@@ -7,4 +7,5 @@ pub mod linear_evaluation;
 pub mod losses;
 pub mod methods;
 pub mod networks;
+pub mod parquet;
 pub mod train;

@@ -1,12 +1,16 @@
-//! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, used by `baselines` and `metrics`.
+//! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, used by `baselines` and `metrics`;
+//! and what all readers of files share: one door for files, one budget of memory, one boundary for panics.
 
 pub mod blur;
+pub mod files;
 pub mod images;
 mod init;
 pub mod kernels;
 pub mod layers;
+pub mod memory;
 pub mod numpy;
 pub mod optim;
+pub mod panics;
 pub mod params;
 pub mod profile;
 pub mod rng;

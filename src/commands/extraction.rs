@@ -19,6 +19,9 @@ use crate::evaluation::{Asked, Cache, Collect, Keep, Key, Side, collect};
 use crate::machine::{self, UsageError};
 use crate::session::weights_source;
 
+/// Resamplings behind an interval: the ends of one of 95 % hardly move beyond some thousands.
+const MOST_REPLICATES: usize = 100_000;
+
 /// The network, and where and how it works.
 #[derive(Debug, Args)]
 pub struct ExtractorArgs {
@@ -202,6 +205,10 @@ impl MetricArgs {
             return wrong(format!(
                 "--bootstrap is {few}, expected at least {FEWEST}, or 0 for none"
             ));
+        }
+        if self.bootstrap > MOST_REPLICATES {
+            let many = self.bootstrap;
+            return wrong(format!("--bootstrap is {many}, expected at most {MOST_REPLICATES}"));
         }
         let deviations = Deviations {
             metrics: self.metrics.clone(),

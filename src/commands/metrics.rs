@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use ganbench_metrics::protocol;
-use ganbench_metrics::{Done, ExtractorId, Features, Logits, Measurement};
+use ganbench_metrics::{Done, ExtractorId, Features, Logits, Measurement, MetricError};
 
 use super::extraction::{MetricArgs, warn_of_few};
 use crate::evaluation::{
@@ -108,7 +108,10 @@ pub fn measure_files(
     let reals = args.reals();
     let request =
         Request { real, fake, extractor, stored_extractor, metrics, settings, bootstrap, reals };
-    let measured = measure(request)?;
+    let measured = measure(request).map_err(|error| match error.downcast_ref() {
+        Some(MetricError::Dimensions { .. }) => error.context(format!("{} and {}", text[0], text[1])),
+        _ => error,
+    })?;
     seconds.extend(&measured.seconds);
     let outcome = Outcome {
         values: measured.values,

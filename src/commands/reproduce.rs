@@ -59,8 +59,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     }
     let real = RealImages::new(&shared, &dataset, reference.as_ref())?;
     let check_memory = |plans: &[&Plan]| {
-        let limit = args.machine.memory_limit;
-        memory::check(plans, &dataset, real.len(), measurer.extractor(), &at, limit)
+        memory::check(plans, &dataset, real.len(), measurer.extractor(), &at)
     };
     if args.dry_run {
         let needs = check_memory(&plans.iter().collect::<Vec<_>>())?;

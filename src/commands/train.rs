@@ -44,9 +44,8 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         extend(&RunFolder::open(from)?, &plan, &folder)?;
     }
     if !folder.is_done() {
-        let limit = args.machine.memory_limit;
         let real = RealImages::new(&plan, &dataset, reference.as_ref())?;
-        memory::check(&[&plan], &dataset, real.len(), extractor.as_ref(), &at, limit)?;
+        memory::check(&[&plan], &dataset, real.len(), extractor.as_ref(), &at)?;
         let evaluator = real_reference(&plan, extractor, &real, at.quiet)?;
         let test = load_test_split(&plan, &at)?;
         let mut provenance = super::provenance(&args.machine, threads);

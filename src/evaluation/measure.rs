@@ -13,6 +13,8 @@ use ganbench_metrics::{
     evaluate_timed, metric, needs, with_intervals,
 };
 
+use ganbench_nn::memory;
+
 use super::collect::Side;
 use super::outcome::Seconds;
 use crate::machine::UsageError;
@@ -94,6 +96,8 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
     seconds.add("load", fake.load_s);
     seconds.add("extract", fake.extract_s);
     check_features(&request)?;
+    check_dimensions(real, fake)?;
+    let _held = ask_for_work(&request)?;
     let (mut values, mut classes, mut fid_error) = (Vec::new(), Vec::new(), 0.0);
     let rows = real.reference.is_some() && fake.features.is_some();
     let stored = real.side.stored_statistics || fake.stored_statistics;
@@ -159,7 +163,70 @@ pub fn measure(request: Request<'_>) -> Result<Measured> {
         let metric = extractor.reported_name(INTRA_FID);
         values.push((MetricValue { metric, value, std: None, n_real, n_fake }, None));
     }
-    Ok(Measured { values, classes, fid_error, seconds })
+    let measured = Measured { values, classes, fid_error, seconds };
+    measured.check_finite()?;
+    Ok(measured)
+}
+
+impl Measured {
+    /// Refuses numbers that overflowed: JSON and tables have no place for them.
+    fn check_finite(&self) -> Result<()> {
+        let of_values = self.values.iter().flat_map(|(value, interval)| {
+            let ends = interval.iter().flat_map(|interval| [interval.low, interval.high]);
+            let numbers = [value.value].into_iter().chain(value.std).chain(ends);
+            numbers.map(|number| (value.metric.as_str(), number))
+        });
+        let of_classes = self.classes.iter().map(|class| (INTRA_FID, class.value));
+        let of_error = [("the error of fid", self.fid_error)];
+        let mut all = of_values.chain(of_classes).chain(of_error);
+        match all.find(|(_, number)| !number.is_finite()) {
+            None => Ok(()),
+            Some((name, number)) => bail!(
+                "{name} is not finite ({number}): numbers of the features or of their mean and covariance are too \
+                 large; scale both sides down by the same factor"
+            ),
+        }
+    }
+}
+
+/// Both covariances, a root, and what decomposes them, where FID is computed from them.
+const MATRICES: usize = 6;
+
+/// Asks for what is computed beside the features: FID's matrices, which a few rows of many numbers do not show, and a
+/// copy of the rows, packed for their neighbours.
+fn ask_for_work(request: &Request<'_>) -> Result<memory::Held> {
+    let Request { real, fake, metrics, .. } = request;
+    let dim = dim_of(real).or_else(|| dim_of_side(fake)).unwrap_or(0);
+    let n_real = real.reference.as_ref().map(RealReference::n);
+    let n_fake = fake.features.as_ref().map(Features::len);
+    let few = n_real.zip(n_fake).is_some_and(|(real, fake)| real < dim && fake < dim);
+    let squares = if metrics.contains(&"fid") && !few { MATRICES * dim } else { 0 };
+    let rows = if metrics.iter().any(|name| *name != "fid") {
+        n_real.unwrap_or(0).saturating_add(n_fake.unwrap_or(0))
+    } else {
+        0
+    };
+    let numbers = squares.saturating_mul(size_of::<f64>()).saturating_add(rows * size_of::<f32>());
+    let what = || format!("{} of features of {dim} dimensions", metrics.join(", "));
+    Ok(memory::ask_for(dim, numbers, what)?)
+}
+
+fn dim_of(real: &RealSide) -> Option<usize> {
+    let of_rows = real.reference.as_ref().map(RealReference::dim);
+    of_rows.or_else(|| dim_of_side(&real.side))
+}
+
+fn dim_of_side(side: &Side) -> Option<usize> {
+    let of_rows = side.features.as_ref().map(Features::dim);
+    of_rows.or_else(|| side.statistics.as_ref().map(Statistics::dim))
+}
+
+/// Refuses sides of unlike dimensions before anything is made of either, which may be far larger than both.
+fn check_dimensions(real: &RealSide, fake: &Side) -> Result<()> {
+    match dim_of(real).zip(dim_of_side(fake)) {
+        Some((real, fake)) if real != fake => Err(MetricError::Dimensions { real, fake }.into()),
+        _ => Ok(()),
+    }
 }
 
 const INTRA_FID: &str = "intra_fid";

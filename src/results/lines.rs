@@ -98,10 +98,7 @@ fn is_json(line: &[u8]) -> bool {
 /// # Errors
 /// If the file cannot be read, or any other line is no valid row, naming file and line.
 pub fn read_scores(path: &Path) -> Result<Scores, ResultsError> {
-    let mut content = Vec::new();
-    File::open(path)
-        .and_then(|mut file| file.read_to_end(&mut content))
-        .map_err(failed(path, "read"))?;
+    let content = ganbench_nn::files::read(path).map_err(failed(path, "read"))?;
     let mut rows = Vec::new();
     let mut lines = content.split(|&b| b == b'\n').enumerate().peekable();
     while let Some((i, line)) = lines.next() {

@@ -1,9 +1,10 @@
 //! Rows of any kind as Parquet and CSV files, by the columns that describe them.
 
 use std::io::Cursor;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use ganbench_baselines::parquet::{ParquetError, ParquetFile};
+use ganbench_nn::{files, memory};
 use ganbench_reports::{Column as Described, ColumnKind, write_atomic};
 use polars::prelude::*;
 use serde::Serialize;
@@ -82,35 +83,46 @@ fn frame<T: Serialize>(columns: &[Described], rows: &[T]) -> Result<DataFrame, S
     DataFrame::new(rows.len(), columns).map_err(|error| error.to_string())
 }
 
+/// What is held of a cell beside its text while it becomes a value: its name, and its place in a tree.
+const BYTES_OF_A_CELL: u64 = 128;
+
 /// The columns of a `.parquet` or `.csv` file; those of CSV are text, since our own parsing is exact and
 /// names the cell that is wrong. None where the path has another extension.
 ///
 /// # Errors
-/// If the file cannot be read as a table.
+/// If the file cannot be read as a table, or there is too little memory for its rows.
 pub fn read_frame(path: &Path) -> Result<Option<DataFrame>, ResultsError> {
-    let bytes = || {
-        std::fs::read(path).map_err(|source| ResultsError::File {
-            path: path.to_path_buf(),
-            doing: "read",
-            source,
-        })
-    };
-    match path.extension().and_then(|e| e.to_str()) {
+    let frame = match path.extension().and_then(|e| e.to_str()) {
         Some("parquet") => {
-            let reader = ParquetReader::new(Cursor::new(bytes()?));
-            // polars panics on some damaged files: the file's fault, not ours.
-            match catch_unwind(AssertUnwindSafe(|| reader.finish())) {
-                Ok(frame) => Ok(Some(frame.map_err(as_table(path, "read"))?)),
-                Err(_) => Err(as_table(path, "read")("its pages are damaged")),
-            }
+            let read = ParquetFile::open(path).and_then(|file| file.read_flat());
+            read.map_err(|error| of_parquet(path, error))?
         }
-        Some("csv") => CsvReadOptions::default()
-            .with_infer_schema_length(Some(0))
-            .into_reader_with_file_handle(Cursor::new(bytes()?))
-            .finish()
-            .map(Some)
-            .map_err(as_table(path, "read")),
-        _ => Ok(None),
+        Some("csv") => {
+            let file = |source| ResultsError::File { path: path.into(), doing: "read", source };
+            let bytes = files::read(path).map_err(file)?;
+            let csv = CsvReadOptions::default().with_infer_schema_length(Some(0));
+            let csv = csv.into_reader_with_file_handle(Cursor::new(bytes));
+            csv.finish().map_err(as_table(path, "read"))?
+        }
+        _ => return Ok(None),
+    };
+    // Rows that repeat one text take next to nothing in a file, and as many copies as rows behind this point.
+    let texts = frame.columns().iter().filter_map(|column| column.str().ok());
+    let text: usize = texts.map(|texts| texts.iter().flatten().map(str::len).sum::<usize>()).sum();
+    let cells = (frame.height() as u64).saturating_mul(frame.width() as u64);
+    let bytes = cells.saturating_mul(BYTES_OF_A_CELL).saturating_add(2 * text as u64);
+    let held = memory::ask(bytes, || format!("a table of {} rows", frame.height()));
+    let _held = held.map_err(as_table(path, "read"))?;
+    Ok(Some(frame))
+}
+
+fn of_parquet(path: &Path, error: ParquetError) -> ResultsError {
+    match error {
+        ParquetError::Io { source, .. } => {
+            ResultsError::File { path: path.to_path_buf(), doing: "read", source }
+        }
+        ParquetError::Damaged { reason, .. } => as_table(path, "read")(reason),
+        ParquetError::Memory { source, .. } => as_table(path, "read")(source),
     }
 }
 

@@ -15,13 +15,14 @@
 //! `FILE<tab>CLASS<tab>...`). That is then the test split; a `test/` beside it has no classes.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use ganbench_nn::files;
 
 use super::dataset_json::DatasetJson;
 use super::format::IMAGE_EXTENSIONS;
 use super::splits::{Splits, splits};
-use super::walk::{Entry, entries, files_below, has_extension};
+use super::walk::{Entry, SeenFolders, entries, files_below, has_extension};
 use super::{DataError, Split};
 
 const ANNOTATIONS: &str = "val_annotations.txt";
@@ -187,11 +188,15 @@ fn read_classes(folder: &Path) -> Result<Classes, DataError> {
         }
         (Some(_), None) => classes.push(Class { name: None, files: items.paths(folder) }),
         (None, Some(_)) => {
+            let mut seen = SeenFolders::default();
+            seen.enter(folder)?;
             for name in items.folders {
                 let mut class = folder.join(&name);
+                seen.enter(&class)?;
                 let mut items = list(&class)?;
                 if items.files.is_empty() && items.folders == [IMAGES] {
                     class.push(IMAGES);
+                    seen.enter(&class)?;
                     items = list(&class)?;
                 }
                 if let Some(deep) = items.folders.first() {
@@ -230,7 +235,7 @@ fn read_labelled(folder: &Path, json: &DatasetJson) -> Result<Classes, DataError
 
 /// The classes of a folder by its annotations, in the order of their names.
 fn read_annotated(folder: &Path, annotations: &Path) -> Result<Classes, DataError> {
-    let text = fs::read_to_string(annotations).map_err(DataError::io("read", annotations))?;
+    let text = files::read_to_string(annotations).map_err(DataError::io("read", annotations))?;
     let mut classes: BTreeMap<&str, Vec<PathBuf>> = BTreeMap::new();
     for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let mut fields = line.split('\t');

@@ -5,9 +5,9 @@
 //! or a one-hot vector.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
 
+use ganbench_nn::files;
 use serde_json::Value;
 
 use super::DataError;
@@ -31,7 +31,7 @@ impl DatasetJson {
         if !path.is_file() {
             return Ok(None);
         }
-        let text = fs::read(&path).map_err(DataError::io("read", &path))?;
+        let text = files::read(&path).map_err(DataError::io("read", &path))?;
         let wrong = |reason: String| DataError::DatasetJson { path: path.clone(), reason };
         let mut whole: Value =
             serde_json::from_slice(&text).map_err(|e| wrong(format!("is no JSON ({e})")))?;

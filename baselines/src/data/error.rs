@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use ganbench_nn::images::{ImageError, ImageSize};
+use ganbench_nn::memory::NoMemory;
 use thiserror::Error;
 
 use super::format::FORMATS;
 use super::sources::Unreadable;
+use crate::parquet::ParquetError;
 
 /// Why a dataset could not be loaded.
 #[derive(Debug, Error)]
@@ -23,6 +25,8 @@ pub enum DataError {
     Size { name: String, size: usize, known: String },
     #[error("no memory for {images} images of {size}; ask for fewer")]
     Memory { images: usize, size: ImageSize },
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
@@ -58,8 +62,8 @@ pub enum DataError {
     )]
     MissingShard { folder: PathBuf, missing: String, total: usize, split: &'static str },
 
-    #[error("{path} is not a whole Parquet file: {reason}; copy it or download it again")]
-    Parquet { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
     #[error("{path} holds no rows; copy it or download it again")]
     EmptyParquet { path: PathBuf },
     #[error("{path} has the wrong columns: expected {expected}, found {found}")]
@@ -123,8 +127,10 @@ pub enum DataError {
     SplitTwice { folder: PathBuf, first: String, second: String },
     #[error("{path} {reason}")]
     DatasetJson { path: PathBuf, reason: String },
-    #[error("{path} lies more than {most} folders deep; is it a loop of links?")]
-    Deep { path: PathBuf, most: usize },
+    #[error(
+        "{link} and {folder} are one folder, whose images would count twice; remove the link or move it elsewhere"
+    )]
+    FolderTwice { link: PathBuf, folder: PathBuf },
     #[error("{folder} lies in a class folder, which must hold images only; move it out")]
     DeepFolder { folder: PathBuf },
     #[error(

@@ -5,9 +5,9 @@
 //! asked for and they are made to fit. Where an image cannot be read, all are looked at: then all
 //! that are damaged are named at once, or left out and counted.
 
-use std::fs;
 use std::path::Path;
 
+use ganbench_nn::files;
 use ganbench_nn::images::ImageSize;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -215,7 +215,7 @@ fn fill(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(), DataError> {
     for block in images.chunks(content.block()) {
-        let encoded: Vec<_> = block.par_iter().map(|image| fs::read(&image.file)).collect();
+        let encoded: Vec<_> = block.par_iter().map(|image| files::read(&image.file)).collect();
         let mut rows = Vec::with_capacity(block.len());
         for (image, bytes) in block.iter().zip(&encoded) {
             let bytes = bytes.as_deref().map_err(|error| {
@@ -236,7 +236,7 @@ fn fill(
 
 /// As the first image, which decides the size; the others must have it.
 fn target(first: &Path, request: &DatasetRequest) -> Result<Target, DataError> {
-    let bytes = fs::read(first).map_err(DataError::io("read", first))?;
+    let bytes = files::read(first).map_err(DataError::io("read", first))?;
     let target = Target {
         height: MAX_SIDE,
         width: MAX_SIDE,

@@ -4,6 +4,7 @@
 
 use std::io::Cursor;
 
+use ganbench_nn::{memory, panics};
 use image::codecs::bmp::BmpDecoder;
 use image::codecs::webp::WebPDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
@@ -68,7 +69,11 @@ impl Raw {
 }
 
 /// An image whose header was read.
-pub(super) enum Encoded<'a> {
+///
+/// All decoders are called through this type. They stand behind one boundary: where one panics, the file is damaged.
+pub(super) struct Encoded<'a>(Kind<'a>);
+
+enum Kind<'a> {
     Jpeg(Box<Jpeg<'a>>),
     Png(Png<'a>),
     Tiff(Box<Tiff<'a>>),
@@ -81,6 +86,82 @@ impl<'a> Encoded<'a> {
     /// # Errors
     /// If the bytes are of none of these formats, are damaged, or of a kind that is not read.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Fault> {
+        caught(|| Kind::open(bytes)).map(Self)
+    }
+
+    /// Width and height.
+    pub fn dimensions(&self) -> (u32, u32) {
+        match &self.0 {
+            Kind::Jpeg(jpeg) => jpeg.dimensions(),
+            Kind::Png(png) => png.dimensions(),
+            Kind::Tiff(tiff) => tiff.dimensions(),
+            Kind::WebP(decoder, _) => decoder.dimensions(),
+            Kind::Bmp(decoder) => decoder.dimensions(),
+        }
+    }
+
+    pub fn is_grey(&self) -> bool {
+        match &self.0 {
+            Kind::Jpeg(jpeg) => jpeg.color_type() == ColorType::L8,
+            Kind::Png(png) => png.is_grey(),
+            Kind::Tiff(tiff) => tiff.is_grey(),
+            Kind::WebP(..) | Kind::Bmp(_) => false,
+        }
+    }
+
+    /// Whether only decoding tells that the file is whole, or, for `alpha`, that it is opaque.
+    pub fn must_be_decoded(&self, opaque_only: bool) -> bool {
+        match &self.0 {
+            Kind::Jpeg(_) => false,
+            Kind::Png(png) => !png.is_intact() || (opaque_only && png.has_alpha()),
+            Kind::WebP(decoder, is_whole) => {
+                !is_whole || (opaque_only && decoder.color_type().has_alpha())
+            }
+            Kind::Tiff(_) | Kind::Bmp(_) => true,
+        }
+    }
+
+    /// How many pixels `bytes` encoded bytes can hold at the very most, where the format sets a bound (WebP does not:
+    /// a picture of one colour takes no bits a pixel). Keeps a small file from claiming all memory.
+    pub fn most_pixels(&self, bytes: usize) -> Option<usize> {
+        let most_per_byte = match &self.0 {
+            // Deflate's best ratio.
+            Kind::Png(png) => return Some(bytes.saturating_mul(8 * 1032) / png.bits_per_pixel()),
+            // At least one bit for each 8x8 block of the component with the most samples.
+            Kind::Jpeg(_) => 8 * 64,
+            // Codes of LZW have at least 9 bits and stand for at most 4096 bytes.
+            Kind::Tiff(_) => 4096,
+            Kind::Bmp(_) => 8,
+            Kind::WebP(..) => return None,
+        };
+        Some(bytes.saturating_mul(most_per_byte))
+    }
+
+    /// # Errors
+    /// If the image is damaged, or there is too little memory for it.
+    pub fn read(self) -> Result<Raw, Fault> {
+        let (width, height) = self.dimensions();
+        let each = match &self.0 {
+            Kind::Jpeg(jpeg) => jpeg.bytes_per_pixel(),
+            Kind::Png(png) => png.bytes_per_pixel(),
+            Kind::Tiff(_) => 12,
+            Kind::WebP(..) | Kind::Bmp(_) => 8,
+        };
+        let pixels = width as usize * height as usize;
+        let held = memory::ask_for(pixels, each, String::new);
+        let _held = held.map_err(|error| Fault::Reason(error.predicate()))?;
+        caught(|| self.0.read())
+    }
+}
+
+/// Runs a decoder.
+fn caught<T>(decode: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    let failed = |panic| Fault::Damaged(format!("is a corrupt image (its decoder fails: {panic})"));
+    panics::caught(decode).map_err(failed)?
+}
+
+impl<'a> Kind<'a> {
+    fn open(bytes: &'a [u8]) -> Result<Self, Fault> {
         if bytes.starts_with(SIGNATURE) {
             return Ok(Self::Png(Png::open(bytes)?));
         }
@@ -104,41 +185,7 @@ impl<'a> Encoded<'a> {
         Err(Fault::Damaged(format!("is no {FORMATS} image")))
     }
 
-    /// Width and height.
-    pub fn dimensions(&self) -> (u32, u32) {
-        match self {
-            Self::Jpeg(jpeg) => jpeg.dimensions(),
-            Self::Png(png) => png.dimensions(),
-            Self::Tiff(tiff) => tiff.dimensions(),
-            Self::WebP(decoder, _) => decoder.dimensions(),
-            Self::Bmp(decoder) => decoder.dimensions(),
-        }
-    }
-
-    pub fn is_grey(&self) -> bool {
-        match self {
-            Self::Jpeg(jpeg) => jpeg.color_type() == ColorType::L8,
-            Self::Png(png) => png.is_grey(),
-            Self::Tiff(tiff) => tiff.is_grey(),
-            Self::WebP(..) | Self::Bmp(_) => false,
-        }
-    }
-
-    /// Whether only decoding tells that the file is whole, or, for `alpha`, that it is opaque.
-    pub fn must_be_decoded(&self, opaque_only: bool) -> bool {
-        match self {
-            Self::Jpeg(_) => false,
-            Self::Png(png) => !png.is_intact() || (opaque_only && png.has_alpha()),
-            Self::WebP(decoder, is_whole) => {
-                !is_whole || (opaque_only && decoder.color_type().has_alpha())
-            }
-            Self::Tiff(_) | Self::Bmp(_) => true,
-        }
-    }
-
-    /// # Errors
-    /// If the image is damaged.
-    pub fn read(self) -> Result<Raw, Fault> {
+    fn read(self) -> Result<Raw, Fault> {
         match self {
             Self::Png(png) => png.read(),
             Self::Tiff(tiff) => tiff.read(),

@@ -4,10 +4,15 @@
 //! every processor.
 
 use image::ColorType;
-use libjpeg_turbo_rs::{Decoder, JpegError, PixelFormat};
+use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
 use super::alpha::divided_by_255;
 use super::decode::Fault;
+use super::inks::inks;
+
+/// Scans that are decoded, the limit under which libjpeg-turbo is fuzzed. Encoders write about ten; each goes over all
+/// pixels again, so that thousands of empty ones would keep a thread busy for hours.
+const MOST_SCANS: usize = 500;
 
 /// A file whose header was read.
 pub(super) struct Jpeg<'a> {
@@ -22,7 +27,9 @@ impl<'a> Jpeg<'a> {
         if !is_whole(bytes) {
             return Err(Fault::Damaged("is a JPEG image that was cut off".into()));
         }
-        let mut decoder = Decoder::new(bytes).map_err(|error| corrupt(&error))?;
+        let limits = DecodeLimits { max_scans: MOST_SCANS, ..DecodeLimits::default() };
+        let mut decoder =
+            Decoder::new_with_limits(bytes, limits).map_err(|error| corrupt(&error))?;
         let header = decoder.header();
         let (bits, channels) = (header.precision, header.components.len());
         let format = match channels {
@@ -45,6 +52,14 @@ impl<'a> Jpeg<'a> {
         (header.width.into(), header.height.into())
     }
 
+    /// Memory that decoding takes for each pixel, at most.
+    pub fn bytes_per_pixel(&self) -> usize {
+        let header = self.decoder.header();
+        // The stored plane, the plane of the image's size, and the pixel; coefficients of 16 bits where they come in
+        // several scans.
+        header.components.len() * if header.is_progressive { 5 } else { 3 }
+    }
+
     /// Of what [`read`](Self::read) gives.
     pub fn color_type(&self) -> ColorType {
         if self.format == PixelFormat::Grayscale { ColorType::L8 } else { ColorType::Rgb8 }
@@ -58,7 +73,7 @@ impl<'a> Jpeg<'a> {
         if self.format != PixelFormat::Cmyk {
             return self.decoder.decode_image_into(pixels).map(drop).map_err(|e| corrupt(&e));
         }
-        let inks = self.decoder.decode_image().map_err(|error| corrupt(&error))?.data;
+        let inks = inks(self.decoder)?;
         for (rgb, ink) in pixels.chunks_exact_mut(3).zip(inks.chunks_exact(4)) {
             // As PIL: every such file is taken to hold inverted inks, as Adobe writes them.
             let white = u32::from(ink[3]);
@@ -85,7 +100,15 @@ fn is_whole(bytes: &[u8]) -> bool {
     next.is_some_and(pair_of(END_OF_IMAGE))
 }
 
-fn corrupt(error: &JpegError) -> Fault {
+pub(super) fn corrupt(error: &JpegError) -> Fault {
+    if let JpegError::LimitExceeded { what, .. } = error
+        && what.starts_with("scan")
+    {
+        let text = format!(
+            "is a JPEG image of more than {MOST_SCANS} scans, the most that are read; save it anew"
+        );
+        return Fault::Reason(text);
+    }
     Fault::Damaged(format!("is a corrupt image ({error})"))
 }
 

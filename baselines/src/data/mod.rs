@@ -28,6 +28,7 @@ pub(crate) mod hash;
 mod hub;
 mod hub_hash;
 mod hub_listing;
+mod inks;
 mod jpeg;
 mod labels;
 mod parquet;
@@ -53,6 +54,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_nn::memory;
 use serde::{Deserialize, Serialize};
 
 pub use alpha::Alpha;
@@ -292,6 +294,7 @@ fn limited(request: &DatasetRequest, labels: Option<&[u32]>, rows: usize) -> Opt
 /// An empty buffer with room for `count` images, or an error where there is no such memory.
 fn room(count: usize, size: ImageSize) -> Result<Vec<u8>, DataError> {
     let mut pixels = Vec::new();
+    let _held = memory::ask_for(count, size.bytes(), || format!("{count} images of {size}"))?;
     count
         .checked_mul(size.bytes())
         .and_then(|bytes| pixels.try_reserve_exact(bytes).ok())

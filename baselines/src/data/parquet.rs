@@ -1,11 +1,9 @@
 //! Parquet files in Hugging Face layout: a struct `{bytes, path}` of the encoded image, and a
 //! label.
 
-use std::fs::File;
-use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use ganbench_nn::memory;
 use polars::prelude::*;
 
 use super::catalogue::HubEntry;
@@ -13,15 +11,11 @@ use super::content::{Content, Row};
 use super::decode::Target;
 use super::labels::Labels;
 use super::prepared::{self, Prepared, Wanted};
-use super::sources::pages;
 use super::{DataError, Dataset, DatasetRequest, Places, Progress, Stage, limited};
+use crate::parquet::{ParquetFile, guarded};
 
-/// A shard that has the right columns.
-struct Shard<'a> {
-    path: &'a Path,
-    /// Rows of each row group.
-    groups: Vec<usize>,
-}
+/// What is held of a row while labels are read.
+pub(super) const LABEL_BYTES: usize = 64;
 
 /// Reads the shards of a split in the order given, one row group at a time.
 pub(super) fn load(
@@ -34,9 +28,9 @@ pub(super) fn load(
 ) -> Result<Dataset, DataError> {
     let mut shards = Vec::with_capacity(files.len());
     for path in files {
-        shards.push(Shard { path, groups: check(path, entry)? });
+        shards.push(open(path, entry)?);
     }
-    let rows: usize = shards.iter().flat_map(|shard| &shard.groups).sum();
+    let rows: usize = shards.iter().map(ParquetFile::rows).sum();
     // A draw needs all labels; what comes first does not, and is read with the images.
     let draws = request.draw_seed.is_some() && request.limit.is_some_and(|n| n < rows);
     let all = if draws { Some(read_labels(&shards, entry, rows)?) } else { None };
@@ -62,7 +56,7 @@ pub(super) fn load(
         });
         let mut start = 0;
         for shard in &shards {
-            let rows: usize = shard.groups.iter().sum();
+            let rows = shard.rows();
             let rows_of_shard: Vec<usize> = match &chosen {
                 None => (0..rows).collect(),
                 Some(chosen) => within(chosen, start, rows).iter().map(|row| row - start).collect(),
@@ -96,7 +90,7 @@ pub(super) fn within(rows: &[usize], start: usize, count: usize) -> &[usize] {
 
 /// What is taken of one shard.
 struct Fill<'a> {
-    shard: &'a Shard<'a>,
+    shard: &'a ParquetFile,
     entry: &'a HubEntry,
     /// Of the shard, rising.
     rows: &'a [usize],
@@ -113,14 +107,13 @@ impl Fill<'_> {
         content: &mut Content,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), DataError> {
-        let (path, entry) = (self.shard.path, self.entry);
+        let (path, entry) = (self.shard.path(), self.entry);
         let mut start = 0;
-        for (index, &count) in self.shard.groups.iter().enumerate() {
+        for (index, &count) in self.shard.groups().iter().enumerate() {
             let rows = within(self.rows, start, count);
             start += count;
             let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { continue };
-            check_pages(path, &entry.image_column, index)?;
-            let frame = read(path, &entry.image_column, first..last + 1)?;
+            let frame = self.shard.read(&entry.image_column, index..index + 1, first..last + 1)?;
             let images = images(&frame, path, entry)?;
             let encoded = encoded(&images, path, first, rows)?;
             for (rows, encoded) in rows.chunks(content.block()).zip(encoded.chunks(content.block()))
@@ -144,14 +137,10 @@ impl Fill<'_> {
     }
 }
 
-/// Rows of each row group of a file that has the right columns.
-fn check(path: &Path, entry: &HubEntry) -> Result<Vec<usize>, DataError> {
-    let (schema, groups) = guarded(path, || {
-        let mut reader = ParquetReader::new(File::open(path)?);
-        let schema = Schema::from_arrow_schema(reader.schema()?.as_ref());
-        let groups = &reader.get_metadata()?.row_groups;
-        Ok((schema, groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>()))
-    })?;
+/// A shard that has the right columns.
+fn open(path: &Path, entry: &HubEntry) -> Result<ParquetFile, DataError> {
+    let file = ParquetFile::open(path)?;
+    let schema = file.schema();
     let is_image = |dtype: &DataType| {
         matches!(dtype, DataType::Struct(fields)
             if fields.iter().any(|f| f.name() == "bytes" && f.dtype() == &DataType::Binary))
@@ -169,20 +158,10 @@ fn check(path: &Path, entry: &HubEntry) -> Result<Vec<usize>, DataError> {
             found: found.join(", "),
         });
     }
-    let length = path.metadata().map_err(DataError::io("read", path))?.len();
-    if pages::rows(path, &groups, length)? == 0 {
+    if file.rows() == 0 {
         return Err(DataError::EmptyParquet { path: path.to_owned() });
     }
-    Ok(groups)
-}
-
-/// Of one row group.
-fn check_pages(path: &Path, column: &str, index: usize) -> Result<(), DataError> {
-    let io = |error| DataError::io("open", path)(error);
-    let input = File::open(path).map_err(io)?;
-    let length = input.metadata().map_err(io)?.len();
-    let group = pages::Group { path, input, length, index, columns: &[column] };
-    group.check(|| Ok(File::open(path)?))
+    Ok(file)
 }
 
 pub(super) fn describe(name: &str, dtype: &DataType) -> String {
@@ -195,41 +174,33 @@ pub(super) fn describe(name: &str, dtype: &DataType) -> String {
     }
 }
 
-/// Some rows of a column of a file.
-fn read(path: &Path, column: &str, rows: Range<usize>) -> Result<DataFrame, DataError> {
-    let frame = guarded(path, || {
-        ParquetReader::new(File::open(path)?)
-            .with_columns(Some(vec![column.to_owned()]))
-            .with_slice(Some((rows.start, rows.len())))
-            .finish()
-    })?;
-    if frame.height() != rows.len() {
-        let reason = format!("{} of {} rows can be read", frame.height(), rows.len());
-        return Err(DataError::Parquet { path: path.to_owned(), reason });
-    }
-    Ok(frame)
-}
-
 /// The labels of the first `total` rows. A null or -1 makes the set one without labels.
 ///
 /// # Errors
 /// If a file cannot be read, or holds a label that the set does not have.
-fn read_labels(shards: &[Shard], entry: &HubEntry, total: usize) -> Result<Labels, DataError> {
+fn read_labels(
+    shards: &[ParquetFile],
+    entry: &HubEntry,
+    total: usize,
+) -> Result<Labels, DataError> {
+    let held = memory::ask_for(total, LABEL_BYTES, || format!("the labels of {}", entry.name));
+    let _held = held?;
     let mut all: Vec<Option<i128>> = Vec::with_capacity(total);
-    for Shard { path, groups } in shards {
-        let mut rows = 0;
-        for (index, group) in groups.iter().enumerate() {
+    for shard in shards {
+        let path = shard.path();
+        let (mut rows, mut groups) = (0, 0);
+        for group in shard.groups() {
             if all.len() + rows >= total {
                 break;
             }
-            check_pages(path, &entry.label_column, index)?;
             rows += group;
+            groups += 1;
         }
         let rows = rows.min(total - all.len());
         if rows == 0 {
             break;
         }
-        let frame = read(path, &entry.label_column, 0..rows)?;
+        let frame = shard.read(&entry.label_column, 0..groups, 0..rows)?;
         let column = guarded(path, || {
             frame.column(&entry.label_column)?.cast(&DataType::Int64)?.i64().cloned()
         })?;
@@ -238,16 +209,16 @@ fn read_labels(shards: &[Shard], entry: &HubEntry, total: usize) -> Result<Label
             if let Some(label) = label
                 && (label < -1 || label > last as i64)
             {
-                return Err(DataError::Label { path: path.to_path_buf(), row, label, last });
+                return Err(DataError::Label { path: path.to_owned(), row, label, last });
             }
             all.push(label.map(i128::from));
         }
     }
     let place = |mut row: usize| {
-        for Shard { path, groups } in shards {
-            match row.checked_sub(groups.iter().sum()) {
+        for shard in shards {
+            match row.checked_sub(shard.rows()) {
                 Some(later) => row = later,
-                None => return format!("{} row {row}", path.display()),
+                None => return format!("{} row {row}", shard.path().display()),
             }
         }
         format!("row {row}")
@@ -256,10 +227,10 @@ fn read_labels(shards: &[Shard], entry: &HubEntry, total: usize) -> Result<Label
 }
 
 fn images(frame: &DataFrame, path: &Path, entry: &HubEntry) -> Result<BinaryChunked, DataError> {
-    guarded(path, || {
+    Ok(guarded(path, || {
         let bytes = frame.column(&entry.image_column)?.struct_()?.field_by_name("bytes")?;
         bytes.binary().cloned()
-    })
+    })?)
 }
 
 /// Of these rows of the file; `first` is the one that the frame starts with.
@@ -275,22 +246,4 @@ fn encoded<'a>(
         all.get(row - first).copied().flatten().ok_or_else(null)
     };
     rows.iter().map(image).collect()
-}
-
-/// Runs one step of the reader. polars panics on some damaged files (seen with flipped bits), which
-/// is the file's fault, not ours; catching that needs the default `panic = "unwind"`.
-pub(super) fn guarded<T>(
-    path: &Path,
-    step: impl FnOnce() -> PolarsResult<T>,
-) -> Result<T, DataError> {
-    let parquet = |reason: String| DataError::Parquet { path: path.to_owned(), reason };
-    match catch_unwind(AssertUnwindSafe(step)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(parquet(first_line(&error.to_string()))),
-        Err(_) => Err(parquet("the reader failed on damaged pages".into())),
-    }
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().trim().to_owned()
 }

@@ -17,6 +17,7 @@ use super::format::{Marks, Raw};
 pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 /// Where the first chunk, the header, begins and ends.
 const HEADER: Range<usize> = 8..33;
+const MOST_COLOURS: usize = 256;
 const GREY: u8 = 0;
 const PALETTE: u8 = 3;
 const GREY_ALPHA: u8 = 4;
@@ -114,7 +115,21 @@ impl<'a> Png<'a> {
         if png.pixels.is_empty() {
             return damaged("is a PNG image without pixels");
         }
+        if png.kind() == PALETTE {
+            png.check_palette()?;
+        }
         Ok(png)
+    }
+
+    /// The decoder takes it that a palette consists of whole colours.
+    fn check_palette(&self) -> Result<(), Fault> {
+        let length = self.palette.map_or(0, <[u8]>::len);
+        if length == 0 || length % 3 != 0 || length > MOST_COLOURS * 3 {
+            return damaged(format!(
+                "is a PNG image with a palette of {length} bytes, expected 3 for each of 1 to {MOST_COLOURS} colours"
+            ));
+        }
+        Ok(())
     }
 
     fn header(&self) -> &[u8] {
@@ -146,6 +161,12 @@ impl<'a> Png<'a> {
             _ => 4,
         };
         samples * usize::from(self.header()[8]).max(1)
+    }
+
+    /// Memory that decoding takes for each pixel, at most.
+    pub fn bytes_per_pixel(&self) -> usize {
+        // 16 bits of up to four channels, and the same with 8 bits.
+        8 + 4
     }
 
     /// Whether pixels may be transparent.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
+use ganbench_nn::files;
 use ganbench_nn::images::{ImageBatch, ImageSize, Pixels};
 use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
@@ -200,7 +201,7 @@ fn write(
 /// The set in the file at `path`; none where there is no file, or one that is damaged or of
 /// something else.
 fn open(path: &Path, wanted: &Wanted, made_from: &str) -> Result<Option<Prepared>, DataError> {
-    let mut file = match File::open(path) {
+    let mut file = match files::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(DataError::io("open", path)(error)),

@@ -1,10 +1,10 @@
 //! The sizes of the images of a folder, for the error where they differ.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use ganbench_nn::files;
 use rayon::prelude::*;
 
 use super::decode::header;
@@ -40,7 +40,7 @@ pub(super) fn sizes(files: &[&PathBuf]) -> String {
 
 /// Height and width.
 fn size(file: &Path) -> Option<(usize, usize)> {
-    let mut input = File::open(file).ok()?;
+    let mut input = files::open(file).ok()?;
     let mut bytes = Vec::new();
     input.by_ref().take(HEAD_BYTES).read_to_end(&mut bytes).ok()?;
     if let Ok(size) = header(&bytes) {

@@ -1,12 +1,13 @@
 //! The image files below a folder, at any depth.
+//!
+//! Links are followed. A folder that is reached in two ways, as through a link to itself, would have its images counted
+//! twice, and is an error that names both.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::DataError;
-
-/// Links may lead in circles.
-const DEEPEST: usize = 64;
 
 /// What lies below a folder.
 #[derive(Debug, Default)]
@@ -49,37 +50,75 @@ pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
 
 /// Finds the files below `folder`. Images are those with one of these `extensions` in any case. Files and folders
 /// that begin with a dot are passed over.
+///
+/// # Errors
+/// If a folder cannot be listed, or is reached twice.
 pub(super) fn files_below(folder: &Path, extensions: &[&str]) -> Result<Files, DataError> {
     let mut files = Files::default();
-    files.gather(folder, extensions, "", 0)?;
+    let mut seen = SeenFolders::default();
+    seen.enter(folder)?;
+    // Folders that are not listed yet, with what stands before the names in them.
+    let mut waiting = vec![(folder.to_owned(), String::new())];
+    while let Some((folder, prefix)) = waiting.pop() {
+        for entry in entries(&folder)? {
+            let Entry { name, path } = entry?;
+            if name.starts_with('.') {
+                files.hidden += 1;
+            } else if path.is_dir() {
+                seen.enter(&path)?;
+                waiting.push((path, format!("{prefix}{name}/")));
+            } else if has_extension(&path, extensions) {
+                files.images.push(format!("{prefix}{name}"));
+            } else {
+                files.others.push(format!("{prefix}{name}"));
+            }
+        }
+    }
     files.images.sort_unstable();
     files.others.sort_unstable();
     Ok(files)
 }
 
-impl Files {
-    fn gather(
-        &mut self,
-        folder: &Path,
-        extensions: &[&str],
-        prefix: &str,
-        depth: usize,
-    ) -> Result<(), DataError> {
-        if depth > DEEPEST {
-            return Err(DataError::Deep { path: folder.into(), most: DEEPEST });
-        }
-        for entry in entries(folder)? {
-            let Entry { name, path } = entry?;
-            if name.starts_with('.') {
-                self.hidden += 1;
-            } else if path.is_dir() {
-                self.gather(&path, extensions, &format!("{prefix}{name}/"), depth + 1)?;
-            } else if has_extension(&path, extensions) {
-                self.images.push(format!("{prefix}{name}"));
-            } else {
-                self.others.push(format!("{prefix}{name}"));
+/// The folders that were gone into, so that none is gone into twice.
+#[derive(Default)]
+pub(super) struct SeenFolders(HashMap<FolderId, PathBuf>);
+
+impl SeenFolders {
+    /// # Errors
+    /// If the folder was entered before, by this path or another one.
+    pub(super) fn enter(&mut self, folder: &Path) -> Result<(), DataError> {
+        let id = folder_id(folder).map_err(DataError::io("list", folder))?;
+        match self.0.insert(id, folder.to_owned()) {
+            None => Ok(()),
+            Some(first) => {
+                // The link is named first, whichever of the two was listed first.
+                let is_link = |path: &Path| path.symlink_metadata().is_ok_and(|m| m.is_symlink());
+                let (link, first) = match is_link(folder) || !is_link(&first) {
+                    true => (folder.to_owned(), first),
+                    false => (first, folder.to_owned()),
+                };
+                Err(DataError::FolderTwice { link, folder: first })
             }
         }
-        Ok(())
     }
+}
+
+/// Device and number of the folder that a path leads to.
+#[cfg(unix)]
+type FolderId = (u64, u64);
+
+#[cfg(unix)]
+fn folder_id(folder: &Path) -> std::io::Result<FolderId> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = folder.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// The path without links that it leads to.
+#[cfg(not(unix))]
+type FolderId = PathBuf;
+
+#[cfg(not(unix))]
+fn folder_id(folder: &Path) -> std::io::Result<FolderId> {
+    fs::canonicalize(folder)
 }

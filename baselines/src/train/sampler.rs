@@ -5,6 +5,7 @@ use std::path::Path;
 use candle_core::{Device, Result, Tensor};
 use ganbench_nn::images::{ImageBatch, ImageSize};
 use ganbench_nn::layers::Pass;
+use ganbench_nn::memory;
 use ganbench_nn::params::{Init, ParamStore};
 use ganbench_nn::rng::Stream;
 
@@ -114,10 +115,16 @@ impl<'a> Sampler<'a> {
     ) -> Result<ImageBatch> {
         let (mut pixels, mut all_labels) = (Vec::new(), Vec::new());
         let mut size = ImageSize::new(1, 1, 1);
-        let mut done = 0;
+        let (mut done, mut held) = (0, None);
         self.each_batch(request, &mut |x, labels| {
             let (s, bytes) = to_images(x)?;
             size = s;
+            // The first batch tells how large an image is.
+            if held.is_none() {
+                let what = || format!("a sample of {} images of {size}", request.n);
+                let asked = memory::ask_for(request.n, size.bytes(), what);
+                held = Some(asked.map_err(candle_core::Error::wrap)?);
+            }
             pixels.extend(bytes);
             all_labels.extend_from_slice(labels);
             done += x.dims()[0];

@@ -1,9 +1,9 @@
 //! Which kinds of content a file has, told by names and shapes before any number is read.
 
-use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
 
+use ganbench_nn::files;
 use ganbench_nn::numpy::{Archive, Array, Header, Kind};
 
 use super::FileError;
@@ -30,7 +30,7 @@ impl Contents {
     }
 
     fn try_probe(path: &Path) -> Option<Self> {
-        let mut file = File::open(path).ok()?;
+        let mut file = files::open(path).ok()?;
         let mut start = Vec::new();
         file.by_ref().take(6).read_to_end(&mut start).ok()?;
         file.rewind().ok()?;
@@ -69,7 +69,7 @@ impl Contents {
     /// If there are none, or they are damaged.
     pub fn read_statistics(path: &Path) -> Result<Statistics, FileError> {
         let io = |source| FileError::Io { action: "open", path: path.into(), source };
-        let file = File::open(path).map_err(io)?;
+        let file = files::open(path).map_err(io)?;
         statistics(&mut Archive::open(&path.display().to_string(), Box::new(file))?, MU_SIGMA)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use ganbench_nn::memory::NoMemory;
 use ganbench_nn::numpy::NumpyError;
 use thiserror::Error;
 
@@ -56,6 +57,8 @@ pub enum FileError {
     Metric { origin: String, source: MetricError },
     #[error("no memory for the {bytes} bytes of {origin}; use fewer features or a larger machine")]
     Memory { origin: String, bytes: usize },
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
     #[error("{path} was to hold {expected}, got {got}")]
     Written { path: PathBuf, expected: String, got: String },
 }

@@ -1,11 +1,11 @@
 //! Reading features and statistics.
 
-use std::fs::File;
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
 
 use ganbench_nn::kernels::Real;
 use ganbench_nn::numpy::{Archive, Array, Element, Input, Kind};
+use ganbench_nn::{files, memory};
 
 use super::keys::{self, StatisticsKeys};
 use super::{FileError, FileMeta, WideFeatures, meta};
@@ -58,7 +58,7 @@ impl StoredFeatures {
     /// number is not finite (with its row), sigma is not symmetric, or several pairs of names could be meant.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let io = |source| FileError::Io { action: "open", path: path.into(), source };
-        let file = File::open(path).map_err(io)?;
+        let file = files::open(path).map_err(io)?;
         Self::from_input(&path.display().to_string(), Box::new(file))
     }
 
@@ -352,6 +352,8 @@ fn numbers(array: &mut Array<'_>, line: usize) -> Result<Numbers, FileError> {
     if bytes > LARGEST {
         return Err(FileError::TooLarge { origin: origin(), bytes, most: LARGEST });
     }
+    let what = || format!("a copy of the numbers of {}", array.origin());
+    let _held = memory::ask_for(header.numbers, element.bytes.max(4), what)?;
     match element.bytes {
         2 => Ok(Numbers::F32(converted(array, line, |b: [u8; 2]| {
             half::f16::from_le_bytes(b).to_f32()

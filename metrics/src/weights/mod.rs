@@ -8,6 +8,7 @@ pub mod source;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use ganbench_nn::files;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
@@ -125,11 +126,11 @@ impl Weights {
         sha256: Option<&str>,
     ) -> Result<Self, WeightsError> {
         let io = |source| WeightsError::Io { path: path.into(), source };
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        let bytes = files::open(path).and_then(|file| file.metadata()).map_err(io)?.len();
         if bytes > LARGEST_FILE {
             return Err(WeightsError::TooLarge { path: path.into(), bytes });
         }
-        let bytes = std::fs::read(path).map_err(io)?;
+        let bytes = files::read(path).map_err(io)?;
         let got = hex(&Sha256::digest(&bytes));
         sha256.map_or(Ok(()), |expected| check_hash(path, &got, expected))?;
         Ok(Self { tensors: tensors(path, &bytes, specs)?, sha256: got })

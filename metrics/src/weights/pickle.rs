@@ -13,6 +13,8 @@ use thiserror::Error;
 /// Enough for a hundred Inceptions; bounds time and memory on a hostile file.
 const MOST_INSTRUCTIONS: usize = 2_000_000;
 const LONGEST_NAME: usize = 256;
+/// Axes of a tensor: those of a network have at most four. Tensors may share one tuple of sizes, and each copies it.
+const MOST_AXES: usize = 8;
 
 /// Where and why a pickle was refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub enum Problem {
     Malformed(&'static str),
     #[error("pickle runs for more than {MOST_INSTRUCTIONS} instructions")]
     TooLong,
+    #[error("tensor claims {0} axes, expected at most {MOST_AXES}")]
+    Axes(usize),
     #[error("tensor reaches beyond its storage of {0} numbers")]
     BeyondStorage(usize),
     #[error("storage \"{key}\" is said to hold {declared} numbers but its data says {found}")]
@@ -437,6 +441,9 @@ impl<'a> Machine<'a> {
 
     fn sizes(&self, value: &Value) -> Result<Vec<usize>, Problem> {
         let items = self.tuple(value).ok_or(Problem::Malformed("a shape that is no tuple"))?;
+        if items.len() > MOST_AXES {
+            return Err(Problem::Axes(items.len()));
+        }
         items.iter().map(size).collect()
     }
 }

@@ -100,7 +100,7 @@ impl PublishedFile {
         let path = found.path.clone();
         let io = |source| WeightsError::Io { path: path.clone(), source };
         let mut hash = Sha256::new();
-        let mut file = std::fs::File::open(&path).map_err(io)?;
+        let mut file = ganbench_nn::files::open(&path).map_err(io)?;
         std::io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(io)?;
         check_hash(&path, &hex(&hash.finalize()), self.sha256)
             .map_err(|error| found.refused(error))?;

@@ -13,7 +13,7 @@ mod images;
 mod mutate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 
 use ganbench_nn::rng::Stream;
 
@@ -31,10 +31,23 @@ fn fuzz(name: &str, seeds: &[&[u8]], inputs: usize, bytes: usize, read: impl Fn(
     for seed in seeds {
         assert!(read(seed.to_vec()), "{name}: a seed is refused");
     }
+    let damage = |stream: &mut Stream| mutate::damaged(seeds, stream);
+    fuzz_with(name, inputs, bytes, damage, read);
+}
+
+/// As [`fuzz`], of inputs that `damage` makes.
+fn fuzz_with(
+    name: &str,
+    inputs: usize,
+    bytes: usize,
+    damage: impl Fn(&mut Stream) -> Vec<u8>,
+    read: impl Fn(Vec<u8>) -> bool,
+) {
+    quieten_caught_panics();
     let mut stream = Stream::new(0, name);
     let mut taken = 0;
     for i in 0..inputs {
-        let damaged = mutate::damaged(seeds, &mut stream);
+        let damaged = damage(&mut stream);
         let before = allocator::start();
         let result = catch_unwind(AssertUnwindSafe(|| read(damaged)));
         let held = allocator::peak().saturating_sub(before);
@@ -42,4 +55,20 @@ fn fuzz(name: &str, seeds: &[&[u8]], inputs: usize, bytes: usize, read: impl Fn(
         taken += usize::from(result.unwrap_or_else(|_| panic!("{name}: input {i} panicked")));
     }
     assert!(taken > 0 && taken < inputs, "{name}: {taken} of {inputs} were taken");
+}
+
+/// Leaves out the reports of panics that readers catch and make errors: they would drown the test's own.
+fn quieten_caught_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
+            let thread = std::thread::current();
+            let is_polars = thread.name().is_some_and(|name| name.starts_with("polars-"));
+            if !ganbench_nn::panics::is_caught() && !in_polars && !is_polars {
+                report(panic);
+            }
+        }));
+    });
 }

@@ -9,6 +9,7 @@ use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{Array, Input, NumpyError};
+use crate::panics;
 
 /// Statistics, features and images have a handful.
 const MOST_MEMBERS: usize = 256;
@@ -42,7 +43,8 @@ impl Archive {
     pub fn open(origin: &str, mut input: Box<dyn Input>) -> Result<Self, NumpyError> {
         let damaged = |reason: String| NumpyError::Archive { origin: origin.into(), reason };
         let length = input.seek(SeekFrom::End(0)).map_err(|e| damaged(e.to_string()))?;
-        let mut zip = ZipArchive::new(input).map_err(|e| damaged(e.to_string()))?;
+        let zip = panics::caught(|| ZipArchive::new(input)).map_err(damaged)?;
+        let mut zip = zip.map_err(|e| damaged(e.to_string()))?;
         if zip.len() > MOST_MEMBERS {
             let (origin, members, most) = (origin.into(), zip.len(), MOST_MEMBERS);
             return Err(NumpyError::ManyMembers { origin, members, most });

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::memory::NoMemory;
+
 /// A `.npy` or `.npz` file that cannot be used. `origin` is the file, and the member where there is one.
 #[derive(Debug, Error)]
 pub enum NumpyError {
@@ -34,6 +36,9 @@ pub enum NumpyError {
     Length { origin: String, shape: Vec<usize>, needed: u64, found: u64, header: usize },
     #[error("{origin} ends or is damaged at byte {offset} of its numbers: {source}")]
     Data { origin: String, offset: u64, source: std::io::Error },
+
+    #[error("{origin} cannot be read: {source}")]
+    Memory { origin: String, source: NoMemory },
 
     #[error("{origin} is no whole .npz archive: {reason}; copy it or make it again")]
     Archive { origin: String, reason: String },

@@ -12,6 +12,7 @@ mod tests;
 
 use std::io::{Read, Seek, SeekFrom};
 
+use crate::memory;
 pub use archive::Archive;
 pub use error::NumpyError;
 pub use header::{Element, Header, Kind};
@@ -82,6 +83,9 @@ impl<'a> Array<'a> {
     /// # Errors
     /// If the data ends before (names the offset), is damaged, or there is no such memory.
     pub fn read(&mut self, bytes: usize) -> Result<Vec<u8>, NumpyError> {
+        let held = memory::ask(bytes as u64, || format!("a part of {bytes} bytes"));
+        let _held = held
+            .map_err(|source| NumpyError::Memory { origin: self.origin.clone(), source })?;
         let mut out = Vec::new();
         let failed =
             |offset, source| NumpyError::Data { origin: self.origin.clone(), offset, source };

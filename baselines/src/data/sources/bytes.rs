@@ -1,10 +1,10 @@
 //! Where the bytes of a file of images are: on the disk, or in memory.
 
-use std::fs::File;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ganbench_nn::files;
 use ganbench_nn::numpy::Input;
 use sha2::{Digest as _, Sha256};
 
@@ -83,18 +83,10 @@ impl Backing {
         self.path().display().to_string()
     }
 
-    /// Length of the file.
-    pub(super) fn len(&self) -> Result<u64, SourceError> {
-        match self {
-            Self::File(path) => Ok(path.metadata().map_err(SourceError::io("read", path))?.len()),
-            Self::Memory { bytes, .. } => Ok(bytes.len() as u64),
-        }
-    }
-
     pub(super) fn input(&self) -> Result<Box<dyn Input>, SourceError> {
         match self {
             Self::File(path) => {
-                Ok(Box::new(File::open(path).map_err(SourceError::io("open", path))?))
+                Ok(Box::new(files::open(path).map_err(SourceError::io("open", path))?))
             }
             Self::Memory { bytes, .. } => Ok(Box::new(Cursor::new(Arc::clone(bytes)))),
         }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use ganbench_nn::files;
 use ganbench_nn::images::ImageSize;
 
 use super::{Image, MAX_SIDE, SourceError};
@@ -31,7 +32,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {
         let (path, most, most_side) = (path.to_owned(), LARGEST_FILE, MAX_SIDE);
         return Err(SourceError::LargeFile { path, bytes, most, most_side });
     }
-    fs::read(path).map_err(SourceError::io("read", path))
+    files::read(path).map_err(SourceError::io("read", path))
 }
 
 /// Finds out, by decoding it, whether an image file can be trained on.
@@ -74,31 +75,12 @@ fn size_within_limits(
         return Err(SourceError::Image { place: name.into(), reason });
     }
     let pixels = size.height * size.width;
-    if most_pixels(encoded, bytes.len()).is_some_and(|most| pixels > most) {
+    if encoded.most_pixels(bytes.len()).is_some_and(|most| pixels > most) {
         let (width, height, held) = (size.width, size.height, bytes.len());
         let reason = format!("claims {width}x{height} pixels, more than its {held} bytes can hold");
         return Err(SourceError::Damaged { place: name.into(), reason });
     }
     Ok(size)
-}
-
-/// How many pixels the encoded bytes can hold at the very most, where the format sets a bound (WebP
-/// does not: a picture of one colour takes no bits a pixel). Keeps a small file from claiming all
-/// memory.
-fn most_pixels(encoded: &Encoded, bytes: usize) -> Option<usize> {
-    let most_per_byte = match encoded {
-        Encoded::Png(png) => {
-            // Deflate's best ratio.
-            return Some(bytes.saturating_mul(8 * 1032) / png.bits_per_pixel());
-        }
-        // At least one bit for each 8x8 block of the component with the most samples.
-        Encoded::Jpeg(_) => 8 * 64,
-        // Codes of LZW have at least 9 bits and stand for at most 4096 bytes.
-        Encoded::Tiff(_) => 4096,
-        Encoded::Bmp(_) => 8,
-        Encoded::WebP(..) => return None,
-    };
-    Some(bytes.saturating_mul(most_per_byte))
 }
 
 /// An image whose `size` was found before.

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use ganbench_nn::memory::NoMemory;
 use ganbench_nn::numpy::NumpyError;
 use thiserror::Error;
 
 use super::reading::Unreadable;
 use crate::data::DataError;
 use crate::data::format::FORMATS;
+use crate::parquet::ParquetError;
 
 /// Why images could not be read. `origin` is the file, and the member or tensor where there is one.
 #[derive(Debug, Error)]
@@ -91,6 +93,8 @@ pub enum SourceError {
     Damaged { place: String, reason: String },
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
 }
 
 impl SourceError {
@@ -106,5 +110,11 @@ impl SourceError {
     ) -> impl FnOnce(std::io::Error) -> Self + use<> {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+impl From<ParquetError> for SourceError {
+    fn from(error: ParquetError) -> Self {
+        DataError::from(error).into()
     }
 }

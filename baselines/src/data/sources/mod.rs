@@ -14,11 +14,12 @@ mod dataset;
 mod encoded;
 mod error;
 mod folder;
-pub(super) mod pages;
 mod parquet;
 mod reading;
 mod tensors;
 
+#[cfg(test)]
+mod hostile_tests;
 #[cfg(test)]
 mod image_files_tests;
 #[cfg(test)]

@@ -1,31 +1,30 @@
 //! Parquet files of encoded images, one row group at a time.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::fs::File;
-use std::io::Cursor;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use ganbench_nn::memory;
 use polars::prelude::*;
 use rayon::prelude::*;
 
 use super::bytes::{ArrayFormat, Backing};
 use super::encoded::{check, decode_sized, place, size};
 use super::reading::{Faults, Reading, Sieve};
-use super::{BLOCK_BYTES, Image, ImageSource, SourceError, SourceRequest, encoded_hasher, pages};
+use super::{BLOCK_BYTES, Image, ImageSource, SourceError, SourceRequest, encoded_hasher};
 use crate::data::labels::Labels;
-use crate::data::parquet::{describe, guarded, within};
+use crate::data::parquet::{LABEL_BYTES, describe, within};
 use crate::data::{Alpha, DataError, Progress, Stage, hex};
+use crate::parquet::{ParquetFile, guarded};
 
 const EXPECTED: &str = "image or img, of encoded images: binary, or a struct with bytes: binary";
 
 pub(super) struct Source {
     name: String,
     backing: Backing,
+    file: Arc<ParquetFile>,
     image_column: String,
     /// Of all rows.
     labels: Labels,
-    /// Rows of each row group.
-    groups: Vec<usize>,
     /// Row groups read so far, and their rows.
     read: (usize, usize),
     /// Rows to give, rising, those skipped included.
@@ -33,27 +32,51 @@ pub(super) struct Source {
     found: usize,
     /// How many of `rows` were taken from `waiting`.
     given: usize,
-    waiting: VecDeque<Row>,
+    waiting: Waiting,
     reading: Reading,
     skip_damaged: bool,
     /// Rows that were found damaged, which count as given when they are reached.
     damaged: BTreeSet<usize>,
 }
 
-struct Row {
+/// The rows to give of one row group, as far as they were not given yet.
+#[derive(Default)]
+struct Waiting {
+    /// From the row `first` of the file on. Images of a dictionary share its bytes.
+    images: BinaryChunked,
+    first: usize,
+    rows: Vec<usize>,
+    /// How many of `rows` were given.
+    given: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Row<'a> {
     index: usize,
-    bytes: Vec<u8>,
+    bytes: &'a [u8],
+}
+
+impl Waiting {
+    fn len(&self) -> usize {
+        self.rows.len() - self.given
+    }
+
+    /// The rows that wait. All were seen to have bytes.
+    fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.rows[self.given..].iter().map(|&index| {
+            let bytes = self.images.get(index - self.first).unwrap_or_default();
+            Row { index, bytes }
+        })
+    }
 }
 
 impl Source {
     pub(super) fn open(backing: Backing, request: &SourceRequest) -> Result<Self, SourceError> {
-        let path = backing.path().to_owned();
-        let (schema, groups) = guarded(&path, || {
-            let mut reader = ParquetReader::new(reader(&backing)?);
-            let schema = Schema::from_arrow_schema(reader.schema()?.as_ref());
-            let groups = &reader.get_metadata()?.row_groups;
-            Ok((schema, groups.iter().map(|group| group.num_rows()).collect::<Vec<_>>()))
-        })?;
+        let file = match &backing {
+            Backing::File(path) => ParquetFile::open(path)?,
+            Backing::Memory { name, bytes } => ParquetFile::from_bytes(name, Arc::clone(bytes))?,
+        };
+        let (path, schema) = (file.path().to_owned(), file.schema());
         let image_column = ["image", "img"]
             .into_iter()
             .find(|name| schema.get(name).is_some_and(is_image))
@@ -65,12 +88,14 @@ impl Source {
         let label_column = ["label", "labels"]
             .into_iter()
             .find(|name| schema.get(name).is_some_and(DataType::is_integer));
-        let rows = pages::rows(&path, &groups, backing.len()?)?;
+        let rows = file.rows();
         if rows == 0 {
             return Err(DataError::EmptyParquet { path }.into());
         }
+        let what = || format!("a list of the rows of {}", path.display());
+        let _held = memory::ask_for(rows, LABEL_BYTES + size_of::<usize>(), what)?;
         let labels = match label_column {
-            Some(column) => read_labels(&backing, column, &groups)?,
+            Some(column) => read_labels(&file, column)?,
             None => Labels::default(),
         };
         let chosen = request.rows(rows, labels.known.as_deref());
@@ -78,13 +103,13 @@ impl Source {
             name: request.text.clone(),
             image_column: image_column.into(),
             labels,
-            groups,
             read: (0, 0),
             rows: chosen.unwrap_or_else(|| (0..rows).collect()),
             found: rows,
             given: 0,
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             backing,
+            file: Arc::new(file),
             reading: Reading::of_rule(request.alpha),
             skip_damaged: request.skip_damaged,
             damaged: BTreeSet::new(),
@@ -94,68 +119,42 @@ impl Source {
     /// Reads the rows to give of the next row group.
     fn refill(&mut self) -> Result<(), SourceError> {
         let (group, start) = self.read;
-        let path = self.backing.path().to_owned();
-        let count = *self.groups.get(group).ok_or_else(|| damaged(&path, "rows are missing"))?;
+        let path = self.file.path();
+        let missing = || DataError::EmptyParquet { path: path.to_owned() };
+        let count = *self.file.groups().get(group).ok_or_else(missing)?;
         self.read = (group + 1, start + count);
         let rows = within(&self.rows, start, count);
         let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Ok(()) };
-        let wanted = last + 1 - first;
-        check_pages(&self.backing, &self.image_column, group)?;
-        let images = guarded(&path, || {
-            let frame = ParquetReader::new(reader(&self.backing)?)
-                .with_columns(Some(vec![self.image_column.clone()]))
-                .with_slice(Some((first, wanted)))
-                .finish()?;
+        let frame = self.file.read(&self.image_column, group..group + 1, first..last + 1)?;
+        let (images, null) = guarded(path, || {
             let images = frame.column(&self.image_column)?;
             let images = match images.dtype() {
                 DataType::Struct(_) => images.struct_()?.field_by_name("bytes")?,
                 _ => images.as_materialized_series().clone(),
             };
-            let images = images.binary()?;
-            if images.len() != wanted {
-                return Ok(Err(images.len()));
-            }
-            // Taken out here, since damaged offsets show only when the bytes are asked for.
-            let bytes = |&row: &usize| images.get(row - first).map(<[u8]>::to_vec);
-            Ok(Ok(rows.iter().map(bytes).collect::<Vec<_>>()))
+            let images = images.binary()?.clone();
+            // Each is touched here, since damaged offsets show only when the bytes are asked for.
+            let null = rows.iter().find(|&&row| images.get(row - first).is_none()).copied();
+            Ok((images, null))
         })?;
-        let images = images.map_err(|found| {
-            damaged(&path, &format!("{found} of {wanted} rows of a group can be read"))
-        })?;
-        for (&index, bytes) in rows.iter().zip(images) {
-            let null = || DataError::Null { path: path.clone(), row: index, column: "image" };
-            self.waiting.push_back(Row { index, bytes: bytes.ok_or_else(null)? });
+        if let Some(row) = null {
+            return Err(DataError::Null { path: path.to_owned(), row, column: "image" }.into());
         }
+        self.waiting = Waiting { images, first, rows: rows.to_vec(), given: 0 };
         Ok(())
     }
 }
 
 /// The labels of all rows.
-fn read_labels(backing: &Backing, column: &str, groups: &[usize]) -> Result<Labels, SourceError> {
-    let path = backing.path();
-    for index in 0..groups.len() {
-        check_pages(backing, column, index)?;
-    }
+fn read_labels(file: &ParquetFile, column: &str) -> Result<Labels, SourceError> {
+    let path = file.path();
+    let frame = file.read(column, 0..file.groups().len(), 0..file.rows())?;
     let labels = guarded(path, || {
-        let frame = ParquetReader::new(reader(backing)?)
-            .with_columns(Some(vec![column.to_owned()]))
-            .finish()?;
         let labels = frame.column(column)?.strict_cast(&DataType::Int64)?;
         let labels = labels.i64()?.iter().map(|label| label.map(i128::from));
         Ok(labels.collect::<Vec<_>>())
     })?;
-    let rows: usize = groups.iter().sum();
-    if labels.len() != rows {
-        return Err(damaged(path, &format!("{} of {rows} labels can be read", labels.len())));
-    }
     Ok(Labels::from_numbers(|row| format!("{} row {row}", path.display()), labels))
-}
-
-/// Of one row group.
-fn check_pages(backing: &Backing, column: &str, index: usize) -> Result<(), SourceError> {
-    let (path, input, length) = (backing.path(), backing.input()?, backing.len()?);
-    let group = pages::Group { path, input, length, index, columns: &[column] };
-    Ok(group.check(|| reader(backing))?)
 }
 
 impl ImageSource for Source {
@@ -184,8 +183,9 @@ impl ImageSource for Source {
         let mut again = self.again();
         let mut sieve = Sieve::new(self.skip_damaged);
         while again.given < self.rows.len() {
-            let rows = again.group()?;
-            let look = |row: &Row| check(&row.bytes, alpha, &self.place(row));
+            let group = again.group()?;
+            let rows: Vec<Row<'_>> = group.rows().collect();
+            let look = |row: &Row<'_>| check(row.bytes, alpha, &self.place(*row));
             let looked: Vec<_> = rows.par_iter().map(look).collect();
             for one in looked {
                 sieve.add(one);
@@ -229,8 +229,8 @@ impl Source {
     }
 
     /// For messages.
-    fn place(&self, row: &Row) -> String {
-        place(self.backing.path(), Some(row.index))
+    fn place(&self, row: Row<'_>) -> String {
+        place(self.file.path(), Some(row.index))
     }
 
     /// The same rows from the start.
@@ -238,14 +238,14 @@ impl Source {
         Self {
             name: self.name.clone(),
             backing: self.backing.clone(),
+            file: Arc::clone(&self.file),
             image_column: self.image_column.clone(),
             labels: Labels::default(),
-            groups: self.groups.clone(),
             read: (0, 0),
             rows: self.rows.clone(),
             found: self.found,
             given: 0,
-            waiting: VecDeque::new(),
+            waiting: Waiting::default(),
             reading: Reading::of_rule(self.alpha()),
             skip_damaged: self.skip_damaged,
             damaged: BTreeSet::new(),
@@ -253,25 +253,26 @@ impl Source {
     }
 
     /// The rows of the next row group.
-    fn group(&mut self) -> Result<Vec<Row>, SourceError> {
-        while self.waiting.is_empty() {
+    fn group(&mut self) -> Result<Waiting, SourceError> {
+        while self.waiting.len() == 0 {
             self.refill()?;
         }
         self.given += self.waiting.len();
-        Ok(self.waiting.drain(..).collect())
+        Ok(std::mem::take(&mut self.waiting))
     }
 
     /// All that is wrong with the rows from `start` on, by decoding them.
     fn faults_from(&self, start: usize) -> Result<Faults, SourceError> {
         let mut again = self.again();
         let mut faults = Faults::default();
-        let decode = |row: &Row| {
-            let name = self.place(row);
-            decode_sized(&row.bytes, size(&row.bytes, &name)?, self.alpha(), &name).map(drop)
+        let decode = |row: &Row<'_>| {
+            let name = self.place(*row);
+            decode_sized(row.bytes, size(row.bytes, &name)?, self.alpha(), &name).map(drop)
         };
         while again.given < self.rows.len() {
-            let mut rows = again.group()?;
-            rows.retain(|row| row.index >= start && !self.damaged.contains(&row.index));
+            let group = again.group()?;
+            let kept = |row: &Row<'_>| row.index >= start && !self.damaged.contains(&row.index);
+            let rows: Vec<Row<'_>> = group.rows().filter(kept).collect();
             let errors: Vec<_> = rows.par_iter().filter_map(|row| decode(row).err()).collect();
             errors.iter().for_each(|error| faults.add(error));
         }
@@ -280,7 +281,7 @@ impl Source {
 
     /// The images of the next `n` rows or fewer; none where all of them are damaged and skipped.
     fn block(&mut self, n: usize) -> Result<Vec<Image>, SourceError> {
-        while self.waiting.is_empty() {
+        while self.waiting.len() == 0 {
             self.refill()?;
         }
         // At most to the end of the row group, so that one at a time is held.
@@ -288,9 +289,9 @@ impl Source {
         let mut rows = Vec::new();
         let mut held = 0;
         let mut taken = 0;
-        for row in self.waiting.iter().take(n) {
+        for row in self.waiting.rows().take(n) {
             if !self.damaged.contains(&row.index) {
-                let size = size(&row.bytes, &self.place(row));
+                let size = size(row.bytes, &self.place(row));
                 held += size.as_ref().map_or(0, |size| size.bytes());
                 if held > BLOCK_BYTES && !rows.is_empty() {
                     break;
@@ -299,16 +300,16 @@ impl Source {
             }
             taken += 1;
         }
-        let decode = |one: Result<(&Row, _), SourceError>| {
+        let decode = |one: Result<(Row<'_>, _), SourceError>| {
             let (row, size) = one?;
-            let (image, marks) = decode_sized(&row.bytes, size, self.alpha(), &self.place(row))?;
+            let (image, marks) = decode_sized(row.bytes, size, self.alpha(), &self.place(row))?;
             let label = self.labels.known.as_ref().map(|known| known[row.index]);
             Ok((Image { label, ..image }, marks))
         };
         let decoded: Vec<Result<_, SourceError>> = rows.into_par_iter().map(decode).collect();
         let mut images = Vec::with_capacity(decoded.len());
-        let mut at = self.waiting.iter().map(|row| row.index);
-        let mut at = at.by_ref().filter(|index| !self.damaged.contains(index));
+        let waiting = &self.waiting.rows[self.waiting.given..];
+        let mut at = waiting.iter().filter(|index| !self.damaged.contains(index));
         let mut damaged = Vec::new();
         for one in decoded {
             let index = at.next();
@@ -331,7 +332,7 @@ impl Source {
             }
         }
         self.damaged.extend(damaged);
-        self.waiting.drain(..taken);
+        self.waiting.given += taken;
         self.given += taken;
         Ok(images)
     }
@@ -345,16 +346,4 @@ fn is_image(dtype: &DataType) -> bool {
         }
         _ => false,
     }
-}
-
-fn reader(backing: &Backing) -> PolarsResult<Box<dyn polars::io::mmap::MmapBytesReader>> {
-    Ok(match backing {
-        Backing::File(path) => Box::new(File::open(path)?),
-        Backing::Memory { bytes, .. } => Box::new(Cursor::new(bytes.to_vec())),
-    })
-}
-
-fn damaged(path: &std::path::Path, reason: &str) -> SourceError {
-    let path = PathBuf::from(path);
-    DataError::Parquet { path, reason: reason.into() }.into()
 }

@@ -2,21 +2,10 @@
 //!
 //! polars allocates by the counts in page headers, −1 among them, and ends the process where there is no
 //! such memory; that cannot be caught. So the headers are walked first. Source: the `PageHeader` of
-//! `parquet.thrift` in Thrift's compact protocol; no page is decompressed here.
+//! `parquet.thrift` in Thrift's compact protocol; no page is decompressed here, and none is held.
 
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
-
-use polars::io::mmap::MmapBytesReader;
-use polars::prelude::{ParquetReader, PolarsResult, SerReader as _};
-
-use crate::data::DataError;
-use crate::data::parquet::guarded;
-
-/// Far above any file of different images.
-const MOST_ROWS_PER_BYTE: u64 = 64;
-/// Writers of such files make groups of 100 to 10,000 rows. One group is held at a time.
-const MOST_GROUP_ROWS: usize = 1 << 22;
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 
 /// Room for a page of small numbers or repeated text, which compresses without limit.
 const SMALL_PAGE: u64 = 1 << 20;
@@ -24,93 +13,25 @@ const SMALL_PAGE: u64 = 1 << 20;
 const BEST_RATIO: u64 = 1024;
 const DEEPEST: usize = 8;
 
-/// Rows of a file of `bytes` bytes in all, of those of its row groups.
-///
-/// # Errors
-/// If they are more than such a file can hold: polars takes memory for as many, too.
-pub(in crate::data) fn rows(path: &Path, groups: &[usize], bytes: u64) -> Result<usize, DataError> {
-    let rows = groups.iter().try_fold(0usize, |n, &rows| n.checked_add(rows));
-    let rows = rows.ok_or_else(|| damaged(path, "its row groups overflow".into()))?;
-    let largest = groups.iter().copied().max().unwrap_or(0);
-    if rows as u64 > bytes.saturating_mul(MOST_ROWS_PER_BYTE) || largest > MOST_GROUP_ROWS {
-        let reason = format!(
-            "it claims {rows} rows in {bytes} bytes, {largest} of them in one row group (at most \
-             {MOST_GROUP_ROWS} are read)"
-        );
-        return Err(damaged(path, reason));
-    }
-    Ok(rows)
-}
-
-/// A row group, and where its bytes are.
-pub(in crate::data) struct Group<'a, I> {
-    pub path: &'a Path,
-    /// The file.
-    pub input: I,
-    /// Of the file, in bytes.
-    pub length: u64,
-    pub index: usize,
-    /// Columns that are to be read, by name.
-    pub columns: &'a [&'a str],
-}
-
-impl<I: Read + Seek> Group<'_, I> {
-    /// Walks the page headers of the columns; `open` gives the file to polars.
-    ///
-    /// # Errors
-    /// If they claim more than there is, or the file cannot be read.
-    pub(in crate::data) fn check<R: MmapBytesReader>(
-        mut self,
-        open: impl FnOnce() -> PolarsResult<R>,
-    ) -> Result<(), DataError> {
-        let (path, index) = (self.path, self.index);
-        let (rows, chunks) = guarded(path, || {
-            let mut reader = ParquetReader::new(open()?);
-            let group = &reader.get_metadata()?.row_groups[index];
-            let read = group.parquet_columns().iter().filter(|column| {
-                let root = column.descriptor().path_in_schema.first();
-                root.is_some_and(|root| self.columns.contains(&root.as_str()))
-            });
-            let chunks = read.map(|column| (column.byte_range(), column.num_values()));
-            Ok((group.num_rows(), chunks.collect::<Vec<_>>()))
-        })?;
-        for (range, values) in chunks {
-            // More values than rows are lists; polars would read on behind the pages that are checked.
-            if i64::try_from(rows) != Ok(values) {
-                let reason = format!("row group {index} has {rows} rows but {values} of a column");
-                return Err(damaged(path, reason));
-            }
-            if range.start > range.end || range.end > self.length {
-                return Err(damaged(path, "a column reaches beyond its end".into()));
-            }
-            let mut chunk = vec![0; (range.end - range.start) as usize];
-            let read = self.input.seek(SeekFrom::Start(range.start));
-            let read = read.and_then(|_| self.input.read_exact(&mut chunk));
-            read.map_err(DataError::io("read", path))?;
-            check(&chunk, rows).map_err(|reason| {
-                damaged(path, format!("row group {index} has {reason} of a column"))
-            })?;
-        }
-        Ok(())
-    }
-}
-
-fn damaged(path: &Path, reason: String) -> DataError {
-    DataError::Parquet { path: path.into(), reason }
-}
-
-/// Checks the page headers in the bytes of a column chunk of `rows` rows without repetition.
+/// Checks the page headers of a column chunk of `rows` rows without repetition, which lies at these bytes of the
+/// input, and gives the bytes that its pages hold when they are decompressed.
 ///
 /// Errors say what is wrong and at which byte of the chunk.
-fn check(chunk: &[u8], rows: usize) -> Result<(), String> {
+pub(super) fn check(
+    input: &mut BufReader<impl Read + Seek>,
+    chunk: Range<u64>,
+    rows: usize,
+) -> Result<u64, String> {
     let rows = rows as u64;
-    let mut at = 0;
-    let mut values = 0;
-    while at < chunk.len() && values < rows {
-        let mut header = Thrift { bytes: chunk, at, numbers: Vec::new() };
-        header.structure(0, 0).ok_or_else(|| format!("a damaged page header at byte {at}"))?;
+    let (mut values, mut claimed) = (0u64, 0u64);
+    input.seek(SeekFrom::Start(chunk.start)).map_err(|error| format!("an unread chunk ({error})"))?;
+    let mut chunk = Thrift { input, at: 0, length: chunk.end - chunk.start, numbers: Vec::new() };
+    while chunk.at < chunk.length && values < rows {
+        let at = chunk.at;
+        chunk.numbers.clear();
+        chunk.structure(0, 0).ok_or_else(|| format!("a damaged page header at byte {at}"))?;
         let number = |parent, id| {
-            let found = header.numbers.iter().find(|n| (n.parent, n.id) == (parent, id));
+            let found = chunk.numbers.iter().find(|n| (n.parent, n.id) == (parent, id));
             found.map(|n| n.value)
         };
         let size = |id| number(0, id).and_then(|n| u64::try_from(n).ok());
@@ -120,6 +41,7 @@ fn check(chunk: &[u8], rows: usize) -> Result<(), String> {
         if size > stored.saturating_mul(BEST_RATIO).saturating_add(SMALL_PAGE) {
             return Err(format!("a page that claims {size} bytes in {stored} at byte {at}"));
         }
+        claimed = claimed.saturating_add(size);
         // Data pages of version 1 and 2, and dictionaries.
         for (kind, is_data) in [(5, true), (8, true), (7, false)] {
             let Some(count) = number(kind, 1) else { continue };
@@ -128,16 +50,14 @@ fn check(chunk: &[u8], rows: usize) -> Result<(), String> {
                 _ => return Err(format!("a page that claims {count} of {rows} rows at byte {at}")),
             }
         }
-        let end = usize::try_from(stored).ok().and_then(|stored| header.at.checked_add(stored));
-        match end {
-            Some(end) if end <= chunk.len() => at = end,
-            _ => return Err(format!("a page of {stored} bytes that was cut off at byte {at}")),
-        }
+        chunk
+            .pass(stored)
+            .ok_or_else(|| format!("a page of {stored} bytes that was cut off at byte {at}"))?;
     }
     if values != rows {
         return Err(format!("pages of {values} rows instead of {rows}"));
     }
-    Ok(())
+    Ok(claimed)
 }
 
 /// An integer field, with the field of the structure that it lies in (0 for the outermost).
@@ -147,17 +67,24 @@ struct Number {
     value: i64,
 }
 
-struct Thrift<'a> {
-    bytes: &'a [u8],
-    at: usize,
+/// Stands somewhere in a column chunk.
+struct Thrift<'a, I> {
+    input: &'a mut BufReader<I>,
+    /// Bytes of the chunk that were passed.
+    at: u64,
+    length: u64,
     numbers: Vec<Number>,
 }
 
-impl Thrift<'_> {
+impl<I: Read + Seek> Thrift<'_, I> {
     fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
+        let mut byte = [0];
+        if self.at == self.length {
+            return None;
+        }
+        self.input.read_exact(&mut byte).ok()?;
         self.at += 1;
-        Some(byte)
+        Some(byte[0])
     }
 
     fn varint(&mut self) -> Option<u64> {
@@ -178,8 +105,11 @@ impl Thrift<'_> {
     }
 
     fn pass(&mut self, count: u64) -> Option<()> {
-        let end = self.at.checked_add(usize::try_from(count).ok()?)?;
-        self.at = (end <= self.bytes.len()).then_some(end)?;
+        if count > self.length - self.at {
+            return None;
+        }
+        self.input.seek_relative(i64::try_from(count).ok()?).ok()?;
+        self.at += count;
         Some(())
     }
 
@@ -235,7 +165,16 @@ impl Thrift<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use super::*;
+
+    fn check(chunk: &[u8], rows: usize) -> Result<u64, String> {
+        // What stands before the chunk is none of it.
+        let input = [&[0x15; 3], chunk].concat();
+        let end = input.len() as u64;
+        super::check(&mut BufReader::new(Cursor::new(input)), 3..end, rows)
+    }
 
     /// A page of version 1 with `values` rows in `stored` bytes that claim to be `size`; all of them
     /// below 64, so that each is one byte (zigzag: twice the number, −1 is 1).
@@ -251,9 +190,9 @@ mod tests {
     #[test]
     fn pages_that_hold_the_rows_pass() {
         let pages = [page(3, 5, 5), page(2, 0, 0)].concat();
-        assert_eq!(check(&pages, 5), Ok(()));
+        assert_eq!(check(&pages, 5), Ok(5));
         // What follows the last row is never read.
-        assert_eq!(check(&[pages, vec![7; 9]].concat(), 5), Ok(()));
+        assert_eq!(check(&[pages, vec![7; 9]].concat(), 5), Ok(5));
     }
 
     #[test]
