@@ -72,7 +72,7 @@ fn features_that_cannot_be_compared_are_refused_by_name() {
             "five.npy",
             "fake.npy",
             &[],
-            "real features have 5 dimensions but fake features 4; extract both alike",
+            "DIR/five.npy and DIR/fake.npy: real features have 5 dimensions but fake features 4; extract both alike",
         ),
         (
             "lie.npy",
@@ -194,7 +194,7 @@ fn statistics_that_no_data_gives_are_refused() {
             "three.npz",
             &[],
             1,
-            "real features have 2 dimensions but fake features 3; extract both alike",
+            "DIR/unit.npz and DIR/three.npz: real features have 2 dimensions but fake features 3; extract both alike",
         ),
         (
             "half.npz",
@@ -261,4 +261,76 @@ fn sides_of_different_length_are_told_apart() {
         (there["fid@unknown"].as_f64().unwrap() - back["fid@unknown"].as_f64().unwrap()).abs()
             < 1e-12
     );
+}
+
+#[test]
+fn a_value_that_overflows_is_an_error_for_every_metric() {
+    let place = Place::new();
+    let square = |scale: f64| [scale, 0.0, 0.0, scale];
+    statistics(Path::new(&place.path("large.npz")), &[0.0; 2], &square(1e308));
+    statistics(Path::new(&place.path("small.npz")), &[0.0; 2], &square(1.0));
+    for (real, fake) in [("large.npz", "small.npz"), ("small.npz", "large.npz")] {
+        let (code, said) = place.says(real, fake, &["--json"]);
+        assert!(code == 1 && said.starts_with("error: fid is not finite ("), "{said}");
+        assert!(said.ends_with("scale both sides down by the same factor"), "{said}");
+    }
+    let huge: Vec<f64> = rows(0.0).iter().map(|value| value * 1e38).collect();
+    place.write("huge.npy", &matrix(4, &huge));
+    let (code, said) = place.says("real.npy", "huge.npy", &["--metrics", "kid", "--kid-subset", "20"]);
+    assert!(code == 1 && said.contains(" is not finite ("), "{said}");
+}
+
+/// A covariance of 40,000 dimensions takes 12.8 GB; the files hold 480 kB.
+#[test]
+fn dimensions_are_compared_and_memory_is_asked_before_a_covariance_is_made() {
+    let place = Place::new();
+    statistics(Path::new(&place.path("six.npz")), &[0.0; 2], &[1.0, 0.0, 0.0, 1.0]);
+    place.write("wide.npy", &npy("<f4", &[3, 40_000], &[0; 480_000]));
+    place.write("tall.npy", &npy("<f4", &[3, 40_000], &[1; 480_000]));
+    let (code, said) = place.says("six.npz", "wide.npy", &["--metrics", "fid"]);
+    let expected = "error: DIR/six.npz and DIR/wide.npy: real features have 2 dimensions but fake features 40000; \
+                    extract both alike";
+    assert_eq!((code, said.as_str()), (1, expected));
+    // Fewer images than dimensions need no covariance.
+    place.json("tall.npy", "wide.npy", &["--metrics", "fid", "--memory-limit", "1GiB"]);
+    place.write("square.npy", &npy("<f4", &[2_000, 2_000], &[0; 16_000_000]));
+    let (code, said) =
+        place.says("square.npy", "square.npy", &["--metrics", "fid", "--memory-limit", "100MiB"]);
+    let start = "error: fid of features of 2000 dimensions needs about 183 MiB of memory, but ";
+    assert!(code == 1 && said.starts_with(start), "{said}");
+    assert!(said.ends_with(" are left (--memory-limit); raise the limit"), "{said}");
+}
+
+#[test]
+fn features_beyond_the_memory_limit_are_refused_before_they_are_read() {
+    let place = Place::new();
+    place.write("many.npy", &npy("<f4", &[30_000, 1_000], &[0; 120_000_000]));
+    let (code, said) = place.says("many.npy", "many.npy", &["--memory-limit", "64MiB"]);
+    let start = "error: a copy of the numbers of DIR/many.npy needs about 114 MiB of memory, but ";
+    assert!(code == 1 && said.starts_with(start), "{said}");
+    let (code, said) = place.says("real.npy", "fake.npy", &["--memory-limit", "much"]);
+    assert_eq!(code, 64, "{said}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_fifo_in_the_place_of_features_is_refused_at_once() {
+    let place = Place::new();
+    let fifo = place.path("fifo.npy");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let expected = "error: cannot open DIR/fifo.npy: it is a FIFO, expected a regular file; remove it or give \
+                    another path";
+    assert_eq!(place.says("fifo.npy", "fake.npy", &[]), (1, expected.into()));
+}
+
+#[test]
+fn counts_that_no_machine_has_are_refused_with_the_limit() {
+    let place = Place::new();
+    for (flag, expected) in [
+        ("--bootstrap", "error: --bootstrap is 1000000000, expected at most 100000"),
+        ("--threads", "error: --threads is 1000000000, expected at most 1024"),
+    ] {
+        let said = place.says("real.npy", "fake.npy", &[flag, "1000000000"]);
+        assert_eq!(said, (64, expected.into()));
+    }
 }

@@ -94,6 +94,36 @@ fn results_of_reproduce_are_compared_and_a_folder_without_any_is_refused() {
     assert!(err.contains("nor a folder that holds results.parquet"), "{err}");
 }
 
+/// Its count of values is zigzag: 8 stands for 4, and 1 for -1, of which polars would take 2 EiB.
+#[test]
+fn a_table_whose_pages_claim_more_than_there_is_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("table.parquet");
+    let whole: &[u8] = include_bytes!("../metrics/tests/fuzz-seeds/table-plain.parquet");
+    fs::write(&path, whole).unwrap();
+    let args = |path: &Path| ["--baseline", &text(path), "--candidate", &text(path)].map(str::to_owned);
+    let (code, said, _) = drift(&args(&path).each_ref().map(String::as_str));
+    assert_eq!(code, 0, "{said}");
+    let mut damaged = whole.to_vec();
+    // The first page's header: a data page of 3 values.
+    let count = damaged.windows(2).position(|pair| pair == [0x15, 6]).unwrap();
+    damaged[count + 1] = 1;
+    fs::write(&path, damaged).unwrap();
+    for command in ["drift", "report", "compare"] {
+        let place = text(&path);
+        let out = text(&dir.path().join("out"));
+        let args: &[&str] = match command {
+            "drift" => &["drift", "--baseline", &place, "--candidate", &place],
+            "report" => &["report", "--runs", &place, "--out", &out],
+            _ => &["compare", &place, &place],
+        };
+        let (code, said) = refused(args);
+        assert_eq!(code, 1, "{said}");
+        let expected = "table.parquet could not be read as a table: row group 0 has a page that claims -1 of 3 rows";
+        assert!(said.contains(expected), "{command}: {said}");
+    }
+}
+
 #[test]
 #[ignore = "slow: make test-slow"]
 fn five_unchanged_runs_with_no_planted_fault_stay_green() {

@@ -1,6 +1,6 @@
 //! `scores.jsonl`: one result row a line, appended as it is measured.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 

@@ -139,6 +139,22 @@ fn a_file_cut_anywhere_is_refused_with_the_offset() {
     );
 }
 
+/// A tuple that tensors share takes 13 bytes a tensor in the file, and a copy each in memory.
+#[test]
+fn tensors_that_share_a_shape_of_many_axes_are_refused_before_it_is_copied() {
+    let state = LEGACY.windows(6).position(|bytes| bytes == b"\x80\x02M\xe9\x03.").unwrap() + 6;
+    let (_, behind_facts) = pickle::Machine::new(LEGACY, state).run().unwrap();
+    let tuple = |item: u8, slot: u8| {
+        [b"(".to_vec(), [b'K', item].repeat(900_000), vec![b't', b'q', slot]].concat()
+    };
+    let storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01NtQq\x03";
+    let tensor = b"ctorch._utils\n_rebuild_tensor_v2\nq\x04(h\x03K\0h\x01h\x02tR.";
+    let parts: [&[u8]; 6] = [&LEGACY[..behind_facts], b"\x80\x02", &tuple(1, 1), &tuple(0, 2), storage, tensor];
+    let said = refusal(&parts.concat(), &tiny());
+    let expected = "weights w.pth: tensor claims 900000 axes, expected at most 8 at byte ";
+    assert!(said.starts_with(expected), "{said}");
+}
+
 #[test]
 fn a_hundred_thousand_damaged_files_never_panic() {
     const INPUTS: usize = 100_000;

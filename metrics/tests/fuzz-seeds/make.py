@@ -61,6 +61,6 @@ pq.write_table(table, seeds / "snappy.parquet", row_group_size=2)
 pq.write_table(table, seeds / "zstd.parquet", row_group_size=4, compression="zstd")
 pq.write_table(table, seeds / "plain.parquet", compression="none", use_dictionary=False)
 
-table = pa.table({"name": ["fid", "fid", "kid", ""], "value": [1.5, 2.5, 0.1, None], "seed": [0, 1, 0, 1]})
+table = pa.table({"name": ["fid", "fid", "kid", "kid"], "value": [1.5, 2.5, 0.1, None], "seed": [0, 1, 0, 1]})
 pq.write_table(table, seeds / "table-zstd.parquet", compression="zstd")
 pq.write_table(table, seeds / "table-plain.parquet", compression="none", use_dictionary=False, row_group_size=3)

@@ -310,9 +310,9 @@ impl Source {
         let mut images = Vec::with_capacity(decoded.len());
         let waiting = &self.waiting.rows[self.waiting.given..];
         let mut at = waiting.iter().filter(|index| !self.damaged.contains(index));
-        let mut damaged = Vec::new();
+        let mut damaged: Vec<usize> = Vec::new();
         for one in decoded {
-            let index = at.next();
+            let index = at.next().copied();
             match one {
                 Ok((image, marks)) => {
                     self.reading.count(marks);
