@@ -12,6 +12,8 @@ const SMALL_PAGE: u64 = 1 << 20;
 /// Beyond that room; encoded images hardly compress at all.
 const BEST_RATIO: u64 = 1024;
 const DEEPEST: usize = 8;
+/// Each value is a part of the one before and what follows it: some bytes can stand for any number of large values.
+const DELTA_BYTE_ARRAY: i64 = 7;
 
 /// Checks the page headers of a column chunk of `rows` rows without repetition, which lies at these bytes of the
 /// input, and gives the bytes that its pages hold when they are decompressed.
@@ -42,6 +44,12 @@ pub(super) fn check(
             return Err(format!("a page that claims {size} bytes in {stored} at byte {at}"));
         }
         claimed = claimed.saturating_add(size);
+        // Of data pages of version 1 and 2.
+        if [number(5, 2), number(8, 4)].contains(&Some(DELTA_BYTE_ARRAY)) {
+            return Err(format!(
+                "a page in the encoding DELTA_BYTE_ARRAY, which does not tell how large its values are, at byte {at}"
+            ));
+        }
         // Data pages of version 1 and 2, and dictionaries.
         for (kind, is_data) in [(5, true), (8, true), (7, false)] {
             let Some(count) = number(kind, 1) else { continue };
@@ -203,6 +211,13 @@ mod tests {
         assert_eq!(text(&page(2, 1, 1), 3), "pages of 2 rows instead of 3");
         let cut = page(3, 9, 9);
         assert_eq!(text(&cut[..cut.len() - 1], 3), "a page of 9 bytes that was cut off at byte 0");
+        let mut delta = page(3, 1, 1);
+        let encoding = delta.windows(2).position(|pair| pair == [0x15, 6]).unwrap() + 4;
+        delta[encoding - 1] = 14;
+        assert_eq!(
+            text(&delta, 3),
+            "a page in the encoding DELTA_BYTE_ARRAY, which does not tell how large its values are, at byte 0"
+        );
         assert_eq!(text(&[0x15], 3), "a damaged page header at byte 0");
         assert_eq!(text(&[0x15, 0, 0], 3), "a page header without sizes at byte 0");
         // A size of 2³⁰ for nothing, and lists in lists.
