@@ -253,7 +253,10 @@ pub fn parse_limit(text: &str) -> Result<u64, String> {
     let number = found.and_then(|(number, unit)| Some(number.trim().parse::<f64>().ok()? * unit));
     match number {
         Some(bytes) if bytes >= 1.0 && bytes < u64::MAX as f64 => Ok(bytes as u64),
-        _ => Err("expected an amount of memory above 0, such as 8GiB, 500MB or 4096 (of 2^20 bytes)".into()),
+        _ => {
+            Err("expected an amount of memory above 0, such as 8GiB, 500MB or 4096 (of 2^20 bytes)"
+                .into())
+        }
     }
 }
 

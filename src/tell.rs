@@ -37,7 +37,10 @@ pub fn quieten_panics() {
         let is_caught = ganbench_nn::panics::is_caught();
         let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
         let thread = std::thread::current();
-        if !is_caught && !in_polars && !thread.name().is_some_and(|name| name.starts_with("polars-")) {
+        if !is_caught
+            && !in_polars
+            && !thread.name().is_some_and(|name| name.starts_with("polars-"))
+        {
             report(panic);
         }
     }));

@@ -276,7 +276,8 @@ fn a_value_that_overflows_is_an_error_for_every_metric() {
     }
     let huge: Vec<f64> = rows(0.0).iter().map(|value| value * 1e38).collect();
     place.write("huge.npy", &matrix(4, &huge));
-    let (code, said) = place.says("real.npy", "huge.npy", &["--metrics", "kid", "--kid-subset", "20"]);
+    let (code, said) =
+        place.says("real.npy", "huge.npy", &["--metrics", "kid", "--kid-subset", "20"]);
     assert!(code == 1 && said.contains(" is not finite ("), "{said}");
 }
 

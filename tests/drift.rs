@@ -101,7 +101,8 @@ fn a_table_whose_pages_claim_more_than_there_is_is_refused_by_name() {
     let path = dir.path().join("table.parquet");
     let whole: &[u8] = include_bytes!("../metrics/tests/fuzz-seeds/table-plain.parquet");
     fs::write(&path, whole).unwrap();
-    let args = |path: &Path| ["--baseline", &text(path), "--candidate", &text(path)].map(str::to_owned);
+    let args =
+        |path: &Path| ["--baseline", &text(path), "--candidate", &text(path)].map(str::to_owned);
     let (code, said, _) = drift(&args(&path).each_ref().map(String::as_str));
     assert_eq!(code, 0, "{said}");
     let mut damaged = whole.to_vec();

@@ -10,7 +10,9 @@ fn free_memory_is_what_meminfo_calls_available() {
 #[test]
 fn the_address_space_is_limited_where_the_system_says_so() {
     let line = |soft: &str| {
-        format!("Limit  Soft\nMax address space         {soft}           unlimited            bytes\n")
+        format!(
+            "Limit  Soft\nMax address space         {soft}           unlimited            bytes\n"
+        )
     };
     assert_eq!(address_space(&line("8589934592")), Some(8 << 30));
     assert_eq!(address_space(&line("unlimited")), None);

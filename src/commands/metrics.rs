@@ -109,7 +109,9 @@ pub fn measure_files(
     let request =
         Request { real, fake, extractor, stored_extractor, metrics, settings, bootstrap, reals };
     let measured = measure(request).map_err(|error| match error.downcast_ref() {
-        Some(MetricError::Dimensions { .. }) => error.context(format!("{} and {}", text[0], text[1])),
+        Some(MetricError::Dimensions { .. }) => {
+            error.context(format!("{} and {}", text[0], text[1]))
+        }
         _ => error,
     })?;
     seconds.extend(&measured.seconds);

@@ -58,9 +58,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         check_training(plan, &dataset).with_context(|| format!("method {}", plan.row_name()))?;
     }
     let real = RealImages::new(&shared, &dataset, reference.as_ref())?;
-    let check_memory = |plans: &[&Plan]| {
-        memory::check(plans, &dataset, real.len(), measurer.extractor(), &at)
-    };
+    let check_memory =
+        |plans: &[&Plan]| memory::check(plans, &dataset, real.len(), measurer.extractor(), &at);
     if args.dry_run {
         let needs = check_memory(&plans.iter().collect::<Vec<_>>())?;
         let also = estimate::Also { anchors: !args.no_anchors };

@@ -49,7 +49,8 @@ pub fn run(args: &SampleArgs) -> Result<()> {
 /// `arr_0` u8 `[N, H, W, C]`, the ADM layout, and `labels` i64 `[N]` of a conditional run.
 fn write_npz(images: &ImageBatch, path: &Path) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
-    let _held = memory::ask(images.pixels.len() as u64, || "the archive".into()).with_context(context)?;
+    let _held =
+        memory::ask(images.pixels.len() as u64, || "the archive".into()).with_context(context)?;
     // In memory first: on a full disk the archive's end would be lost without a word.
     let mut bytes = std::io::Cursor::new(Vec::new());
     let mut npz = npyz::npz::NpzWriter::new(&mut bytes);

@@ -8,7 +8,7 @@ use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
 use super::alpha::divided_by_255;
 use super::decode::Fault;
-use super::inks::inks;
+use super::planes;
 
 /// Scans that are decoded, the limit under which libjpeg-turbo is fuzzed. Encoders write about ten; each goes over all
 /// pixels again, so that thousands of empty ones would keep a thread busy for hours.
@@ -70,11 +70,15 @@ impl<'a> Jpeg<'a> {
     /// # Errors
     /// If the file is damaged.
     pub fn read(self, pixels: &mut [u8]) -> Result<(), Fault> {
-        if self.format != PixelFormat::Cmyk {
+        if planes::is_usual(self.decoder.header()) {
             return self.decoder.decode_image_into(pixels).map(drop).map_err(|e| corrupt(&e));
         }
-        let inks = inks(self.decoder)?;
-        for (rgb, ink) in pixels.chunks_exact_mut(3).zip(inks.chunks_exact(4)) {
+        let channels = planes::channels(self.decoder)?;
+        if self.format != PixelFormat::Cmyk {
+            pixels.copy_from_slice(&channels);
+            return Ok(());
+        }
+        for (rgb, ink) in pixels.chunks_exact_mut(3).zip(channels.chunks_exact(4)) {
             // As PIL: every such file is taken to hold inverted inks, as Adobe writes them.
             let white = u32::from(ink[3]);
             for (value, ink) in rgb.iter_mut().zip(ink) {

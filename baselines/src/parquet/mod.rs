@@ -56,7 +56,8 @@ impl ParquetFile {
     /// # Errors
     /// If the file cannot be read, is damaged, or claims more than it can hold.
     pub fn open(path: &Path) -> Result<Self, ParquetError> {
-        let length = files::open(path).and_then(|file| file.metadata()).map_err(io("open", path))?;
+        let length =
+            files::open(path).and_then(|file| file.metadata()).map_err(io("open", path))?;
         Self::new(Backing::File(path.to_owned()), length.len())
     }
 
@@ -140,8 +141,8 @@ impl ParquetFile {
         // Decompressed, and as polars holds it.
         let what = || format!("reading {} rows", rows.len());
         let held = memory::ask(claimed.saturating_mul(2), what);
-        let _held = held
-            .map_err(|source| ParquetError::Memory { path: path.to_owned(), source })?;
+        let _held =
+            held.map_err(|source| ParquetError::Memory { path: path.to_owned(), source })?;
         let names = columns.iter().map(|name| (*name).to_owned()).collect();
         let input = self.backing.reader()?;
         let frame = guarded(path, || {
@@ -255,10 +256,7 @@ fn damaged(path: &Path, reason: String) -> ParquetError {
     ParquetError::Damaged { path: path.into(), reason }
 }
 
-fn io(
-    action: &'static str,
-    path: &Path,
-) -> impl FnOnce(std::io::Error) -> ParquetError + use<> {
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> ParquetError + use<> {
     let path = path.to_owned();
     move |source| ParquetError::Io { action, path, source }
 }

@@ -26,7 +26,9 @@ pub(super) fn check(
 ) -> Result<u64, String> {
     let rows = rows as u64;
     let (mut values, mut claimed) = (0u64, 0u64);
-    input.seek(SeekFrom::Start(chunk.start)).map_err(|error| format!("an unread chunk ({error})"))?;
+    input
+        .seek(SeekFrom::Start(chunk.start))
+        .map_err(|error| format!("an unread chunk ({error})"))?;
     let mut chunk = Thrift { input, at: 0, length: chunk.end - chunk.start, numbers: Vec::new() };
     while chunk.at < chunk.length && values < rows {
         let at = chunk.at;

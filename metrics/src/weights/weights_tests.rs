@@ -147,9 +147,11 @@ fn tensors_that_share_a_shape_of_many_axes_are_refused_before_it_is_copied() {
     let tuple = |item: u8, slot: u8| {
         [b"(".to_vec(), [b'K', item].repeat(900_000), vec![b't', b'q', slot]].concat()
     };
-    let storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01NtQq\x03";
+    let storage =
+        b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK\x01NtQq\x03";
     let tensor = b"ctorch._utils\n_rebuild_tensor_v2\nq\x04(h\x03K\0h\x01h\x02tR.";
-    let parts: [&[u8]; 6] = [&LEGACY[..behind_facts], b"\x80\x02", &tuple(1, 1), &tuple(0, 2), storage, tensor];
+    let parts: [&[u8]; 6] =
+        [&LEGACY[..behind_facts], b"\x80\x02", &tuple(1, 1), &tuple(0, 2), storage, tensor];
     let said = refusal(&parts.concat(), &tiny());
     let expected = "weights w.pth: tensor claims 900000 axes, expected at most 8 at byte ";
     assert!(said.starts_with(expected), "{said}");

@@ -109,7 +109,9 @@ fn segments(file: &[u8]) -> Vec<Vec<u8>> {
     while file[at + 1] != 0xd9 {
         let mut end = at + 2 + usize::from(u16::from_be_bytes([file[at + 2], file[at + 3]]));
         // Behind the head of a scan come its bytes, up to a marker that is none of theirs.
-        while file[at + 1] == 0xda && (file[end] != 0xff || matches!(file[end + 1], 0 | 0xd0..=0xd7)) {
+        while file[at + 1] == 0xda
+            && (file[end] != 0xff || matches!(file[end + 1], 0 | 0xd0..=0xd7))
+        {
             end += 1;
         }
         segments.push(file[at..end].to_vec());

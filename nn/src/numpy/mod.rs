@@ -84,8 +84,8 @@ impl<'a> Array<'a> {
     /// If the data ends before (names the offset), is damaged, or there is no such memory.
     pub fn read(&mut self, bytes: usize) -> Result<Vec<u8>, NumpyError> {
         let held = memory::ask(bytes as u64, || format!("a part of {bytes} bytes"));
-        let _held = held
-            .map_err(|source| NumpyError::Memory { origin: self.origin.clone(), source })?;
+        let _held =
+            held.map_err(|source| NumpyError::Memory { origin: self.origin.clone(), source })?;
         let mut out = Vec::new();
         let failed =
             |offset, source| NumpyError::Data { origin: self.origin.clone(), offset, source };

@@ -73,7 +73,9 @@ mod links {
         let fifo = dir.path().join("b.png");
         assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let is_a = |found: &str| {
-            format!("cannot read DIR/b.png: it is {found}, expected a regular file; remove it or give another path")
+            format!(
+                "cannot read DIR/b.png: it is {found}, expected a regular file; remove it or give another path"
+            )
         };
         let said = refused_in(dir.path());
         assert!(said.contains(&is_a("a FIFO")), "{said}");
@@ -99,10 +101,8 @@ fn a_file_of_images_that_is_larger_than_the_memory_is_refused_before_it_is_read(
     let file = fs::File::options().write(true).open(&path).unwrap();
     file.set_len(bytes.len() as u64 + (1 << 40)).unwrap();
     assert_eq!(all_of_first(&path), 3);
-    let dataset = DatasetRequest {
-        limit: Some(1 << 40),
-        ..DatasetRequest::new("shapes", Split::Train)
-    };
+    let dataset =
+        DatasetRequest { limit: Some(1 << 40), ..DatasetRequest::new("shapes", Split::Train) };
     let error = load_from(&dataset, &Places::from_env(), &mut |_| {}).unwrap_err().to_string();
     assert!(error.contains(" of memory, but "), "{error}");
 }

@@ -1,11 +1,11 @@
-//! JPEG images of four channels, to the bit as libjpeg-turbo decodes them for PIL.
+//! JPEG images of any sampling factors, to the bit as libjpeg-turbo decodes them for PIL.
 //!
-//! Encoders sample the second and third channel less than the first and fourth, but the format allows any factors,
-//! and PIL reads them. The decoder gives the planes as they are stored; here they are brought to the size of the
+//! Encoders sample the second and third channel less than the others, both alike. The format allows any factors, and
+//! PIL reads them. The decoder gives the planes as they are stored; here they are brought to the size of the
 //! image (`jdsample.c`: twice as many columns or rows by a triangle filter, other whole multiples by repetition), and
-//! YCCK becomes CMYK (`jdcolor.c`).
+//! YCbCr and YCCK become RGB and CMYK (`jdcolor.c`).
 
-use libjpeg_turbo_rs::{ColorSpace, Decoder};
+use libjpeg_turbo_rs::{ColorSpace, ComponentInfo, Decoder, FrameHeader};
 
 use super::decode::Fault;
 use super::jpeg::corrupt;
@@ -31,18 +31,15 @@ impl Plane<'_> {
     }
 }
 
-/// The inks of each pixel, as CMYK.
+/// The channels of each pixel: RGB, or CMYK where there are four.
 ///
 /// # Errors
 /// If the file is damaged, or a channel's factor is no part of the largest one.
-pub(super) fn inks(decoder: Decoder<'_>) -> Result<Vec<u8>, Fault> {
-    let is_ycck = decoder.jpeg_color_space() == ColorSpace::Ycck;
+pub(super) fn channels(decoder: Decoder<'_>) -> Result<Vec<u8>, Fault> {
+    let space = decoder.jpeg_color_space();
     let header = decoder.header();
     let (width, height) = (usize::from(header.width), usize::from(header.height));
-    let factor = |c: &libjpeg_turbo_rs::ComponentInfo| {
-        [usize::from(c.horizontal_sampling), usize::from(c.vertical_sampling)]
-    };
-    let factors: Vec<[usize; 2]> = header.components.iter().map(factor).collect();
+    let factors = factors(header);
     let largest = [0, 1].map(|axis| factors.iter().map(|f| f[axis]).max().unwrap_or(1));
     if factors.iter().any(|f| (0..2).any(|axis| f[axis] == 0 || largest[axis] % f[axis] != 0)) {
         let text = format!(
@@ -51,7 +48,7 @@ pub(super) fn inks(decoder: Decoder<'_>) -> Result<Vec<u8>, Fault> {
         return Err(Fault::Reason(text));
     }
     let raw = decoder.decode_raw().map_err(|error| corrupt(&error))?;
-    let mut inks = vec![0; width * height * factors.len()];
+    let mut out = vec![0; width * height * factors.len()];
     for (channel, (samples, &[across, down])) in raw.planes.iter().zip(&factors).enumerate() {
         let plane = Plane {
             samples,
@@ -63,15 +60,39 @@ pub(super) fn inks(decoder: Decoder<'_>) -> Result<Vec<u8>, Fault> {
         let mut row = Vec::new();
         for y in 0..height {
             enlarged_row(&plane, times, y, &mut row);
-            let out = &mut inks[y * width * factors.len()..];
-            let pixels = out.chunks_exact_mut(factors.len()).take(width);
+            let line = &mut out[y * width * factors.len()..];
+            let pixels = line.chunks_exact_mut(factors.len()).take(width);
             pixels.zip(&row).for_each(|(pixel, &value)| pixel[channel] = value);
         }
     }
-    if is_ycck {
-        inks.chunks_exact_mut(4).for_each(cmyk_of_ycck);
+    match space {
+        ColorSpace::YCbCr => out.chunks_exact_mut(3).for_each(rgb_of_ycc),
+        ColorSpace::Ycck => out.chunks_exact_mut(4).for_each(|pixel| {
+            rgb_of_ycc(pixel);
+            pixel[..3].iter_mut().for_each(|value| *value = 255 - *value);
+        }),
+        _ => {}
     }
-    Ok(inks)
+    Ok(out)
+}
+
+/// Whether the factors are those of nearly all files, whose pixels the decoder gives by itself: the first channel has
+/// one sample for each pixel, and the others one for each, for two beside one another, or for four.
+pub(super) fn is_usual(header: &FrameHeader) -> bool {
+    match factors(header)[..] {
+        [_] => true,
+        [first, second, third] => {
+            [[1, 1], [2, 1], [2, 2]].contains(&first) && [second, third] == [[1, 1]; 2]
+        }
+        _ => false,
+    }
+}
+
+/// Of each channel: samples across and down in a unit.
+fn factors(header: &FrameHeader) -> Vec<[usize; 2]> {
+    let of_channel =
+        |c: &ComponentInfo| [usize::from(c.horizontal_sampling), usize::from(c.vertical_sampling)];
+    header.components.iter().map(of_channel).collect()
 }
 
 /// Row `y` of the image, from a plane with 1 in `times` columns and rows.
@@ -91,8 +112,9 @@ fn enlarged_row(plane: &Plane<'_>, times: [usize; 2], y: usize, out: &mut Vec<u8
         }
         [1, 2] => {
             let bias = 1 + (y % 2) as u32;
-            let value =
-                |(&near, &beside): (&u8, &u8)| (3 * u32::from(near) + u32::from(beside) + bias) >> 2;
+            let value = |(&near, &beside): (&u8, &u8)| {
+                (3 * u32::from(near) + u32::from(beside) + bias) >> 2
+            };
             out.extend(near.iter().zip(beside()).map(|pair| value(pair) as u8));
         }
         [2, 2] if plane.width >= NARROWEST_FILTERED => {
@@ -114,8 +136,8 @@ fn widen(sums: &[u32], bias: [u32; 2], shift: u32, out: &mut Vec<u8>) {
     }
 }
 
-/// In place, in the fixed point of 16 bits of libjpeg.
-fn cmyk_of_ycck(pixel: &mut [u8]) {
+/// In place, in the fixed point of 16 bits of libjpeg. A fourth channel stays as it is.
+fn rgb_of_ycc(pixel: &mut [u8]) {
     const HALF: i32 = 1 << 15;
     let fixed = |factor: f64| (factor * 65536.0 + 0.5) as i32;
     let [y, cb, cr] = [0, 1, 2].map(|channel| i32::from(pixel[channel]));
@@ -123,11 +145,11 @@ fn cmyk_of_ycck(pixel: &mut [u8]) {
     let red = y + ((fixed(1.402) * cr + HALF) >> 16);
     let green = y + ((-fixed(0.344_14) * cb - fixed(0.714_14) * cr + HALF) >> 16);
     let blue = y + ((fixed(1.772) * cb + HALF) >> 16);
-    for (ink, colour) in pixel.iter_mut().zip([red, green, blue]) {
-        *ink = (255 - colour).clamp(0, 255) as u8;
+    for (value, colour) in pixel.iter_mut().zip([red, green, blue]) {
+        *value = colour.clamp(0, 255) as u8;
     }
 }
 
 #[cfg(test)]
-#[path = "inks_tests.rs"]
+#[path = "planes_tests.rs"]
 mod tests;

@@ -19,13 +19,13 @@ fn bytes(hex: &str) -> Vec<u8> {
 }
 
 fn cases() -> BTreeMap<String, Case> {
-    serde_json::from_str(include_str!("../../tests-data/jpeg_inks.json")).unwrap()
+    serde_json::from_str(include_str!("../../tests-data/jpeg_planes.json")).unwrap()
 }
 
 #[test]
-fn four_channels_of_any_sampling_factors_are_read_as_pil_reads_them_to_the_bit() {
+fn channels_of_any_sampling_factors_are_read_as_pil_reads_them_to_the_bit() {
     let cases = cases();
-    assert_eq!(cases.len(), 26);
+    assert_eq!(cases.len(), 36);
     for (name, case) in cases {
         let jpeg = bytes(&case.jpeg);
         let encoded = Encoded::open(&jpeg).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
