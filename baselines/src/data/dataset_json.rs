@@ -91,6 +91,8 @@ fn class(label: &Value) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn read(text: &str) -> Result<Option<DatasetJson>, String> {

@@ -214,6 +214,21 @@ mod tests {
     }
 
     #[test]
+    fn an_image_of_thousands_of_scans_is_refused_with_the_limit() {
+        let whole = bytes(&cases()["420 progressive"].jpeg);
+        let scan = whole.windows(2).rposition(|pair| pair == [0xff, 0xda]).unwrap();
+        let (scans, end) = whole[scan..].split_at(whole.len() - scan - 2);
+        let many = [&whole[..scan], &scans.repeat(5000), end].concat();
+        let Err(Fault::Reason(reason)) = Jpeg::open(&many).map(drop) else {
+            panic!("it was opened")
+        };
+        assert_eq!(
+            reason,
+            "is a JPEG image of more than 500 scans, the most that are read; save it anew"
+        );
+    }
+
+    #[test]
     fn other_channels_and_depths_are_refused_by_name() {
         let whole = bytes(&cases()["444"].jpeg);
         let frame = whole.windows(2).position(|pair| pair == [0xff, 0xc0]).unwrap();

@@ -124,7 +124,7 @@ impl<'a> Png<'a> {
     /// The decoder takes it that a palette consists of whole colours.
     fn check_palette(&self) -> Result<(), Fault> {
         let length = self.palette.map_or(0, <[u8]>::len);
-        if length == 0 || length % 3 != 0 || length > MOST_COLOURS * 3 {
+        if length == 0 || !length.is_multiple_of(3) || length > MOST_COLOURS * 3 {
             return damaged(format!(
                 "is a PNG image with a palette of {length} bytes, expected 3 for each of 1 to {MOST_COLOURS} colours"
             ));

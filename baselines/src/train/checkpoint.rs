@@ -252,7 +252,7 @@ impl Trainer<'_> {
     fn load(&mut self, path: &Path, hash: &str) -> Result<RunMark, CheckpointError> {
         let damaged = |what: String| CheckpointError::Damaged { path: path.to_path_buf(), what };
         let read = |source| CheckpointError::Read { path: path.to_path_buf(), source };
-        let bytes = std::fs::read(path).map_err(read)?;
+        let bytes = ganbench_nn::files::read(path).map_err(read)?;
         let found = in_name(&bytes[..]).map_err(read)?;
         if found != hash {
             return Err(damaged(format!("its content has hash {found}, its name says {hash}")));
