@@ -271,7 +271,7 @@ fn a_value_that_overflows_is_an_error_for_every_metric() {
     statistics(Path::new(&place.path("small.npz")), &[0.0; 2], &square(1.0));
     for (real, fake) in [("large.npz", "small.npz"), ("small.npz", "large.npz")] {
         let (code, said) = place.says(real, fake, &["--json"]);
-        assert!(code == 1 && said.starts_with("error: fid is not finite ("), "{said}");
+        assert!(code == 1 && said.starts_with("error: fid@unknown is not finite ("), "{said}");
         assert!(said.ends_with("scale both sides down by the same factor"), "{said}");
     }
     let huge: Vec<f64> = rows(0.0).iter().map(|value| value * 1e38).collect();
