@@ -1,4 +1,5 @@
-//! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, used by `baselines` and `metrics`.
+//! Layers, initialisation, optimisers, CPU kernels, an op timer, NumPy files and files in shared
+//! folders, used by all other crates.
 
 pub mod blur;
 pub mod images;
@@ -11,4 +12,5 @@ pub mod params;
 pub mod profile;
 pub mod rng;
 pub mod shapes;
+pub mod shared;
 pub mod subset;
