@@ -13,11 +13,22 @@ pub fn endpoint() -> String {
 
 /// `$HF_HUB_CACHE`, `$HF_HOME/hub`, or `~/.cache/huggingface/hub`; none without a home.
 pub fn cache() -> Option<PathBuf> {
-    let folder = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    folder("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))
+}
+
+/// The token that `huggingface-cli login` left in `$HF_HOME`.
+pub fn token() -> Option<String> {
+    hf_hub::Cache::new(home()?.join("hub")).token()
+}
+
+/// `$HF_HOME` or `~/.cache/huggingface`.
+fn home() -> Option<PathBuf> {
     let home = || env::home_dir().filter(|home| !home.as_os_str().is_empty());
-    folder("HF_HUB_CACHE")
-        .or_else(|| folder("HF_HOME").map(|home| home.join("hub")))
-        .or_else(|| home().map(|home| home.join(".cache/huggingface/hub")))
+    folder("HF_HOME").or_else(|| Some(home()?.join(".cache/huggingface")))
+}
+
+fn folder(name: &str) -> Option<PathBuf> {
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// `$HF_HUB_OFFLINE` is set to something other than 0: nothing is downloaded.

@@ -19,9 +19,8 @@ mod tests;
 
 pub use cached::Repository;
 pub use download::{Fetched, Hub, Wanted};
-pub use environment::{cache, endpoint, is_offline};
+pub use environment::{cache, endpoint, is_offline, token};
 pub use error::HubError;
 pub use hf_hub::RepoType;
-pub use limits::Limits;
+pub use limits::{Limits, seconds};
 pub use listing::Listing;
-pub use names::is_plain_name;

@@ -85,9 +85,11 @@ impl Limits {
     }
 }
 
+/// The time that `text` says in seconds; `name` is where it comes from.
+///
 /// # Errors
-/// If `text` is no number of seconds above 0 and up to a day.
-fn seconds(name: &'static str, text: &str) -> Result<Duration, HubError> {
+/// If it is no number above 0 and up to a day.
+pub fn seconds(name: &'static str, text: &str) -> Result<Duration, HubError> {
     let number = text.trim().parse().ok().filter(|s: &f64| *s >= 0.001 && *s <= LONGEST);
     let wrong = || HubError::Seconds { name, text: text.to_owned() };
     number.map(Duration::from_secs_f64).ok_or_else(wrong)

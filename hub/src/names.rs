@@ -8,7 +8,7 @@ use crate::error::HubError;
 const LONGEST: usize = 200;
 
 /// Letters, digits and signs that lead to no other folder.
-pub fn is_plain_name(name: &str) -> bool {
+pub(crate) fn is_plain_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     !name.is_empty() && name.len() <= LONGEST && !name.starts_with('.') && name.bytes().all(plain)
 }
