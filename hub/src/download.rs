@@ -16,9 +16,6 @@ use crate::limits::{ADVANCE, LONGEST_WAIT, Limits, SLOWEST};
 use crate::names::{Names, is_commit, is_sha256};
 use crate::part::{Part, sha256_of};
 
-/// Another process that downloads the same file is waited for so long.
-const PATIENCE: Duration = Duration::from_secs(5);
-
 /// A hub and the folder of its cache.
 pub struct Hub {
     pub(crate) http: Http,
@@ -131,7 +128,8 @@ impl Hub {
         let place = Place::new(&self.cache, wanted.repository, wanted.file, &promise.names);
         place.make_folders()?;
         let lock = place.beside("lock");
-        let taken = Lock::take_within(&lock, PATIENCE).map_err(HubError::io("lock", &lock))?;
+        let taken =
+            Lock::take_within(&lock, self.limits.patience).map_err(HubError::io("lock", &lock))?;
         let Some(_lock) = taken else {
             return Err(HubError::Held { holder: holder(&lock), lock });
         };

@@ -189,7 +189,12 @@ fn check_plain(host: &str, headers: &HeaderMap) -> Result<(), HubError> {
 }
 
 /// Where a redirect leads.
-fn next(from: &Uri, host: &str, status: u16, headers: &HeaderMap) -> Result<Uri, HubError> {
+pub(crate) fn next(
+    from: &Uri,
+    host: &str,
+    status: u16,
+    headers: &HeaderMap,
+) -> Result<Uri, HubError> {
     let Some(location) = text(host, headers, "location")?.filter(|text| !text.is_empty()) else {
         return Err(HubError::NoLocation { host: host.to_owned(), status });
     };

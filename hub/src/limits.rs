@@ -35,6 +35,8 @@ pub struct Limits {
     pub attempts: u32,
     /// Before the second attempt: 250 ms. It doubles from attempt to attempt.
     pub pause: Duration,
+    /// Another process that downloads the same file is waited for so long: 5 s.
+    pub patience: Duration,
     /// A file that is promised to be larger is refused: 64 GiB.
     pub most_bytes: u64,
 }
@@ -47,6 +49,7 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             attempts: 4,
             pause: Duration::from_millis(250),
+            patience: Duration::from_secs(5),
             most_bytes: 64 << 30,
         }
     }
