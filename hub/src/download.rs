@@ -11,7 +11,7 @@ use ureq::http::Uri;
 
 use crate::cached::{Place, Repository};
 use crate::error::HubError;
-use crate::http::{Answer, Http};
+use crate::http::{Answer, Http, is_timeout};
 use crate::limits::{ADVANCE, LONGEST_WAIT, Limits, SLOWEST};
 use crate::names::{Names, is_commit, is_sha256};
 use crate::part::{Part, sha256_of};
@@ -281,7 +281,7 @@ impl Hub {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                Err(error) if is_timeout(&error) => {
                     return Err(HubError::Slow { host, time, got, expected });
                 }
                 // Whatever follows the last byte.

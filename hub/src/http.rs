@@ -32,7 +32,7 @@ impl Http {
     pub fn new(endpoint: &str, limits: Limits) -> Result<Self, HubError> {
         let wrong = || HubError::Endpoint { endpoint: endpoint.to_owned() };
         let uri: Uri = endpoint.trim_end_matches('/').parse().map_err(|_| wrong())?;
-        if !is_web(&uri) || uri.query().is_some() {
+        if !is_web(&uri) || !is_port(&uri) || uri.query().is_some() {
             return Err(wrong());
         }
         let agent = Agent::config_builder()
@@ -157,6 +157,12 @@ impl Answer {
     }
 }
 
+/// Whether a body stopped to come.
+pub(crate) fn is_timeout(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    error.kind() == std::io::ErrorKind::TimedOut || matches!(inner, Some(Error::Timeout(_)))
+}
+
 fn host(address: &Uri) -> String {
     let port = address.port().map_or_else(String::new, |port| format!(":{port}"));
     format!("{}{port}", address.host().unwrap_or_default())
@@ -165,6 +171,13 @@ fn host(address: &Uri) -> String {
 fn is_web(address: &Uri) -> bool {
     matches!(address.scheme_str(), Some("http" | "https"))
         && address.host().is_some_and(|host| !host.is_empty())
+}
+
+/// Whether what follows the host is a port or nothing: not every number is one.
+fn is_port(address: &Uri) -> bool {
+    let Some(authority) = address.authority() else { return false };
+    let after_user = authority.as_str().rsplit('@').next().unwrap_or_default();
+    after_user.len() == authority.host().len() || authority.port_u16().is_some()
 }
 
 /// The same scheme, host and port.
@@ -200,7 +213,7 @@ pub(crate) fn next(
     };
     let host = host.to_owned();
     let shown = || location.chars().take(crate::error::MOST_SHOWN).collect();
-    let Some(to) = resolved(from, &location).filter(is_web) else {
+    let Some(to) = resolved(from, &location).filter(|to| is_web(to) && is_port(to)) else {
         return Err(HubError::Location { host, location: shown() });
     };
     if is_https(from) && !is_https(&to) {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::cached::Repository;
 use crate::download::{Hub, Pace};
 use crate::error::HubError;
+use crate::http::is_timeout;
 use crate::limits::MOST_LISTING_BYTES;
 use crate::names::{is_commit, is_plain_path};
 
@@ -74,7 +75,7 @@ impl Hub {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::TimedOut => {
+                Err(error) if is_timeout(&error) => {
                     return Err(HubError::Slow { host, time, got, expected });
                 }
                 Err(error) => {

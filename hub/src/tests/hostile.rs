@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::server::{Asked, COMMIT, Server, Step, head, honest, reply};
-use super::{RepoType, Toy, bytes_below, kinds};
+use super::{RepoType, Toy, bytes_below, content, kinds};
 use crate::Limits;
 
 type Answers = Arc<dyn Fn(&Asked, usize) -> Vec<Step> + Send + Sync>;
@@ -24,11 +24,6 @@ fn case(
     answers: impl Fn(&Asked, usize) -> Vec<Step> + Send + Sync + 'static,
 ) -> Case {
     Case { name: name.into(), says: says.into(), answers: Arc::new(answers) }
-}
-
-/// As [`Toy`] has it.
-fn content() -> Vec<u8> {
-    Toy::new(RepoType::Model).content
 }
 
 fn is_ok(asked: &Asked) -> Vec<Step> {
@@ -154,12 +149,12 @@ fn names_that_change_between_two_answers_are_an_error() {
 fn a_length_that_is_missing_wrong_or_too_large_is_refused() {
     let mut cases: Vec<Case> = Vec::new();
     for (range, says) in [
-        ("bytes 0-0/*", "has content-range \"bytes 0-0/*\", expected \"bytes 0-0/LENGTH\""),
-        ("bytes 0-0", "has content-range"),
-        ("", "has content-range"),
-        ("bytes 0-0/-1", "has content-range"),
-        ("bytes 0-0/1e9", "has content-range"),
-        ("bytes 0-0/99999999999999999999999", "has content-range"),
+        ("bytes 0-0/*", "has Content-Range \"bytes 0-0/*\", expected \"bytes 0-0/LENGTH\""),
+        ("bytes 0-0", "has Content-Range"),
+        ("", "has Content-Range"),
+        ("bytes 0-0/-1", "has Content-Range"),
+        ("bytes 0-0/1e9", "has Content-Range"),
+        ("bytes 0-0/99999999999999999999999", "has Content-Range"),
         ("bytes 0-0/18446744073709551615", "bytes were promised, at most 68719476736 are taken"),
         ("bytes 0-0/68719476737", "bytes were promised, at most 68719476736 are taken"),
         ("bytes 0-0/0", "HUB says that the file is empty"),
