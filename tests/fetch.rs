@@ -162,6 +162,30 @@ fn a_server_that_is_not_there_is_an_error_that_says_what_to_give() {
 }
 
 #[test]
+fn a_silent_hub_is_given_up_after_the_time_of_the_flag() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    // Held open and never answered.
+    std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    for what in [["dataset", "cifar10"], ["extractor", "inception"]] {
+        let home = tempfile::tempdir().unwrap();
+        let fetch = [&["fetch"], &what[..], &["--quiet", "--timeout", "0.25"]].concat();
+        let mut command = command(&fetch);
+        command.env("HF_ENDPOINT", format!("http://{host}")).env("HF_HOME", home.path());
+        command.env("GANBENCH_CACHE", home.path().join("ganbench"));
+        let output = command.env("HF_HUB_OFFLINE", "0").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let end = "HF_HUB_ETAG_TIMEOUT sets the seconds";
+        let wanted = format!("failed: no whole answer of {host} within 0.25 s; {end}");
+        assert!(said.contains(&wanted), "{said}");
+    }
+    let (code, said) = refused(&["fetch", "dataset", "cifar10", "--timeout", "0"]);
+    let wanted = "--timeout is \"0\", expected a number of seconds from 0.001 to 86400";
+    assert!(code == 64 && said.contains(wanted), "{said}");
+}
+
+#[test]
 fn what_cannot_be_fetched_or_verified_is_a_usage_error() {
     for (args, message) in [
         (
