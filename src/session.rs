@@ -56,6 +56,7 @@ pub fn read_dataset_from(
                 Stage::Decoding => "read",
                 Stage::Drawing => "draw",
                 Stage::Checking => "check",
+                Stage::Waiting => "wait for another process that reads",
             };
             let label = format!("{verb} {} {}", request.name, request.split);
             bar = Some((p.stage, Progress::new(label, p.total.max(1) as f64, quiet)));

@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use super::content::{Content, Decoded};
 use super::decode::Target;
 use super::sources::Reading;
-use super::{DataError, Places, Split, hex};
+use super::{DataError, Places, Progress, Split, Stage, hex};
 
 const MAGIC: &[u8; 8] = b"ganbu8-2";
 /// The CRC, the JSON's length and the magic bytes.
@@ -69,17 +69,21 @@ pub(super) struct Prepared {
     pub reading: Reading,
 }
 
+/// Decodes all images.
+type Fill<'a> = dyn FnMut(&mut Content, &mut dyn FnMut(Progress)) -> Result<(), DataError> + 'a;
+
 /// The images that `fill` decodes: mapped from a file where they
 /// have at least `places.mapped_bytes` and there is a folder for it, in memory otherwise.
 pub(super) fn images(
     places: &Places,
     wanted: &Wanted,
-    fill: &mut dyn FnMut(&mut Content) -> Result<(), DataError>,
+    progress: &mut dyn FnMut(Progress),
+    fill: &mut Fill<'_>,
 ) -> Result<Prepared, DataError> {
     let bytes = (wanted.images as u64).saturating_mul(wanted.target.output.bytes() as u64);
     let Some(cache) = places.cache.as_ref().filter(|_| bytes >= places.mapped_bytes) else {
         let mut content = Content::in_memory(wanted.target, wanted.images)?;
-        fill(&mut content)?;
+        fill(&mut content, progress)?;
         let decoded = content.finish();
         let images = ImageBatch::new(wanted.target.output, decoded.pixels, decoded.labels, None)?;
         let (sha256, reading) = (decoded.sha256, decoded.reading);
@@ -93,14 +97,15 @@ pub(super) fn images(
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(DataError::io("make", folder))?;
     let lock_path = path.with_extension("lock");
-    // Decoding a large set takes minutes, and whoever waits for it can do nothing but wait.
-    let _lock = Lock::wait(&lock_path, &mut |_| {}).map_err(DataError::io("lock", &lock_path))?;
+    let mut waits = |_: &str| progress(Progress { stage: Stage::Waiting, done: 0, total: 0 });
+    let _lock = Lock::wait(&lock_path, &mut waits).map_err(DataError::io("lock", &lock_path))?;
     // Another process may have made it while this one waited.
     if let Some(found) = open(&path, wanted, &made_from)? {
         return Ok(found);
     }
     let mut writer = Writer::new(path.with_extension("part"))?;
-    let written = write(&mut writer, wanted, made_from.clone(), fill);
+    let written =
+        write(&mut writer, wanted, made_from.clone(), &mut |content| fill(content, progress));
     let written = written
         .and_then(|()| fs::rename(&writer.path, &path).map_err(DataError::io("rename", &path)));
     if let Err(error) = written {
