@@ -1,5 +1,5 @@
-//! Where the cache has what: `blobs/<etag>` is content, `snapshots/<commit>/<file>` a link to it, and
-//! `refs/<revision>` a commit.
+//! Where the cache has what: `blobs/<etag>` is content, `snapshots/<commit>/<file>` a link to it,
+//! and `refs/<revision>` a commit.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -141,7 +141,8 @@ impl Place {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        // Relative, so that the cache may be moved: out of the file's folders, the commit and `snapshots`.
+        // Relative, so that the cache may be moved: out of the file's folders, the commit and
+        // `snapshots`.
         #[cfg(unix)]
         {
             let up = "../".repeat(self.depth + 1);

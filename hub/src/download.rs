@@ -1,6 +1,6 @@
-//! Downloads: the hub is asked what a file is called and how long it is, the names of that answer and of
-//! no other are used, and the content comes into a part beside its place, which gets its name when its
-//! length and its hash are right.
+//! Downloads: the hub is asked what a file is called and how long it is, the names of that answer
+//! and of no other are used, and the content comes into a part beside its place, which gets its
+//! name when its length and its hash are right.
 
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
@@ -66,8 +66,8 @@ impl Hub {
     /// Downloads a file into the cache. `progress` is called with (bytes done, bytes in all).
     ///
     /// # Errors
-    /// If the hub cannot be reached, breaks its promises or those of the caller, or the cache cannot be
-    /// written to. What came before a connection broke off is kept for the next call.
+    /// If the hub cannot be reached, breaks its promises or those of the caller, or the cache
+    /// cannot be written to. What came before a connection broke off is kept for the next call.
     pub fn fetch(
         &self,
         wanted: Wanted<'_>,
@@ -84,8 +84,8 @@ impl Hub {
         })
     }
 
-    /// Repeats `attempt` after faults that may pass, with growing pauses. `attempt` is given where to say how
-    /// far it came.
+    /// Repeats `attempt` after faults that may pass, with growing pauses. `attempt` is given where
+    /// to say how far it came.
     pub(crate) fn persistently<T>(
         &self,
         mut attempt: impl FnMut(&mut u64) -> Result<T, HubError>,

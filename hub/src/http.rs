@@ -61,7 +61,8 @@ impl Http {
     }
 
     /// # Errors
-    /// If there is no answer in time, it leads to no file, or names on the way contradict each other.
+    /// If there is no answer in time, it leads to no file, or names on the way contradict each
+    /// other.
     pub fn get(&self, address: &Uri, range: Option<&str>) -> Result<Answer, HubError> {
         let mut address = address.clone();
         let mut names: Option<Names> = None;
@@ -222,8 +223,8 @@ pub(crate) fn next(
     Ok(to)
 }
 
-/// `location` as a browser at `from` reads it: a whole address, or what follows its scheme, its host or
-/// its last slash.
+/// `location` as a browser at `from` reads it: a whole address, or what follows its scheme, its
+/// host or its last slash.
 pub(crate) fn resolved(from: &Uri, location: &str) -> Option<Uri> {
     let location = location.split('#').next().unwrap_or_default();
     let (scheme, authority) = (from.scheme_str()?, from.authority()?);

@@ -1,8 +1,8 @@
 //! Files of the Hugging Face hub, downloaded into the cache that Python's `huggingface_hub` shares.
 //!
-//! A hub may be anyone's, so nothing that it says is believed before it is checked: names become paths
-//! only where they lead to no other folder, a body ends where its length was promised to end, and every
-//! wait has an end. The layout of the cache is `hf-hub`'s; the requests are made here.
+//! A hub may be anyone's, so nothing that it says is believed before it is checked: names become
+//! paths only where they lead to no other folder, a body ends where its length was promised to end,
+//! and every wait has an end. The layout of the cache is `hf-hub`'s; the requests are made here.
 
 mod cached;
 mod download;

@@ -31,7 +31,8 @@ pub struct Limits {
     pub answer: Duration,
     /// Without a byte, or with less than 1 KiB per second, a body is given up after this: 60 s.
     pub idle: Duration,
-    /// Attempts at one file that do not bring it further: 4. Each goes on where the one before was cut off.
+    /// Attempts at one file that do not bring it further: 4. Each goes on where the one before was
+    /// cut off.
     pub attempts: u32,
     /// Before the second attempt: 250 ms. It doubles from attempt to attempt.
     pub pause: Duration,

@@ -21,7 +21,8 @@ pub struct FetchArgs {
     pub what: Fetched,
     /// As `ganbench list extractors` or `list datasets` tells
     pub name: String,
-    /// Give a hub up that is silent for so long: for a connection (else 10), an answer (30) and within a file (60)
+    /// Give a hub up that is silent for so long. Without it a connection may take 10 s, an answer
+    /// 30 s, and a file may pause for 60 s
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
     /// No progress on stderr

@@ -130,8 +130,8 @@ impl Cache {
         side.features.is_some().then_some(side)
     }
 
-    /// What was kept under `key`. A file that is damaged or of something else counts as none, and is
-    /// written anew.
+    /// What was kept under `key`. A file that is damaged or of something else counts as none, and
+    /// is written anew.
     pub fn get(&self, key: &Key<'_>) -> Option<Side> {
         let name = key.sha256();
         let (mut side, images) = self.read(&name)?;
@@ -145,8 +145,8 @@ impl Cache {
         fits.then_some(side)
     }
 
-    /// The file whose key has this hash, and what reading its images came to. One that is not what was
-    /// kept there is told on stderr, whatever is quiet: somebody or something changed it.
+    /// The file whose key has this hash, and what reading its images came to. One that is not what
+    /// was kept there is told on stderr, whatever is quiet: somebody or something changed it.
     fn read(&self, key: &str) -> Option<(Side, ImagesRead)> {
         let path = self.path(key);
         match seal::check(&path, key) {

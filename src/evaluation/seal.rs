@@ -43,8 +43,8 @@ pub(super) fn write(features: &Path, key: &str, images: ImagesRead) -> io::Resul
     file.persist(&path)
 }
 
-/// What reading the images came to, where the file of features is whole and of `key`. None where there is no
-/// such file, or none that is sealed: its writer may have been ended between the two.
+/// What reading the images came to, where the file of features is whole and of `key`. None where
+/// there is no such file, or none that is sealed: its writer may have been ended between the two.
 ///
 /// # Errors
 /// Why the file is not to be used.

@@ -106,8 +106,8 @@ impl<'a> OfEntry<'a> {
         CachedFile { path, pinned: file.sha256.as_deref(), record }
     }
 
-    /// Path in the cache and the hash of what came. The hub's promises are held against it, or `sha256` where
-    /// that is given.
+    /// Path in the cache and the hash of what came. The hub's promises are held against it, or
+    /// `sha256` where that is given.
     fn download(
         &self,
         name: &str,

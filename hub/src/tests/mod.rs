@@ -1,5 +1,6 @@
 //! Against a small HTTP server, for data sets and for weights.
 
+mod bodies;
 mod hostile;
 mod server;
 

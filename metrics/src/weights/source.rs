@@ -85,9 +85,9 @@ impl WeightsSource {
 }
 
 impl PublishedFile {
-    /// Its path in the hub's cache, where it is downloaded to if it is not there. `limits`: how long the hub
-    /// may be silent, as the environment says where none are given. `progress` is called with (bytes done,
-    /// bytes in all) while that goes on.
+    /// Its path in the hub's cache, where it is downloaded to if it is not there. `limits`: how long
+    /// the hub may be silent, as the environment says where none are given. `progress` is called
+    /// with (bytes done, bytes in all) while that goes on.
     ///
     /// # Errors
     /// If the download fails, or what came is not what was published.

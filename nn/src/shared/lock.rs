@@ -21,7 +21,8 @@ pub struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock file at `path`, which is made where there is none; `None` if another process holds it.
+    /// Takes the lock file at `path`, which is made where there is none; `None` if another process
+    /// holds it.
     ///
     /// # Errors
     /// If the file cannot be written, is no regular file, or its file system has no locks.
@@ -34,8 +35,8 @@ impl Lock {
         }
     }
 
-    /// As [`Lock::try_take`], and waits until whoever holds it lets go. After a few seconds `notice` is called,
-    /// once, with the holder in words.
+    /// As [`Lock::try_take`], and waits until whoever holds it lets go. After a few seconds
+    /// `notice` is called, once, with the holder in words.
     ///
     /// # Errors
     /// As [`Lock::try_take`].

@@ -1,4 +1,5 @@
-//! Files in folders that several processes write into, perhaps those of several users: caches and runs.
+//! Files in folders that several processes write into, perhaps those of several users: caches and
+//! runs.
 
 mod lock;
 mod unfinished;
@@ -10,8 +11,9 @@ use std::path::Path;
 pub use lock::{Lock, holder};
 pub use unfinished::{UNFINISHED, Unfinished, remove_left_behind};
 
-/// Opens a regular file. A link is not followed, since whoever may write into the folder could lead it to
-/// any file of the user; a device or a pipe is not opened either, since reading one may never end.
+/// Opens a regular file. A link is not followed, since whoever may write into the folder could lead
+/// it to any file of the user; a device or a pipe is not opened either, since reading one may never
+/// end.
 ///
 /// # Errors
 /// If the file cannot be opened, or is of another kind.

@@ -14,20 +14,21 @@ use super::open_regular;
 /// How the name of a file begins that is being written.
 pub const UNFINISHED: &str = ".ganbench-";
 
-/// A file left behind goes only after this time. Its lock alone would say that nobody writes it any more, but
-/// some network file systems keep locks from other machines.
+/// A file left behind goes only after this time. Its lock alone would say that nobody writes it any
+/// more, but some network file systems keep locks from other machines.
 const LEFT_BEHIND: Duration = Duration::from_secs(600);
 
-/// A file under a temporary name beside the one that it is to have. Its writer holds a lock on it, so that
-/// others can tell it from one that a process left behind when it died. It is removed when it is dropped.
+/// A file under a temporary name beside the one that it is to have. Its writer holds a lock on it,
+/// so that others can tell it from one that a process left behind when it died. It is removed when
+/// it is dropped.
 #[derive(Debug)]
 pub struct Unfinished {
     file: NamedTempFile,
 }
 
 impl Unfinished {
-    /// Makes the folder of `path` where there is none. The first file of a process in a folder removes what
-    /// others left behind there.
+    /// Makes the folder of `path` where there is none. The first file of a process in a folder
+    /// removes what others left behind there.
     ///
     /// # Errors
     /// If the folder cannot be made or written to.
@@ -40,8 +41,8 @@ impl Unfinished {
         remove_once(folder);
         let mut builder = tempfile::Builder::new();
         builder.prefix(UNFINISHED);
-        // Temporary files are private by default; results are to be as readable as any other file, so the
-        // usual mode is asked for, from which the system takes the user's mask.
+        // Temporary files are private by default; results are to be as readable as any other file,
+        // so the usual mode is asked for, from which the system takes the user's mask.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.tempfile_in(folder)?;
@@ -54,7 +55,8 @@ impl Unfinished {
         self.file.as_file()
     }
 
-    /// Gives the file its name, in place of what stood there; a link there is replaced, not followed.
+    /// Gives the file its name, in place of what stood there; a link there is replaced, not
+    /// followed.
     ///
     /// # Errors
     /// If the system refuses; what stood there is kept.
@@ -88,8 +90,8 @@ fn remove_once(folder: &Path) {
     }
 }
 
-/// Removes the unfinished files of a folder that nobody holds and nobody has written to for ten minutes, and
-/// says how many there were. One of a living process stays.
+/// Removes the unfinished files of a folder that nobody holds and nobody has written to for ten
+/// minutes, and says how many there were. One of a living process stays.
 ///
 /// # Errors
 /// If the folder cannot be listed.
