@@ -75,10 +75,13 @@ impl Hub {
     ) -> Result<Fetched, HubError> {
         wanted.repository.check(wanted.file)?;
         let address = self.http.address(&wanted.repository.path(wanted.file))?;
+        // The furthest that any attempt came: one that begins anew is not further.
+        let mut furthest = None;
         self.persistently(|advance| {
-            let mut first = None;
             self.attempt(wanted, &address, &mut |done, total| {
-                *advance = done - *first.get_or_insert(done);
+                let before = *furthest.get_or_insert(done);
+                *advance += done.saturating_sub(before);
+                furthest = Some(before.max(done));
                 progress(done, total);
             })
         })

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use server::{Asked, COMMIT, Server, Step, honest, reply};
+use server::{Asked, COMMIT, Server, Step, head, honest, reply};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -175,6 +175,37 @@ fn a_server_that_ignores_or_forgets_where_to_go_on_is_asked_for_the_whole() {
             assert_eq!(toy.fetch(&server.endpoint).unwrap(), toy.content);
         }
     }
+}
+
+#[test]
+fn a_server_that_brings_much_and_begins_anew_each_time_is_given_up() {
+    let toy = Toy::new(RepoType::Dataset);
+    let names = [("ETag", "tag"), ("X-Repo-Commit", COMMIT), ("Content-Length", "6000000")];
+    let server = Server::new(move |asked, _| {
+        let whole = head("200 OK", &names);
+        let piece = if asked.is_probe() { Vec::new() } else { vec![7; 3 << 20] };
+        [whole, vec![Step::Send(piece)]].concat()
+    });
+    let message = toy.message(&server);
+    assert!(message.starts_with("3145728 of 6000000 bytes came"), "{message}");
+    assert_eq!(server.asked().len() as u32, 2 * toy.limits.attempts);
+}
+
+#[test]
+fn a_line_that_breaks_off_more_often_than_attempts_are_made_is_enough_if_it_brings_much() {
+    let mut toy = Toy::new(RepoType::Dataset);
+    let content = vec![7; 9 << 20];
+    toy.limits.attempts = 2;
+    let etag = sha256(&content);
+    let server = Server::new(move |asked, _| {
+        let mut steps = honest(asked, &content, &etag);
+        if let Step::Send(bytes) = &mut steps[1] {
+            bytes.truncate(2 << 20);
+        }
+        steps
+    });
+    assert_eq!(toy.fetch(&server.endpoint).unwrap().len(), 9 << 20);
+    assert_eq!(server.asked().len(), 10);
 }
 
 #[test]
