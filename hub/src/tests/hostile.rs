@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::server::{Asked, COMMIT, Server, Step, head, honest, reply};
-use super::{RepoType, Toy, bytes_below, content, kinds};
+use super::{bytes_below, content, kinds};
 pub type Answers = Arc<dyn Fn(&Asked, usize) -> Vec<Step> + Send + Sync>;
 
 /// A hub, and how the sentence about it ends or what it holds.
