@@ -17,7 +17,14 @@ const MOST_BYTES: u64 = 400;
 /// Held by this process. The system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Takes back who holds it, before the system lets go of it.
+    fn drop(&mut self) {
+        let _ = self.file.set_len(0);
+    }
 }
 
 impl Lock {
@@ -83,7 +90,7 @@ impl Lock {
             .set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(line.as_bytes()));
-        Self { _file: file }
+        Self { file }
     }
 }
 

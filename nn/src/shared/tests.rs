@@ -61,6 +61,7 @@ fn who_waits_is_told_once_which_process_holds_the_lock_and_takes_it_afterwards()
     assert!(hears.try_recv().is_err(), "told twice");
     assert!(Lock::try_take(&path).unwrap().is_none());
     drop(second);
+    assert_eq!(fs::read(&path).unwrap(), b"", "it says who held it");
     let free = &mut |_: &str| panic!("told although it is free");
     Lock::wait_for(&path, Duration::ZERO, free).unwrap();
 }
