@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 use crate::pictures::Pictures;
 use crate::program::{command, refused, text};
 
-const REVISION: &str = "0123456789abcdef0123456789abcdef01234567";
+/// Of the weights of `inception`: a hub that answers with another commit is refused.
+const REVISION: &str = "6040b4d40fdcde446a0cf753b0527585b6b77c54";
 
 /// Serves one file at every address.
 struct Server {
@@ -95,11 +96,7 @@ fn a_download_that_was_cut_off_goes_on_and_is_held_against_the_published_hash() 
 
     let (code, said) = fetch("0");
     assert_eq!(code, Some(1));
-    assert!(said.starts_with("error: weights \"") && said.contains("downloading"), "{said}");
-    assert!(said.contains("nor in the hub's cache"), "{said}");
-    // What came is kept, and the next call asks for the rest. It is not what was published.
-    let (code, said) = fetch("0");
-    assert_eq!(code, Some(1));
+    // The rest was asked for where the first answer was cut off. It is not what was published.
     assert!(
         said.starts_with("error: downloaded weights ") && said.contains("have sha256"),
         "{said}"
