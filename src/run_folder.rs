@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::{Diverged, StepRecord};
+use ganbench_nn::shared;
 use ganbench_reports::{ResultRow, remove_unfinished, short_hash, write_atomic};
 use serde::{Deserialize, Serialize};
 
@@ -46,10 +47,9 @@ pub fn commit() -> String {
     option_env!("GANBENCH_COMMIT").unwrap_or("unknown").to_string()
 }
 
-/// Holds a folder for this process. The system lets go of it when the process ends, however it
-/// ends.
+/// Holds a folder for this process: its file `lock`.
 pub struct Lock {
-    _file: fs::File,
+    _held: shared::Lock,
 }
 
 impl Lock {
@@ -57,16 +57,12 @@ impl Lock {
     /// it.
     ///
     /// # Errors
-    /// If the folder cannot be written.
+    /// If the folder cannot be written, or `lock` is no regular file.
     pub fn try_take(dir: &Path) -> Result<Option<Self>> {
-        let (file, path) = Self::open(dir)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
-            }
-        }
+        let path = Self::path(dir)?;
+        let held = shared::Lock::try_take(&path);
+        let held = held.with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(held.map(|held| Self { _held: held }))
     }
 
     /// As [`Lock::try_take`], for a folder that no other process may be at work in.
@@ -83,22 +79,23 @@ impl Lock {
         }
     }
 
-    /// As [`Lock::try_take`], for moments: waits until whoever holds it lets go.
+    /// As [`Lock::try_take`], for moments: waits until whoever holds it lets go. A wait of more than
+    /// a few seconds is told on stderr, with who holds it: it may have been stopped.
     ///
     /// # Errors
-    /// If the folder cannot be written.
+    /// If the folder cannot be written, or `lock` is no regular file.
     pub fn wait(dir: &Path) -> Result<Self> {
-        let (file, path) = Self::open(dir)?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        Ok(Self { _file: file })
+        let path = Self::path(dir)?;
+        let held = shared::Lock::wait(&path, &mut |holder| {
+            tell!("note: waiting for {holder}, which holds {}", path.display());
+        });
+        Ok(Self { _held: held.with_context(|| format!("cannot lock {}", path.display()))? })
     }
 
-    fn open(dir: &Path) -> Result<(fs::File, PathBuf)> {
+    fn path(dir: &Path) -> Result<PathBuf> {
         fs::create_dir_all(dir)
             .with_context(|| format!("cannot make the folder {}", dir.display()))?;
-        let path = dir.join("lock");
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        Ok((file.with_context(|| format!("cannot write {}", path.display()))?, path))
+        Ok(dir.join("lock"))
     }
 }
 

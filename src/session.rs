@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::sources::Reading;
-use ganbench_baselines::data::{self, Dataset, DatasetRequest, Fit, Split, Stage};
+use ganbench_baselines::data::{self, Dataset, DatasetRequest, Fit, Places, Split, Stage};
 use ganbench_baselines::train::{TrainError, check};
 use ganbench_metrics::extractor::entry;
 use ganbench_metrics::{
@@ -36,14 +36,27 @@ pub struct Surroundings {
 /// # Errors
 /// If the data cannot be had.
 pub fn read_dataset(request: &DatasetRequest, quiet: bool) -> Result<Dataset> {
+    read_dataset_from(request, &Places::from_env(), quiet)
+}
+
+/// [`read_dataset`] with places of the caller's choice.
+///
+/// # Errors
+/// As [`read_dataset`].
+pub fn read_dataset_from(
+    request: &DatasetRequest,
+    places: &Places,
+    quiet: bool,
+) -> Result<Dataset> {
     let mut bar: Option<(Stage, Progress)> = None;
-    let dataset = data::load(request, &mut |p| {
+    let dataset = data::load_from(request, places, &mut |p| {
         if bar.as_ref().is_none_or(|(stage, _)| *stage != p.stage) {
             let verb = match p.stage {
                 Stage::Downloading => "download",
                 Stage::Decoding => "read",
                 Stage::Drawing => "draw",
                 Stage::Checking => "check",
+                Stage::Waiting => "wait for another process that reads",
             };
             let label = format!("{verb} {} {}", request.name, request.split);
             bar = Some((p.stage, Progress::new(label, p.total.max(1) as f64, quiet)));

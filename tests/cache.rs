@@ -129,6 +129,34 @@ fn a_damaged_file_is_extracted_again_and_replaced() {
 }
 
 #[test]
+fn a_file_copied_over_another_is_said_and_extracted_again() {
+    let place = Place::new();
+    let (wanted, _) = place.cached(&["pixels"]);
+    let [one, other] = &place.files()[..] else { panic!("expected two files") };
+    let seal = |file: &Path| {
+        let name = file.file_name().unwrap();
+        Path::new(&place.cache).join("reading").join(name).with_extension("json")
+    };
+    for with_seal in [false, true] {
+        fs::copy(one, other).unwrap();
+        let mut reason = "their content is not what was kept";
+        if with_seal {
+            fs::copy(seal(one), seal(other)).unwrap();
+            reason = "their seal is that of other features";
+        }
+        let args = ["eval", "--real", &place.real, "--fake", &place.fake, "--extractor", "pixels"];
+        let args = [&args[..], &["--cache", &place.cache, "--quiet", "--json"]].concat();
+        let output = command(&args).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let note = format!("note: the kept features {} are not used: {reason}\n", other.display());
+        assert!(output.status.success() && stderr.contains(&note), "{stderr}");
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["fid@pixels"], wanted["fid@pixels"]);
+        assert_eq!(place.cached(&["pixels"]), (wanted.clone(), [true, true]));
+    }
+}
+
+#[test]
 fn a_cache_that_cannot_be_written_to_is_a_note() {
     let place = Place::new();
     let blocked = text(&place.dir.path().join("blocked"));

@@ -1,5 +1,6 @@
-//! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, used by `baselines` and `metrics`;
-//! and what all readers of files share: one door for files, one budget of memory, one boundary for panics.
+//! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, and what all readers and
+//! writers of files share: one door for files, one budget of memory, one boundary for panics, and
+//! files in shared folders.
 
 pub mod blur;
 pub mod files;
@@ -15,4 +16,5 @@ pub mod params;
 pub mod profile;
 pub mod rng;
 pub mod shapes;
+pub mod shared;
 pub mod subset;

@@ -3,10 +3,9 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::error::ReportError;
+use ganbench_nn::shared::{UNFINISHED, Unfinished};
 
-/// How the name of a file begins that is being written.
-const UNFINISHED: &str = ".ganbench-";
+use crate::error::ReportError;
 
 /// Removes what a process that died in the middle of [`write_atomic`] left in a folder. For folders in
 /// which no other process is at work.
@@ -48,19 +47,12 @@ fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), ReportError> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    // Temporary files are private by default; a report is to be as readable as any other file, so the
-    // usual mode is asked for, from which the system takes the user's mask.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    let mut file = Unfinished::beside(path).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     if sync {
         file.as_file().sync_all().map_err(failed)?;
     }
-    file.persist(path).map_err(|error| failed(error.error))?;
+    file.persist(path).map_err(failed)?;
     // The rename itself lives in the folder; not every system lets a folder be opened, and the content
     // is safe already.
     if let Ok(folder) = std::fs::File::open(folder)

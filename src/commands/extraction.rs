@@ -155,7 +155,7 @@ impl ExtractorArgs {
         let device = machine::device(&self.device)?;
         let source = weights_source(self.weights.as_deref())?;
         if let (Some(file), true) = (entry.published, source.is_hub()) {
-            super::fetch::weights(file, name, self.quiet)?;
+            super::fetch::weights(file, name, None, self.quiet)?;
         }
         let options = ExtractorOptions {
             device: device.clone(),

@@ -1,7 +1,7 @@
 //! Features that were computed before, keyed by everything that can change them.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -15,9 +15,11 @@ use ganbench_metrics::{Extractor, ExtractorId, MetricError};
 use sha2::{Digest as _, Sha256};
 
 use super::collect::{Keep, Side};
+use super::reading::ImagesRead;
+use super::seal;
 
 /// Goes up whenever the bits of any extractor's features change, or what a file of the cache holds.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// What decides features.
 #[derive(Clone, Copy)]
@@ -118,30 +120,45 @@ impl Cache {
         Some(Self { folder: folder.join("features"), most_bytes: MOST_BYTES })
     }
 
-    fn path(&self, key: &Key<'_>) -> PathBuf {
-        self.folder.join(format!("{}.npz", key.sha256()))
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(format!("{key}.npz"))
     }
 
     /// Features that an earlier command kept.
     pub fn find_features(&self, sought: &Sought<'_>) -> Option<Side> {
-        let path = self.folder.join(format!("{}.npz", sought.sha256()));
-        let side = side(StoredFeatures::read(&path).ok()?).ok()?;
+        let (side, _) = self.read(&sought.sha256())?;
         side.features.is_some().then_some(side)
     }
 
-    /// What was kept under `key`. A file that cannot be read counts as none, and is written anew.
+    /// What was kept under `key`. A file that is damaged or of something else counts as none, and
+    /// is written anew.
     pub fn get(&self, key: &Key<'_>) -> Option<Side> {
-        let path = self.path(key);
-        let mut side = side(StoredFeatures::read(&path).ok()?).ok()?;
+        let name = key.sha256();
+        let (mut side, images) = self.read(&name)?;
         // Our own sums are sound.
         side.stored_statistics = false;
-        let images = fs::read(reading_of(&path)).ok()?;
-        side.images = Some(serde_json::from_slice(&images).ok()?);
+        side.images = Some(images);
         let fits = side.features.as_ref().is_none_or(|f| f.dim() == key.extractor.feature_dim());
         // Marks the file as used; where that is not allowed it only goes sooner.
-        let touched = fs::File::options().append(true).open(&path);
+        let touched = fs::File::options().append(true).open(self.path(&name));
         let _ = touched.and_then(|file| file.set_modified(SystemTime::now()));
         fits.then_some(side)
+    }
+
+    /// The file whose key has this hash, and what reading its images came to. One that is not what
+    /// was kept there is told on stderr, whatever is quiet: somebody or something changed it.
+    fn read(&self, key: &str) -> Option<(Side, ImagesRead)> {
+        let path = self.path(key);
+        match seal::check(&path, key) {
+            Ok(images) => {
+                let images = images?;
+                Some((side(StoredFeatures::read(&path).ok()?).ok()?, images))
+            }
+            Err(reason) => {
+                tell!("note: the kept features {} are not used: {reason}", path.display());
+                None
+            }
+        }
     }
 
     /// Keeps the features and labels of a side, and beside them what reading its images came to.
@@ -149,7 +166,8 @@ impl Cache {
     /// # Errors
     /// If the folder cannot be written to.
     pub fn put(&self, key: &Key<'_>, side: &Side) -> Result<()> {
-        let path = self.path(key);
+        let name = key.sha256();
+        let path = self.path(&name);
         let context = || format!("cannot keep features in {}", self.folder.display());
         fs::create_dir_all(&self.folder).with_context(context)?;
         let meta = key.meta(side);
@@ -163,8 +181,8 @@ impl Cache {
             }
             (None, None) => return Ok(()),
         }
-        let images = serde_json::to_vec(&side.images.clone().unwrap_or_default())?;
-        write_whole(&reading_of(&path), &images).with_context(context)?;
+        let images = side.images.clone().unwrap_or_default();
+        seal::write(&path, &name, images).with_context(context)?;
         self.prune().with_context(context)
     }
 
@@ -193,26 +211,11 @@ impl Cache {
                 break;
             }
             remove(path)?;
-            remove(&reading_of(path))?;
+            seal::remove(path)?;
             bytes -= size;
         }
         Ok(())
     }
-}
-
-/// Where it is kept what reading the images behind a file of features came to.
-fn reading_of(features: &Path) -> PathBuf {
-    let folder = features.parent().unwrap_or(Path::new(".")).with_file_name("reading");
-    folder.join(features.file_name().unwrap_or_default()).with_extension("json")
-}
-
-/// Other processes see the whole file or none.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map(drop).map_err(|error| error.error)
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {

@@ -9,6 +9,7 @@ mod measure;
 mod opened;
 mod outcome;
 mod reading;
+mod seal;
 mod source;
 
 pub use append::{AppendArgs, Appended, append};

@@ -73,3 +73,44 @@ fn a_second_train_on_one_folder_is_refused_while_the_first_works() {
     first.wait().unwrap();
     assert!(code == 1 && error.contains("another ganbench works in"), "{error}");
 }
+
+#[test]
+fn who_waits_for_a_folder_that_is_held_says_for_whom_and_goes_on_when_it_is_free() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    fs::create_dir(&out).unwrap();
+    let held = fs::File::create(out.join("lock")).unwrap();
+    held.lock().unwrap();
+    fs::write(out.join("lock"), "process 4711 on far-away\n").unwrap();
+    // The data set is looked for after the folder is had.
+    let args =
+        ["reproduce", "table1", "--dataset", "cifar10", "--quiet", "--data", "/none", "--out"];
+    let args: Vec<String> = args.iter().map(|a| (*a).to_owned()).chain([text(&out)]).collect();
+    let log = dir.path().join("log");
+    let mut child = start_with_log(&args, &log);
+    let place = out.join("lock");
+    let note =
+        format!("note: waiting for process 4711 on far-away, which holds {}\n", place.display());
+    until("the note", || fs::read_to_string(&log).unwrap().contains(&note));
+    assert!(child.try_wait().unwrap().is_none());
+    drop(held);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+    let said = fs::read_to_string(&log).unwrap();
+    assert_eq!(said.matches("waiting").count(), 1, "{said}");
+    assert!(said.contains("no train split of cifar10 under --data /none"), "{said}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_lock_that_is_a_link_is_refused_and_what_it_leads_to_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (out, victim) = (dir.path().join("out"), dir.path().join("victim"));
+    fs::create_dir(&out).unwrap();
+    fs::write(&victim, "precious").unwrap();
+    std::os::unix::fs::symlink(&victim, out.join("lock")).unwrap();
+    let out = text(&out);
+    let (code, said) = refused(&["reproduce", "table1", "--quiet", "--out", &out]);
+    let end = "it is a link, a regular file was expected; remove it\n";
+    assert_eq!((code, said), (1, format!("error: cannot lock {out}/lock: {end}")));
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+}

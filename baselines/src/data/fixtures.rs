@@ -138,6 +138,7 @@ pub(super) fn no_places(folder: &Path) -> Places {
         endpoint: "http://127.0.0.1:9".into(),
         mapped_bytes: u64::MAX,
         offline: true,
+        hub_limits: None,
     }
 }
 

@@ -190,8 +190,9 @@ impl Set<'_> {
             images: self.images.len(),
             drawn: request.draw_seed.filter(|_| request.limit.is_some()),
         };
-        let prepared =
-            prepared::images(places, &wanted, &mut |content| fill(content, self.images, progress))?;
+        let prepared = prepared::images(places, &wanted, progress, &mut |content, progress| {
+            fill(content, self.images, progress)
+        })?;
         let Prepared { images, sha256, reading } = prepared;
         let class_names =
             self.classes.classes.iter().filter_map(|class| class.name.clone()).collect();

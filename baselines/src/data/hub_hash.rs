@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use ganbench_nn::shared::Unfinished;
 use sha2::{Digest as _, Sha256};
 
 use super::DataError;
@@ -20,33 +21,42 @@ pub(super) struct CachedFile<'a> {
     pub pinned: Option<&'a str>,
     /// Where the hash of first use is kept.
     pub record: PathBuf,
-    /// It was downloaded just now, so it is removed if it is wrong.
-    pub fresh: bool,
+}
+
+/// A hash that a file must have.
+pub(super) struct Known {
+    pub sha256: String,
+    /// Who says so, as in "… is pinned".
+    origin: String,
 }
 
 impl CachedFile<'_> {
     /// Checks the hash, and records it where none was known.
     pub(super) fn verify(&self) -> Result<(), DataError> {
         let got = sha256_of(self.path).map_err(DataError::io("read", self.path))?;
-        let recorded = match fs::read_to_string(&self.record) {
-            Ok(text) => Some(text.trim().to_owned()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(DataError::io("read", &self.record)(error)),
-        };
-        let promised = self.promised_by_hub();
-        let expected = if let Some(hash) = self.pinned {
-            Some((hash, "pinned".to_owned()))
-        } else if let Some(hash) = &recorded {
-            Some((hash.as_str(), format!("recorded at first use in {}", self.record.display())))
-        } else {
-            promised.as_deref().map(|hash| (hash, "what the hub promised".to_owned()))
-        };
-        match expected {
-            Some((expected, origin)) if !got.eq_ignore_ascii_case(expected) => {
-                Err(self.refuse(got.clone(), expected.to_owned(), origin))
+        let known = self.known()?;
+        let promised = || Some(Known { sha256: self.promised_by_hub()?, origin: PROMISED.into() });
+        let expected = if known.is_some() { None } else { promised() };
+        let wrong = |known: &&Known| !got.eq_ignore_ascii_case(&known.sha256);
+        if let Some(Known { sha256, origin }) = known.as_ref().or(expected.as_ref()).filter(wrong) {
+            let advice = "delete the file to download it again";
+            return Err(self.changed(got, sha256.clone(), origin.clone(), advice));
+        }
+        self.record_if_new(known.as_ref(), &got)
+    }
+
+    /// The pinned hash, or else the one of first use.
+    pub(super) fn known(&self) -> Result<Option<Known>, DataError> {
+        if let Some(sha256) = self.pinned {
+            return Ok(Some(Known { sha256: sha256.to_owned(), origin: "pinned".into() }));
+        }
+        match fs::read_to_string(&self.record) {
+            Ok(text) => {
+                let origin = format!("recorded at first use in {}", self.record.display());
+                Ok(Some(Known { sha256: text.trim().to_owned(), origin }))
             }
-            _ if self.pinned.is_some() || recorded.is_some() => Ok(()),
-            _ => self.record(&got),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(DataError::io("read", &self.record)(error)),
         }
     }
 
@@ -58,42 +68,34 @@ impl CachedFile<'_> {
         is_hash.then(|| name.to_owned())
     }
 
-    fn refuse(&self, got: String, expected: String, origin: String) -> DataError {
-        let advice = if self.fresh {
-            // Or the next run would find it in the cache.
-            remove(self.path);
-            "the download was removed; try again".to_owned()
-        } else {
-            "delete the file to download it again".to_owned()
-        };
-        DataError::Changed { path: self.path.to_owned(), got, expected, origin, advice }
+    /// The error for a download that was not what was known of it, or promised by the hub.
+    pub(super) fn refuse(&self, got: String, expected: String, known: Option<Known>) -> DataError {
+        let origin = known.map_or_else(|| PROMISED.to_owned(), |known| known.origin);
+        self.changed(got, expected, origin, "the download was removed; try again")
     }
 
-    fn record(&self, hash: &str) -> Result<(), DataError> {
+    fn changed(&self, got: String, expected: String, origin: String, advice: &str) -> DataError {
+        let (path, advice) = (self.path.to_owned(), advice.to_owned());
+        DataError::Changed { path, got, expected, origin, advice }
+    }
+
+    pub(super) fn record_if_new(&self, known: Option<&Known>, hash: &str) -> Result<(), DataError> {
+        if known.is_some() {
+            return Ok(());
+        }
         write_note(&self.record, format!("{hash}\n").as_bytes())
             .map_err(DataError::io("write", &self.record))
     }
 }
 
+const PROMISED: &str = "what the hub promised";
+
 /// Writes a small file of the cache, and the folders that it needs, whole or not at all.
 pub(super) fn write_note(path: &Path, text: &[u8]) -> io::Result<()> {
-    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    let written = fs::File::create(&temporary)
-        .and_then(|mut file| file.write_all(text).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&temporary, path));
-    written.inspect_err(|_| {
-        let _ = fs::remove_file(&temporary);
-    })
-}
-
-/// Removes a file of the cache and the content it links to.
-pub(super) fn remove(path: &Path) {
-    // Best effort: what stays is refused again by its hash.
-    if let Ok(blob) = fs::canonicalize(path) {
-        let _ = fs::remove_file(blob);
-    }
-    let _ = fs::remove_file(path);
+    let mut file = Unfinished::beside(path)?;
+    file.write_all(text)?;
+    file.as_file().sync_all()?;
+    file.persist(path)
 }
 
 fn sha256_of(path: &Path) -> io::Result<String> {

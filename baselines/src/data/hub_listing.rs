@@ -5,12 +5,12 @@
 
 use std::path::Path;
 
-use hf_hub::{Repo, RepoType};
+use ganbench_hub::{RepoType, Repository};
 use serde::{Deserialize, Serialize};
 
 use super::Split;
 use super::catalogue::HubEntry;
-use super::hub::{is_plain_name, public_api};
+use super::hub::hub;
 use super::hub_hash::write_note;
 use super::places::Places;
 
@@ -28,14 +28,14 @@ struct Listing {
 /// # Errors
 /// Why there are none, as a clause.
 pub(super) fn listed(places: &Places, entry: &HubEntry, split: Split) -> Result<HubEntry, String> {
-    let repo = Repo::with_revision(entry.repository.clone(), RepoType::Dataset, BRANCH.into());
+    let repository = Repository::new(&entry.repository, RepoType::Dataset, BRANCH);
     let cache =
         places.cache.as_ref().ok_or("there is no cache to note them in (GANBENCH_CACHE)")?;
-    let note = cache.join("hub-listings").join(format!("{}.json", repo.folder_name()));
+    let note = cache.join("hub-listings").join(format!("{}.json", repository.folder_name()));
     let listing = match std::fs::read(&note) {
         Ok(text) => serde_json::from_slice(&text)
             .map_err(|_| format!("the note {} is damaged; delete it", note.display()))?,
-        Err(_) => ask(places, &repo, &note)?,
+        Err(_) => ask(places, &repository, &note)?,
     };
     let shards = |split: Split| -> Vec<String> {
         let start = format!("{}/{}-", entry.folder, entry.file_prefix(split));
@@ -54,23 +54,12 @@ pub(super) fn listed(places: &Places, entry: &HubEntry, split: Split) -> Result<
     Ok(entry.with_shards(&listing.revision, shards(Split::Train), shards(Split::Test)))
 }
 
-fn ask(places: &Places, repo: &Repo, note: &Path) -> Result<Listing, String> {
-    if places.offline {
-        return Err("HF_HUB_OFFLINE is set".into());
-    }
+fn ask(places: &Places, repository: &Repository, note: &Path) -> Result<Listing, String> {
     let cache =
         places.hub_cache.as_deref().ok_or("there is no hub cache (HF_HUB_CACHE, HF_HOME)")?;
-    let info = public_api(places, cache)
-        .and_then(|api| api.repo(repo.clone()).info())
-        .map_err(|error| error.to_string())?;
-    if !is_plain_name(&info.sha) {
-        return Err(format!("the hub calls the commit {:?}", info.sha));
-    }
-    let mut files: Vec<String> = info.siblings.into_iter().map(|file| file.rfilename).collect();
-    // Names become paths of the cache.
-    files.retain(|file| file.split('/').all(is_plain_name));
-    files.sort_unstable();
-    let listing = Listing { revision: info.sha, files };
+    let listed = hub(places, cache).and_then(|hub| hub.listing(repository));
+    let ganbench_hub::Listing { commit, files } = listed.map_err(|error| error.to_string())?;
+    let listing = Listing { revision: commit, files };
     let text = serde_json::to_vec(&listing).map_err(|error| error.to_string())?;
     write_note(note, &text).map_err(|error| format!("cannot write {}: {error}", note.display()))?;
     Ok(listing)

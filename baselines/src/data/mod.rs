@@ -205,6 +205,8 @@ pub enum Stage {
     Drawing,
     /// `done` and `total` are images.
     Checking,
+    /// Another process decodes the same images; there is nothing to count.
+    Waiting,
 }
 
 /// Told to the caller every so often. `done` starts again with each stage and each downloaded file.

@@ -49,24 +49,28 @@ pub(super) fn load(
         Some(all) => Ok(all),
         None => read_labels(&shards, entry, total),
     };
-    let Prepared { images, sha256, reading } = prepared::images(places, &wanted, &mut |content| {
-        let known = labels()?.known.map(|known| match &chosen {
-            Some(chosen) => chosen.iter().map(|&row| known[row]).collect(),
-            None => known,
-        });
-        let mut start = 0;
-        for shard in &shards {
-            let rows = shard.rows();
-            let rows_of_shard: Vec<usize> = match &chosen {
-                None => (0..rows).collect(),
-                Some(chosen) => within(chosen, start, rows).iter().map(|row| row - start).collect(),
-            };
-            let fill = Fill { shard, entry, rows: &rows_of_shard, labels: known.as_deref(), total };
-            fill.run(content, progress)?;
-            start += rows;
-        }
-        Ok(())
-    })?;
+    let Prepared { images, sha256, reading } =
+        prepared::images(places, &wanted, progress, &mut |content, progress| {
+            let known = labels()?.known.map(|known| match &chosen {
+                Some(chosen) => chosen.iter().map(|&row| known[row]).collect(),
+                None => known,
+            });
+            let mut start = 0;
+            for shard in &shards {
+                let rows = shard.rows();
+                let rows_of_shard: Vec<usize> = match &chosen {
+                    None => (0..rows).collect(),
+                    Some(chosen) => {
+                        within(chosen, start, rows).iter().map(|row| row - start).collect()
+                    }
+                };
+                let fill =
+                    Fill { shard, entry, rows: &rows_of_shard, labels: known.as_deref(), total };
+                fill.run(content, progress)?;
+                start += rows;
+            }
+            Ok(())
+        })?;
     let label_fault = if images.labels.is_none() { labels()?.fault } else { None };
     let class_names = if images.labels.is_none() { Vec::new() } else { entry.class_names() };
     Ok(Dataset {

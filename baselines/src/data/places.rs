@@ -3,6 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
+use ganbench_hub::Limits;
+
 use super::catalogue::HubEntry;
 use super::hub;
 use super::splits::holds_train;
@@ -26,6 +28,8 @@ pub struct Places {
     pub mapped_bytes: u64,
     /// `$HF_HUB_OFFLINE` is set to something other than 0: nothing is downloaded.
     pub offline: bool,
+    /// How long a download may be silent; without it the environment says so.
+    pub hub_limits: Option<Limits>,
 }
 
 impl Places {
@@ -35,18 +39,14 @@ impl Places {
         let home_cache = || home.as_ref().map(|home| home.join(".cache"));
         Self {
             data: folder("GANBENCH_DATA"),
-            hub_cache: folder("HF_HUB_CACHE")
-                .or_else(|| folder("HF_HOME").map(|home| home.join("hub")))
-                .or_else(|| home_cache().map(|cache| cache.join("huggingface/hub"))),
+            hub_cache: ganbench_hub::cache(),
             cache: folder("GANBENCH_CACHE")
                 .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("ganbench")))
                 .or_else(|| home_cache().map(|cache| cache.join("ganbench"))),
-            endpoint: env::var("HF_ENDPOINT")
-                .ok()
-                .filter(|endpoint| !endpoint.is_empty())
-                .unwrap_or_else(|| "https://huggingface.co".into()),
+            endpoint: ganbench_hub::endpoint(),
             mapped_bytes: 256 << 20,
-            offline: env::var("HF_HUB_OFFLINE").is_ok_and(|v| !v.is_empty() && v != "0"),
+            offline: ganbench_hub::is_offline(),
+            hub_limits: None,
         }
     }
 

@@ -2,19 +2,19 @@
 //!
 //! `<cache>/datasets/<name>-<split>-<hash>.u8` holds the pixels of all images in row order, the
 //! labels as little-endian u32 where there are any, then what they were made from as JSON, the
-//! length of that as little-endian u64, and eight bytes that say what it is. It is written as
-//! `.part` and renamed when whole. One that is damaged (its CRC-32 is checked at each opening), or
-//! older than what it was made from, is made again. Whoever makes one holds the lock of a `.lock`
-//! file beside it; others wait.
+//! CRC-32 of all that and the length of the JSON, little-endian u32 and u64, and eight bytes that
+//! say what it is. It is written as `.part` and renamed when whole. One that is damaged (the CRC is
+//! checked at each opening), or older than what it was made from, is made again. Whoever makes one
+//! holds the lock of a `.lock` file beside it; others wait.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
-use ganbench_nn::files;
 use ganbench_nn::images::{ImageBatch, ImageSize, Pixels};
+use ganbench_nn::shared::{Lock, open_regular};
 use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -22,11 +22,11 @@ use sha2::{Digest as _, Sha256};
 use super::content::{Content, Decoded};
 use super::decode::Target;
 use super::sources::Reading;
-use super::{DataError, Places, Split, hex};
+use super::{DataError, Places, Progress, Split, Stage, hex};
 
-const MAGIC: &[u8; 8] = b"ganbu8-1";
-/// The JSON's length and the magic bytes.
-const TAIL: u64 = 16;
+const MAGIC: &[u8; 8] = b"ganbu8-2";
+/// The CRC, the JSON's length and the magic bytes.
+const TAIL: u64 = 20;
 /// Far above any JSON that is written here.
 const MOST_JSON: u64 = 1 << 16;
 
@@ -57,8 +57,6 @@ struct Footer {
     labels: bool,
     /// Of the encoded images and labels, as `Dataset::sha256`.
     content_sha256: String,
-    /// Of pixels and labels.
-    crc32: u32,
     #[serde(default, skip_serializing_if = "Reading::is_plain")]
     reading: Reading,
 }
@@ -71,17 +69,21 @@ pub(super) struct Prepared {
     pub reading: Reading,
 }
 
+/// Decodes all images.
+type Fill<'a> = dyn FnMut(&mut Content, &mut dyn FnMut(Progress)) -> Result<(), DataError> + 'a;
+
 /// The images that `fill` decodes: mapped from a file where they
 /// have at least `places.mapped_bytes` and there is a folder for it, in memory otherwise.
 pub(super) fn images(
     places: &Places,
     wanted: &Wanted,
-    fill: &mut dyn FnMut(&mut Content) -> Result<(), DataError>,
+    progress: &mut dyn FnMut(Progress),
+    fill: &mut Fill<'_>,
 ) -> Result<Prepared, DataError> {
     let bytes = (wanted.images as u64).saturating_mul(wanted.target.output.bytes() as u64);
     let Some(cache) = places.cache.as_ref().filter(|_| bytes >= places.mapped_bytes) else {
         let mut content = Content::in_memory(wanted.target, wanted.images)?;
-        fill(&mut content)?;
+        fill(&mut content, progress)?;
         let decoded = content.finish();
         let images = ImageBatch::new(wanted.target.output, decoded.pixels, decoded.labels, None)?;
         let (sha256, reading) = (decoded.sha256, decoded.reading);
@@ -95,14 +97,15 @@ pub(super) fn images(
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(DataError::io("make", folder))?;
     let lock_path = path.with_extension("lock");
-    let lock = File::create(&lock_path).map_err(DataError::io("make", &lock_path))?;
-    lock.lock().map_err(DataError::io("lock", &lock_path))?;
+    let mut waits = |_: &str| progress(Progress { stage: Stage::Waiting, done: 0, total: 0 });
+    let _lock = Lock::wait(&lock_path, &mut waits).map_err(DataError::io("lock", &lock_path))?;
     // Another process may have made it while this one waited.
     if let Some(found) = open(&path, wanted, &made_from)? {
         return Ok(found);
     }
     let mut writer = Writer::new(path.with_extension("part"))?;
-    let written = write(&mut writer, wanted, made_from.clone(), fill);
+    let written =
+        write(&mut writer, wanted, made_from.clone(), &mut |content| fill(content, progress));
     let written = written
         .and_then(|()| fs::rename(&writer.path, &path).map_err(DataError::io("rename", &path)));
     if let Err(error) = written {
@@ -155,7 +158,14 @@ pub(super) struct Writer {
 
 impl Writer {
     fn new(path: PathBuf) -> Result<Self, DataError> {
-        let file = File::create(&path).map_err(DataError::io("make", &path))?;
+        // What a process that died left, or a link that somebody put there, is not written into.
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(DataError::io("remove", &path)(error));
+            }
+            _ => {}
+        }
+        let file = File::create_new(&path).map_err(DataError::io("make", &path))?;
         Ok(Self { path, file, crc: crc32fast::Hasher::new() })
     }
 
@@ -185,14 +195,14 @@ fn write(
         channels,
         labels: labels.is_some(),
         content_sha256,
-        crc32: writer.crc.clone().finalize(),
         reading,
     };
-    let mut tail = serde_json::to_vec(&footer).map_err(|error| {
+    let json = serde_json::to_vec(&footer).map_err(|error| {
         DataError::io("write", &writer.path)(io::Error::other(error.to_string()))
     })?;
-    let length = tail.len() as u64;
-    tail.extend_from_slice(&length.to_le_bytes());
+    writer.write(&json)?;
+    let mut tail = writer.crc.clone().finalize().to_le_bytes().to_vec();
+    tail.extend_from_slice(&(json.len() as u64).to_le_bytes());
     tail.extend_from_slice(MAGIC);
     writer.write(&tail)?;
     writer.file.sync_all().map_err(DataError::io("write", &writer.path))
@@ -201,7 +211,7 @@ fn write(
 /// The set in the file at `path`; none where there is no file, or one that is damaged or of
 /// something else.
 fn open(path: &Path, wanted: &Wanted, made_from: &str) -> Result<Option<Prepared>, DataError> {
-    let mut file = match files::open(path) {
+    let mut file = match open_regular(path, OpenOptions::new().read(true)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(DataError::io("open", path)(error)),
@@ -229,8 +239,10 @@ fn read(file: &mut File, wanted: &Wanted, made_from: &str) -> io::Result<Option<
     let length = file.metadata()?.len();
     let Some(before_tail) = length.checked_sub(TAIL) else { return Ok(None) };
     file.seek(SeekFrom::Start(before_tail))?;
+    let mut crc = [0; 4];
     let mut json_length = [0; 8];
     let mut magic = [0; 8];
+    file.read_exact(&mut crc)?;
     file.read_exact(&mut json_length)?;
     file.read_exact(&mut magic)?;
     let json_length = u64::from_le_bytes(json_length);
@@ -252,7 +264,7 @@ fn read(file: &mut File, wanted: &Wanted, made_from: &str) -> io::Result<Option<
         return Ok(None);
     };
     file.seek(SeekFrom::Start(0))?;
-    if crc32(file, body)? != footer.crc32 {
+    if crc32(file, before_tail)? != u32::from_le_bytes(crc) {
         return Ok(None);
     }
     file.seek(SeekFrom::Start(pixels))?;

@@ -95,13 +95,21 @@ fn a_damaged_file_is_made_again() {
         .into_iter()
         .chain([whole.iter().chain(&[0]).copied().collect(), b"junk".repeat(20)])
         .collect();
-    // One bit of a pixel, a label, the JSON, its length, and the end.
+    // One bit of a pixel, of a label, and of every byte behind them: the JSON with the hash of the
+    // content, the CRC, the length, and the end.
     let labels = 5 * 32 * 32 * 3;
-    for at in [12, labels + 1, labels + 60, whole.len() - 12, whole.len() - 2] {
+    let hash = whole.windows(15).position(|w| w == b"\"content_sha256").unwrap();
+    assert!(hash > labels && whole.len() - labels < 1000, "{hash}");
+    for at in [12, labels + 1].into_iter().chain(labels + 4 * 5..whole.len()) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
         damaged.push(bytes);
     }
+    // The format of before, whose CRC did not cover the JSON.
+    let mut before = whole.clone();
+    let end = before.len();
+    before[end - 1] = b'1';
+    damaged.push(before);
     for bytes in damaged {
         // As another process would: the mapped file of `good` stays as it is.
         fs::remove_file(path).unwrap();
@@ -200,4 +208,26 @@ fn drawn_images_and_the_first_are_kept_apart() {
     for (set, again) in sets.iter().zip([None, Some(0), Some(1)].map(load)) {
         same(set, &again);
     }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_lock_or_a_part_that_is_a_link_is_not_written_through() {
+    let small = Small::new(3);
+    small.load(None).0.unwrap();
+    let victim = small.folder.path().join("victim");
+    fs::write(&victim, "precious").unwrap();
+    let [set, lock] = ["u8", "lock"].map(|extension| small.files(extension).remove(0));
+    fs::remove_file(&set).unwrap();
+    std::os::unix::fs::symlink(&victim, set.with_extension("part")).unwrap();
+    small.load(None).0.unwrap();
+    assert_eq!((small.files("u8").len(), small.files("part").len()), (1, 0));
+    for path in [&set, &lock] {
+        fs::remove_file(path).unwrap();
+    }
+    std::os::unix::fs::symlink(&victim, &lock).unwrap();
+    let error = small.load(None).0.unwrap_err().to_string();
+    let end = "it is a link, a regular file was expected; remove it";
+    assert_eq!(error, format!("cannot lock {}: {end}", lock.display()));
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use ganbench_nn::shared;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -182,7 +182,7 @@ struct Npz {
 /// Takes everything in silence once a write failed: an archive that is given up would else try to end the
 /// file, and report on stderr that it cannot.
 struct Unfinished {
-    file: BufWriter<NamedTempFile>,
+    file: BufWriter<shared::Unfinished>,
     failed: bool,
 }
 
@@ -224,13 +224,7 @@ impl Seek for Unfinished {
 impl Npz {
     fn create(path: &Path) -> Result<Self, FileError> {
         let failed = |source| FileError::Io { action: "write", path: path.into(), source };
-        std::fs::create_dir_all(folder(path)).map_err(failed)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".ganbench-");
-        // Temporary files are private by default; results are to be as readable as any other file.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        let file = builder.tempfile_in(folder(path)).map_err(failed)?;
+        let file = shared::Unfinished::beside(path).map_err(failed)?;
         Ok(Self {
             path: path.into(),
             zip: ZipWriter::new(Unfinished { file: BufWriter::new(file), failed: false }),
@@ -290,8 +284,7 @@ impl Npz {
         }
         let file = file.into_inner().map_err(|e| failed(e.into_error()))?;
         file.as_file().sync_all().map_err(&failed)?;
-        file.persist(&self.path).map_err(|e| failed(e.error))?;
-        Ok(())
+        file.persist(&self.path).map_err(failed)
     }
 }
 

@@ -1,0 +1,26 @@
+//! Files of the Hugging Face hub, downloaded into the cache that Python's `huggingface_hub` shares.
+//!
+//! A hub may be anyone's, so nothing that it says is believed before it is checked: names become
+//! paths only where they lead to no other folder, a body ends where its length was promised to end,
+//! and every wait has an end. The layout of the cache is `hf-hub`'s; the requests are made here.
+
+mod cached;
+mod download;
+mod environment;
+mod error;
+mod http;
+mod limits;
+mod listing;
+mod names;
+mod part;
+
+#[cfg(test)]
+mod tests;
+
+pub use cached::Repository;
+pub use download::{Fetched, Hub, Wanted};
+pub use environment::{cache, endpoint, is_offline, token};
+pub use error::HubError;
+pub use hf_hub::RepoType;
+pub use limits::{Limits, seconds};
+pub use listing::Listing;
