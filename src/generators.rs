@@ -39,17 +39,7 @@ pub fn generator_file(
     };
     let path = folder.checkpoints().join(format!("{kind}-{name}.safetensors"));
     if !path.is_file() {
-        let mut known: Vec<String> = fs::read_dir(folder.checkpoints())
-            .map(|entries| {
-                let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
-                names
-                    .filter_map(|n| {
-                        Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string())
-                    })
-                    .collect()
-            })
-            .unwrap_or_default();
-        known.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
+        let known = kept_points(&folder.checkpoints()).unwrap_or_default();
         bail!(
             "the {} run has no checkpoint {name}; known kimg: {}",
             plan.row_name(),
@@ -57,6 +47,21 @@ pub fn generator_file(
         );
     }
     Ok(path)
+}
+
+/// The points of the curve whose averaged generator is kept, as numbers of kimg, rising.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn kept_points(checkpoints: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(checkpoints)
+        .with_context(|| format!("cannot list {}", checkpoints.display()))?;
+    let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+    let point =
+        |n: String| Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string());
+    let mut points: Vec<String> = names.filter_map(point).collect();
+    points.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
+    Ok(points)
 }
 
 /// The generator of a plan, with the weights of a file and the statistics that the plan measures it with.

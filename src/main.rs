@@ -1,6 +1,8 @@
 //! `ganbench`: GAN methods under equal budgets, exact metrics, tables and plots.
 
 #![deny(clippy::print_stderr)]
+// `tell!` and `say!` are the two doors to the terminal.
+#![cfg_attr(not(test), deny(clippy::print_stdout))]
 
 #[macro_use]
 mod tell;
@@ -17,6 +19,7 @@ mod evaluation;
 mod extend;
 mod fairness;
 mod generators;
+mod integrity;
 mod interrupt;
 mod kept;
 mod machine;
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            tell::parser(&error);
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };

@@ -131,8 +131,8 @@ fn tell_refused(refused: &[String], is_nothing: bool, [a, b]: [&Path; 2]) -> Res
 fn print<L: Serialize>(lines: &[L], json: bool, text: impl Fn(&L) -> String) -> Result<()> {
     for line in lines {
         match json {
-            true => println!("{}", serde_json::to_string(line)?),
-            false => println!("{}", text(line)),
+            true => crate::tell::json(line)?,
+            false => say!("{}", text(line)),
         }
     }
     Ok(())

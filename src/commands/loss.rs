@@ -54,15 +54,15 @@ pub fn run(args: &LossArgs) -> Result<()> {
         let settings: Map<_, _> =
             settings.values().map(|(name, value)| (name.to_string(), json_value(value))).collect();
         let terms = terms.iter().map(json_term).collect::<Result<Vec<_>>>()?;
-        println!("{}", json!({"loss": entry.name, "settings": settings, "terms": terms}));
+        crate::tell::json(&json!({"loss": entry.name, "settings": settings, "terms": terms}))?;
         return Ok(());
     }
     for term in &terms {
-        println!("{} = {}  (weight {})", term.name, term.value, term.weight);
+        say!("{} = {}  (weight {})", term.name, term.value, term.weight);
         let width = term.gradients.keys().map(|name| name.len()).max().unwrap_or(0);
         for (array, gradient) in &term.gradients {
             let norm = numbers(gradient)?.iter().map(|v| v * v).sum::<f64>().sqrt();
-            println!("  gradient of {array:<width$}  {:?}  norm {norm}", gradient.dims());
+            say!("  gradient of {array:<width$}  {:?}  norm {norm}", gradient.dims());
         }
     }
     Ok(())

@@ -69,10 +69,10 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     }
     let linear = plans.iter().find(|plan| plan.evaluation.linear.is_some());
     let test = linear.map(|plan| load_test_split(plan, &at)).transpose()?.flatten();
-    check_unchanged(&runs, &plans)?;
     let mut provenance = super::provenance(&args.machine, threads);
     provenance.uneven_classes = real.reals().uneven_classes();
     let folders: Vec<RunFolder> = plans.iter().map(|plan| RunFolder::of(&runs, plan)).collect();
+    check_unchanged(&runs, &plans, &folders)?;
     let sweep = Sweep {
         plans: &plans,
         folders: &folders,
@@ -104,13 +104,13 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     drop(lock);
     if args.json {
         for row in made.final_rows() {
-            println!("{}", serde_json::to_string(row)?);
+            crate::tell::json(row)?;
         }
         return Ok(());
     }
-    println!("{}", made.text);
-    println!("page     {}", out.join("report.md").display());
-    println!(
+    say!("{}", made.text);
+    say!("page     {}", out.join("report.md").display());
+    say!(
         "results  {}, {}: {} rows",
         results.parquet.display(),
         results.csv.display(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ganbench_reports::ResultRow;
 
 use super::ResultsError;
+use super::chain::Chain;
 
 /// Name of the file in a run's folder.
 pub const SCORES_NAME: &str = "scores.jsonl";
@@ -39,7 +40,7 @@ fn failed(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Re
 /// # Errors
 /// If a row is not valid (nothing is written then), or the file cannot be written.
 pub fn append_scores(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError> {
-    let mut text = String::new();
+    let mut objects = Vec::new();
     for (i, row) in rows.iter().enumerate() {
         row.validate().map_err(|error| ResultsError::Row {
             path: path.to_path_buf(),
@@ -51,8 +52,7 @@ pub fn append_scores(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError
             line: i + 1,
             reason: error.to_string(),
         })?;
-        text.push_str(&line);
-        text.push('\n');
+        objects.push(line);
     }
     let mut file = OpenOptions::new()
         .read(true)
@@ -66,15 +66,18 @@ pub fn append_scores(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError
     let mut end = content.len() as u64;
     let tail_start = content.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     let tail = &content[tail_start..];
+    let mut text = String::new();
     if !tail.is_empty() {
         if is_json(tail) {
             // Only the line break was lost.
-            text.insert(0, '\n');
+            text.push('\n');
         } else {
             end = tail_start as u64;
             file.set_len(end).map_err(failed(path, "shortened"))?;
         }
     }
+    let mut chain = Chain::behind(&content[..end as usize]);
+    text.extend(objects.iter().map(|object| chain.line(object)));
     file.seek(SeekFrom::Start(end)).map_err(failed(path, "written"))?;
     file.write_all(text.as_bytes()).map_err(failed(path, "written"))?;
     file.sync_all().map_err(failed(path, "flushed"))
@@ -88,7 +91,7 @@ fn parse(line: &[u8]) -> Result<ResultRow, String> {
 }
 
 /// Whether a line reached the disk whole: no proper beginning of a JSON object is one itself.
-fn is_json(line: &[u8]) -> bool {
+pub(super) fn is_json(line: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(line).is_ok()
 }
 

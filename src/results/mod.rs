@@ -9,6 +9,7 @@
 //! bit (JSON with `float_roundtrip`, Parquet as binary, CSV as the shortest text that reads back),
 //! and only finite floats get in.
 
+pub mod chain;
 mod files;
 mod lines;
 pub mod table;

@@ -1,6 +1,7 @@
 //! A figure as a list of shapes in CSS pixels, origin at the top left.
 
 use super::lettering::text_width;
+use crate::escape::visible;
 
 /// An opaque RGB colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,13 +132,15 @@ impl Drawing {
 
     pub(super) fn text(&mut self, text: &str, at: Point, size: f64, align: Align, color: Rgb) {
         if !text.is_empty() {
-            self.shapes.push(Shape::Text { text: text.to_string(), at, size, align, color });
+            let text = visible(text).into_owned();
+            self.shapes.push(Shape::Text { text, at, size, align, color });
         }
     }
 
     pub(super) fn upright(&mut self, text: &str, at: Point, size: f64, color: Rgb) {
         if !text.is_empty() {
-            self.shapes.push(Shape::Upright { text: text.to_string(), at, size, color });
+            let text = visible(text).into_owned();
+            self.shapes.push(Shape::Upright { text, at, size, color });
         }
     }
 

@@ -178,23 +178,23 @@ fn ops(args: &OpsArgs) -> Result<()> {
     let repeats = Repeats { warmup: 2, timed: args.repeat };
     let settings = ops::Settings { batch: args.batch, threads, repeats };
     if !args.json {
-        println!(
+        say!(
             "batch {}, {threads} threads, {} repetitions, of short ops {}",
             args.batch,
             args.repeat,
             args.repeat * ops::SHORT
         );
-        println!(
+        say!(
             "{:<36} {:<8} {:>10} {:>10} {:>8}",
             "op", "pass", "median ms", "min ms", "GFLOP/s"
         );
     }
     ops::measure(&settings, &mut |line: OpLine| {
         if args.json {
-            println!("{}", serde_json::to_string(&line)?);
+            crate::tell::json(&line)?;
         } else {
             let gflops = line.gflops.map_or("-".to_string(), |g| format!("{g:.1}"));
-            println!(
+            say!(
                 "{:<36} {:<8} {:>10.3} {:>10.3} {gflops:>8}",
                 line.op, line.pass, line.median_ms, line.min_ms
             );
@@ -212,14 +212,14 @@ fn eval(args: &EvalArgs) -> Result<()> {
     let threads = machine::set_threads(args.threads)?;
     let settings = eval::Settings { images: args.images, n: args.n, repeat: args.repeat, threads };
     if !args.json {
-        println!("{threads} threads, {} images, {} features a side", args.images, args.n);
-        println!("{:<36} {:>10} {:>10} {:>10}", "work", "median ms", "min ms", "a second");
+        say!("{threads} threads, {} images, {} features a side", args.images, args.n);
+        say!("{:<36} {:>10} {:>10} {:>10}", "work", "median ms", "min ms", "a second");
     }
     eval::measure(&settings, &mut |line| {
         if args.json {
-            println!("{}", serde_json::to_string(&line)?);
+            crate::tell::json(&line)?;
         } else {
-            println!(
+            say!(
                 "{:<36} {:>10.3} {:>10.3} {:>10.2}",
                 line.op,
                 line.median_ms,
@@ -275,9 +275,9 @@ fn compare(args: &CompareArgs) -> Result<()> {
     bar.finish(&format!("{} rounds", rounds.len()));
     let record = Record::new(&settings, rounds)?;
     if args.json {
-        println!("{}", serde_json::to_string(&record)?);
+        crate::tell::json(&record)?;
     } else {
-        print!("{}", record.text());
+        say!("{}", record.text().trim_end());
     }
     if let Some(others) = record.others_cores.filter(|&cores| cores > BUSY) {
         tell!(

@@ -105,13 +105,13 @@ fn print_json(lines: Vec<StepLine<'_>>) -> Result<()> {
         line.skip_min_ms = Some(skip.min_ms);
         line.profile.extend(skip.profile);
     }
-    println!("{}", serde_json::to_string(&line)?);
+    crate::tell::json(&line)?;
     Ok(())
 }
 
 fn print_steps(lines: &[StepLine<'_>], measured: &[Measured]) -> Result<()> {
     let Some(first) = lines.first() else { return Ok(()) };
-    println!(
+    say!(
         "{}, {} width {}, batch {}, {} threads, {} steps",
         first.method.unwrap_or("plain pair"),
         first.architecture,
@@ -120,18 +120,18 @@ fn print_steps(lines: &[StepLine<'_>], measured: &[Measured]) -> Result<()> {
         first.threads,
         first.steps
     );
-    println!(
+    say!(
         "{:<8} {:>10} {:>10} {:>10} {:>10} {:>12}",
         "variant", "median ms", "min ms", "images/s", "GFLOP/s", "peak RSS MB"
     );
     for l in lines {
-        println!(
+        say!(
             "{:<8} {:>10.2} {:>10.2} {:>10.1} {:>10.1} {:>12.0}",
             l.variant, l.median_ms, l.min_ms, l.images_per_s, l.gflops, l.peak_rss_mb
         );
     }
     if let Some(f) = first.forwards {
-        println!(
+        say!(
             "images through D a step: {} in D's update, {} in G's",
             f.d_image_forwards, f.d_image_forwards_g_step
         );
@@ -163,11 +163,11 @@ fn profile_lines<'a>(measured: &Measured) -> Vec<ProfileLine<'a>> {
 
 fn print_profile(variant: &str, profile: &Profile) {
     let steps = profile.steps as f64;
-    println!("\n{variant}: {:.2} ms a step with the timers on", profile.wall_s * 1e3 / steps);
-    println!("{:>12} {:>10} {:>7}  op", "calls a step", "ms a step", "share");
+    say!("\n{variant}: {:.2} ms a step with the timers on", profile.wall_s * 1e3 / steps);
+    say!("{:>12} {:>10} {:>7}  op", "calls a step", "ms a step", "share");
     let line = |calls: &str, seconds: f64, name: &str| {
         let share = 100.0 * seconds / profile.wall_s;
-        println!("{calls:>12} {:>10.3} {share:>5.1} %  {name}", seconds * 1e3 / steps);
+        say!("{calls:>12} {:>10.3} {share:>5.1} %  {name}", seconds * 1e3 / steps);
     };
     for op in &profile.ops {
         line(&format!("{:.1}", op.calls as f64 / steps), op.seconds, op.name);

@@ -106,7 +106,7 @@ pub fn run(args: &VerifyExtractorArgs) -> Result<()> {
         done += usize::from(ok.is_some());
         let check = Check { check: name, value, target, ok };
         if args.json {
-            println!("{}", serde_json::to_string(&check)?);
+            crate::tell::json(&check)?;
         } else {
             let target = target.map_or("no target".to_string(), |t| {
                 format!("target {} within {:e}", t.value, t.tolerance)
@@ -116,7 +116,7 @@ pub fn run(args: &VerifyExtractorArgs) -> Result<()> {
                 Some(false) => "MISSED",
                 None => "",
             };
-            println!("{name:<14} {value:<24} {target:<44} {verdict}");
+            say!("{name:<14} {value:<24} {target:<44} {verdict}");
         }
         Ok(())
     };
