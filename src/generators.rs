@@ -8,6 +8,7 @@ use candle_core::Device;
 use ganbench_baselines::train::LoadedGenerator;
 use ganbench_nn::images::ImageSize;
 
+use crate::memory;
 use crate::plan::Plan;
 use crate::run_folder::RunFolder;
 
@@ -69,6 +70,7 @@ pub fn kept_points(checkpoints: &Path) -> Result<Vec<String>> {
 /// # Errors
 /// If the file cannot be read or is of another network.
 pub fn load_generator(plan: &Plan, path: &Path, device: &Device) -> Result<LoadedGenerator> {
+    memory::check_networks(plan, device, None)?;
     let data = &plan.dataset;
     let size = ImageSize::new(data.image_size, data.image_size, data.channels);
     LoadedGenerator::new(&plan.train, size, data.classes, path, device)

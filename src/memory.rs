@@ -9,7 +9,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::Dataset;
-use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer};
+use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer, network_weights};
 use ganbench_metrics::Extractor;
 
 use crate::machine;
@@ -83,6 +83,9 @@ pub fn check(
     at: &Surroundings,
     limit_mb: Option<u64>,
 ) -> Result<Vec<Option<f64>>> {
+    for plan in plans {
+        check_networks(plan, &at.device, limit_mb)?;
+    }
     let mut needs: Vec<Option<f64>> = Vec::new();
     let Some(available) = available(limit_mb).filter(|_| matches!(at.device, Device::Cpu)) else {
         return Ok(vec![None; plans.len()]);
@@ -136,6 +139,36 @@ pub fn check(
         Some((_, message)) => bail!("{message}"),
         None => Ok(needs),
     }
+}
+
+/// Refuses a plan whose networks or samples alone are more than there is of memory, before anything is made of them.
+/// The data set's sizes are filled in. Nothing is known of other devices than the CPU and of other systems than Linux.
+///
+/// # Errors
+/// If they are, or a size is out of its range.
+pub fn check_networks(plan: &Plan, device: &Device, limit_mb: Option<u64>) -> Result<()> {
+    let d = &plan.dataset;
+    let [g, trunk] = network_weights(&plan.train, d.image_size, d.channels, d.classes)?;
+    let Some(available) = available(limit_mb).filter(|_| matches!(device, Device::Cpu)) else {
+        return Ok(());
+    };
+    // Of each weight its value and gradient, of the generator's the average too.
+    let networks = 4.0 * (3 * g + 2 * trunk) as f64 / MB;
+    let image = (d.image_size * d.image_size * d.channels) as f64 / MB;
+    let samples = plan.evaluation.n_fake.max(plan.evaluation.n_fake_curve) as f64 * image;
+    let (what, need, advice) = match networks > samples {
+        true => ("the networks", networks, "lower train.network.width or train.network.z_dim"),
+        false => ("the generated images", samples, "lower evaluation.n_fake or evaluation.n_fake_curve"),
+    };
+    if need > available.mb {
+        bail!(
+            "{what} of {} alone need {need:.0} MB of memory, and {:.0} MB are there ({}); {advice}",
+            plan.row_name(),
+            available.mb,
+            available.by
+        );
+    }
+    Ok(())
 }
 
 /// Down to three binary digits: 61 becomes 56, 1790 becomes 1536.
