@@ -9,6 +9,7 @@ mod tell;
 
 mod anchors;
 mod bench;
+mod begun;
 mod cards;
 mod cli;
 mod commands;

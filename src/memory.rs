@@ -85,6 +85,7 @@ pub fn check(
 ) -> Result<Vec<Option<f64>>> {
     for plan in plans {
         check_networks(plan, &at.device, limit_mb)?;
+        check_samples(plan, &at.device, limit_mb)?;
     }
     let mut needs: Vec<Option<f64>> = Vec::new();
     let Some(available) = available(limit_mb).filter(|_| matches!(at.device, Device::Cpu)) else {
@@ -141,24 +142,37 @@ pub fn check(
     }
 }
 
-/// Refuses a plan whose networks or samples alone are more than there is of memory, before anything is made of them.
-/// The data set's sizes are filled in. Nothing is known of other devices than the CPU and of other systems than Linux.
+/// Refuses a plan whose networks alone are more than there is of memory, before anything is made of them. The data
+/// set's sizes are filled in. Nothing is known of other devices than the CPU and of other systems than Linux.
 ///
 /// # Errors
 /// If they are, or a size is out of its range.
 pub fn check_networks(plan: &Plan, device: &Device, limit_mb: Option<u64>) -> Result<()> {
     let d = &plan.dataset;
     let [g, trunk] = network_weights(&plan.train, d.image_size, d.channels, d.classes)?;
+    // Of each weight its value and gradient, of the generator's the average too.
+    let need = 4.0 * (3 * g + 2 * trunk) as f64 / MB;
+    let advice = "lower train.network.width or train.network.z_dim";
+    refuse_above(plan, ("the networks", need, advice), device, limit_mb)
+}
+
+/// The same of the images that a plan's evaluation generates.
+fn check_samples(plan: &Plan, device: &Device, limit_mb: Option<u64>) -> Result<()> {
+    let (d, e) = (&plan.dataset, &plan.evaluation);
+    let image = (d.image_size * d.image_size * d.channels) as f64 / MB;
+    let need = e.n_fake.max(e.n_fake_curve) as f64 * image;
+    let advice = "lower evaluation.n_fake or evaluation.n_fake_curve";
+    refuse_above(plan, ("the generated images", need, advice), device, limit_mb)
+}
+
+fn refuse_above(
+    plan: &Plan,
+    (what, need, advice): (&str, f64, &str),
+    device: &Device,
+    limit_mb: Option<u64>,
+) -> Result<()> {
     let Some(available) = available(limit_mb).filter(|_| matches!(device, Device::Cpu)) else {
         return Ok(());
-    };
-    // Of each weight its value and gradient, of the generator's the average too.
-    let networks = 4.0 * (3 * g + 2 * trunk) as f64 / MB;
-    let image = (d.image_size * d.image_size * d.channels) as f64 / MB;
-    let samples = plan.evaluation.n_fake.max(plan.evaluation.n_fake_curve) as f64 * image;
-    let (what, need, advice) = match networks > samples {
-        true => ("the networks", networks, "lower train.network.width or train.network.z_dim"),
-        false => ("the generated images", samples, "lower evaluation.n_fake or evaluation.n_fake_curve"),
     };
     if need > available.mb {
         bail!(

@@ -72,6 +72,8 @@ pub enum PlanError {
     Value { field: &'static str, got: String, expected: String },
     #[error("evaluation: {0}")]
     Measurement(#[from] MetricError),
+    #[error(transparent)]
+    Training(#[from] TrainError),
 }
 
 impl Plan {
@@ -258,12 +260,7 @@ impl Plan {
                 ),
             });
         }
-        check_sizes(&self.train).map_err(|e| match e {
-            TrainError::Value { field, expected, got } => {
-                PlanError::Value { field, got, expected: expected.into() }
-            }
-            other => PlanError::Form { place: "train".into(), what: other.to_string() },
-        })?;
+        check_sizes(&self.train)?;
         self.check_counts()?;
         self.check_row()?;
         self.dataset.check_called()?;

@@ -21,6 +21,8 @@ pub const RECORDS_NAME: &str = "train.jsonl";
 pub const PROVENANCE_NAME: &str = "provenance.toml";
 pub const RESUMED_NAME: &str = "provenance-resumed.toml";
 pub const DIVERGED_NAME: &str = "diverged.json";
+/// Of a folder in which one process works at a time.
+pub const LOCK_NAME: &str = "lock";
 /// Marks a finished run, see [`Finished`].
 pub const DONE_NAME: &str = "done";
 
@@ -64,12 +66,16 @@ impl Lock {
     /// # Errors
     /// If the folder cannot be written.
     pub fn try_take(dir: &Path) -> Result<Option<Self>> {
-        let (file, path) = Self::open(dir)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        loop {
+            let (file, path) = Self::open(dir)?;
+            match file.try_lock() {
+                Ok(()) if is_at(&file, &path) => return Ok(Some(Self { _file: file })),
+                // It was removed with its folder meanwhile.
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(error)) => {
+                    return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+                }
             }
         }
     }
@@ -93,18 +99,37 @@ impl Lock {
     /// # Errors
     /// If the folder cannot be written.
     pub fn wait(dir: &Path) -> Result<Self> {
-        let (file, path) = Self::open(dir)?;
-        file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
-        Ok(Self { _file: file })
+        loop {
+            let (file, path) = Self::open(dir)?;
+            file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+            if is_at(&file, &path) {
+                return Ok(Self { _file: file });
+            }
+        }
     }
 
     fn open(dir: &Path) -> Result<(fs::File, PathBuf)> {
         fs::create_dir_all(dir)
             .with_context(|| format!("cannot make the folder {}", dir.display()))?;
-        let path = dir.join("lock");
+        let path = dir.join(LOCK_NAME);
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path);
         Ok((file.with_context(|| format!("cannot write {}", path.display()))?, path))
     }
+}
+
+/// Whether this is still the file at `path`: a lock on one that was removed holds nobody off.
+#[cfg(unix)]
+fn is_at(file: &fs::File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    let there = fs::metadata(path).map(id);
+    there.is_ok_and(|there| file.metadata().map(id).is_ok_and(|own| own == there))
+}
+
+/// Elsewhere an open file is not removed.
+#[cfg(not(unix))]
+fn is_at(_: &fs::File, _: &Path) -> bool {
+    true
 }
 
 /// A run's folder.

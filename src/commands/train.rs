@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::begun::Begun;
 use crate::cli::TrainArgs;
 use crate::extend::extend;
 use crate::integrity;
@@ -24,6 +25,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let (at, threads) = super::surroundings(&args.machine, [&plan])?;
     let interrupt = Interrupt::watch()?;
     let folder = RunFolder::at(&args.out);
+    let _begun = Begun::new(folder.path());
     let _lock = Lock::take(folder.path())?;
     let mut dataset = load_dataset(&mut plan.dataset, &at)?;
     let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
