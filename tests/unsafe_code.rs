@@ -94,7 +94,9 @@ fn has_contract(lines: &[&str], at: usize) -> bool {
         } else if !text.starts_with("#[") {
             let opens = indent(line) < within && text != "}";
             within = if opens { indent(line) } else { within };
-            is_next = opens || (indent(line) == within && is_next && is_unsafe(line));
+            // Of a closure before: its lines, its end and its beginning.
+            let of_row = indent(line) > within || text == "}," || is_unsafe(line);
+            is_next = opens || (is_next && of_row);
         }
     }
     false

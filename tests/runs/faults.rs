@@ -108,9 +108,15 @@ fn a_history_that_was_shortened_is_refused() {
     let args = killed_half_way("gan", &out);
     let history = run_of(&out).join("train.jsonl");
     let text = fs::read_to_string(&history).unwrap();
-    fs::write(&history, text.split_once('\n').unwrap().1).unwrap();
-    let (code, error) = refused(&strs(&args));
-    assert!(code == 1 && error.contains("train.jsonl lacks records of the first"), "{error}");
+    let (first, others) = text.split_once('\n').unwrap();
+    for (left, said) in [
+        (format!("{first}\n"), "train.jsonl lacks records of the first"),
+        (others.to_string(), "train.jsonl line 1 was changed, or lines before it were taken out"),
+    ] {
+        fs::write(&history, left).unwrap();
+        let (code, error) = refused(&strs(&args));
+        assert!(code == 1 && error.contains(said), "{error}");
+    }
     fs::write(&history, text).unwrap();
     ok(&strs(&args));
 }
