@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::run_folder::{LOCK_NAME, Lock};
 
-/// A folder of results that is about to be begun. Where the command ends before anything is in it (a data set of no
-/// such name, weights that are elsewhere), it goes away again, and so do the folders above it that were made for it.
+/// A folder of results that is about to be begun. Where the command ends before anything is in it
+/// (a data set of no such name, weights that are elsewhere), it goes away again, and so do the
+/// folders above it that were made for it.
 pub struct Begun {
     /// Those that were not there, the deepest first.
     made: Vec<PathBuf>,
@@ -41,7 +42,8 @@ pub const RUNS: &str = "runs";
 
 /// Whether there is nothing in a folder but its lock and an empty folder of runs.
 fn holds_nothing(folder: &Path) -> bool {
-    let is_empty = |path: &Path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    let is_empty =
+        |path: &Path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
     fs::read_dir(folder).is_ok_and(|mut entries| {
         entries.all(|entry| {
             entry.is_ok_and(|entry| match entry.file_name().to_str() {

@@ -58,8 +58,7 @@ pub fn kept_points(checkpoints: &Path) -> Result<Vec<String>> {
     let entries = fs::read_dir(checkpoints)
         .with_context(|| format!("cannot list {}", checkpoints.display()))?;
     let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
-    let point =
-        |n: String| Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string());
+    let point = |n: String| Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string());
     let mut points: Vec<String> = names.filter_map(point).collect();
     points.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
     Ok(points)

@@ -1,11 +1,13 @@
 //! Whether a run's folder still holds what the run wrote.
 //!
-//! Three things say so. The plan's hash is the run's id, which every row carries and the folder's name ends with. Each
-//! line of `scores.jsonl` and `train.jsonl` carries a digest (`results/chain.rs`). And `done` records the plan, both
-//! files with their counts of lines, and the small files beside them. A folder may be renamed and moved, and the path
-//! of its data in the plan may change. Runs of ganbench before 0.2 have ids only.
+//! Three things say so. The plan's hash is the run's id, which every row carries and the folder's
+//! name ends with. Each line of `scores.jsonl` and `train.jsonl` carries a digest
+//! (`results/chain.rs`). And `done` records the plan, both files with their counts of lines, and
+//! the small files beside them. A folder may be renamed and moved, and the path of its data in the
+//! plan may change. Runs of ganbench before 0.2 have ids only.
 //!
-//! None of it is a signature: it finds what was changed by mistake or by hand, not what was forged with care.
+//! None of it is a signature: it finds what was changed by mistake or by hand, not what was forged
+//! with care.
 
 use std::fmt;
 use std::fs;
@@ -33,18 +35,41 @@ const NAMED: usize = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The plan makes another run than the one that the rows or the folder's name are of.
-    Plan { run_id: String, other: String, by: &'static str },
+    Plan {
+        run_id: String,
+        other: String,
+        by: &'static str,
+    },
     /// The plan, or a file beside it, is not the one of the run's end.
-    File { name: &'static str },
-    Missing { name: &'static str },
+    File {
+        name: &'static str,
+    },
+    Missing {
+        name: &'static str,
+    },
     /// A line is not as it was written.
-    Line { name: &'static str, line: usize },
+    Line {
+        name: &'static str,
+        line: usize,
+    },
     /// A row says of the run what its plan does not say.
-    Row { line: usize, field: &'static str, row: String, plan: String },
+    Row {
+        line: usize,
+        field: &'static str,
+        row: String,
+        plan: String,
+    },
     /// A finished run had more lines.
-    Lost { name: &'static str, lines: usize, recorded: usize },
+    Lost {
+        name: &'static str,
+        lines: usize,
+        recorded: usize,
+    },
     /// A finished run had other lines.
-    Lines { name: &'static str, recorded: usize },
+    Lines {
+        name: &'static str,
+        recorded: usize,
+    },
 }
 
 impl Change {
@@ -70,7 +95,9 @@ impl fmt::Display for Change {
                 "{PLAN_NAME} was changed: it is the plan of run {run_id}, and {by} of run {other}"
             ),
             Self::File { name } => write!(f, "{name} was changed after the run's end"),
-            Self::Missing { name } => write!(f, "{name} is missing, which was there at the run's end"),
+            Self::Missing { name } => {
+                write!(f, "{name} is missing, which was there at the run's end")
+            }
             Self::Line { name, line } => {
                 write!(f, "{name} line {line} was changed, or lines before it were taken out")
             }
@@ -184,8 +211,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Lines with their ends, also where the last one lost its own; behind them a line that was cut off while it was
-/// written, if there is one. Empty where there is no such file.
+/// Lines with their ends, also where the last one lost its own; behind them a line that was cut off
+/// while it was written, if there is one. Empty where there is no such file.
 fn read_lines(path: &Path) -> Result<Vec<u8>> {
     let mut content = read(path)?.unwrap_or_default();
     if serde_json::from_slice::<serde_json::Value>(tail(&content)).is_ok() {
@@ -228,7 +255,9 @@ pub struct Integrity {
 impl Integrity {
     /// Whether nothing but ends of files is missing: then the rest can be measured again.
     fn is_cut_only(&self) -> bool {
-        self.changes.iter().all(|change| matches!(change, Change::Lost { name, .. } if *name == SCORES_NAME))
+        self.changes
+            .iter()
+            .all(|change| matches!(change, Change::Lost { name, .. } if *name == SCORES_NAME))
     }
 
     /// The changes in one sentence.
@@ -249,7 +278,8 @@ impl Integrity {
 pub fn look(folder: &Path) -> Result<Integrity> {
     // First: another process may add rows, and only then record them.
     let finished = Finished::read(folder)?;
-    let plan = folder.join(PLAN_NAME).is_file().then(|| RunFolder::at(folder).plan()).transpose()?;
+    let plan =
+        folder.join(PLAN_NAME).is_file().then(|| RunFolder::at(folder).plan()).transpose()?;
     let mut found = Integrity::default();
     let mut contents = Vec::new();
     for name in GROWING {
@@ -312,9 +342,8 @@ fn against_plan(folder: &Path, plan: &Plan, scores: &[u8]) -> Vec<Change> {
     let mut changes = Vec::new();
     let lines = scores.split(|&b| b == b'\n').enumerate();
     // What is no row is an error where rows are read.
-    let rows = lines.filter_map(|(i, line)| {
-        Some((i + 1, serde_json::from_slice::<ResultRow>(line).ok()?))
-    });
+    let rows = lines
+        .filter_map(|(i, line)| Some((i + 1, serde_json::from_slice::<ResultRow>(line).ok()?)));
     let rows: Vec<(usize, ResultRow)> = rows.collect();
     let of_others = rows.iter().filter(|(_, row)| row.run_id != run_id).count();
     if let Some((_, first)) = rows.first().filter(|_| of_others == rows.len()) {
@@ -344,7 +373,8 @@ fn against_plan(folder: &Path, plan: &Plan, scores: &[u8]) -> Vec<Change> {
     changes
 }
 
-/// The id that a folder's name ends with, as [`RunFolder::of`] gives it; none of a folder of another name.
+/// The id that a folder's name ends with, as [`RunFolder::of`] gives it; none of a folder of
+/// another name.
 fn named_id(folder: &Path) -> Option<String> {
     let name = folder.file_name()?.to_str()?;
     let (_, id) = name.rsplit_once('-')?;
@@ -374,8 +404,8 @@ pub fn check(folder: &Path) -> Result<()> {
     )
 }
 
-/// As [`check`], for a command that trains: a finished run that only lost rows and has its states is taken up again
-/// and measures them.
+/// As [`check`], for a command that trains: a finished run that only lost rows and has its states
+/// is taken up again and measures them.
 ///
 /// # Errors
 /// As of [`check`].

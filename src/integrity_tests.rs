@@ -109,7 +109,8 @@ fn a_changed_row_or_record_is_named_by_its_line() {
     let found = said(method);
     assert_eq!(found[0], of_rows);
     assert!(found[1].starts_with("scores.jsonl line 3: method is x") && found.len() == 2);
-    let record = |run: &RunFolder| edit(run, RECORDS_NAME, |t| third(t, "real_kimg\":", "real_kimg\":1"));
+    let record =
+        |run: &RunFolder| edit(run, RECORDS_NAME, |t| third(t, "real_kimg\":", "real_kimg\":1"));
     assert_eq!(said(record), ["train.jsonl line 3 was changed, or lines before it were taken out"]);
     let taken = |run: &RunFolder| {
         edit(run, SCORES_NAME, |text| text.split_once('\n').unwrap().1.to_string());
@@ -151,14 +152,13 @@ fn lost_lines_and_files_are_named() {
     let lost = format!("scores.jsonl has {} lines, and the finished run had {lines}", lines - 1);
     assert_eq!(said(cut(5)), [lost.as_str()]);
     let last_line = |run: &RunFolder| {
-        edit(run, SCORES_NAME, |t| {
-            t[..=t.trim_end().rfind('\n').unwrap_or_default()].to_string()
-        });
+        edit(run, SCORES_NAME, |t| t[..=t.trim_end().rfind('\n').unwrap_or_default()].to_string());
     };
     assert_eq!(said(last_line), [lost]);
     let removed = |run: &RunFolder| fs::remove_file(run.path().join(PROVENANCE_NAME)).unwrap();
     assert_eq!(said(removed), ["provenance.toml is missing, which was there at the run's end"]);
-    let other = |run: &RunFolder| edit(run, PROVENANCE_NAME, |t| t.replacen("cpu = \"", "cpu = \"X", 1));
+    let other =
+        |run: &RunFolder| edit(run, PROVENANCE_NAME, |t| t.replacen("cpu = \"", "cpu = \"X", 1));
     assert_eq!(said(other), ["provenance.toml was changed after the run's end"]);
 }
 
@@ -196,7 +196,9 @@ fn a_mark_of_the_end_reads_back_and_damage_of_it_is_an_error() {
     assert_eq!(run.outcome().unwrap().as_deref(), Some("ok"));
     assert_eq!(Finished::parse("ok\n").unwrap().recorded, []);
     assert_eq!(Finished::parse("diverged\n").unwrap().outcome, "diverged");
-    for damaged in ["", "fine\n", "ok\nscores.jsonl 4\n", "ok\n../x 00\n", "ok\nscores.jsonl x lines y\n"] {
+    for damaged in
+        ["", "fine\n", "ok\nscores.jsonl 4\n", "ok\n../x 00\n", "ok\nscores.jsonl x lines y\n"]
+    {
         fs::write(&path, damaged).unwrap();
         let error = look(run.path()).unwrap_err().to_string();
         assert!(error.contains("done is damaged: expected ok or diverged"), "{error}");

@@ -8,8 +8,8 @@
 mod tell;
 
 mod anchors;
-mod bench;
 mod begun;
+mod bench;
 mod cards;
 mod cli;
 mod commands;

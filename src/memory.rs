@@ -142,8 +142,9 @@ pub fn check(
     }
 }
 
-/// Refuses a plan whose networks alone are more than there is of memory, before anything is made of them. The data
-/// set's sizes are filled in. Nothing is known of other devices than the CPU and of other systems than Linux.
+/// Refuses a plan whose networks alone are more than there is of memory, before anything is made of
+/// them. The data set's sizes are filled in. Nothing is known of other devices than the CPU and of
+/// other systems than Linux.
 ///
 /// # Errors
 /// If they are, or a size is out of its range.

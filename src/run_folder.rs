@@ -318,7 +318,8 @@ impl RunFolder {
     pub fn record_writer(&self, up_to_g_step: u64) -> Result<RecordWriter> {
         let path = self.path.join(RECORDS_NAME);
         let records = self.records()?;
-        let (written, chain) = self.keep_records(records.iter().filter(|r| r.g_step <= up_to_g_step))?;
+        let (written, chain) =
+            self.keep_records(records.iter().filter(|r| r.g_step <= up_to_g_step))?;
         let file = fs::OpenOptions::new().append(true).open(&path);
         Ok(RecordWriter {
             file: file.with_context(|| format!("cannot open {}", path.display()))?,
@@ -346,8 +347,8 @@ impl RunFolder {
         Ok(write_atomic(&self.path.join(DONE_NAME), finished.text().as_bytes())?)
     }
 
-    /// Records rows that were added to a finished run. One without digests stays so: they would vouch
-    /// for what nobody knows.
+    /// Records rows that were added to a finished run. One without digests stays so: they would
+    /// vouch for what nobody knows.
     ///
     /// # Errors
     /// As of [`Self::finish`].

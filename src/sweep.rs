@@ -118,9 +118,9 @@ impl Sweep<'_> {
     }
 }
 
-/// Refuses runs that would stand beside runs of the same plans on other data or another extractor: the
-/// data changed since the sweep began. Refuses also runs whose folder does not hold what they wrote; those of
-/// `folders` that only lost rows are taken up again.
+/// Refuses runs that would stand beside runs of the same plans on other data or another extractor:
+/// the data changed since the sweep began. Refuses also runs whose folder does not hold what they
+/// wrote; those of `folders` that only lost rows are taken up again.
 ///
 /// # Errors
 /// Naming the run and what changed.

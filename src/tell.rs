@@ -1,5 +1,5 @@
-//! Lines on stdout and stderr: the two doors to the terminal. Names of files, classes, columns and keys come through
-//! here, so hidden characters are written as their code.
+//! Lines on stdout and stderr: the two doors to the terminal. Names of files, classes, columns and
+//! keys come through here, so hidden characters are written as their code.
 
 use std::fmt::Arguments;
 use std::io::Write as _;
@@ -8,13 +8,14 @@ use anyhow::Result;
 use ganbench_reports::escape::{visible, visible_json, visible_lines};
 use serde::Serialize;
 
-/// A line on stderr. Where nobody reads any more it is lost without a panic: of `ganbench train … 2>&1 | tee log`
-/// Ctrl-C ends `tee` at once, and the step under way is still to be kept.
+/// A line on stderr. Where nobody reads any more it is lost without a panic: of `ganbench train …
+/// 2>&1 | tee log` Ctrl-C ends `tee` at once, and the step under way is still to be kept.
 macro_rules! tell {
     ($($line:tt)*) => { $crate::tell::to_stderr(format_args!($($line)*)) };
 }
 
-/// A line, or several, on stdout: a result. Where it cannot be written the program ends, see [`to_stdout`].
+/// A line, or several, on stdout: a result. Where it cannot be written the program ends, see
+/// [`to_stdout`].
 macro_rules! say {
     ($($line:tt)*) => { $crate::tell::to_stdout(format_args!($($line)*)) };
 }
@@ -27,8 +28,8 @@ pub fn to_stderr(line: Arguments<'_>) {
     let _ = writeln!(std::io::stderr(), "{}", visible_lines(&line.to_string()));
 }
 
-/// What [`say`] does. Ends the program without a word where the reader has seen enough (`| head`), and with a sentence
-/// and code 1 where the output cannot be written (a full disk).
+/// What [`say`] does. Ends the program without a word where the reader has seen enough (`| head`),
+/// and with a sentence and code 1 where the output cannot be written (a full disk).
 pub fn to_stdout(line: Arguments<'_>) {
     written(&visible_lines(&line.to_string()));
 }
@@ -71,8 +72,8 @@ fn checked(outcome: std::io::Result<()>) {
     std::process::exit(1);
 }
 
-/// Shows what the parser of the command line says: help on stdout, an error on stderr, where what was typed may have
-/// come from the names of files (`--images *`).
+/// Shows what the parser of the command line says: help on stdout, an error on stderr, where what
+/// was typed may have come from the names of files (`--images *`).
 pub fn parser(error: &clap::Error) {
     let text = error.render();
     if !error.use_stderr() {
@@ -90,9 +91,9 @@ pub fn name(text: &str) -> String {
     visible(text).into_owned()
 }
 
-/// Leaves out polars' panics: it panics on some damaged files, which is caught where it reads files and becomes an
-/// error, and its own report would stand before that. Some are located in the standard library ("capacity overflow"),
-/// hence also its threads, which do nothing else.
+/// Leaves out polars' panics: it panics on some damaged files, which is caught where it reads files
+/// and becomes an error, and its own report would stand before that. Some are located in the
+/// standard library ("capacity overflow"), hence also its threads, which do nothing else.
 pub fn quieten_panics() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -54,7 +54,15 @@ fn names_of_files_and_of_what_is_in_them_come_to_the_terminal_escaped() {
     fs::write(at("v.csv"), format!("name,value\n\"{}\",1\n", NAME.replace('"', "\"\""))).unwrap();
     fs::write(at("w.csv"), format!("name,value\n\"{}\",2\n", NAME.replace('"', "\"\""))).unwrap();
     let page = at("drift.md");
-    let moved = said(&["drift", "--baseline", &at("v.csv"), "--candidate", &at("w.csv"), "--markdown", &page]);
+    let moved = said(&[
+        "drift",
+        "--baseline",
+        &at("v.csv"),
+        "--candidate",
+        &at("w.csv"),
+        "--markdown",
+        &page,
+    ]);
     assert!(moved.contains("\\u{1b}[31m"), "{moved}");
     assert!(!has_hidden(&fs::read_to_string(&page).unwrap()));
     fs::write(at("r.toml"), "\"\\u001b[31m\" = 1\nmethod = \"gan\"\n").unwrap();
@@ -114,7 +122,13 @@ fn a_title_of_a_plan_comes_into_every_file_of_a_report_escaped() {
     let shown = said(&["report", "--runs", &text(&out), "--out", &text(&dir.path().join("r"))]);
     assert!(shown.contains("\\u{1b}]0;t"), "{shown}");
     fs::remove_file(out.join("results.parquet")).unwrap();
-    said(&["report", "--runs", &text(&out.join("results.csv")), "--out", &text(&dir.path().join("s"))]);
+    said(&[
+        "report",
+        "--runs",
+        &text(&out.join("results.csv")),
+        "--out",
+        &text(&dir.path().join("s")),
+    ]);
 }
 
 fn toml_string(text: &str) -> String {
@@ -155,7 +169,16 @@ fn output_that_cannot_be_written_is_an_error_of_every_command_that_prints() {
         vec!["report", "--runs", &results, "--out", &page],
         vec!["sample", "--run", &run, "--n", "2", "--out", &page],
         vec!["verify", &run, "--quiet"],
-        vec!["reproduce", "table1", "--methods", "gan", "--budget", "smoke", "--dry-run", "--quiet"],
+        vec![
+            "reproduce",
+            "table1",
+            "--methods",
+            "gan",
+            "--budget",
+            "smoke",
+            "--dry-run",
+            "--quiet",
+        ],
     ];
     for args in commands {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();

@@ -27,7 +27,12 @@ fn a_changed_run_is_refused_by_every_command_that_reads_it_and_named() {
     let changes: [(&str, &str, &str, &str); 3] = [
         ("plan.toml", "lr = ", "lr = 1", "plan.toml was changed: it is the plan of run "),
         ("scores.jsonl", "\"value\":", "\"value\":1", "scores.jsonl line 1 was changed"),
-        ("scores.jsonl", "\"method\":\"gan\"", "\"method\":\"hinge\"", "method is hinge, and gan in"),
+        (
+            "scores.jsonl",
+            "\"method\":\"gan\"",
+            "\"method\":\"hinge\"",
+            "method is hinge, and gan in",
+        ),
     ];
     for (i, (file, from, to, said)) in changes.into_iter().enumerate() {
         let out = dir.path().join(format!("out-{i}"));
@@ -82,7 +87,8 @@ fn lost_rows_of_a_finished_run_are_measured_again_from_its_checkpoints() {
         let new = text(&dir.path().join("new"));
         let (code, error) = refused(&["report", "--runs", &text(&out), "--out", &new]);
         let lines = scores.lines().count();
-        let said = format!("scores.jsonl has {} lines, and the finished run had {lines}", lines - lost);
+        let said =
+            format!("scores.jsonl has {} lines, and the finished run had {lines}", lines - lost);
         assert!(code == 1 && error.contains(&said) && error.contains("provenance.toml"), "{error}");
         let again = ganbench(&strs(&tiny("gan", "0", &out)));
         let said = String::from_utf8(again.stderr).unwrap();
@@ -101,7 +107,10 @@ fn lost_rows_of_a_finished_run_are_measured_again_from_its_checkpoints() {
     without_last_lines(&run_of(&out).join("scores.jsonl"), 1);
     fs::remove_dir_all(run_of(&out).join("checkpoints")).unwrap();
     let (code, error) = refused(&strs(&tiny("gan", "0", &out)));
-    assert!(code == 1 && error.contains("lost rows: ") && error.contains("put the file back"), "{error}");
+    assert!(
+        code == 1 && error.contains("lost rows: ") && error.contains("put the file back"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -111,11 +120,14 @@ fn rows_that_remeasure_adds_are_recorded() {
     ok(&strs(&tiny("gan", "0", &out)));
     let done = run_of(&out).join("done");
     let before = fs::read_to_string(&done).unwrap();
-    let args = ["remeasure", "--runs", &text(&out), "--extractor", "pixels", "--n-fake", "30", "--quiet"];
+    let args =
+        ["remeasure", "--runs", &text(&out), "--extractor", "pixels", "--n-fake", "30", "--quiet"];
     ok(&args);
     let after = fs::read_to_string(&done).unwrap();
     assert!(before != after && after.starts_with("ok\nplan.toml "), "{after}");
-    let report = |out: &Path| ["report", "--runs", &text(out), "--out", &text(&dir.path().join("r"))].map(String::from);
+    let report = |out: &Path| {
+        ["report", "--runs", &text(out), "--out", &text(&dir.path().join("r"))].map(String::from)
+    };
     ok(&strs(&report(&out)));
     without_last_lines(&run_of(&out).join("scores.jsonl"), 1);
     let (_, error) = refused(&strs(&report(&out)));
@@ -139,7 +151,10 @@ fn a_command_that_cannot_begin_leaves_no_folder_and_names_stay_inside() {
     begin(&["--dataset", "typo", "--out", "a/b/c"]);
     begin(&["--extractor", "typo", "--dataset", "shapes", "--set", "dataset.limit=20"]);
     let said = begin(&["--set", "row={ name = \"../../x\", title = \"x\" }"]);
-    assert!(said.contains("row.name is \"../../x\", expected a name that can be a file's"), "{said}");
+    assert!(
+        said.contains("row.name is \"../../x\", expected a name that can be a file's"),
+        "{said}"
+    );
     fs::write(dir.path().join("r.toml"), "method = \"gan\"\n[dataset]\nname = \"typo\"\n").unwrap();
     let recipe = text(&dir.path().join("r.toml"));
     let out = dir.path().join("run/of/mine");

@@ -72,7 +72,9 @@ fn is_allowed(expression: &str) -> bool {
     let all_of = |part: &str| part.split(" AND ").all(|one| LICENCES.contains(&one.trim()));
     match expression.contains('(') {
         // `(A OR B) AND C`: each side by itself.
-        true => expression.split(") AND ").all(|side| is_allowed(side.trim_matches(['(', ')', ' ']))),
+        true => {
+            expression.split(") AND ").all(|side| is_allowed(side.trim_matches(['(', ')', ' '])))
+        }
         false => plain.split(" OR ").any(all_of),
     }
 }

@@ -77,8 +77,9 @@ fn is_unsafe(line: &str) -> bool {
     code(line).split(|c| !is_part(c)).any(|word| word == "unsafe")
 }
 
-/// Whether the contract of an `unsafe` stands above its statement or above an item or statement that holds it: a
-/// comment with `SAFETY`, or documentation with `# Safety`. One comment may stand above several closures in a row.
+/// Whether the contract of an `unsafe` stands above its statement or above an item or statement
+/// that holds it: a comment with `SAFETY`, or documentation with `# Safety`. One comment may stand
+/// above several closures in a row.
 fn has_contract(lines: &[&str], at: usize) -> bool {
     let indent = |line: &str| line.len() - line.trim_start().len();
     let (mut within, mut is_next) = (indent(lines[at]), true);
@@ -136,5 +137,7 @@ fn a_contract_is_found_where_it_stands_and_missed_where_it_does_not() {
     assert!(!says("// SAFETY: so.\n\nlet x = unsafe { y() };"));
     assert!(!says("// SAFETY: so.\nlet z = 1;\nlet x = unsafe { y() };"));
     assert!(!says("// Why.\nlet x = unsafe { y() };"));
-    assert!(!is_unsafe("let text = \"unsafe \\\" unsafe\"; // unsafe") && !is_unsafe("unsafe_code"));
+    assert!(
+        !is_unsafe("let text = \"unsafe \\\" unsafe\"; // unsafe") && !is_unsafe("unsafe_code")
+    );
 }

@@ -4,7 +4,10 @@ const HOSTILE: &str = "=\u{1b}]0;t\u{7}\u{1b}[31m\u{9b}2J\u{202e}a|b\n\r<c>&\u{f
 
 #[test]
 fn hidden_characters_are_written_as_their_code_and_all_others_stay() {
-    assert_eq!(visible("\u{1b}[31mä|b\nc\td\u{9b}\u{202e}"), "\\u{1b}[31mä|b\\u{a}c\\u{9}d\\u{9b}\\u{202e}");
+    assert_eq!(
+        visible("\u{1b}[31mä|b\nc\td\u{9b}\u{202e}"),
+        "\\u{1b}[31mä|b\\u{a}c\\u{9}d\\u{9b}\\u{202e}"
+    );
     assert_eq!(visible_lines("a\n\tb\rc\u{1b}"), "a\n\tb\\u{d}c\\u{1b}");
     for text in ["", "FID ↓ 12.34 ± 0.56 ~ × − –", "日本語 é \\u{1b}"] {
         assert!(matches!(visible(text), Cow::Borrowed(same) if same == text));

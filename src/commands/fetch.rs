@@ -41,14 +41,18 @@ pub fn run(args: &FetchArgs) -> Result<()> {
                 return Err(UsageError::new(text).into());
             };
             let path = weights(file, &args.name, args.quiet)?;
-            crate::tell::json(&json!({"extractor": args.name, "path": path.display().to_string(), "sha256": file.sha256}))?;
+            crate::tell::json(
+                &json!({"extractor": args.name, "path": path.display().to_string(), "sha256": file.sha256}),
+            )?;
         }
         Fetched::Dataset => {
             for split in [Split::Train, Split::Test] {
                 let request = DatasetRequest::new(&args.name, split);
                 let dataset = read_dataset(&request, args.quiet)?;
-                crate::tell::json(&json!({"dataset": args.name, "split": split.as_str(), "n": dataset.images.len(),
-                           "sha256": dataset.sha256}))?;
+                crate::tell::json(
+                    &json!({"dataset": args.name, "split": split.as_str(), "n": dataset.images.len(),
+                           "sha256": dataset.sha256}),
+                )?;
             }
         }
     }

@@ -77,9 +77,11 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     write_atomic(&out.join("report.md"), page.as_bytes())?;
     if args.json {
         for (seed, loss, m) in rows {
-            crate::tell::json(&json!({"seed": seed, "loss": loss, "mean_distance_to_mode": m.to_mode,
+            crate::tell::json(
+                &json!({"seed": seed, "loss": loss, "mean_distance_to_mode": m.to_mode,
                        "share_within_3_std": m.within_3_std, "mean_move": m.moved,
-                       "largest_deviation_from_mean_move": m.deformed}))?;
+                       "largest_deviation_from_mean_move": m.deformed}),
+            )?;
         }
     } else {
         say!("{table}\npage     {}", out.join("report.md").display());

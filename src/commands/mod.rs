@@ -121,8 +121,8 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
     }
 }
 
-/// What was typed, without the folder that the program lies in. A word that is no UTF-8 (a path may be any bytes) is
-/// shown as far as it is.
+/// What was typed, without the folder that the program lies in. A word that is no UTF-8 (a path may
+/// be any bytes) is shown as far as it is.
 fn command_line() -> String {
     let typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
     std::iter::once("ganbench".to_string()).chain(typed).collect::<Vec<_>>().join(" ")

@@ -292,7 +292,9 @@ impl Verified {
             say!("made elsewhere: {difference}");
         }
         if !self.has_digests {
-            say!("no digest recorded: the run is of ganbench before 0.2, which kept none of its lines");
+            say!(
+                "no digest recorded: the run is of ganbench before 0.2, which kept none of its lines"
+            );
         }
         for change in &self.changes {
             say!("changed    {change}");

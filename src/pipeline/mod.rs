@@ -217,7 +217,8 @@ impl<'a> Run<'a> {
         self.metric_names().is_ok_and(|names| rows >= names.len())
     }
 
-    /// Measures points before now again that lost some of their rows, with the generators that were kept.
+    /// Measures points before now again that lost some of their rows, with the generators that were
+    /// kept.
     fn measure_lost_points(&mut self) -> Result<()> {
         let now = self.point_name();
         let kimg = |name: &str| name.parse::<f64>().unwrap_or(f64::INFINITY);

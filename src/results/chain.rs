@@ -1,6 +1,7 @@
-//! Lines of JSON that tell whether they were changed: each ends with a digest of itself and of the digest before it,
-//! so that a line which was changed, put in or taken out shows, and where. That lines are missing at the end shows by
-//! what `done` records (`integrity.rs`). It is no signature: whoever makes all digests anew is not found out.
+//! Lines of JSON that tell whether they were changed: each ends with a digest of itself and of the
+//! digest before it, so that a line which was changed, put in or taken out shows, and where. That
+//! lines are missing at the end shows by what `done` records (`integrity.rs`). It is no signature:
+//! whoever makes all digests anew is not found out.
 //!
 //! Lines of ganbench before 0.2 have none and are read as they are.
 
@@ -58,8 +59,8 @@ pub fn has_digests(content: &[u8]) -> bool {
     content.split(|&b| b == b'\n').any(|line| parts(line).is_some())
 }
 
-/// Numbers, from 1, of the lines that are not as they were written: changed, put in, or behind one that was taken out.
-/// A last line that was cut off while it was written is none of them.
+/// Numbers, from 1, of the lines that are not as they were written: changed, put in, or behind one
+/// that was taken out. A last line that was cut off while it was written is none of them.
 pub fn changed_lines(content: &[u8]) -> Vec<usize> {
     let mut changed = Vec::new();
     let mut before = String::new();

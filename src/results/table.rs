@@ -174,11 +174,7 @@ fn expected(kind: ColumnKind) -> &'static str {
 /// A cell as JSON; `None` where it is not of the column's kind. Text is parsed, as CSV cells are
 /// text, and whole numbers are taken in any width, as other programs may have written the file.
 /// `name` makes a name of a cell of text.
-fn value_of(
-    column: &Described,
-    cell: &AnyValue<'_>,
-    name: fn(&str) -> &str,
-) -> Option<Value> {
+fn value_of(column: &Described, cell: &AnyValue<'_>, name: fn(&str) -> &str) -> Option<Value> {
     let text = cell.get_str();
     match column.kind {
         ColumnKind::Text if cell.is_null() => Some(Value::String(String::new())),

@@ -1,5 +1,6 @@
-//! How large a plan may be: the ranges of its sizes, and what its networks take at least. A size is multiplied by
-//! others before anything is made of it, so that a typing error of some digits would end the program.
+//! How large a plan may be: the ranges of its sizes, and what its networks take at least. A size is
+//! multiplied by others before anything is made of it, so that a typing error of some digits would
+//! end the program.
 
 use super::check::{TrainError, known_architecture};
 use super::plan::TrainPlan;

@@ -184,10 +184,7 @@ fn ops(args: &OpsArgs) -> Result<()> {
             args.repeat,
             args.repeat * ops::SHORT
         );
-        say!(
-            "{:<36} {:<8} {:>10} {:>10} {:>8}",
-            "op", "pass", "median ms", "min ms", "GFLOP/s"
-        );
+        say!("{:<36} {:<8} {:>10} {:>10} {:>8}", "op", "pass", "median ms", "min ms", "GFLOP/s");
     }
     ops::measure(&settings, &mut |line: OpLine| {
         if args.json {
@@ -196,7 +193,10 @@ fn ops(args: &OpsArgs) -> Result<()> {
             let gflops = line.gflops.map_or("-".to_string(), |g| format!("{g:.1}"));
             say!(
                 "{:<36} {:<8} {:>10.3} {:>10.3} {gflops:>8}",
-                line.op, line.pass, line.median_ms, line.min_ms
+                line.op,
+                line.pass,
+                line.median_ms,
+                line.min_ms
             );
         }
         Ok(())

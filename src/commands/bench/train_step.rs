@@ -122,18 +122,29 @@ fn print_steps(lines: &[StepLine<'_>], measured: &[Measured]) -> Result<()> {
     );
     say!(
         "{:<8} {:>10} {:>10} {:>10} {:>10} {:>12}",
-        "variant", "median ms", "min ms", "images/s", "GFLOP/s", "peak RSS MB"
+        "variant",
+        "median ms",
+        "min ms",
+        "images/s",
+        "GFLOP/s",
+        "peak RSS MB"
     );
     for l in lines {
         say!(
             "{:<8} {:>10.2} {:>10.2} {:>10.1} {:>10.1} {:>12.0}",
-            l.variant, l.median_ms, l.min_ms, l.images_per_s, l.gflops, l.peak_rss_mb
+            l.variant,
+            l.median_ms,
+            l.min_ms,
+            l.images_per_s,
+            l.gflops,
+            l.peak_rss_mb
         );
     }
     if let Some(f) = first.forwards {
         say!(
             "images through D a step: {} in D's update, {} in G's",
-            f.d_image_forwards, f.d_image_forwards_g_step
+            f.d_image_forwards,
+            f.d_image_forwards_g_step
         );
     }
     for m in measured {
