@@ -58,21 +58,14 @@ pub struct Line {
 /// # Errors
 /// If there are none, a file is damaged, or a run was changed.
 pub fn read(path: &Path) -> Result<Vec<ResultRow>> {
-    if path.join(SCORES_NAME).is_file() {
-        return of_run(path);
-    }
-    if path.is_dir() && read_rows(path).is_err() {
-        let runs = find_runs(path)?;
-        if !runs.is_empty() {
-            return Ok(runs.iter().map(|run| of_run(run)).collect::<Result<Vec<_>>>()?.concat());
-        }
+    // A run is a folder of itself. Runs are looked at also where the results made of them are read.
+    let runs = if path.is_dir() { find_runs(path)? } else { Vec::new() };
+    runs.iter().try_for_each(|run| integrity::check(run))?;
+    if !runs.is_empty() && read_rows(path).is_err() {
+        let rows = |run: &PathBuf| Ok(run_rows(&run.join(SCORES_NAME))?.rows);
+        return Ok(runs.iter().map(rows).collect::<Result<Vec<_>>>()?.concat());
     }
     Ok(read_rows(path)?)
-}
-
-fn of_run(run: &Path) -> Result<Vec<ResultRow>> {
-    integrity::check(run)?;
-    Ok(run_rows(&run.join(SCORES_NAME))?.rows)
 }
 
 /// One row under one metric.

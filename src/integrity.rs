@@ -143,12 +143,12 @@ impl Finished {
         for name in GROWING {
             let content = read_lines(&folder.path().join(name))?;
             let lines = line_count(&content);
-            let sha256 = hex(Sha256::digest(first_lines(&content, lines)));
+            let sha256 = sha256_of(first_lines(&content, lines));
             recorded.push(Recorded { name, lines: Some(lines), sha256 });
         }
         for name in BESIDE {
             if let Some(content) = read(&folder.path().join(name))? {
-                let sha256 = hex(Sha256::digest(&content));
+                let sha256 = sha256_of(&content);
                 recorded.push(Recorded { name, lines: None, sha256 });
             }
         }
@@ -230,7 +230,11 @@ fn tail(content: &[u8]) -> &[u8] {
 fn plan_sha256(plan: &Plan) -> Result<String> {
     let mut plan = plan.clone();
     plan.dataset.name = plan.dataset.without_path();
-    Ok(hex(Sha256::digest(serde_json::to_vec(&plan)?)))
+    Ok(sha256_of(&serde_json::to_vec(&plan)?))
+}
+
+fn sha256_of(bytes: &[u8]) -> String {
+    hex(Sha256::new_with_prefix(bytes))
 }
 
 fn line_count(content: &[u8]) -> usize {
@@ -239,8 +243,8 @@ fn line_count(content: &[u8]) -> usize {
 
 /// The first `n` lines with their ends, or all.
 fn first_lines(content: &[u8], n: usize) -> &[u8] {
-    let ends = content.iter().enumerate().filter(|&(_, &b)| b == b'\n').map(|(at, _)| at + 1);
-    let end = if n == 0 { Some(0) } else { ends.skip(n - 1).next() };
+    let mut ends = content.iter().enumerate().filter(|&(_, &b)| b == b'\n').map(|(at, _)| at + 1);
+    let end = if n == 0 { Some(0) } else { ends.nth(n - 1) };
     &content[..end.unwrap_or(content.len())]
 }
 
@@ -319,7 +323,7 @@ fn lines_since(recorded: &Recorded, lines: usize, content: &[u8]) -> Option<Chan
     if there < lines {
         return Some(Change::Lost { name, lines: there, recorded: lines });
     }
-    let same = hex(Sha256::digest(first_lines(content, lines))) == recorded.sha256;
+    let same = sha256_of(first_lines(content, lines)) == recorded.sha256;
     (!same).then_some(Change::Lines { name, recorded: lines })
 }
 
@@ -327,7 +331,7 @@ fn file_since(recorded: &Recorded, folder: &Path, plan: Option<&Plan>) -> Result
     let name = recorded.name;
     let sha256 = match name {
         PLAN_NAME => plan.map(plan_sha256).transpose()?,
-        _ => read(&folder.join(name))?.map(|content| hex(Sha256::digest(&content))),
+        _ => read(&folder.join(name))?.map(|content| sha256_of(&content)),
     };
     Ok(match sha256 {
         None => Some(Change::Missing { name }),

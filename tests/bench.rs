@@ -94,6 +94,8 @@ fn wrong_flags_of_bench_end_with_64() {
         (&["train-step", "--batch", "0"][..], "--batch is 0, expected at least 1"),
         (&["train-step", "--width", "0"], "--width is 0, expected at least 1"),
         (&["train-step", "--steps", "0"], "--steps is 0, expected at least 1"),
+        (&["train-step", "--width", "1000000000"], "--width is 1000000000, expected at most 2048"),
+        (&["ops", "--batch", "1000000000"], "expected at most 65536"),
         (&["train-step", "--architecture", "vgg"], "unknown architecture \"vgg\"; known: sndcgan"),
         (&["train-step", "--method", "hing"], "unknown method \"hing\"; known: gan, hinge"),
         (&["train-step", "--threads", "0"], "--threads is 0, expected at least 1"),

@@ -31,7 +31,7 @@ pub fn write<T: Serialize>(
     rows: &[T],
 ) -> Result<(), ResultsError> {
     let is_csv = path.extension().is_some_and(|e| e == "csv");
-    let text = if is_csv { csv_name } else { Cow::Borrowed };
+    let text: fn(&str) -> Cow<'_, str> = if is_csv { csv_name } else { |name| name.into() };
     let mut frame = frame(columns, rows, text).map_err(as_table(path, "written"))?;
     let mut bytes = Vec::new();
     if is_csv {

@@ -165,15 +165,30 @@ pub fn run(command: &BenchCommand) -> Result<()> {
     }
 }
 
-fn at_least_1(flags: &[(&str, usize)]) -> Result<(), UsageError> {
-    match flags.iter().find(|(_, value)| *value == 0) {
-        Some((flag, _)) => Err(UsageError::new(format!("{flag} is 0, expected at least 1"))),
-        None => Ok(()),
+/// The largest value of a flag: memory and time grow with each.
+fn most(flag: &str) -> usize {
+    match flag {
+        "--width" => 2_048,
+        "--batch" => 65_536,
+        _ => 1_000_000,
     }
 }
 
+fn in_range(flags: &[(&str, usize)]) -> Result<(), UsageError> {
+    for &(flag, value) in flags {
+        if value == 0 {
+            return Err(UsageError::new(format!("{flag} is 0, expected at least 1")));
+        }
+        let most = most(flag);
+        if value > most {
+            return Err(UsageError::new(format!("{flag} is {value}, expected at most {most}")));
+        }
+    }
+    Ok(())
+}
+
 fn ops(args: &OpsArgs) -> Result<()> {
-    at_least_1(&[("--batch", args.batch), ("--repeat", args.repeat)])?;
+    in_range(&[("--batch", args.batch), ("--repeat", args.repeat)])?;
     let threads = machine::set_threads(args.threads)?;
     let repeats = Repeats { warmup: 2, timed: args.repeat };
     let settings = ops::Settings { batch: args.batch, threads, repeats };
@@ -204,7 +219,7 @@ fn ops(args: &OpsArgs) -> Result<()> {
 }
 
 fn eval(args: &EvalArgs) -> Result<()> {
-    at_least_1(&[("--images", args.images), ("--repeat", args.repeat)])?;
+    in_range(&[("--images", args.images), ("--repeat", args.repeat)])?;
     if args.n < 256 {
         let text = format!("--n is {}, expected at least 256", args.n);
         return Err(UsageError::new(text).into());
@@ -235,7 +250,7 @@ fn eval(args: &EvalArgs) -> Result<()> {
 const BUSY: f64 = 0.1;
 
 fn compare(args: &CompareArgs) -> Result<()> {
-    at_least_1(&[
+    in_range(&[
         ("--batch", args.batch),
         ("--width", args.width),
         ("--steps", args.steps),

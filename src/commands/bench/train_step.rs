@@ -4,7 +4,7 @@ use anyhow::Result;
 use ganbench_baselines::methods;
 use serde::Serialize;
 
-use super::{TrainStepArgs, at_least_1};
+use super::{TrainStepArgs, in_range};
 use crate::bench::train_step::{self, Forwards, Measured};
 use crate::bench::{Profile, Repeats};
 use crate::machine;
@@ -49,7 +49,7 @@ struct ProfileLine<'a> {
 /// # Errors
 /// If a flag's value cannot be, or a step fails.
 pub fn run(args: &TrainStepArgs) -> Result<()> {
-    at_least_1(&[("--batch", args.batch), ("--width", args.width), ("--steps", args.steps)])?;
+    in_range(&[("--batch", args.batch), ("--width", args.width), ("--steps", args.steps)])?;
     let method = args.method.as_deref().and_then(methods::method);
     if method.is_some_and(|method| (method.parts)().second_order()) {
         machine::keep_gradients_on_the_tape();
