@@ -303,9 +303,9 @@ pub fn look(folder: &Path) -> Result<Integrity> {
             (Some(i), Some(lines)) => lines_since(recorded, lines, &contents[i]),
             _ => file_since(recorded, folder, plan.as_ref())?,
         };
-        // A line that is named says it already.
-        let is_said = matches!(change, Some(Change::Lines { .. }))
-            && found.changes.iter().any(|change| change.name() == recorded.name);
+        // A line that is named says it already, and so do the ids.
+        let is_whole = matches!(change, Some(Change::Lines { .. } | Change::File { .. }));
+        let is_said = is_whole && found.changes.iter().any(|c| c.name() == recorded.name);
         found.changes.extend(change.filter(|_| !is_said));
     }
     // Without a count only a half line shows that rows were lost.
@@ -350,31 +350,41 @@ fn against_plan(folder: &Path, plan: &Plan, scores: &[u8]) -> Vec<Change> {
         .filter_map(|(i, line)| Some((i + 1, serde_json::from_slice::<ResultRow>(line).ok()?)));
     let rows: Vec<(usize, ResultRow)> = rows.collect();
     let of_others = rows.iter().filter(|(_, row)| row.run_id != run_id).count();
-    if let Some((_, first)) = rows.first().filter(|_| of_others == rows.len()) {
+    if let Some((line, first)) = rows.first().filter(|_| of_others == rows.len()) {
         let (other, by) = (first.run_id.clone(), "the rows are");
-        return vec![Change::Plan { run_id, other, by }];
+        changes.push(Change::Plan { run_id, other, by });
+        changes.extend(differing(*line, first, plan));
+        return changes;
     }
     if let Some(other) = named_id(folder).filter(|id| *id != run_id) {
         let by = "the folder's name says it is";
         changes.push(Change::Plan { run_id: run_id.clone(), other, by });
     }
-    let train = &plan.train;
-    for (line, row) in rows {
-        let pairs = [
-            ("run_id", row.run_id, run_id.clone()),
-            ("method", row.method, plan.row_name().to_string()),
-            ("seed", row.seed.to_string(), train.seed.to_string()),
-            ("architecture", row.architecture, train.network.architecture.clone()),
-            ("width", row.width.to_string(), train.network.width.to_string()),
-            ("batch", row.batch.to_string(), train.batch.to_string()),
-            ("dataset_sha256", row.dataset_sha256, plan.dataset.sha256.clone()),
-            ("budget_unit", row.budget_unit, train.budget.unit.name().to_string()),
-            ("budget_amount", row.budget_amount.to_string(), train.budget.amount.to_string()),
-        ];
-        let differ = pairs.into_iter().filter(|(_, row, plan)| row != plan);
-        changes.extend(differ.map(|(field, row, plan)| Change::Row { line, field, row, plan }));
+    for (line, row) in &rows {
+        if row.run_id != run_id {
+            let (field, row, plan) = ("run_id", row.run_id.clone(), run_id.clone());
+            changes.push(Change::Row { line: *line, field, row, plan });
+        }
+        changes.extend(differing(*line, row, plan));
     }
     changes
+}
+
+/// What a row says of its run otherwise than the plan.
+fn differing(line: usize, row: &ResultRow, plan: &Plan) -> impl Iterator<Item = Change> {
+    let (train, network) = (&plan.train, &plan.train.network);
+    let pairs = [
+        ("method", row.method.clone(), plan.row_name().to_string()),
+        ("seed", row.seed.to_string(), train.seed.to_string()),
+        ("architecture", row.architecture.clone(), network.architecture.clone()),
+        ("width", row.width.to_string(), network.width.to_string()),
+        ("batch", row.batch.to_string(), train.batch.to_string()),
+        ("dataset_sha256", row.dataset_sha256.clone(), plan.dataset.sha256.clone()),
+        ("budget_unit", row.budget_unit.clone(), train.budget.unit.name().to_string()),
+        ("budget_amount", row.budget_amount.to_string(), train.budget.amount.to_string()),
+    ];
+    let differ = pairs.into_iter().filter(|(_, row, plan)| row != plan);
+    differ.map(move |(field, row, plan)| Change::Row { line, field, row, plan })
 }
 
 /// The id that a folder's name ends with, as [`RunFolder::of`] gives it; none of a folder of
