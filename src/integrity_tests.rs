@@ -4,7 +4,11 @@ use super::*;
 use crate::results::find_runs;
 
 fn kept() -> Vec<PathBuf> {
-    find_runs(&Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/kept")).unwrap()
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/kept");
+    let mut experiments: Vec<_> = fs::read_dir(kept).unwrap().map(|e| e.unwrap().path()).collect();
+    experiments.sort();
+    let folders = experiments.iter().filter(|path| path.is_dir());
+    folders.flat_map(|path| find_runs(path).unwrap()).collect()
 }
 
 /// A finished run, as this version writes it, under the name that a sweep gives it.
@@ -70,9 +74,11 @@ fn a_run_that_was_not_changed_is_as_it_was_wherever_it_lies() {
 
 #[test]
 fn a_changed_plan_is_named_with_both_ids() {
-    for (from, to, fields) in
-        [("lr = ", "lr = 1", ""), ("n_dis = ", "n_dis = 1", ""), ("\nseed = ", "\nseed = 1", "seed")]
-    {
+    for (from, to, fields) in [
+        ("lr = ", "lr = 1", ""),
+        ("n_dis = ", "n_dis = 1", ""),
+        ("\nseed = ", "\nseed = 1", "seed"),
+    ] {
         let said = said(|run| edit(run, PLAN_NAME, |text| text.replacen(from, to, 1)));
         assert!(
             said[0].starts_with("plan.toml was changed: it is the plan of run ")

@@ -46,7 +46,11 @@ fn a_plan_that_cannot_be_trained_is_refused_before_any_work() {
     );
     says(&with(&["--batch", "1"]), 64, "batch must be 2 or more, got 1");
     says(&with(&["--width", "0"]), 64, "network.width must be 1 or more, got 0");
-    says(&with(&["--width", "1000000000"]), 64, "network.width must be at most 2048, got 1000000000");
+    says(
+        &with(&["--width", "1000000000"]),
+        64,
+        "network.width must be at most 2048, got 1000000000",
+    );
     for (key, most) in [
         ("train.batch", "batch must be at most 65536"),
         ("train.network.z_dim", "network.z_dim must be at most 16384"),

@@ -135,6 +135,10 @@ impl<'a> Run<'a> {
             Self { input, trainer, rows, records, kept_g_steps: Some(steps), bar, others };
         run.measure_lost_points()?;
         if loaded.mark.at_point && !run.is_measured() {
+            // Some of its rows may be there.
+            let now = run.point_name();
+            run.rows.retain(|row| row.checkpoint != now);
+            run.input.folder.keep_scores(&run.rows)?;
             run.measure_point()?;
         }
         Ok(run)
