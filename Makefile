@@ -40,7 +40,7 @@ ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
 PEERED = --python "$(PEER_PYTHON)" $(ALONE) $(call flag,out,$(OUT))
 COMPARISON = --rounds $(ROUNDS) $(PEERED)
 
-.PHONY: help build reproduce reproduce-table1 bench bench-eval test test-slow drift drift-update kept lint check-cuda valgrind clean
+.PHONY: help build reproduce reproduce-table1 bench bench-eval test test-slow drift drift-update kept lint check-cuda deny valgrind clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
@@ -54,6 +54,7 @@ help:
 	@echo "make kept NAME=table1   work on a kept experiment, go on where it stopped, write the verdicts"
 	@echo "make lint               formatting and clippy"
 	@echo "make check-cuda         compile (not link) with the cuda feature, GPU or not; fetches NVIDIA's compiler"
+	@echo "make deny               licences, sources, duplicates and advisories of all crates, with cargo-deny (install it first)"
 	@echo "make valgrind           the kernels' tests under valgrind (install it first)"
 	@echo "make build              the program, $(GANBENCH)"
 
@@ -125,6 +126,10 @@ drift-update: build
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+
+# Advisories come from the network: behind a closed one, cargo deny check bans licenses sources.
+deny:
+	$(CARGO) deny --workspace check
 
 # valgrind knows no AVX-512: the AVX2 and portable paths run.
 valgrind:

@@ -73,8 +73,8 @@ pub enum Command {
     Sensitivity(SensitivityArgs),
     /// Say which metric orders runs as the truth does, over runs on shapes
     ///
-    /// The modes of shapes are known, so some metrics know what a run really makes. Each other metric
-    /// is held against them over many runs by Kendall's rank correlation, with intervals.
+    /// The modes of shapes are known, so some metrics know what a run really makes. Each other
+    /// metric is held against them over many runs by Kendall's rank correlation, with intervals.
     Agreement(AgreementArgs),
     /// Say whether numbers moved since a baseline: exit code 0 no, 3 yes, 4 not comparable
     ///

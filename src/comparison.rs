@@ -12,6 +12,7 @@ use ganbench_reports::{MetricName, ResultRow, TableKey};
 use serde::Serialize;
 
 use crate::cards;
+use crate::integrity;
 use crate::results::{SCORES_NAME, find_runs, read_rows, run_rows};
 
 /// A row of one side against a row of the other.
@@ -55,17 +56,14 @@ pub struct Line {
 /// The rows of a run's folder, of a folder of runs, of a sweep, or of a results file.
 ///
 /// # Errors
-/// If there are none, or a file is damaged.
+/// If there are none, a file is damaged, or a run was changed.
 pub fn read(path: &Path) -> Result<Vec<ResultRow>> {
-    if path.join(SCORES_NAME).is_file() {
-        return Ok(run_rows(&path.join(SCORES_NAME))?.rows);
-    }
-    if path.is_dir() && read_rows(path).is_err() {
-        let runs = find_runs(path)?;
-        if !runs.is_empty() {
-            let rows = |run: &PathBuf| Ok(run_rows(&run.join(SCORES_NAME))?.rows);
-            return Ok(runs.iter().map(rows).collect::<Result<Vec<_>>>()?.concat());
-        }
+    // A run is a folder of itself. Runs are looked at also where the results made of them are read.
+    let runs = if path.is_dir() { find_runs(path)? } else { Vec::new() };
+    runs.iter().try_for_each(|run| integrity::check(run))?;
+    if !runs.is_empty() && read_rows(path).is_err() {
+        let rows = |run: &PathBuf| Ok(run_rows(&run.join(SCORES_NAME))?.rows);
+        return Ok(runs.iter().map(rows).collect::<Result<Vec<_>>>()?.concat());
     }
     Ok(read_rows(path)?)
 }

@@ -54,7 +54,7 @@ pub fn print(
         total_s += extract_s * (ANCHORS * fakes.repeats * fakes.n) as f64;
     }
     for (plan, need) in plans.iter().zip(needs) {
-        println!(
+        say!(
             "# {} seed {}: run {}\n{}",
             plan.row_name(),
             plan.train.seed,
@@ -80,7 +80,7 @@ pub fn print(
         let image_s = started.elapsed().as_secs_f64() / IMAGES as f64;
         let fakes = Fakes::at_the_end(plan)?;
         let label = label(plan, extractor, &real.reals(), &trainer.sampler(false), fakes)?;
-        println!(
+        say!(
             "# protocol of {}: {}{}\n",
             plan.row_name(),
             label.protocol,
@@ -105,9 +105,9 @@ pub fn print(
         ));
     }
     for line in lines {
-        println!("{line}");
+        say!("{line}");
     }
-    println!(
+    say!(
         "{} runs, about {} in all on this machine (from {STEPS} measured steps each; real features included)",
         plans.len(),
         duration(total_s)

@@ -13,6 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use ganbench_reports::{ResultRow, write_atomic};
 
 use crate::fairness::{differing_fields, fields, value};
+use crate::integrity;
 use crate::pipeline::spent_up_to;
 use crate::plan::Plan;
 use crate::run_folder::{Lock, RunFolder};
@@ -21,11 +22,12 @@ use crate::run_folder::{Lock, RunFolder};
 /// whose plan is `plan`. The state comes last, so that a copy that was cut off is begun again.
 ///
 /// # Errors
-/// If `from` is not finished, diverged, differs from `plan` in more than its budget and the points of
-/// the curve, or has spent the new budget already; or if a file cannot be copied.
+/// If `from` is not finished, diverged, differs from `plan` in more than its budget and the points
+/// of the curve, or has spent the new budget already; or if a file cannot be copied.
 pub fn extend(from: &RunFolder, plan: &Plan, to: &RunFolder) -> Result<()> {
     let place = from.path().display();
     let _lock = Lock::take(from.path())?;
+    integrity::check(from.path())?;
     match from.outcome()?.as_deref() {
         Some("ok") => {}
         Some(outcome) => bail!("{place} {outcome}, so it cannot be trained further"),

@@ -8,6 +8,7 @@ use candle_core::Device;
 use ganbench_baselines::train::LoadedGenerator;
 use ganbench_nn::images::ImageSize;
 
+use crate::memory;
 use crate::plan::Plan;
 use crate::run_folder::RunFolder;
 
@@ -39,17 +40,7 @@ pub fn generator_file(
     };
     let path = folder.checkpoints().join(format!("{kind}-{name}.safetensors"));
     if !path.is_file() {
-        let mut known: Vec<String> = fs::read_dir(folder.checkpoints())
-            .map(|entries| {
-                let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
-                names
-                    .filter_map(|n| {
-                        Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string())
-                    })
-                    .collect()
-            })
-            .unwrap_or_default();
-        known.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
+        let known = kept_points(&folder.checkpoints()).unwrap_or_default();
         bail!(
             "the {} run has no checkpoint {name}; known kimg: {}",
             plan.row_name(),
@@ -59,11 +50,27 @@ pub fn generator_file(
     Ok(path)
 }
 
-/// The generator of a plan, with the weights of a file and the statistics that the plan measures it with.
+/// The points of the curve whose averaged generator is kept, as numbers of kimg, rising.
+///
+/// # Errors
+/// If the folder cannot be listed.
+pub fn kept_points(checkpoints: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(checkpoints)
+        .with_context(|| format!("cannot list {}", checkpoints.display()))?;
+    let names = entries.flatten().filter_map(|e| e.file_name().into_string().ok());
+    let point = |n: String| Some(n.strip_prefix("ema-")?.strip_suffix(".safetensors")?.to_string());
+    let mut points: Vec<String> = names.filter_map(point).collect();
+    points.sort_by(|a, b| a.parse::<f64>().unwrap_or(0.0).total_cmp(&b.parse().unwrap_or(0.0)));
+    Ok(points)
+}
+
+/// The generator of a plan, with the weights of a file and the statistics that the plan measures it
+/// with.
 ///
 /// # Errors
 /// If the file cannot be read or is of another network.
 pub fn load_generator(plan: &Plan, path: &Path, device: &Device) -> Result<LoadedGenerator> {
+    memory::check_networks(plan, device)?;
     let data = &plan.dataset;
     let size = ImageSize::new(data.image_size, data.image_size, data.channels);
     LoadedGenerator::new(&plan.train, size, data.classes, path, device)

@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM. Outside of a training step everything that was done is on the disk, and the program
-//! leaves at once; a step under way is finished and kept first.
+//! Ctrl-C and SIGTERM. Outside of a training step everything that was done is on the disk, and the
+//! program leaves at once; a step under way is finished and kept first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -56,7 +56,8 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Leaves the signals to the system, which ends the process: as safe, but a step under way is lost.
+    /// Leaves the signals to the system, which ends the process: as safe, but a step under way is
+    /// lost.
     ///
     /// # Errors
     /// None.

@@ -1,12 +1,15 @@
 //! `ganbench`: GAN methods under equal budgets, exact metrics, tables and plots.
 
 #![deny(clippy::print_stderr)]
+// `tell!` and `say!` are the two doors to the terminal.
+#![cfg_attr(not(test), deny(clippy::print_stdout))]
 
 #[macro_use]
 mod tell;
 
 mod agreement;
 mod anchors;
+mod begun;
 mod bench;
 mod cards;
 mod cli;
@@ -18,6 +21,7 @@ mod evaluation;
 mod extend;
 mod fairness;
 mod generators;
+mod integrity;
 mod interrupt;
 mod kept;
 mod machine;
@@ -56,7 +60,7 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let _ = error.print();
+            tell::parser(&error);
             return ExitCode::from(if error.use_stderr() { USAGE } else { 0 });
         }
     };

@@ -1,13 +1,13 @@
 //! What a run will take of memory, measured on small batches before it starts, and what there is.
 //!
-//! A step's peak is a part that every batch needs (weights, moments, the program itself) and a part for
-//! each image. It is measured at batches that double, up to the one asked for and as long as the next should
-//! fit; a straight line goes on from there.
+//! A step's peak is a part that every batch needs (weights, moments, the program itself) and a part
+//! for each image. It is measured at batches that double, up to the one asked for and as long as
+//! the next should fit; a straight line goes on from there.
 
 use anyhow::{Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::Dataset;
-use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer};
+use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer, network_weights};
 use ganbench_metrics::Extractor;
 use ganbench_nn::memory as budget;
 
@@ -22,9 +22,11 @@ const FIRST: [usize; 2] = [4, 8];
 const STEPS: usize = 3;
 /// On what grows with the batch: the allocator's gaps, and losses over pairs of images.
 const MARGIN: f64 = 1.04;
-/// What a run takes beside its steps and its evaluation (result files, figures, gaps), in 2^20 bytes.
+/// What a run takes beside its steps and its evaluation (result files, figures, gaps), in 2^20
+/// bytes.
 const BESIDE: f64 = 20.0;
-/// Share of what is there that an advised batch fills, so that its own measurement does not refuse it.
+/// Share of what is there that an advised batch fills, so that its own measurement does not refuse
+/// it.
 const SURE: f64 = 0.95;
 const MB: f64 = (1 << 20) as f64;
 
@@ -43,8 +45,8 @@ struct Line {
 }
 
 impl Line {
-    /// Through the last of the (batch, peak), each batch twice the one before, and the last but two: over a
-    /// shorter way the allocator's moods would show.
+    /// Through the last of the (batch, peak), each batch twice the one before, and the last but
+    /// two: over a shorter way the allocator's moods would show.
     fn through(points: &[(usize, f64)]) -> Self {
         let (a, b) = (points[points.len().saturating_sub(3)], points[points.len() - 1]);
         let per_image = ((b.1 - a.1) / (b.0 - a.0) as f64).max(0.0);
@@ -69,8 +71,9 @@ struct Evaluation {
     kept: f64,
 }
 
-/// Refuses plans that would need more memory than there is, and says what each needs, in 2^20 bytes. None
-/// where that is not known: for small batches, on other devices than the CPU, on other systems than Linux.
+/// Refuses plans that would need more memory than there is, and says what each needs, in 2^20
+/// bytes. None where that is not known: for small batches, on other devices than the CPU, on other
+/// systems than Linux.
 ///
 /// # Errors
 /// If a plan needs too much: names the largest batch that all of them can use. Or if a step fails.
@@ -81,6 +84,10 @@ pub fn check(
     extractor: &dyn Extractor,
     at: &Surroundings,
 ) -> Result<Vec<Option<f64>>> {
+    for plan in plans {
+        check_networks(plan, &at.device)?;
+        check_samples(plan, &at.device)?;
+    }
     let mut needs: Vec<Option<f64>> = Vec::new();
     let Some(available) = available().filter(|_| matches!(at.device, Device::Cpu)) else {
         return Ok(vec![None; plans.len()]);
@@ -134,6 +141,49 @@ pub fn check(
         Some((_, message)) => bail!("{message}"),
         None => Ok(needs),
     }
+}
+
+/// Refuses a plan whose networks alone are more than there is of memory, before anything is made of
+/// them. The data set's sizes are filled in. Nothing is known of other devices than the CPU and of
+/// other systems than Linux.
+///
+/// # Errors
+/// If they are, or a size is out of its range.
+pub fn check_networks(plan: &Plan, device: &Device) -> Result<()> {
+    let d = &plan.dataset;
+    let [g, trunk] = network_weights(&plan.train, d.image_size, d.channels, d.classes)?;
+    // Of each weight its value and gradient, of the generator's the average too.
+    let need = 4.0 * (3 * g + 2 * trunk) as f64 / MB;
+    let advice = "lower train.network.width or train.network.z_dim";
+    refuse_above(plan, ("the networks", need, advice), device)
+}
+
+/// The same of the images that a plan's evaluation generates.
+fn check_samples(plan: &Plan, device: &Device) -> Result<()> {
+    let (d, e) = (&plan.dataset, &plan.evaluation);
+    let image = (d.image_size * d.image_size * d.channels) as f64 / MB;
+    let need = e.n_fake.max(e.n_fake_curve) as f64 * image;
+    let advice = "lower evaluation.n_fake or evaluation.n_fake_curve";
+    refuse_above(plan, ("the generated images", need, advice), device)
+}
+
+fn refuse_above(
+    plan: &Plan,
+    (what, need, advice): (&str, f64, &str),
+    device: &Device,
+) -> Result<()> {
+    let Some(available) = available().filter(|_| matches!(device, Device::Cpu)) else {
+        return Ok(());
+    };
+    if need > available.mb {
+        bail!(
+            "{what} of {} alone need {need:.0} MB of memory, and {:.0} MB are there ({}); {advice}",
+            plan.row_name(),
+            available.mb,
+            available.by
+        );
+    }
+    Ok(())
 }
 
 /// Down to three binary digits: 61 becomes 56, 1790 becomes 1536.
@@ -213,7 +263,8 @@ fn evaluation(
     let kept = kept_rows(e, n_real)?.n.min(n_real) as f64;
     let n_fake = e.n_fake.max(e.n_fake_curve) as f64;
     let image = dataset.images.pixels.len() as f64 / dataset.images.len().max(1) as f64 / MB;
-    // A state is a copy of weights, average and moments; half of that finds room in what the step freed.
+    // A state is a copy of weights, average and moments; half of that finds room in what the step
+    // freed.
     let saving = (8 * g + 6 * d) as f64 / MB;
     // Covariance and its root; with the rows of the real side they stay.
     let kept_mb = kept * row + 3.0 * matrix + saving + BESIDE;

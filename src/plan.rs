@@ -3,9 +3,9 @@
 mod dataset;
 mod evaluation;
 
-use ganbench_baselines::data::{Split, hex};
+use ganbench_baselines::data::{Split, hex, plain_name};
 use ganbench_baselines::methods::{self, METHODS};
-use ganbench_baselines::train::{TrainPlan, Unit};
+use ganbench_baselines::train::{TrainError, TrainPlan, Unit, check_sizes};
 use ganbench_metrics::MetricError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -72,6 +72,8 @@ pub enum PlanError {
     Value { field: &'static str, got: String, expected: String },
     #[error("evaluation: {0}")]
     Measurement(#[from] MetricError),
+    #[error(transparent)]
+    Training(#[from] TrainError),
 }
 
 impl Plan {
@@ -174,6 +176,44 @@ impl Plan {
         own.unwrap_or(ReferenceSplit::Of(self.dataset.split))
     }
 
+    /// That no count is so large that nothing could hold or end it.
+    fn check_counts(&self) -> Result<(), PlanError> {
+        let e = &self.evaluation;
+        let (epochs, batch) = e.linear.as_ref().map_or((0, 0), |l| (l.epochs, l.batch));
+        for (field, n, most) in [
+            ("dataset.image_size", self.dataset.image_size, 4_096),
+            ("dataset.limit", self.dataset.limit, 1_000_000_000),
+            ("evaluation.n_fake", e.n_fake, 10_000_000),
+            ("evaluation.n_fake_curve", e.n_fake_curve, 10_000_000),
+            ("evaluation.curve_points", e.curve_points, 100_000),
+            ("evaluation.grid_images", e.grid_images, 10_000),
+            ("evaluation.nearest_k", e.nearest_k.unwrap_or(1), 10_000),
+            ("evaluation.is_splits", e.is_splits.unwrap_or(1), 100_000),
+            ("evaluation.kid_subset", e.kid_subset.unwrap_or(2), 1_000_000),
+            ("evaluation.bootstrap", e.bootstrap, 1_000_000),
+            ("evaluation.linear.epochs", epochs, 1_000_000),
+            ("evaluation.linear.batch", batch, 1_000_000),
+        ] {
+            if n > most {
+                let (got, expected) = (n.to_string(), format!("at most {most}"));
+                return Err(PlanError::Value { field, got, expected });
+            }
+        }
+        Ok(())
+    }
+
+    /// That the row's name can be part of a folder's: runs are called by it.
+    fn check_row(&self) -> Result<(), PlanError> {
+        let Some(row) = &self.row else { return Ok(()) };
+        let plain = plain_name(&row.name);
+        if plain == row.name && !plain.is_empty() {
+            return Ok(());
+        }
+        let got = format!("\"{}\"", row.name);
+        let expected = format!("a name that can be a file's, such as \"{plain}\"");
+        Err(PlanError::Value { field: "row.name", got, expected })
+    }
+
     fn check_reference(&self) -> Result<(), PlanError> {
         let Some(ReferenceSplit::HeldOut { held_out }) = self.evaluation.reference_split else {
             return Ok(());
@@ -220,6 +260,9 @@ impl Plan {
                 ),
             });
         }
+        check_sizes(&self.train)?;
+        self.check_counts()?;
+        self.check_row()?;
         self.dataset.check_called()?;
         let e = &self.evaluation;
         let wrong = |field, got: usize, expected: String| {
@@ -262,7 +305,7 @@ impl Plan {
             return wrong("evaluation.kid_subset", few, "at least 2".into());
         }
         self.check_reference()?;
-        let images = (self.train.batch * self.train.n_dis) as f64;
+        let images = self.train.batch as f64 * self.train.n_dis as f64;
         let steps = match self.train.budget.unit {
             Unit::GSteps => self.train.budget.amount,
             Unit::RealKimg => self.train.budget.amount * 1e3 / images.max(1.0),
@@ -384,7 +427,7 @@ pub fn resolve(mut plan: toml::Table, place: &str) -> Result<Plan, PlanError> {
         .try_into()
         .map_err(|e: toml::de::Error| form(e.to_string().trim().replace('\n', " ")))?;
     if plan.train.network.head_hidden == 0 {
-        plan.train.network.head_hidden = 8 * plan.train.network.width;
+        plan.train.network.head_hidden = plan.train.network.width.saturating_mul(8);
     }
     // Of all images there is nothing to draw.
     if plan.dataset.limit == 0 {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::tell;
+
 /// One piece of work with a known end.
 pub struct Progress {
     label: String,
@@ -24,7 +26,7 @@ const TICKS: u64 = 10_000;
 impl Progress {
     /// Work from 0 to `total`, in any unit. `quiet` shows nothing.
     pub fn new(label: impl Into<String>, total: f64, quiet: bool) -> Self {
-        let label = label.into();
+        let label = tell::name(&label.into());
         let terminal = std::io::stderr().is_terminal();
         let bar = (terminal && !quiet).then(|| {
             let bar = ProgressBar::new(TICKS);
@@ -68,7 +70,7 @@ impl Progress {
         let message = format!("{rate}{}", self.left(done));
         if let Some(bar) = &self.bar {
             bar.set_position((share * TICKS as f64) as u64);
-            bar.set_message(message);
+            bar.set_message(tell::name(&message));
         } else if self.lines && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             tell!("{}: {:.0} % {message}", self.label, share * 100.0);

@@ -2,7 +2,7 @@
 //! `samples.png`, `diverged.json` where it did, and `done` once everything is there.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -11,14 +11,21 @@ use ganbench_nn::shared;
 use ganbench_reports::{ResultRow, remove_unfinished, short_hash, write_atomic};
 use serde::{Deserialize, Serialize};
 
+use crate::integrity::Finished;
 use crate::plan::Plan;
+use crate::results::chain::Chain;
 use crate::results::{SCORES_NAME, append_scores, run_rows};
 
 /// The fully resolved plan, in a run's folder.
 pub const PLAN_NAME: &str = "plan.toml";
-const RECORDS_NAME: &str = "train.jsonl";
-const PROVENANCE_NAME: &str = "provenance.toml";
-const RESUMED_NAME: &str = "provenance-resumed.toml";
+pub const RECORDS_NAME: &str = "train.jsonl";
+pub const PROVENANCE_NAME: &str = "provenance.toml";
+pub const RESUMED_NAME: &str = "provenance-resumed.toml";
+pub const DIVERGED_NAME: &str = "diverged.json";
+/// Of a folder in which one process works at a time.
+pub const LOCK_NAME: &str = "lock";
+/// Marks a finished run, see [`Finished`].
+pub const DONE_NAME: &str = "done";
 
 /// How and with what a run was made; nothing here is part of its identity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,10 +66,17 @@ impl Lock {
     /// # Errors
     /// If the folder cannot be written, or `lock` is no regular file.
     pub fn try_take(dir: &Path) -> Result<Option<Self>> {
-        let path = Self::path(dir)?;
-        let held = shared::Lock::try_take(&path);
-        let held = held.with_context(|| format!("cannot lock {}", path.display()))?;
-        Ok(held.map(|held| Self { _held: held }))
+        loop {
+            let path = Self::path(dir)?;
+            match shared::Lock::try_take(&path) {
+                Ok(held) => return Ok(held.map(|held| Self { _held: held })),
+                // The folder was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+                }
+            }
+        }
     }
 
     /// As [`Lock::try_take`], for a folder that no other process may be at work in.
@@ -79,23 +93,32 @@ impl Lock {
         }
     }
 
-    /// As [`Lock::try_take`], for moments: waits until whoever holds it lets go. A wait of more than
-    /// a few seconds is told on stderr, with who holds it: it may have been stopped.
+    /// As [`Lock::try_take`], for moments: waits until whoever holds it lets go. A wait of more
+    /// than a few seconds is told on stderr, with who holds it: it may have been stopped.
     ///
     /// # Errors
     /// If the folder cannot be written, or `lock` is no regular file.
     pub fn wait(dir: &Path) -> Result<Self> {
-        let path = Self::path(dir)?;
-        let held = shared::Lock::wait(&path, &mut |holder| {
-            tell!("note: waiting for {holder}, which holds {}", path.display());
-        });
-        Ok(Self { _held: held.with_context(|| format!("cannot lock {}", path.display()))? })
+        loop {
+            let path = Self::path(dir)?;
+            let held = shared::Lock::wait(&path, &mut |holder| {
+                tell!("note: waiting for {holder}, which holds {}", path.display());
+            });
+            match held {
+                Ok(held) => return Ok(Self { _held: held }),
+                // The folder was removed meanwhile.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot lock {}", path.display()));
+                }
+            }
+        }
     }
 
     fn path(dir: &Path) -> Result<PathBuf> {
         fs::create_dir_all(dir)
             .with_context(|| format!("cannot make the folder {}", dir.display()))?;
-        Ok(dir.join("lock"))
+        Ok(dir.join(LOCK_NAME))
     }
 }
 
@@ -137,21 +160,15 @@ impl RunFolder {
     }
 
     pub fn is_done(&self) -> bool {
-        self.path.join("done").is_file()
+        self.path.join(DONE_NAME).is_file()
     }
 
     /// What `done` says: `ok` or `diverged`; `None` while the run is not finished.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If it cannot be read or is damaged.
     pub fn outcome(&self) -> Result<Option<String>> {
-        if !self.is_done() {
-            return Ok(None);
-        }
-        let path = self.path.join("done");
-        let text = fs::read_to_string(&path);
-        let text = text.with_context(|| format!("cannot read {}", path.display()))?;
-        Ok(Some(text.trim().to_string()))
+        Ok(Finished::read(&self.path)?.map(|finished| finished.outcome))
     }
 
     /// Makes the folder and writes what describes the run; what a process that died left
@@ -237,10 +254,9 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn keep_scores(&self, rows: &[ResultRow]) -> Result<()> {
-        let mut text = String::new();
+        let (mut text, mut chain) = (String::new(), Chain::default());
         for row in rows {
-            text.push_str(&serde_json::to_string(row)?);
-            text.push('\n');
+            text.push_str(&chain.line(&serde_json::to_string(row)?));
         }
         Ok(write_atomic(&self.path.join(SCORES_NAME), text.as_bytes())?)
     }
@@ -270,16 +286,19 @@ impl RunFolder {
         self.keep_records(other.records()?.iter()).map(|_| ())
     }
 
-    /// Replaces `train.jsonl` by these records, and returns how many there are.
-    fn keep_records<'a>(&self, records: impl Iterator<Item = &'a StepRecord>) -> Result<u64> {
-        let (mut text, mut written) = (String::new(), 0);
+    /// Replaces `train.jsonl` by these records, and returns how many there are and their digests'
+    /// end.
+    fn keep_records<'a>(
+        &self,
+        records: impl Iterator<Item = &'a StepRecord>,
+    ) -> Result<(u64, Chain)> {
+        let (mut text, mut written, mut chain) = (String::new(), 0, Chain::default());
         for record in records {
-            text.push_str(&serde_json::to_string(record)?);
-            text.push('\n');
+            text.push_str(&chain.line(&serde_json::to_string(record)?));
             written += 1;
         }
         write_atomic(&self.path.join(RECORDS_NAME), text.as_bytes())?;
-        Ok(written)
+        Ok((written, chain))
     }
 
     /// Keeps the records up to a step and opens the file for more.
@@ -289,12 +308,14 @@ impl RunFolder {
     pub fn record_writer(&self, up_to_g_step: u64) -> Result<RecordWriter> {
         let path = self.path.join(RECORDS_NAME);
         let records = self.records()?;
-        let written = self.keep_records(records.iter().filter(|r| r.g_step <= up_to_g_step))?;
+        let (written, chain) =
+            self.keep_records(records.iter().filter(|r| r.g_step <= up_to_g_step))?;
         let file = fs::OpenOptions::new().append(true).open(&path);
         Ok(RecordWriter {
             file: file.with_context(|| format!("cannot open {}", path.display()))?,
             path,
             written,
+            chain,
         })
     }
 
@@ -304,15 +325,48 @@ impl RunFolder {
     /// If it cannot be written.
     pub fn add_divergence(&self, diverged: &Diverged) -> Result<()> {
         let text = serde_json::to_string_pretty(diverged)? + "\n";
-        Ok(write_atomic(&self.path.join("diverged.json"), text.as_bytes())?)
+        Ok(write_atomic(&self.path.join(DIVERGED_NAME), text.as_bytes())?)
     }
 
-    /// Marks the run as complete.
+    /// Marks the run as complete, with digests of what it wrote.
     ///
     /// # Errors
-    /// If it cannot be written.
+    /// If that cannot be read or the mark not be written.
     pub fn finish(&self, outcome: &str) -> Result<()> {
-        Ok(write_atomic(&self.path.join("done"), format!("{outcome}\n").as_bytes())?)
+        let finished = Finished::now(self, outcome)?;
+        Ok(write_atomic(&self.path.join(DONE_NAME), finished.text().as_bytes())?)
+    }
+
+    /// Records rows that were added to a finished run. One without digests stays so: they would
+    /// vouch for what nobody knows.
+    ///
+    /// # Errors
+    /// As of [`Self::finish`].
+    pub fn finish_again(&self) -> Result<()> {
+        match Finished::read(&self.path)? {
+            Some(finished) if !finished.recorded.is_empty() => self.finish(&finished.outcome),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is a state to go on from.
+    pub fn has_states(&self) -> bool {
+        fs::read_dir(self.checkpoints()).is_ok_and(|entries| {
+            entries.flatten().any(|e| e.file_name().to_string_lossy().starts_with("state-"))
+        })
+    }
+
+    /// Takes the mark of a finished run away, so that it goes on from its last state.
+    ///
+    /// # Errors
+    /// If the mark cannot be removed.
+    pub fn reopen(&self) -> Result<()> {
+        let path = self.path.join(DONE_NAME);
+        match fs::remove_file(&path) {
+            // Another process did the same.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.with_context(|| format!("cannot remove {}", path.display())),
+        }
     }
 }
 
@@ -321,13 +375,14 @@ pub struct RecordWriter {
     file: fs::File,
     path: PathBuf,
     written: u64,
+    chain: Chain,
 }
 
 impl RecordWriter {
     /// # Errors
     /// If it cannot be written.
     pub fn push(&mut self, record: &StepRecord) -> Result<()> {
-        let line = serde_json::to_string(record)? + "\n";
+        let line = self.chain.line(&serde_json::to_string(record)?);
         self.file
             .write_all(line.as_bytes())
             .with_context(|| format!("cannot write {}", self.path.display()))?;

@@ -38,12 +38,13 @@ struct Selected {
     rows: Vec<usize>,
 }
 
-/// Fills in or checks the weights' hash of a plan's selection, and says which images it keeps: from a file in
-/// `folder` where one is there, else by features of all images, which are then noted there. `evaluation`: the
-/// extractor that `--weights` is for. `None` without a selection.
+/// Fills in or checks the weights' hash of a plan's selection, and says which images it keeps: from
+/// a file in `folder` where one is there, else by features of all images, which are then noted
+/// there. `evaluation`: the extractor that `--weights` is for. `None` without a selection.
 ///
 /// # Errors
-/// If the weights cannot be had or are others than the plan's, a class has too few images, or the file is damaged.
+/// If the weights cannot be had or are others than the plan's, a class has too few images, or the
+/// file is damaged.
 pub fn select(
     plan: &mut DatasetPlan,
     dataset: &Dataset,
@@ -92,7 +93,8 @@ pub fn select(
     Ok(Some(rows))
 }
 
-/// The rows that are kept of each class, or of all images without classes; one class's features at a time.
+/// The rows that are kept of each class, or of all images without classes; one class's features at
+/// a time.
 fn by_class(
     dataset: &Dataset,
     extractor: &dyn Extractor,

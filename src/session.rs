@@ -189,8 +189,8 @@ impl Evaluator {
     }
 }
 
-/// The metrics of a measurement that an extractor allows: IS takes logits, those of known truth take
-/// what images of `shapes` show.
+/// The metrics of a measurement that an extractor allows: IS takes logits, those of known truth
+/// take what images of `shapes` show.
 pub fn metric_names(
     measurement: &Measurement,
     plan: &EvaluationPlan,

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use ganbench_baselines::train::StepRecord;
-use ganbench_reports::ResultRow;
 use ganbench_reports::statistics::typical::{FALLEN, collapsed, fid_curve};
+use ganbench_reports::{ResultRow, escape_markdown};
 
 /// One run.
 pub struct SteadyRun<'a> {
@@ -112,7 +112,7 @@ pub fn markdown(rows: &[Stability]) -> String {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} |",
-            row.label,
+            escape_markdown(&row.label),
             row.runs,
             row.diverged,
             row.failed,

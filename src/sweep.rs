@@ -1,5 +1,5 @@
-//! The runs of a table, worked on by any number of processes at once: each takes runs that no other holds,
-//! and takes over what a process that died left.
+//! The runs of a table, worked on by any number of processes at once: each takes runs that no other
+//! holds, and takes over what a process that died left.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use ganbench_baselines::data::Dataset;
 use ganbench_nn::images::ImageBatch;
 
+use crate::integrity;
 use crate::interrupt::Interrupt;
 use crate::measurer::Measurer;
 use crate::pipeline::{self, Panicked, RunInput};
@@ -40,8 +41,8 @@ pub struct Sweep<'a> {
 }
 
 impl Sweep<'_> {
-    /// Until every run is done, here or elsewhere. A run that meets a defect does not stop the others. Gives back
-    /// what measured them.
+    /// Until every run is done, here or elsewhere. A run that meets a defect does not stop the
+    /// others. Gives back what measured them.
     ///
     /// # Errors
     /// As [`pipeline::run`]; after all other runs, the defect met in one.
@@ -111,22 +112,30 @@ impl Sweep<'_> {
     /// The results of every run in the folder, those of other processes and invocations too.
     pub fn rebuild(&self) -> Result<Rebuilt> {
         let _lock = Lock::wait(self.out)?;
-        Ok(results::rebuild(self.out, &results::find_runs(self.runs)?)?)
+        let runs = results::find_runs(self.runs)?;
+        runs.iter().try_for_each(|run| integrity::check(run))?;
+        Ok(results::rebuild(self.out, &runs)?)
     }
 }
 
-/// Refuses runs that would stand beside runs of the same plans on other data or another extractor: the
-/// data changed since the sweep began.
+/// Refuses runs that would stand beside runs of the same plans on other data or another extractor:
+/// the data changed since the sweep began. Refuses also runs whose folder does not hold what they
+/// wrote; those of `folders` that only lost rows are taken up again.
 ///
 /// # Errors
 /// Naming the run and what changed.
-pub fn check_unchanged(runs: &Path, plans: &[Plan]) -> Result<()> {
+pub fn check_unchanged(runs: &Path, plans: &[Plan], folders: &[RunFolder]) -> Result<()> {
     let entries =
         std::fs::read_dir(runs).with_context(|| format!("cannot list {}", runs.display()))?;
     for entry in entries {
         let path = entry.with_context(|| format!("cannot list {}", runs.display()))?.path();
         if path.join(PLAN_NAME).is_file() {
-            RunFolder::at(&path).plan_of_same_content(plans)?;
+            let folder = RunFolder::at(&path);
+            folder.plan_of_same_content(plans)?;
+            match folders.iter().any(|asked| asked.path() == path) {
+                true => integrity::check_or_reopen(&folder)?,
+                false => integrity::check(&path)?,
+            }
         }
     }
     Ok(())

@@ -22,7 +22,8 @@ impl Place {
         text(&self.dir.path().join(name))
     }
 
-    /// Exit code and last line of an `eval` of the real images against `fake`, with DIR for the folder.
+    /// Exit code and last line of an `eval` of the real images against `fake`, with DIR for the
+    /// folder.
     fn says(&self, fake: &str, more: &[&str]) -> (i32, String) {
         let args = ["eval", "--real", &self.real, "--fake", fake, "--extractor", "pixels"];
         let (code, said) = refused(&[&args[..], &["--no-cache", "--quiet"], more].concat());

@@ -76,8 +76,8 @@ fn a_profile_accounts_for_the_whole_step() {
 fn ops_are_one_line_each() {
     let out = ok(&["bench", "ops", "--batch", "1", "--repeat", "1", "--json"]);
     let lines: Vec<Value> = out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    // Ten convolutions, an activation and a norm, each in two passes, the activation without the tape, and an
-    // optimiser.
+    // Ten convolutions, an activation and a norm, each in two passes, the activation without the
+    // tape, and an optimiser.
     assert_eq!(lines.len(), 26);
     for line in &lines {
         assert!(line["median_ms"].as_f64().unwrap() > 0.0, "{line}");
@@ -94,6 +94,8 @@ fn wrong_flags_of_bench_end_with_64() {
         (&["train-step", "--batch", "0"][..], "--batch is 0, expected at least 1"),
         (&["train-step", "--width", "0"], "--width is 0, expected at least 1"),
         (&["train-step", "--steps", "0"], "--steps is 0, expected at least 1"),
+        (&["train-step", "--width", "1000000000"], "--width is 1000000000, expected at most 2048"),
+        (&["ops", "--batch", "1000000000"], "expected at most 65536"),
         (&["train-step", "--architecture", "vgg"], "unknown architecture \"vgg\"; known: sndcgan"),
         (&["train-step", "--method", "hing"], "unknown method \"hing\"; known: gan, hinge"),
         (&["train-step", "--threads", "0"], "--threads is 0, expected at least 1"),

@@ -58,3 +58,29 @@ fn the_readme_is_short_enough_to_be_read() {
     assert!(readme.len() <= 9 * 1024, "{} bytes", readme.len());
     assert!(readme.lines().count() <= 150);
 }
+
+/// Lines of comments that are wider than a reader's window, in the Rust files below a folder.
+fn wide_comments(folder: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            wide_comments(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            for (i, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+                if line.trim_start().starts_with("//") && line.chars().count() > 100 {
+                    found.push(format!("{}:{}", path.display(), i + 1));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_comment_is_wider_than_100_columns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in ["nn", "hub", "baselines", "metrics", "reports", "src", "tests"] {
+        wide_comments(&root.join(folder), &mut found);
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}

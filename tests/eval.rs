@@ -59,7 +59,8 @@ fn equal_pixels_give_equal_numbers_from_every_kind_of_source() {
     for name in ["folder", "x.npy", "x.safetensors", "x.parquet"] {
         assert_eq!(numbers(eval(&real, &text(&place(name)), &[])), wanted, "{name}");
     }
-    // A folder as a data set keeps every tenth image for its test split, and takes no nested folders.
+    // A folder as a data set keeps every tenth image for its test split, and takes no nested
+    // folders.
     let flat = place("flat");
     fs::create_dir(&flat).unwrap();
     for (i, bytes) in pictures.encoded().iter().enumerate() {

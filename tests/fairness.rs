@@ -88,6 +88,8 @@ fn parts_seeds_and_machines_that_differ_are_noted() {
     let own = fs::read_to_string(&provenance).unwrap();
     let cpu = own.lines().find(|line| line.starts_with("cpu = ")).unwrap();
     fs::write(&provenance, own.replace(cpu, "cpu = \"another cpu\"")).unwrap();
+    // As of a version that kept no digests, which would tell.
+    fs::write(provenance.with_file_name("done"), "ok\n").unwrap();
     let notes = notes(&runs, &dir.path().join("report"));
     assert_eq!(notes.len(), 3, "{notes:?}");
     assert_eq!(notes[0], "the methods were not run with the same seeds: GAN 0; KDD GAN 1");

@@ -75,6 +75,18 @@ mod folders;
 /// Sets that are sorted by class.
 mod sorted;
 
+/// Runs that were changed or lost rows, and how each command names that.
+mod integrity;
+
+/// Names from files that steer a terminal, a spreadsheet or a typesetter.
+mod hostile_names;
+
+/// Licences, sources and duplicates of all crates.
+mod supply;
+
+/// Where `unsafe` stands, and that it says what it relies on.
+mod unsafe_code;
+
 /// Wrong usage and bad input: messages and exit codes.
 mod refusals;
 

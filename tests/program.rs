@@ -89,8 +89,9 @@ pub enum Disk {
     ReadOnly,
 }
 
-/// The program with `place` on a disk of its own that holds what `place` held, and a copy of what it holds
-/// afterwards. None, with a note, where such a disk cannot be made (it takes Linux and user namespaces).
+/// The program with `place` on a disk of its own that holds what `place` held, and a copy of what
+/// it holds afterwards. None, with a note, where such a disk cannot be made (it takes Linux and
+/// user namespaces).
 pub fn on_disk(place: &Path, disk: Disk, args: &[&str]) -> Option<(Output, PathBuf)> {
     let with = |end: &str| PathBuf::from(format!("{}.{end}", place.display()));
     let (before, after) = (with("before"), with("after"));
@@ -112,8 +113,9 @@ pub fn on_disk(place: &Path, disk: Disk, args: &[&str]) -> Option<(Output, PathB
     in_own_mounts(script, &words).map(|output| (output, after))
 }
 
-/// Runs a script of a shell, with words behind it as $1, $2, …, where it may mount and with the environment of
-/// [`command`]. None, with a note, where the system does not allow that (it takes Linux and user namespaces).
+/// Runs a script of a shell, with words behind it as $1, $2, …, where it may mount and with the
+/// environment of [`command`]. None, with a note, where the system does not allow that (it takes
+/// Linux and user namespaces).
 pub fn in_own_mounts(script: &str, words: &[String]) -> Option<Output> {
     let unshared = |args: &[&str]| {
         let mut inside = Command::new("unshare");

@@ -46,6 +46,26 @@ fn a_plan_that_cannot_be_trained_is_refused_before_any_work() {
     );
     says(&with(&["--batch", "1"]), 64, "batch must be 2 or more, got 1");
     says(&with(&["--width", "0"]), 64, "network.width must be 1 or more, got 0");
+    says(
+        &with(&["--width", "1000000000"]),
+        64,
+        "network.width must be at most 2048, got 1000000000",
+    );
+    for (key, most) in [
+        ("train.batch", "batch must be at most 65536"),
+        ("train.network.z_dim", "network.z_dim must be at most 16384"),
+        ("train.network.head_hidden", "network.head_hidden must be at most 16384"),
+        ("evaluation.n_fake", "evaluation.n_fake is 1000000000, expected at most 10000000"),
+        ("evaluation.curve_points", "evaluation.curve_points is 1000000000, expected at most"),
+        ("evaluation.bootstrap", "evaluation.bootstrap is 1000000000, expected at most 1000000"),
+        ("evaluation.grid_images", "evaluation.grid_images is 1000000000, expected at most"),
+        ("dataset.image_size", "dataset.image_size is 1000000000, expected at most 4096"),
+    ] {
+        says(&with(&["--set", &format!("{key}=1000000000")]), 64, most);
+    }
+    // Each in its range, and together more than any machine has.
+    let huge = ["--width", "2048", "--memory-limit", "3000", "--dry-run"];
+    says(&with(&huge), 1, "the networks of gan alone need ");
     says(&with(&["--batch", "101"]), 1, "batches of 101, the data set has 100 images");
     says(
         &with(&["--set", "evaluation.nearest_k=0"]),

@@ -1,5 +1,5 @@
-//! KDD GAN's Figure 3: what a generator update does to fakes in the plane, under the hinge loss of a fixed linear
-//! discriminator and under KDD.
+//! KDD GAN's Figure 3: what a generator update does to fakes in the plane, under the hinge loss of
+//! a fixed linear discriminator and under KDD.
 //!
 //! The setting is that of the paper's appendix A. A thousand reals lie in two Gaussian modes, and a
 //! thousand fakes start uniform in a square. The linear discriminator is trained first. Then the

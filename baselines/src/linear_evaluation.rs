@@ -1,8 +1,10 @@
-//! How good a discriminator's features are: the accuracy of a linear classifier on them, the features frozen.
+//! How good a discriminator's features are: the accuracy of a linear classifier on them, the
+//! features frozen.
 //!
-//! Jeong and Shin 2021 (ContraD, arXiv:2103.09742), Table 3; schedule `gan-recipes.md` §1.1 (`test_lineval.py`): SGD
-//! at 0.1, 100 epochs, a tenth of the rate from epochs 60, 75 and 90 on, batches of 256, random resized crops
-//! and flips. Plain SGD (the reference names no momentum), the last epoch's classifier.
+//! Jeong and Shin 2021 (ContraD, arXiv:2103.09742), Table 3; schedule `gan-recipes.md` §1.1
+//! (`test_lineval.py`): SGD at 0.1, 100 epochs, a tenth of the rate from epochs 60, 75 and 90 on,
+//! batches of 256, random resized crops and flips. Plain SGD (the reference names no momentum), the
+//! last epoch's classifier.
 
 use candle_core::{D, DType, Device, Result, Tensor};
 use ganbench_nn::images::ImageBatch;
@@ -21,8 +23,8 @@ pub struct LinearEvaluation {
     pub lr: f64,
     /// From each of these epochs on the rate is a tenth of what it was.
     pub lr_drops: Vec<usize>,
-    /// 0: every epoch draws its own views, as published. Else the features of so many epochs are computed once
-    /// and taken in turn: cheaper, and another number.
+    /// 0: every epoch draws its own views, as published. Else the features of so many epochs are
+    /// computed once and taken in turn: cheaper, and another number.
     pub cached_epochs: usize,
 }
 
@@ -69,7 +71,8 @@ impl Classifier {
         features.matmul(&self.weight)?.broadcast_add(&self.bias)
     }
 
-    /// One step down the gradient of the mean cross-entropy, which is (softmax − one-hot)/n at the logits.
+    /// One step down the gradient of the mean cross-entropy, which is (softmax − one-hot)/n at the
+    /// logits.
     fn step(&mut self, features: &Tensor, one_hot: &Tensor, lr: f64) -> Result<()> {
         let logits = self.logits(features)?;
         let exp = logits.broadcast_sub(&logits.max_keepdim(D::Minus1)?)?.exp()?;
@@ -96,8 +99,9 @@ impl LinearEvaluation {
         self.lr / 10f64.powi(drops as i32)
     }
 
-    /// The percentage of test images that a linear classifier on `features` gets right. `features` maps f32 images
-    /// `[n, channels, h, w]` in [−1, 1] to f32 `[n, d]`; random numbers come from `seed`.
+    /// The percentage of test images that a linear classifier on `features` gets right. `features`
+    /// maps f32 images `[n, channels, h, w]` in [−1, 1] to f32 `[n, d]`; random numbers come from
+    /// `seed`.
     ///
     /// # Errors
     /// If a split has no labels or no images, or a value is not finite.

@@ -1,13 +1,12 @@
 //! How often 95 % intervals over the images hold what they are said to hold, by repeated draws.
 //!
-//! Features are Gaussian mixtures of 64 dimensions, logits a linear map of them; what samples show of
-//! `shapes` is drawn from the truth, or unevenly from it. Run it with `cargo
-//! run --release --workspace --example interval_rates -- 400 300 [replicates]`: images of each
-//! side, draws. It prints a Markdown table: for each metric the standard deviation that the
-//! interval tells over the true one, and in how many of the draws the interval holds the metric's
-//! expectation, with reals drawn anew and with reals held; then the same of differences of two sets
-//! of fakes against the same reals, and how often two sets of one distribution are called
-//! different.
+//! Features are Gaussian mixtures of 64 dimensions, logits a linear map of them; what samples show
+//! of `shapes` is drawn from the truth, or unevenly from it. Run it with `cargo run --release
+//! --workspace --example interval_rates -- 400 300 [replicates]`: images of each side, draws. It
+//! prints a Markdown table: for each metric the standard deviation that the interval tells over the
+//! true one, and in how many of the draws the interval holds the metric's expectation, with reals
+//! drawn anew and with reals held; then the same of differences of two sets of fakes against the
+//! same reals, and how often two sets of one distribution are called different.
 
 use std::sync::LazyLock;
 

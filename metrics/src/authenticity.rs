@@ -1,9 +1,10 @@
 //! Authenticity: the share of fakes that are not near copies of a real image.
 //!
-//! Alaa et al. 2022, "How Faithful is your Synthetic Data?", arXiv:2102.08921, in the form of dgm-eval
-//! (Stein et al. 2023, arXiv:2306.04675), as a percentage: a fake counts as authentic where the nearest
-//! real image is nearer to another real image than to the fake. Must agree exactly with a transcription
-//! of dgm-eval's operations on f64 distances; of equally near real images the first is taken.
+//! Alaa et al. 2022, "How Faithful is your Synthetic Data?", arXiv:2102.08921, in the form of
+//! dgm-eval (Stein et al. 2023, arXiv:2306.04675), as a percentage: a fake counts as authentic
+//! where the nearest real image is nearer to another real image than to the fake. Must agree
+//! exactly with a transcription of dgm-eval's operations on f64 distances; of equally near real
+//! images the first is taken.
 //!
 //! It is no measure of quality: fakes far from all data are all authentic.
 
@@ -59,7 +60,8 @@ pub struct AuthenticityInput<'a, T> {
 /// Percentage of authentic fakes, 0..=100.
 ///
 /// # Errors
-/// If there are fewer than 2 real images or no fakes, the dimensions differ, or a number is not finite.
+/// If there are fewer than 2 real images or no fakes, the dimensions differ, or a number is not
+/// finite.
 pub fn authenticity<T: Real>(input: AuthenticityInput<'_, T>) -> Result<f64, MetricError> {
     check(input)?;
     Ok(decide(input, &squared_radii(input.real, 1)))
@@ -97,8 +99,9 @@ mod tests {
 
     #[test]
     fn four_fakes_on_a_line_agree_with_paper() {
-        // Real 0, 1, 4: distances to the nearest other 1, 1, 3. Fake 0.2 (nearest 0, at 0.2 < 1) is a copy; 6.5
-        // (nearest 4, at 2.5 < 3) too; 8 (at 4 > 3) is not; 7 (at 3, not above 3) is one.
+        // Real 0, 1, 4: distances to the nearest other 1, 1, 3. Fake 0.2 (nearest 0, at 0.2 < 1) is
+        // a copy; 6.5 (nearest 4, at 2.5 < 3) too; 8 (at 4 > 3) is not; 7 (at 3, not above 3) is
+        // one.
         assert_eq!(of(&[0.0, 1.0, 4.0], &[0.2, 6.5, 8.0, 7.0], 1).unwrap(), 25.0);
     }
 

@@ -1,11 +1,12 @@
 //! Intra-class FID: the mean over classes of the FID between a class's real and fake images.
 //!
 //! Miyato and Koyama 2018, "cGANs with Projection Discriminator", arXiv:1802.05637 (intra FID), and
-//! StudioGAN's iFID. Each class's FID is [`crate::fid`]'s, by singular values where a class has fewer images
-//! than dimensions on both sides; it must agree with the mean of pytorch-fid 0.3.0's values to 1e-6
-//! relative where classes have more.
+//! StudioGAN's iFID. Each class's FID is [`crate::fid`]'s, by singular values where a class has
+//! fewer images than dimensions on both sides; it must agree with the mean of pytorch-fid 0.3.0's
+//! values to 1e-6 relative where classes have more.
 //!
-//! A class has few images, and FID is biased upwards by few: values compare only at equal counts a class.
+//! A class has few images, and FID is biased upwards by few: values compare only at equal counts a
+//! class.
 
 use std::collections::BTreeMap;
 
@@ -69,8 +70,8 @@ pub struct ClassFid {
 /// FID of each class, in rising order of classes; their mean is intra-class FID.
 ///
 /// # Errors
-/// If a side has another number of labels than of rows, no class is there, a class has fewer than 2 images
-/// on either side, the dimensions differ, or a number is not finite.
+/// If a side has another number of labels than of rows, no class is there, a class has fewer than 2
+/// images on either side, the dimensions differ, or a number is not finite.
 pub fn class_fids(input: ClassFidInput<'_>) -> Result<Vec<ClassFid>, MetricError> {
     let ClassFidInput { real, fake, labels } = input;
     if real.dim() != fake.dim() {
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn each_class_has_its_own_shift() {
-        // One dimension, both classes with variance 2 on both sides: shifts of 1 and 3 give FIDs 1 and 9.
+        // One dimension, both classes with variance 2 on both sides: shifts of 1 and 3 give FIDs 1
+        // and 9.
         let real = [0.0, 2.0, 10.0, 12.0];
         let fake = [13.0, 1.0, 15.0, 3.0];
         let labels = Labels { real: &[4, 4, 7, 7], fake: &[7, 4, 7, 4] };

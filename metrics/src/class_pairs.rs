@@ -1,7 +1,7 @@
 //! Which class of the fakes is which class of the reals.
 //!
-//! The position of a class folder says nothing of its content: two sides that number their classes otherwise
-//! are paired by the names.
+//! The position of a class folder says nothing of its content: two sides that number their classes
+//! otherwise are paired by the names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,8 +63,8 @@ impl Numbered {
     }
 }
 
-/// Pairs classes by name where both sides have names, else by number. The numbers of the result are those
-/// of the real side.
+/// Pairs classes by name where both sides have names, else by number. The numbers of the result are
+/// those of the real side.
 ///
 /// # Errors
 /// If a class occurs on one side only: names those classes.

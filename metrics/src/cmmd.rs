@@ -1,10 +1,10 @@
 //! CMMD: maximum mean discrepancy with a Gaussian kernel, meant for CLIP features.
 //!
-//! Jayasumana et al. 2024, "Rethinking FID: Towards a Better Evaluation Metric for Image Generation",
-//! arXiv:2401.09603: the biased estimate with σ = 10, times 1000, on the unit-length embeddings of CLIP
-//! ViT-L/14 at 336 pixels (the extractor `clip-vitl14-336`). Must agree with its definition in f64 to 1e-9
-//! relative of the kernel's means; the published code (`distance.py` of google-research and
-//! cmmd-pytorch) sums in f32, and its fourth digit is noise.
+//! Jayasumana et al. 2024, "Rethinking FID: Towards a Better Evaluation Metric for Image
+//! Generation", arXiv:2401.09603: the biased estimate with σ = 10, times 1000, on the unit-length
+//! embeddings of CLIP ViT-L/14 at 336 pixels (the extractor `clip-vitl14-336`). Must agree with its
+//! definition in f64 to 1e-9 relative of the kernel's means; the published code (`distance.py` of
+//! google-research and cmmd-pytorch) sums in f32, and its fourth digit is noise.
 //!
 //! Defined on any features, but with others the number compares with nothing that was published.
 
@@ -93,8 +93,8 @@ impl Wide {
         Self { values, norms, dim: rows.dim() }
     }
 
-    /// Mean of exp(−|x − y|²/2σ²) over all pairs. Kernel minus 1 is summed, so that no digits are lost
-    /// where all kernels are near 1.
+    /// Mean of exp(−|x − y|²/2σ²) over all pairs. Kernel minus 1 is summed, so that no digits are
+    /// lost where all kernels are near 1.
     fn mean_kernel(&self, other: &Self) -> f64 {
         let (n, m, d) = (self.norms.len(), other.norms.len(), self.dim);
         let sums: Vec<f64> = (0..n.div_ceil(TILE))

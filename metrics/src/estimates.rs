@@ -1,4 +1,5 @@
-//! Squared distances of all pairs of rows as |x|² + |y|² − 2x·y in f32, with a bound on their errors.
+//! Squared distances of all pairs of rows as |x|² + |y|² − 2x·y in f32, with a bound on their
+//! errors.
 
 use std::ops::Range;
 
@@ -12,11 +13,12 @@ use crate::rows::Rows;
 /// second-level cache of 1 MiB.
 pub(crate) const TILE: usize = 256;
 
-/// Far below any squared norm that matters at the scale of [`Scaled`], far above what underflow loses.
+/// Far below any squared norm that matters at the scale of [`Scaled`], far above what underflow
+/// loses.
 pub(crate) const UNDERFLOW: f32 = 1e-30;
 
-/// The squared distance that decides, in f64 from the features as given. Eight partial sums in a fixed
-/// order.
+/// The squared distance that decides, in f64 from the features as given. Eight partial sums in a
+/// fixed order.
 pub(crate) fn squared_distance<T: Real>(a: &[T], b: &[T]) -> f64 {
     let mut lanes = [0.0f64; 8];
     let (a8, a_rest) = a.as_chunks::<8>();
@@ -109,11 +111,11 @@ impl Scaled {
         Self { packed, norms, dim }
     }
 
-    /// Relative error bound of an estimate, to be multiplied by |x|² + |y|²: an inner product of `dim`
-    /// terms errs by at most dim·u·|x||y| in whatever order it is summed (Higham 2002, "Accuracy and
-    /// Stability of Numerical Algorithms", section 3.1), u = 2⁻²⁴; 2|x||y| ≤ |x|² + |y|²; the
-    /// rounding of the copies, the norms and the last additions is below 16u together; a tenth is
-    /// added for the terms of second order.
+    /// Relative error bound of an estimate, to be multiplied by |x|² + |y|²: an inner product of
+    /// `dim` terms errs by at most dim·u·|x||y| in whatever order it is summed (Higham 2002,
+    /// "Accuracy and Stability of Numerical Algorithms", section 3.1), u = 2⁻²⁴; 2|x||y| ≤ |x|² +
+    /// |y|²; the rounding of the copies, the norms and the last additions is below 16u together; a
+    /// tenth is added for the terms of second order.
     pub(crate) fn error(&self) -> f32 {
         (self.dim as f32 + 16.0) * (0.5 * f32::EPSILON) * 1.1
     }
@@ -164,8 +166,8 @@ impl RowEstimates<'_> {
         sum * (1.0 + self.error) - 2.0 * self.products[c] + UNDERFLOW
     }
 
-    /// Calls `visit` for whoever may be nearer than `limit` or than their own of `limits`, and for whoever's
-    /// estimate overflowed to NaN; also for a few of their neighbours.
+    /// Calls `visit` for whoever may be nearer than `limit` or than their own of `limits`, and for
+    /// whoever's estimate overflowed to NaN; also for a few of their neighbours.
     pub(crate) fn for_each_open(&self, limit: f32, limits: &[f32], mut visit: impl FnMut(usize)) {
         const LANES: usize = 32;
         let (scale, n) = (1.0 - self.error, self.products.len());

@@ -60,7 +60,8 @@ pub struct ExtractorOptions {
     pub device: Device,
     /// Images at a time; memory grows with it.
     pub batch: usize,
-    /// Inception on the CPU without Winograd's algorithm: errors of plain sums in f32, a tenth slower.
+    /// Inception on the CPU without Winograd's algorithm: errors of plain sums in f32, a tenth
+    /// slower.
     pub exact: bool,
 }
 
@@ -75,8 +76,9 @@ pub trait Extractor: Send + Sync {
     /// As in [`EXTRACTORS`].
     fn name(&self) -> &str;
 
-    /// SHA-256 of the weights' file in hexadecimal, `made:SEED` for made weights, `none` where there is
-    /// nothing to load. Goes into every result, so that numbers from different weights are never compared unawares.
+    /// SHA-256 of the weights' file in hexadecimal, `made:SEED` for made weights, `none` where
+    /// there is nothing to load. Goes into every result, so that numbers from different weights are
+    /// never compared unawares.
     fn weights_sha256(&self) -> &str;
 
     fn feature_dim(&self) -> usize;
@@ -84,9 +86,9 @@ pub trait Extractor: Send + Sync {
     /// Number of classes of the logits, 0 without logits.
     fn classes(&self) -> usize;
 
-    /// What the classifier adds to the logits, `[classes]`, which [`Self::extract_batch`] leaves out as
-    /// the Inception score wants it; None where the logits are whole or there are none. StudioGAN's
-    /// Inception scores are of logits with it.
+    /// What the classifier adds to the logits, `[classes]`, which [`Self::extract_batch`] leaves
+    /// out as the Inception score wants it; None where the logits are whole or there are none.
+    /// StudioGAN's Inception scores are of logits with it.
     fn logit_bias(&self) -> Option<&[f32]> {
         None
     }
@@ -103,12 +105,12 @@ pub trait Extractor: Send + Sync {
     /// `[n, classes]`. An image's features are the same to the bit whatever it comes with.
     ///
     /// # Errors
-    /// If an image is of a size or number of channels that the network cannot take, or the computation
-    /// fails.
+    /// If an image is of a size or number of channels that the network cannot take, or the
+    /// computation fails.
     fn extract_batch(&self, images: &[ImageView<'_>]) -> Result<Features, ExtractorError>;
 
-    /// Features of any number of images, [`Self::batch`] at a time. `progress` is called with (images
-    /// done, images in all), first with 0 done.
+    /// Features of any number of images, [`Self::batch`] at a time. `progress` is called with
+    /// (images done, images in all), first with 0 done.
     ///
     /// # Errors
     /// As [`Self::extract_batch`].
@@ -188,15 +190,16 @@ pub fn entry(name: &str) -> Result<&'static ExtractorEntry, ExtractorError> {
     })
 }
 
-/// The hash of an extractor's published weights: of the file on the hub or in the program, `none` where
-/// there is nothing to load. None where there is no such extractor.
+/// The hash of an extractor's published weights: of the file on the hub or in the program, `none`
+/// where there is nothing to load. None where there is no such extractor.
 pub fn published_sha256(name: &str) -> Option<String> {
     let entry = entry(name).ok()?;
     let embedded = || small::embedded_sha256(name).unwrap_or_else(|| "none".into());
     Some(entry.published.map_or_else(embedded, |file| file.sha256.to_string()))
 }
 
-/// What decides whether two features may be compared: the network with its preprocessing, and its weights.
+/// What decides whether two features may be compared: the network with its preprocessing, and its
+/// weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtractorId<'a> {
     pub name: &'a str,
@@ -213,10 +216,10 @@ impl<'a> ExtractorId<'a> {
         Self { name: extractor.name(), weights_sha256: extractor.weights_sha256() }
     }
 
-    /// The name under which a metric of these features is reported. It is bare with the published Inception
-    /// network only, which the literature means: `fid`. Otherwise the extractor stands behind an `@`:
-    /// `fid@small-cifar10`. Weights that are not the published ones stand there too: `fid@made:0` (of
-    /// Inception), `fid@inception-clean:made:0`, `fid@sha256:0123456789ab`.
+    /// The name under which a metric of these features is reported. It is bare with the published
+    /// Inception network only, which the literature means: `fid`. Otherwise the extractor stands
+    /// behind an `@`: `fid@small-cifar10`. Weights that are not the published ones stand there too:
+    /// `fid@made:0` (of Inception), `fid@inception-clean:made:0`, `fid@sha256:0123456789ab`.
     pub fn reported_name(&self, metric: &str) -> String {
         let published = published_sha256(self.name);
         let weights = match published.is_none_or(|sha256| sha256 == self.weights_sha256) {

@@ -2,18 +2,18 @@
 //!
 //! Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule", arXiv:1706.08500, eq. 6:
 //! |μ₁ − μ₂|² + tr Σ₁ + tr Σ₂ − 2 tr (Σ₁Σ₂)^½. Must agree with pytorch-fid 0.3.0 and torch-fidelity
-//! 0.4.0 on the same features to 1e-6 relative where both sets have more samples than dimensions. With
-//! fewer, theirs come out too small by the roots of rounding errors (below), and ours do not.
+//! 0.4.0 on the same features to 1e-6 relative where both sets have more samples than dimensions.
+//! With fewer, theirs come out too small by the roots of rounding errors (below), and ours do not.
 //!
 //! Two forms of the trace, both exact in exact arithmetic:
-//! - from statistics: Σ √λᵢ(Rᵀ Σ₂ R) with Σ₁ = R Rᵀ, a symmetric positive semidefinite matrix, so that no
-//!   imaginary part has to be thrown away. R is Σ₁'s Cholesky factor, or V√Λ of its eigenvectors where a
-//!   pivot vanishes; the two gave FIDs within 2e-15 of each other relative to the traces, 1.4e-13 for a set
-//!   against itself (see the tests). On 2,500 by 2,400 images of 2,048 dimensions the value is pytorch-fid's to
-//!   1e-13 relative;
-//! - from features, where both sets have fewer samples than dimensions: the sum of the singular values
-//!   of X Yᵀ with X, Y the centred rows divided by √(n − 1). The first form then takes roots of
-//!   eigenvalues that are rounding errors (1e-6 too high at 256 samples of 2048 dimensions).
+//! - from statistics: Σ √λᵢ(Rᵀ Σ₂ R) with Σ₁ = R Rᵀ, a symmetric positive semidefinite matrix, so
+//!   that no imaginary part has to be thrown away. R is Σ₁'s Cholesky factor, or V√Λ of its
+//!   eigenvectors where a pivot vanishes; the two gave FIDs within 2e-15 of each other relative to
+//!   the traces, 1.4e-13 for a set against itself (see the tests). On 2,500 by 2,400 images of
+//!   2,048 dimensions the value is pytorch-fid's to 1e-13 relative;
+//! - from features, where both sets have fewer samples than dimensions: the sum of the singular
+//!   values of X Yᵀ with X, Y the centred rows divided by √(n − 1). The first form then takes roots
+//!   of eigenvalues that are rounding errors (1e-6 too high at 256 samples of 2048 dimensions).
 //!
 //! No epsilon is ever added. The distance of a set to itself is 0 up to rounding of the order of
 //! 1e-10 · tr Σ, and may come out negative by as much; it is given as it is, since a clamped value
@@ -82,7 +82,8 @@ impl std::fmt::Display for Divisor {
 }
 
 impl Divisor {
-    /// What a covariance divided by n − 1 is multiplied with. Of unknown n it stays as it was stored.
+    /// What a covariance divided by n − 1 is multiplied with. Of unknown n it stays as it was
+    /// stored.
     fn factor(self, n: Option<usize>) -> f64 {
         match (self, n) {
             (Self::N, Some(n)) if n > 0 => (n as f64 - 1.0) / n as f64,
@@ -147,11 +148,12 @@ pub struct FidInput<'a> {
     pub fake: &'a Statistics,
 }
 
-/// FID from statistics: squared units of the features, ≥ 0 up to rounding, symmetric in its arguments.
+/// FID from statistics: squared units of the features, ≥ 0 up to rounding, symmetric in its
+/// arguments.
 ///
 /// # Errors
-/// If either side is known to have fewer than 2 samples, the dimensions differ, or a covariance has an eigenvalue
-/// below −1e-6 of its largest (which no data gives).
+/// If either side is known to have fewer than 2 samples, the dimensions differ, or a covariance has
+/// an eigenvalue below −1e-6 of its largest (which no data gives).
 pub fn fid(input: FidInput<'_>) -> Result<f64, MetricError> {
     fid_divided(input, Divisor::NMinus1)
 }
@@ -284,7 +286,8 @@ struct Counts {
     fake: Option<usize>,
 }
 
-/// Statistics of an unknown number of samples pass: their covariance has been divided by n − 1 already.
+/// Statistics of an unknown number of samples pass: their covariance has been divided by n − 1
+/// already.
 fn check_counts(counts: Counts) -> Result<(), MetricError> {
     for (side, got) in [(Side::Real, counts.real), (Side::Fake, counts.fake)] {
         if let Some(got) = got.filter(|&got| got < 2) {

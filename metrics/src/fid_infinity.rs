@@ -2,13 +2,15 @@
 //!
 //! Chong and Forsyth 2020, "Effectively Unbiased FID and Inception Score and where to find them",
 //! arXiv:1911.07023: FID is linear in 1/n for n fakes, so the intercept of a line through FIDs at
-//! several n is free of the bias in n. As in dgm-eval (`metrics/fd.py`): 15 counts at equal steps from
-//! min(5000, max(n/10, 2)) to n, rounded down, ordinary least squares; its subsets come from an unseeded
-//! generator, ours (without replacement, each count anew) from a seeded stream, so values agree within the
-//! spread of dgm-eval's own runs (4 of its standard deviations in the test).
+//! several n is free of the bias in n. As in dgm-eval (`metrics/fd.py`): 15 counts at equal steps
+//! from min(5000, max(n/10, 2)) to n, rounded down, ordinary least squares; its subsets come from
+//! an unseeded generator, ours (without replacement, each count anew) from a seeded stream, so
+//! values agree within the spread of dgm-eval's own runs (4 of its standard deviations in the
+//! test).
 //!
-//! The real side stays whole, and its bias stays in. Costs a covariance and the eigenvalues of a d×d matrix for
-//! each of the counts, 15 times FID's fakes' side; the root of the real covariance is computed once.
+//! The real side stays whole, and its bias stays in. Costs a covariance and the eigenvalues of a
+//! d×d matrix for each of the counts, 15 times FID's fakes' side; the root of the real covariance
+//! is computed once.
 
 use ganbench_nn::rng::Stream;
 
@@ -71,8 +73,8 @@ impl Default for Options {
 pub struct FidInfinity {
     /// The intercept, FID∞.
     pub value: f64,
-    /// Of the intercept, from the residuals of the line. The subsets overlap, so it says how straight the
-    /// line is, not how far other fakes would fall.
+    /// Of the intercept, from the residuals of the line. The subsets overlap, so it says how
+    /// straight the line is, not how far other fakes would fall.
     pub standard_error: f64,
     pub slope: f64,
     /// Number of fakes and FID of each point.
@@ -82,8 +84,8 @@ pub struct FidInfinity {
 /// FID∞ of fakes `[n, d]`.
 ///
 /// # Errors
-/// If there are fewer than 3 counts or fewer fakes than give 3 different ones, the dimensions differ, or
-/// [`crate::fid::fid`] cannot be computed.
+/// If there are fewer than 3 counts or fewer fakes than give 3 different ones, the dimensions
+/// differ, or [`crate::fid::fid`] cannot be computed.
 pub fn fid_infinity(
     real: &RealReference,
     fake: Rows<'_, f32>,
@@ -159,9 +161,9 @@ mod tests {
         let got = line([10, 20, 50, 100].map(|n| (n, 3.0 + 7.0 / n as f64)).to_vec());
         assert!((got.value - 3.0).abs() < 1e-12 && (got.slope - 7.0).abs() < 1e-12, "{got:?}");
         assert!(got.standard_error < 1e-12);
-        // x = 1, 1/2, 1/4 and y = 1, 0, 1: mean x 7/12, Σ(x − x̄)² = 7/24, Σ(x − x̄)(y − ȳ) = 1/12, slope 2/7,
-        // intercept 2/3 − 1/6 = 1/2. Residuals 3/14, −9/14, 6/14: Σr² = 9/14. s² = 9/14, its factor
-        // 1/3 + (49/144) / (7/24) = 3/2, the error √(27/28).
+        // x = 1, 1/2, 1/4 and y = 1, 0, 1: mean x 7/12, Σ(x − x̄)² = 7/24, Σ(x − x̄)(y − ȳ) = 1/12,
+        // slope 2/7, intercept 2/3 − 1/6 = 1/2. Residuals 3/14, −9/14, 6/14: Σr² = 9/14. s² = 9/14,
+        // its factor 1/3 + (49/144) / (7/24) = 3/2, the error √(27/28).
         let got = line(vec![(1, 1.0), (2, 0.0), (4, 1.0)]);
         assert!((got.value - 0.5).abs() < 1e-12 && (got.slope - 2.0 / 7.0).abs() < 1e-12);
         assert!((got.standard_error - (27.0f64 / 28.0).sqrt()).abs() < 1e-12, "{got:?}");

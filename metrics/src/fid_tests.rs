@@ -87,8 +87,8 @@ fn fid_of_the_golden_sets_is_pytorch_fids() {
 fn both_roots_of_a_covariance_give_the_same_fid() {
     let d = 300;
     let x = normal("x", 900 * d);
-    // Variances of 1, 0.01 and 0.0001: the root of an eigenvalue λ of Rᵀ Σ₂ R loses ε λmax / √λ, so that a set
-    // against itself is the worst.
+    // Variances of 1, 0.01 and 0.0001: the root of an eigenvalue λ of Rᵀ Σ₂ R loses ε λmax / √λ, so
+    // that a set against itself is the worst.
     let y: Vec<f32> = normal("y", 800 * d)
         .iter()
         .enumerate()

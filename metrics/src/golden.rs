@@ -1,12 +1,12 @@
-//! Features and values of `tests-data/metrics_golden.json`, which `tests-data/metrics_golden.py` writes
-//! with the packages that publish the metrics. Its `features` is the twin of [`features`].
+//! Features and values of `tests-data/metrics_golden.json`, which `tests-data/metrics_golden.py`
+//! writes with the packages that publish the metrics. Its `features` is the twin of [`features`].
 
 use std::collections::HashMap;
 
 use crate::numpy_random::RandomState;
 
-/// One of the script's sets: uniform numbers of 24 bits, each with half of its left neighbour added, then
-/// scaled and shifted, every step one f32 operation.
+/// One of the script's sets: uniform numbers of 24 bits, each with half of its left neighbour
+/// added, then scaled and shifted, every step one f32 operation.
 #[derive(Clone, Copy)]
 pub(crate) struct Set {
     pub(crate) seed: u32,

@@ -1,7 +1,7 @@
 //! Inception score (IS).
 //!
-//! Salimans et al. 2016, "Improved Techniques for Training GANs", arXiv:1606.03498, section 4:
-//! exp E_x KL(p(y|x) ‖ p(y)), the mean over splits. Must agree with torch-fidelity 0.4.0 on the same
+//! Salimans et al. 2016, "Improved Techniques for Training GANs", arXiv:1606.03498, section 4: exp
+//! E_x KL(p(y|x) ‖ p(y)), the mean over splits. Must agree with torch-fidelity 0.4.0 on the same
 //! logits to 1e-9 relative: logits without bias, f64 softmax, the samples shuffled by numpy's
 //! `RandomState(2020).permutation`, split `i` holding rows `i·n/splits..(i+1)·n/splits`, standard
 //! deviation over the splits with divisor `splits`.
@@ -107,7 +107,8 @@ impl std::fmt::Display for Splits {
     }
 }
 
-/// Mean and standard deviation (divisor: number of splits) of the splits' scores, each in 1..=classes.
+/// Mean and standard deviation (divisor: number of splits) of the splits' scores, each in
+/// 1..=classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InceptionScore {
     pub mean: f64,
@@ -173,8 +174,8 @@ fn split_score<T: Real>(logits: Rows<'_, T>, rows: &[usize]) -> f64 {
     (divergence / rows.len() as f64).exp()
 }
 
-/// Class distributions of images, computed once for scores of many draws of them. In f32, which moves a
-/// score by about 1e-7 of it, to hold 50,000 images of 1008 classes in 200 MB.
+/// Class distributions of images, computed once for scores of many draws of them. In f32, which
+/// moves a score by about 1e-7 of it, to hold 50,000 images of 1008 classes in 200 MB.
 pub(crate) struct Distributions {
     classes: usize,
     /// `[n, classes]`

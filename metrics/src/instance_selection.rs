@@ -1,9 +1,11 @@
-//! Which images of a class to train on: those that are likely under a Gaussian fitted to the class's features.
+//! Which images of a class to train on: those that are likely under a Gaussian fitted to the
+//! class's features.
 //!
-//! DeVries, Drozdzal and Taylor 2020, "Instance selection for GANs", arXiv:2007.15255, section 3, with the numbers
-//! of its official code (uoguelph-mlrg/instance_selection_for_gans): one Gaussian a class, its covariance with
-//! divisor n and 1e-5 added to the diagonal (scikit-learn's `GaussianMixture(1, reg_covar=1e-5)`), and of each class
-//! what lies above the percentile (numpy's linear one) that leaves the ratio asked for.
+//! DeVries, Drozdzal and Taylor 2020, "Instance selection for GANs", arXiv:2007.15255, section 3,
+//! with the numbers of its official code (uoguelph-mlrg/instance_selection_for_gans): one Gaussian
+//! a class, its covariance with divisor n and 1e-5 added to the diagonal (scikit-learn's
+//! `GaussianMixture(1, reg_covar=1e-5)`), and of each class what lies above the percentile (numpy's
+//! linear one) that leaves the ratio asked for.
 
 use crate::error::MetricError;
 use crate::rows::Rows;
@@ -41,7 +43,8 @@ pub fn log_likelihoods(features: Rows<'_, f32>) -> Result<Vec<f64>, MetricError>
     Ok(whitened.chunks_exact(d).map(of).collect())
 }
 
-/// The indices whose score lies above the percentile that leaves `retention_percent` of them, rising. All for 100.
+/// The indices whose score lies above the percentile that leaves `retention_percent` of them,
+/// rising. All for 100.
 pub fn keep(scores: &[f64], retention_percent: f64) -> Vec<usize> {
     if scores.is_empty() || retention_percent >= 100.0 {
         return (0..scores.len()).collect();

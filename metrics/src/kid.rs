@@ -1,19 +1,19 @@
 //! Kernel inception distance (KID).
 //!
-//! Bińkowski et al. 2018, "Demystifying MMD GANs", arXiv:1801.01401: the unbiased estimate of the squared
-//! maximum mean discrepancy under the kernel (x·y / d + 1)³. Must agree with torch-fidelity 0.4.0 with the
-//! fakes as its first input to 1e-7 absolute, the rounding of its f32 sums of kernels near 1 (6e-8 on the
-//! golden sets, 4e-8 on 2,500 by 2,400 images of 2,048 dimensions): the mean over subsets that numpy's
-//! `RandomState(2020)` draws without replacement, for each subset first fakes, then reals; standard
-//! deviation over the subsets with divisor `subsets`.
+//! Bińkowski et al. 2018, "Demystifying MMD GANs", arXiv:1801.01401: the unbiased estimate of the
+//! squared maximum mean discrepancy under the kernel (x·y / d + 1)³. Must agree with torch-fidelity
+//! 0.4.0 with the fakes as its first input to 1e-7 absolute, the rounding of its f32 sums of
+//! kernels near 1 (6e-8 on the golden sets, 4e-8 on 2,500 by 2,400 images of 2,048 dimensions): the
+//! mean over subsets that numpy's `RandomState(2020)` draws without replacement, for each subset
+//! first fakes, then reals; standard deviation over the subsets with divisor `subsets`.
 //!
 //! The estimator is unbiased, so small negative values are correct.
 //!
-//! Kernels are f32 products where the features are f32, summed in f64. A subset's kernels of fakes with
-//! fakes and reals with reals are symmetric: of each pair one is computed (`kid_stacked.rs`; for f64 features
-//! here, by tiles on and below the diagonal).
-//! Where that is less work than the subsets one by one (up to about 7,000 images a side), the kernels of
-//! whole sets are computed and each subset picks its own (`kid_whole.rs`).
+//! Kernels are f32 products where the features are f32, summed in f64. A subset's kernels of fakes
+//! with fakes and reals with reals are symmetric: of each pair one is computed (`kid_stacked.rs`;
+//! for f64 features here, by tiles on and below the diagonal). Where that is less work than the
+//! subsets one by one (up to about 7,000 images a side), the kernels of whole sets are computed and
+//! each subset picks its own (`kid_whole.rs`).
 
 use std::sync::{Mutex, PoisonError};
 
@@ -33,8 +33,8 @@ use crate::rows::Rows;
 
 const METRIC: &str = "kid";
 
-/// Rows of a kernel that are computed at a time, a whole part of the usual 1000: fewer would spend longer on
-/// packing the other factor, more would compute more pairs twice.
+/// Rows of a kernel that are computed at a time, a whole part of the usual 1000: fewer would spend
+/// longer on packing the other factor, more would compute more pairs twice.
 const TILE: usize = 250;
 
 /// KID in the table of metrics.
@@ -129,8 +129,9 @@ pub fn kid<T: Real>(input: KidInput<'_, T>, options: Options) -> Result<Kid, Met
             real: random.choice(real.len(), subset),
         })
         .collect();
-    // Pairs whose products are computed in either way: of the two triangles and the square. One of whole sets
-    // was seen to take about 1.5 times as long, since a subset's rows stay in the cache; twice leaves room.
+    // Pairs whose products are computed in either way: of the two triangles and the square. One of
+    // whole sets was seen to take about 1.5 times as long, since a subset's rows stay in the cache;
+    // twice leaves room.
     let triangles = |a: f64, b: f64| 0.5 * (a * a + b * b) + a * b;
     let whole = triangles(real.len() as f64, fake.len() as f64);
     let estimates = match 2.0 * whole <= subsets as f64 * triangles(subset as f64, subset as f64) {

@@ -1,5 +1,5 @@
-//! KID of one subset from f32 features: fakes and reals are packed one below the other, and every pair of
-//! the stack is multiplied once.
+//! KID of one subset from f32 features: fakes and reals are packed one below the other, and every
+//! pair of the stack is multiplied once.
 
 use ganbench_nn::kernels::packed::{PackedRows, RowProducts};
 

@@ -1,5 +1,5 @@
-//! KID's subsets from the kernels of whole sets: where the subsets overlap much, a pair of images is in
-//! several of them, and its product is computed once.
+//! KID's subsets from the kernels of whole sets: where the subsets overlap much, a pair of images
+//! is in several of them, and its product is computed once.
 
 use std::ops::Range;
 

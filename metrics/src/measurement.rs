@@ -1,5 +1,5 @@
-//! The one way from a protocol to numbers: which settings it stands for, which metrics are computed, and
-//! whether what was done is what it says.
+//! The one way from a protocol to numbers: which settings it stands for, which metrics are
+//! computed, and whether what was done is what it says.
 //!
 //! A result carries the name of a protocol only where all of it was followed. Otherwise it is
 //! [`CUSTOM`], with each difference in words.
@@ -79,7 +79,8 @@ pub struct Label {
 }
 
 impl Label {
-    /// Empty where a protocol was followed, else `differs from kdd in: n_fake 500 (expected 50000)`.
+    /// Empty where a protocol was followed, else `differs from kdd in: n_fake 500 (expected
+    /// 50000)`.
     pub fn differences_text(&self) -> String {
         self.nearest.as_ref().map_or_else(String::new, |nearest| {
             format!("differs from {nearest} in: {}", self.differences.join("; "))

@@ -1,7 +1,7 @@
 //! The table of metrics, and their evaluation in one call.
 //!
-//! A metric is one file with a `FAMILY`, which holds the card of each of its metrics (`card.rs`), and one line
-//! in [`FAMILIES`].
+//! A metric is one file with a `FAMILY`, which holds the card of each of its metrics (`card.rs`),
+//! and one line in [`FAMILIES`].
 
 use std::time::Instant;
 
@@ -87,7 +87,8 @@ pub fn metrics() -> impl Iterator<Item = &'static Metric> {
     FAMILIES.iter().flat_map(|family| family.metrics)
 }
 
-/// Those that [`evaluate`] computes where nobody says which are wanted (IS only where there are logits).
+/// Those that [`evaluate`] computes where nobody says which are wanted (IS only where there are
+/// logits).
 pub fn default_metrics() -> impl Iterator<Item = &'static Metric> {
     FAMILIES.iter().filter(|family| family.by_default).flat_map(|family| family.metrics)
 }
@@ -170,15 +171,16 @@ pub struct MetricValue {
 pub struct Evaluation {
     /// In the order of [`metrics`].
     pub values: Vec<MetricValue>,
-    /// Wall-clock seconds of each family that was computed, by [`MetricFamily::name`]. The real side's
-    /// radii and roots are counted where they are computed first, and are at hand from then on.
+    /// Wall-clock seconds of each family that was computed, by [`MetricFamily::name`]. The real
+    /// side's radii and roots are counted where they are computed first, and are at hand from then
+    /// on.
     pub seconds: Vec<(&'static str, f64)>,
 }
 
 /// The metrics of a set of fakes, in the order of [`metrics`].
 ///
-/// FID takes the statistics of all real images of the reference; the metrics of nearest neighbours take
-/// as many as [`Settings::nearest_real`] says.
+/// FID takes the statistics of all real images of the reference; the metrics of nearest neighbours
+/// take as many as [`Settings::nearest_real`] says.
 ///
 /// # Errors
 /// If a wanted metric is unknown or cannot be computed from the features.

@@ -160,7 +160,8 @@ fn every_metric_can_be_asked_for_by_name() {
     let got = evaluate(asked).unwrap();
     assert_eq!(got.iter().map(|v| v.metric.as_str()).collect::<Vec<_>>(), names);
     assert!(got.iter().all(|v| v.value.is_finite() && v.n_fake == 50), "{got:?}");
-    // KID, CMMD and intra-class FID take all real images, FID infinity all statistics, the neighbours 50.
+    // KID, CMMD and intra-class FID take all real images, FID infinity all statistics, the
+    // neighbours 50.
     let n_real: Vec<usize> = got.iter().map(|v| v.n_real).collect();
     assert_eq!(n_real[..14], [60, 0, 50, 50, 50, 50, 60, 60, 50, 50, 50, 0, 60, 60]);
     assert!(n_real[14..].iter().all(|n| *n == 0));

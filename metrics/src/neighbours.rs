@@ -1,8 +1,9 @@
 //! Exact nearest-neighbour decisions at the price of f32 matrix products.
 //!
-//! Only where the bounds of [`crate::estimates`] leave a decision open is the squared distance computed in f64
-//! from the features as given. The results are those of f64 throughout, for any number of threads, and memory
-//! is one copy of the features in f32, packed for products, plus a tile a thread.
+//! Only where the bounds of [`crate::estimates`] leave a decision open is the squared distance
+//! computed in f64 from the features as given. The results are those of f64 throughout, for any
+//! number of threads, and memory is one copy of the features in f32, packed for products, plus a
+//! tile a thread.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -74,7 +75,8 @@ fn candidates(
             let nearest = &mut nearest[r];
             row.for_each_open(nearest.reach, &[f32::NEG_INFINITY; TILE], |c| {
                 let lower = row.lower(c);
-                // Also false where the estimate overflowed to NaN. A tie that is dropped has the larger index.
+                // Also false where the estimate overflowed to NaN. A tie that is dropped has the
+                // larger index.
                 if lower >= nearest.reach {
                     return;
                 }
@@ -118,8 +120,9 @@ impl Known {
 
 /// Squared distance of every row to its `k`-th nearest other row.
 ///
-/// Each pair is estimated once, for both of its rows. Whoever is dropped is no nearer than `k` others that are
-/// kept, hence neither the order of the tiles nor that of the threads changes a radius.
+/// Each pair is estimated once, for both of its rows. Whoever is dropped is no nearer than `k`
+/// others that are kept, hence neither the order of the tiles nor that of the threads changes a
+/// radius.
 ///
 /// Callers guarantee 1 ≤ k < number of rows ≤ 2³² and finite numbers.
 pub(crate) fn squared_radii<T: Real>(rows: Rows<'_, T>, k: usize) -> Vec<f64> {
@@ -201,7 +204,8 @@ pub(crate) struct Search<'a, T> {
     pub(crate) points: Rows<'a, T>,
 }
 
-/// For each of the queries its nearest point. Callers guarantee 1 ≤ points ≤ 2³² and finite numbers.
+/// For each of the queries its nearest point. Callers guarantee 1 ≤ points ≤ 2³² and finite
+/// numbers.
 pub(crate) fn nearest<T: Real>(search: Search<'_, T>) -> Vec<Neighbour> {
     let Search { queries, points } = search;
     let frame = Frame::of(&[points, queries]);

@@ -76,7 +76,8 @@ impl RandomState {
         order
     }
 
-    /// `RandomState.choice(n, k, replace=False)`: `k` different numbers of 0..n (all where `k` ≥ `n`).
+    /// `RandomState.choice(n, k, replace=False)`: `k` different numbers of 0..n (all where `k` ≥
+    /// `n`).
     pub fn choice(&mut self, n: usize, k: usize) -> Vec<usize> {
         let mut order = self.permutation(n);
         order.truncate(k);
@@ -94,8 +95,8 @@ mod tests {
         crate::weights::hex(&Sha256::digest(text))
     }
 
-    // All values: python -c "import numpy; r = numpy.random.RandomState(2020); ..." with numpy 2.4.6,
-    // the lists hashed as sha256 of the decimals joined by commas.
+    // All values: python -c "import numpy; r = numpy.random.RandomState(2020); ..." with numpy
+    // 2.4.6, the lists hashed as sha256 of the decimals joined by commas.
 
     #[test]
     fn the_first_numbers_of_seed_2020_are_numpys() {

@@ -2,18 +2,20 @@
 //!
 //! Naeem et al. 2020, "Reliable Fidelity and Diversity Metrics for Generative Models",
 //! arXiv:2002.09797, section 3 (precision and recall after Kynkäänniemi et al. 2019,
-//! arXiv:1904.06991). Must agree with the package `prdc` 0.2 exactly, up to ties that its f32 distances
-//! decide otherwise (below): k = 5 nearest neighbours without the image itself, and an image lies in a ball
-//! where its distance is strictly below the radius. Distances are compared in f64.
+//! arXiv:1904.06991). Must agree with the package `prdc` 0.2 exactly, up to ties that its f32
+//! distances decide otherwise (below): k = 5 nearest neighbours without the image itself, and an
+//! image lies in a ball where its distance is strictly below the radius. Distances are compared in
+//! f64.
 //!
-//! `prdc` takes its distances from scikit-learn, which sums f32 features in f64 but rounds the distance to f32, so
-//! that nearly equal ones become equal. On 10,000 by 10,000 images that changed nothing for normal features of 64
-//! dimensions, nor for features with many exact ties (8 dimensions of 3 levels, 16 dimensions rounded to
-//! quarters); for 16 dimensions rounded to tenths, whose ties are not exact in f32, 186 of 10⁸ pairs, and
-//! with them 4 of 10,000 images in precision, 3 in recall, 2 in coverage (scikit-learn 1.9.1).
+//! `prdc` takes its distances from scikit-learn, which sums f32 features in f64 but rounds the
+//! distance to f32, so that nearly equal ones become equal. On 10,000 by 10,000 images that changed
+//! nothing for normal features of 64 dimensions, nor for features with many exact ties (8
+//! dimensions of 3 levels, 16 dimensions rounded to quarters); for 16 dimensions rounded to tenths,
+//! whose ties are not exact in f32, 186 of 10⁸ pairs, and with them 4 of 10,000 images in
+//! precision, 3 in recall, 2 in coverage (scikit-learn 1.9.1).
 //!
-//! Under the strict comparison identical features everywhere give density = coverage = 0, and density
-//! may exceed 1.
+//! Under the strict comparison identical features everywhere give density = coverage = 0, and
+//! density may exceed 1.
 
 use ganbench_nn::kernels::Real;
 

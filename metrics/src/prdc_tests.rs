@@ -10,10 +10,10 @@ fn of<T: Real>(real: &[T], fake: &[T], d: usize, k: usize) -> Result<Prdc, Metri
 #[test]
 fn four_points_on_a_line_agree_with_paper() {
     // Real 0, 1, 3, 10 with k = 1: radii 1, 1, 2, 7. Fakes 0.5, 2, 50, 52: radii 1.5, 1.5, 2, 2.
-    // Real balls (−1,1), (0,2), (1,5), (3,17): 0.5 lies in two, 2 in one (2 is not < 2 from 1... the
-    // ball of 1 ends at 2, strictly), 50 and 52 in none. Precision 2/4, density 3/4.
-    // Fake balls (−1,2), (0.5,3.5), (48,52), (50,54): reals 0, 1, 3 lie in one. Recall 3/4.
-    // Balls with a fake: of 0, 1, 3. Coverage 3/4.
+    // Real balls (−1,1), (0,2), (1,5), (3,17): 0.5 lies in two, 2 in one (2 is not < 2 from 1...
+    // the ball of 1 ends at 2, strictly), 50 and 52 in none. Precision 2/4, density 3/4. Fake balls
+    // (−1,2), (0.5,3.5), (48,52), (50,54): reals 0, 1, 3 lie in one. Recall 3/4. Balls with a fake:
+    // of 0, 1, 3. Coverage 3/4.
     let got = of(&[0.0, 1.0, 3.0, 10.0], &[0.5, 2.0, 50.0, 52.0], 1, 1).unwrap();
     assert_eq!(got, Prdc { precision: 0.5, recall: 0.75, density: 0.75, coverage: 0.75 });
 }

@@ -1,13 +1,14 @@
 //! Improved precision and recall.
 //!
-//! Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative Models",
-//! arXiv:1904.06991, eqs. 1 and 2: the share of fakes that lie in the ball of any real image, and of real images
-//! that lie in the ball of any fake. A ball reaches to the k-th nearest other image, k = 3, and holds what
-//! lies on it. Must agree with torch-fidelity 0.4.0 (`metric_prc.py`) on the same features exactly, up to
-//! ties that its f32 distances decide otherwise; distances are compared in f64 here.
+//! Kynkäänniemi et al. 2019, "Improved Precision and Recall Metric for Assessing Generative
+//! Models", arXiv:1904.06991, eqs. 1 and 2: the share of fakes that lie in the ball of any real
+//! image, and of real images that lie in the ball of any fake. A ball reaches to the k-th nearest
+//! other image, k = 3, and holds what lies on it. Must agree with torch-fidelity 0.4.0
+//! (`metric_prc.py`) on the same features exactly, up to ties that its f32 distances decide
+//! otherwise; distances are compared in f64 here.
 //!
-//! [`crate::prdc`] has k = 5 and a strict comparison. The paper's numbers come from VGG16 features of 50,000
-//! images; with other features they are other numbers.
+//! [`crate::prdc`] has k = 5 and a strict comparison. The paper's numbers come from VGG16 features
+//! of 50,000 images; with other features they are other numbers.
 
 use ganbench_nn::kernels::Real;
 
@@ -104,8 +105,9 @@ mod tests {
 
     #[test]
     fn what_lies_on_a_ball_is_in_it() {
-        // Real 0, 1, 3 with k = 1: balls [−1, 1], [0, 2], [1, 5]. Fakes 2, 5, 9: radii 3, 3, 4. 2 and 5 lie
-        // on a real ball, 9 in none: precision 2/3. Fake balls [−1, 5], [2, 8], [5, 13]: recall 1.
+        // Real 0, 1, 3 with k = 1: balls [−1, 1], [0, 2], [1, 5]. Fakes 2, 5, 9: radii 3, 3, 4. 2
+        // and 5 lie on a real ball, 9 in none: precision 2/3. Fake balls [−1, 5], [2, 8], [5, 13]:
+        // recall 1.
         let got = of(&[0.0, 1.0, 3.0], &[2.0, 5.0, 9.0], 1, 1).unwrap();
         assert_eq!(got, PrecisionRecall { precision: 2.0 / 3.0, recall: 1.0 });
     }

@@ -1,5 +1,5 @@
-//! Products of f64 matrices spread over the threads, in pieces of a fixed size: the bits do not depend on
-//! the number of threads.
+//! Products of f64 matrices spread over the threads, in pieces of a fixed size: the bits do not
+//! depend on the number of threads.
 
 use std::ops::Range;
 
@@ -48,8 +48,8 @@ impl Factor {
     }
 }
 
-/// Rᵀ A R for a symmetric A, `[d, d]` row-major, of which only the diagonal and what is above it are
-/// computed: zeros stand below the diagonal's tiles.
+/// Rᵀ A R for a symmetric A, `[d, d]` row-major, of which only the diagonal and what is above it
+/// are computed: zeros stand below the diagonal's tiles.
 pub(crate) fn congruence(factor: &Factor, symmetric: &[f64], d: usize) -> Vec<f64> {
     // A R by panels of columns, each [d, columns].
     let mut panels: Vec<(Range<usize>, Vec<f64>)> = (0..d)

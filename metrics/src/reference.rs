@@ -74,7 +74,8 @@ impl Chosen<'_> {
     }
 }
 
-/// The `n` rows of a set that `subset` stands for; all of them, in their order, where there are no more.
+/// The `n` rows of a set that `subset` stands for; all of them, in their order, where there are no
+/// more.
 pub(crate) fn choose<'a>(
     rows: Rows<'a, f32>,
     labels: Option<&[u32]>,
@@ -96,9 +97,9 @@ pub(crate) fn choose<'a>(
 }
 
 impl RealReference {
-    /// `keep` is the number of feature rows to hold on to, the first ones: as many as the largest set of
-    /// fakes that the metrics of nearest neighbours will be asked of, or all (`usize::MAX` will do). All
-    /// are kept where they are fewer than dimensions, since FID then needs them.
+    /// `keep` is the number of feature rows to hold on to, the first ones: as many as the largest
+    /// set of fakes that the metrics of nearest neighbours will be asked of, or all (`usize::MAX`
+    /// will do). All are kept where they are fewer than dimensions, since FID then needs them.
     ///
     /// # Errors
     /// If a feature is not finite (names the row).
@@ -109,7 +110,8 @@ impl RealReference {
         Ok(gathered.finish())
     }
 
-    /// Holds all rows. `labels` is the class of each, where it is known: subsets are stratified by it.
+    /// Holds all rows. `labels` is the class of each, where it is known: subsets are stratified by
+    /// it.
     ///
     /// # Errors
     /// If a feature is not finite (names the row).
@@ -212,7 +214,8 @@ impl RealReference {
         chosen
     }
 
-    /// Squared radii of the rows that [`Self::nearest_rows`] gave, computed once for each subset and k.
+    /// Squared radii of the rows that [`Self::nearest_rows`] gave, computed once for each subset
+    /// and k.
     pub(crate) fn squared_radii(&self, chosen: &Chosen<'_>, k: usize) -> Arc<Vec<f64>> {
         let rows = chosen.rows();
         let key = (chosen.subset, rows.len(), k);
@@ -254,8 +257,8 @@ pub struct Keep {
     pub subset: Subset,
 }
 
-/// Makes a [`RealReference`] of features that come in pieces. Memory grows with the rows that are kept,
-/// not with the number of images.
+/// Makes a [`RealReference`] of features that come in pieces. Memory grows with the rows that are
+/// kept, not with the number of images.
 #[derive(Debug)]
 pub struct ReferenceBuilder {
     n: usize,
@@ -271,7 +274,8 @@ pub struct ReferenceBuilder {
 }
 
 impl ReferenceBuilder {
-    /// For `n` images with features of `dim` numbers. `labels` is the class of each, where it is known.
+    /// For `n` images with features of `dim` numbers. `labels` is the class of each, where it is
+    /// known.
     pub fn new(dim: usize, n: usize, labels: Option<Vec<u32>>, keep: Keep) -> Self {
         // FID of fewer images than dimensions is computed from their rows.
         let all = keep.n >= n || n < dim;

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use crate::error::MetricError;
 
-/// `n` rows of `dim` numbers, row-major. Metrics take f32 (what extractors give) and f64 (what golden
-/// values were computed with) alike and compute in f64.
+/// `n` rows of `dim` numbers, row-major. Metrics take f32 (what extractors give) and f64 (what
+/// golden values were computed with) alike and compute in f64.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a, T> {
     values: &'a [T],

@@ -18,8 +18,8 @@ fn default<P: Auto<f64>>() -> Spec<P, f64> {
     Spec::default()
 }
 
-/// Eigenvalues in rising order of a symmetric row-major `[d, d]` matrix, of which the diagonal and what is
-/// above it are read. Nothing is spent on vectors.
+/// Eigenvalues in rising order of a symmetric row-major `[d, d]` matrix, of which the diagonal and
+/// what is above it are read. Nothing is spent on vectors.
 pub(crate) fn eigenvalues(symmetric: &[f64], d: usize) -> Result<Vec<f64>, MetricError> {
     let a = MatRef::from_column_major_slice(symmetric, d, d);
     let mut values = faer::diag::Diag::<f64>::zeros(d);
@@ -50,8 +50,8 @@ pub(crate) fn eigenvectors(
     Ok((values.column_vector().iter().copied().collect(), vectors))
 }
 
-/// L of a symmetric positive definite `[d, d]` matrix L Lᵀ, by columns, with zeros above the diagonal.
-/// `None` where a pivot is not above rounding: d·2⁻⁵² of the largest diagonal entry.
+/// L of a symmetric positive definite `[d, d]` matrix L Lᵀ, by columns, with zeros above the
+/// diagonal. `None` where a pivot is not above rounding: d·2⁻⁵² of the largest diagonal entry.
 pub(crate) fn cholesky(symmetric: &[f64], d: usize) -> Option<Vec<f64>> {
     let largest = symmetric.iter().step_by(d + 1).fold(0.0f64, |m, &v| m.max(v));
     let mut columns = symmetric.to_vec();

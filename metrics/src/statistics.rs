@@ -1,8 +1,9 @@
 //! Mean and covariance of features in f64, one pass over any number of rows.
 //!
-//! Conventions: divisor n − 1 (numpy's `cov`). The sums are taken around the mean of the first block,
-//! so that no digits are lost where the mean is large against the spread. Rows are gathered into
-//! blocks of a fixed size, hence the bits depend neither on how the rows arrive nor on the number of threads.
+//! Conventions: divisor n − 1 (numpy's `cov`). The sums are taken around the mean of the first
+//! block, so that no digits are lost where the mean is large against the spread. Rows are gathered
+//! into blocks of a fixed size, hence the bits depend neither on how the rows arrive nor on the
+//! number of threads.
 
 use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gram::Gram;
@@ -43,7 +44,8 @@ impl Statistics {
     ///
     /// # Errors
     /// If the sizes disagree, a number is not finite, or the covariance is not symmetric to 1e-3 of
-    /// its largest entry (sums in f32 are symmetric to about 1e-5). [`Self::asymmetry`] says how far it was.
+    /// its largest entry (sums in f32 are symmetric to about 1e-5). [`Self::asymmetry`] says how
+    /// far it was.
     pub fn from_parts(
         n: Option<usize>,
         mean: Vec<f64>,
@@ -126,8 +128,8 @@ impl Accumulator {
     }
 
     /// # Errors
-    /// If the rows are of another dimension, or hold a number that is not finite. Nothing of the rows
-    /// is counted then.
+    /// If the rows are of another dimension, or hold a number that is not finite. Nothing of the
+    /// rows is counted then.
     pub fn push<T: Real>(&mut self, rows: Rows<'_, T>) -> Result<(), MetricError> {
         if rows.dim() != self.dim {
             return Err(MetricError::Dimensions { real: self.dim, fake: rows.dim() });

@@ -1,6 +1,6 @@
 //! Features with values of all metrics, `tests-data/tiny_metric_fixture.json`: 40 rows
-//! `RandomState(0).randn(40, 6)` and 36 rows shifted by (1.6, 0, 0, −1.2, 0, 0.8) and scaled by 0.7, with
-//! the metrics by numpy 2.4.6 transcriptions of prdc, pytorch-fid and torch-fidelity.
+//! `RandomState(0).randn(40, 6)` and 36 rows shifted by (1.6, 0, 0, −1.2, 0, 0.8) and scaled by
+//! 0.7, with the metrics by numpy 2.4.6 transcriptions of prdc, pytorch-fid and torch-fidelity.
 
 use std::collections::HashMap;
 

@@ -4,9 +4,9 @@
 //! eigenvalues of K/n, with K the cosine similarities of the features. Must agree with numpy's
 //! `eigvalsh` of the n×n kernel (what the package `vendi_score` computes) to 1e-9 relative.
 //!
-//! K/n and the d×d matrix XᵀX/n of the normalised rows share their eigenvalues other than 0, so the smaller
-//! of the two is decomposed. Reals do not enter; the value lies between 1 and the smaller of n and d, and
-//! pooled features that share a large mean give values not far above 1.
+//! K/n and the d×d matrix XᵀX/n of the normalised rows share their eigenvalues other than 0, so the
+//! smaller of the two is decomposed. Reals do not enter; the value lies between 1 and the smaller
+//! of n and d, and pooled features that share a large mean give values not far above 1.
 
 use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gemm::Mat;
@@ -76,8 +76,8 @@ pub fn vendi<T: Real>(rows: Rows<'_, T>) -> Result<f64, MetricError> {
     Ok(entropy.exp())
 }
 
-/// The rows divided by their norms. The largest number of a row is taken out first, so that no square
-/// overflows or vanishes.
+/// The rows divided by their norms. The largest number of a row is taken out first, so that no
+/// square overflows or vanishes.
 fn normalised<T: Real>(rows: Rows<'_, T>) -> Result<Vec<f64>, MetricError> {
     let mut unit = Vec::with_capacity(rows.values().len());
     for index in 0..rows.len() {
@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn groups_at_right_angles_count_once_each() {
-        // Eigenvalues of K/n: 1/2 and 1/2 for two groups of equal size, whatever the lengths of the rows;
-        // 3/4 and 1/4 for three of a kind beside one.
+        // Eigenvalues of K/n: 1/2 and 1/2 for two groups of equal size, whatever the lengths of the
+        // rows; 3/4 and 1/4 for three of a kind beside one.
         let two = of(&[1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.5, 0.0], 3).unwrap();
         assert!((two - 2.0).abs() < 1e-12, "{two}");
         let uneven = of(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0], 2).unwrap();

@@ -1,7 +1,8 @@
 //! The one door through which files of the user are opened.
 //!
-//! A FIFO or a device that is named like a file of images would be read for ever, so that only regular files (and
-//! links to them) are opened. A file that is read as a whole asks the budget of memory first.
+//! A FIFO or a device that is named like a file of images would be read for ever, so that only
+//! regular files (and links to them) are opened. A file that is read as a whole asks the budget of
+//! memory first.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read as _};

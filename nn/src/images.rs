@@ -206,7 +206,8 @@ impl ImageBatch {
         }
     }
 
-    /// Mirrors the images, left to right, for which `mirrored` says so; it is asked once an image, in order.
+    /// Mirrors the images, left to right, for which `mirrored` says so; it is asked once an image,
+    /// in order.
     pub fn flip(&mut self, mut mirrored: impl FnMut(usize) -> bool) {
         let (line, channels) = (self.size.width * self.size.channels, self.size.channels);
         let bytes = self.size.bytes();

@@ -3,8 +3,8 @@
 use crate::kernels::orthogonal::orthonormalise;
 use crate::rng::Stream;
 
-/// How a parameter starts. The fan-in of a tensor `[a, b, …]` is b times the product of the rest, the
-/// fan-out a times that product, as PyTorch counts them for every kind of layer.
+/// How a parameter starts. The fan-in of a tensor `[a, b, …]` is b times the product of the rest,
+/// the fan-out a times that product, as PyTorch counts them for every kind of layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
     Zeros,
@@ -18,8 +18,8 @@ pub enum Init {
     Uniform {
         bound: f64,
     },
-    /// Orthonormal rows of the tensor read as `[a, everything else]`, or columns where there are more rows
-    /// than columns. Saxe et al. 2014, arXiv:1312.6120; PyTorch's `orthogonal_`.
+    /// Orthonormal rows of the tensor read as `[a, everything else]`, or columns where there are
+    /// more rows than columns. Saxe et al. 2014, arXiv:1312.6120; PyTorch's `orthogonal_`.
     Orthogonal,
     /// U(±√(6 / (fan-in + fan-out))). Glorot and Bengio 2010; PyTorch's `xavier_uniform_`.
     Xavier,
@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn orthogonal_weights_prefer_no_sign() {
-        // The first entry of 300 random 2x2 rotations and reflections; mean 0 ± 0.71/√300 a standard error.
+        // The first entry of 300 random 2x2 rotations and reflections; mean 0 ± 0.71/√300 a
+        // standard error.
         let mut stream = Stream::new(5, "test");
         let first = |_| f64::from(Init::Orthogonal.values(&mut stream, &[2, 2])[0]);
         let mean = (0..300).map(first).sum::<f64>() / 300.0;

@@ -1,6 +1,6 @@
-//! Layers as the networks of the papers use them: linear, convolution, transposed convolution (each with
-//! optional spectral norm, bias and activation), batch norm (conditional or not) and self-attention. Tensor
-//! names are PyTorch's.
+//! Layers as the networks of the papers use them: linear, convolution, transposed convolution (each
+//! with optional spectral norm, bias and activation), batch norm (conditional or not) and
+//! self-attention. Tensor names are PyTorch's.
 
 pub(crate) mod attention;
 mod batch_norm;
@@ -348,8 +348,8 @@ mod tests {
 
     #[test]
     fn the_spectral_norm_of_a_transposed_convolution_is_that_of_its_outputs() {
-        // W `[inputs 1, outputs 2, 1, 1]` = (3, 4): as a matrix of two rows its singular value is 5; read as one
-        // row it would be 5 too, but u would have one entry.
+        // W `[inputs 1, outputs 2, 1, 1]` = (3, 4): as a matrix of two rows its singular value is
+        // 5; read as one row it would be 5 too, but u would have one entry.
         let store = ParamStore::new("test", 0, &Device::Cpu);
         let k = Kernel { inputs: 1, outputs: 2, size: 1, stride: 1, padding: 0 };
         let up = ConvTranspose2d::new(&store.root(), k, options(true)).unwrap();

@@ -1,6 +1,6 @@
-//! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, and what all readers and
-//! writers of files share: one door for files, one budget of memory, one boundary for panics, and
-//! files in shared folders.
+//! Layers, initialisation, optimisers, CPU kernels, an op timer and NumPy files, and what all
+//! readers and writers of files share: one door for files, one budget of memory, one boundary for
+//! panics, and files in shared folders.
 
 pub mod blur;
 pub mod files;

@@ -1,16 +1,18 @@
 //! One budget of memory for the whole program.
 //!
-//! Whoever takes memory whose size a file or a flag decides asks here before. What is there is the least of what the
-//! user allows (`--memory-limit`), what the system has free, what control groups still allow, and what is left of the
-//! address space. What was promised and is not taken yet counts, so that threads which ask at the same time do not
-//! all get the same memory. Where the system does not tell (other than Linux), only the user's limit counts.
+//! Whoever takes memory whose size a file or a flag decides asks here before. What is there is the
+//! least of what the user allows (`--memory-limit`), what the system has free, what control groups
+//! still allow, and what is left of the address space. What was promised and is not taken yet
+//! counts, so that threads which ask at the same time do not all get the same memory. Where the
+//! system does not tell (other than Linux), only the user's limit counts.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use thiserror::Error;
 
-/// Requests up to this size are granted without a look: the system is not asked for every small image.
+/// Requests up to this size are granted without a look: the system is not asked for every small
+/// image.
 const SMALL: u64 = 16 << 20;
 const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
 
@@ -75,8 +77,8 @@ pub fn limit() -> Option<u64> {
     Some(LIMIT.load(Relaxed)).filter(|&bytes| bytes > 0)
 }
 
-/// Asks for memory that is about to be taken. What comes back is held until the memory was taken. `what` is the
-/// subject of the sentence where there is too little.
+/// Asks for memory that is about to be taken. What comes back is held until the memory was taken.
+/// `what` is the subject of the sentence where there is too little.
 ///
 /// # Errors
 /// If there is too little.
@@ -146,8 +148,8 @@ fn address_space(text: &str) -> Option<u64> {
     line.split_whitespace().next()?.parse().ok()
 }
 
-/// What the control groups of /proc/self/cgroup still allow, the tightest of them; pages of files count as free. None
-/// without a limit.
+/// What the control groups of /proc/self/cgroup still allow, the tightest of them; pages of files
+/// count as free. None without a limit.
 fn group_free(mount: &Path, groups: &str) -> Option<u64> {
     let number = |path: &Path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let mut least: Option<u64> = None;

@@ -1,7 +1,8 @@
-//! A boundary around libraries that panic on damaged input: what they were given is at fault, and not this program.
+//! A boundary around libraries that panic on damaged input: what they were given is at fault, and
+//! not this program.
 //!
-//! Needs the default `panic = "unwind"`. No hook of panics is changed here. A program that has one asks
-//! [`is_caught`], so that a panic that becomes an error is not reported as well.
+//! Needs the default `panic = "unwind"`. No hook of panics is changed here. A program that has one
+//! asks [`is_caught`], so that a panic that becomes an error is not reported as well.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! Named parameters and buffers of one network, with seeded initial values and safetensors files.
 //!
-//! Initial values come from a stream keyed by (seed, network, tensor name): two networks that share a
-//! trunk start from the same trunk, whatever else they hold.
+//! Initial values come from a stream keyed by (seed, network, tensor name): two networks that share
+//! a trunk start from the same trunk, whatever else they hold.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -14,8 +14,8 @@ pub use crate::init::Init;
 use crate::kernels::conv::Algorithm;
 use crate::rng::Stream;
 
-/// State that no gradient reaches: running averages, singular vectors. Kept at f32 precision, so that
-/// files hold it exactly.
+/// State that no gradient reaches: running averages, singular vectors. Kept at f32 precision, so
+/// that files hold it exactly.
 #[derive(Clone, Debug)]
 pub struct Buffer(Rc<RefCell<Vec<f64>>>);
 
@@ -73,15 +73,15 @@ impl Scope {
         Self { store: self.store.clone(), path, common: self.common }
     }
 
-    /// The same place; what is added to the variance in the batch norms made below it (PyTorch's 1e-5
-    /// without this).
+    /// The same place; what is added to the variance in the batch norms made below it (PyTorch's
+    /// 1e-5 without this).
     pub fn with_batch_norm_eps(mut self, eps: f64) -> Self {
         self.common.batch_norm_eps = eps;
         self
     }
 
-    /// The same place; the least length by which the spectral norms made below it divide a singular vector
-    /// (PyTorch's 1e-12 without this).
+    /// The same place; the least length by which the spectral norms made below it divide a singular
+    /// vector (PyTorch's 1e-12 without this).
     pub fn with_spectral_eps(mut self, eps: f64) -> Self {
         self.common.spectral_eps = eps;
         self
@@ -128,8 +128,8 @@ impl Scope {
         Ok(var)
     }
 
-    /// Makes the parameter `table.weight` of `rows` equal rows: each what the parameter `path.name` of one
-    /// row would have started as.
+    /// Makes the parameter `table.weight` of `rows` equal rows: each what the parameter `path.name`
+    /// of one row would have started as.
     ///
     /// # Errors
     /// If it exists already.
@@ -196,8 +196,8 @@ impl ParamStore {
         self
     }
 
-    /// The weights of the layers made from here on (linear, convolutions, embeddings) start in this way,
-    /// whatever the network says; None: as it says. Biases and norms start as they do anyway.
+    /// The weights of the layers made from here on (linear, convolutions, embeddings) start in this
+    /// way, whatever the network says; None: as it says. Biases and norms start as they do anyway.
     pub fn with_weight_init(mut self, init: Option<Init>) -> Self {
         self.common.weight_init = init;
         self
@@ -209,8 +209,8 @@ impl ParamStore {
         self
     }
 
-    /// The parameters made from here on are of this type: f64 for the gradient tests of whole networks,
-    /// which neither load files nor use tables of classes.
+    /// The parameters made from here on are of this type: f64 for the gradient tests of whole
+    /// networks, which neither load files nor use tables of classes.
     pub fn with_dtype(mut self, dtype: DType) -> Self {
         self.dtype = dtype;
         self
@@ -323,7 +323,8 @@ impl ParamStore {
     }
 
     /// Moves this store towards `live`: every value to decay·own + (1 − decay)·live. Buffers are
-    /// averaged as well, so that the normalisation fits the averaged weights (as BigGAN-PyTorch does).
+    /// averaged as well, so that the normalisation fits the averaged weights (as BigGAN-PyTorch
+    /// does).
     ///
     /// # Errors
     /// If the two stores are not of the same network.

@@ -1,13 +1,13 @@
 //! Where the time of a training step goes, op by op.
 //!
-//! An op opens a [`Timer`] with [`time`] and drops it at its end. Between [`start`] and [`stop`] every
-//! timer adds its self time, without the timers inside it on the same thread, so that the times of all
-//! names add up to at most the wall time of the thread. Outside of that a timer costs one relaxed
-//! atomic load.
+//! An op opens a [`Timer`] with [`time`] and drops it at its end. Between [`start`] and [`stop`]
+//! every timer adds its self time, without the timers inside it on the same thread, so that the
+//! times of all names add up to at most the wall time of the thread. Outside of that a timer costs
+//! one relaxed atomic load.
 //!
-//! Timers belong around whole ops on the thread that calls them. Inside a piece of parallel work they
-//! would add up the threads' times, and a thread that takes over another's piece while it waits would
-//! count that piece to the wrong op.
+//! Timers belong around whole ops on the thread that calls them. Inside a piece of parallel work
+//! they would add up the threads' times, and a thread that takes over another's piece while it
+//! waits would count that piece to the wrong op.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -150,8 +150,8 @@ mod tests {
         let [outer, inner, innermost] =
             ["test-outer", "test-inner", "test-innermost"].map(|name| op(&ops, name));
         assert_eq!((outer.calls, inner.calls, innermost.calls), (1, 3, 3));
-        // All the sleep is inside the innermost timer; were it in the outer ones too, the sum would pass
-        // the wall time.
+        // All the sleep is inside the innermost timer; were it in the outer ones too, the sum would
+        // pass the wall time.
         assert!(innermost.seconds >= 0.006, "{innermost:?}");
         assert!(outer.seconds + inner.seconds + innermost.seconds <= wall, "{ops:?} in {wall} s");
     }

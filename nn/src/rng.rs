@@ -1,9 +1,9 @@
 //! The only source of randomness: ChaCha8 streams, one per (seed, purpose).
 //!
-//! A stream is named after what it feeds (`"z"`, `"data"`, `"init/generator/fc.weight"`), so that two
-//! methods that draw different amounts for one purpose still see the same numbers for every other. Its
-//! position is a plain number that can be stored and restored. No function of the platform's maths
-//! library is used, so the numbers are the same on every machine.
+//! A stream is named after what it feeds (`"z"`, `"data"`, `"init/generator/fc.weight"`), so that
+//! two methods that draw different amounts for one purpose still see the same numbers for every
+//! other. Its position is a plain number that can be stored and restored. No function of the
+//! platform's maths library is used, so the numbers are the same on every machine.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};

@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::rng::Stream;
 
-/// Draws `n` of `n_images` images: their indices, distinct, in the order in which they are drawn. All of
-/// them come, in that order, where `n` is `n_images` or more.
+/// Draws `n` of `n_images` images: their indices, distinct, in the order in which they are drawn.
+/// All of them come, in that order, where `n` is `n_images` or more.
 ///
-/// With labels the draw is stratified. Let `p` of the `N` images belong to a class. Among the first `m`
-/// indices the class then has `⌊m·p/N⌋` or `⌈m·p/N⌉`, for every `m`: each prefix is a stratified subset
-/// as well, and a smaller draw of the same seed is a prefix of a larger one. Within a class the images
-/// come in a uniformly random order. A class whose share is below one image may be absent; of several
-/// such classes the larger come first, and classes of one size come in random order.
+/// With labels the draw is stratified. Let `p` of the `N` images belong to a class. Among the first
+/// `m` indices the class then has `⌊m·p/N⌋` or `⌈m·p/N⌉`, for every `m`: each prefix is a
+/// stratified subset as well, and a smaller draw of the same seed is a prefix of a larger one.
+/// Within a class the images come in a uniformly random order. A class whose share is below one
+/// image may be absent; of several such classes the larger come first, and classes of one size come
+/// in random order.
 ///
-/// Without labels the result is the start of a random permutation. A row that `labels` is too short to
-/// reach counts as one of a further class.
+/// Without labels the result is the start of a random permutation. A row that `labels` is too short
+/// to reach counts as one of a further class.
 ///
 /// The result depends on the arguments only. The random numbers are those of the stream `subset`.
 pub fn draw_subset(labels: Option<&[u32]>, n_images: usize, n: usize, seed: u64) -> Vec<usize> {
@@ -38,10 +39,11 @@ pub fn draw_subset(labels: Option<&[u32]>, n_images: usize, n: usize, seed: u64)
 
 /// The first `n` images of all classes, such that each prefix has its share of every class.
 ///
-/// The image at position `k` of a class of `p` may come from draw `⌊k·N/p⌋ + 1` on, or the class would
-/// have more than its share rounded up, and must come by draw `⌈(k + 1)·N/p⌉`, or it would have less than
-/// its share rounded down. Balinski and Young's quota method (1975) shows that some order keeps all of
-/// these bounds. For jobs of unit length, taking the earliest deadline first then keeps them too.
+/// The image at position `k` of a class of `p` may come from draw `⌊k·N/p⌋ + 1` on, or the class
+/// would have more than its share rounded up, and must come by draw `⌈(k + 1)·N/p⌉`, or it would
+/// have less than its share rounded down. Balinski and Young's quota method (1975) shows that some
+/// order keeps all of these bounds. For jobs of unit length, taking the earliest deadline first
+/// then keeps them too.
 fn interleave(classes: &[Vec<usize>], n: usize, stream: &mut Stream) -> Vec<usize> {
     let n_images = classes.iter().map(Vec::len).sum::<usize>();
     let n = n.min(n_images);
@@ -49,7 +51,8 @@ fn interleave(classes: &[Vec<usize>], n: usize, stream: &mut Stream) -> Vec<usiz
     let release = |class: usize, k: usize| k as u128 * total / classes[class].len() as u128 + 1;
     let deadline =
         |class: usize, k: usize| ((k as u128 + 1) * total).div_ceil(classes[class].len() as u128);
-    // The next image of each class: (draw, class, position), then (draw, tie-break, class, position).
+    // The next image of each class: (draw, class, position), then (draw, tie-break, class,
+    // position).
     let mut waiting: BinaryHeap<_> =
         (0..classes.len()).map(|class| Reverse((release(class, 0), class, 0))).collect();
     let mut ready = BinaryHeap::new();
@@ -158,7 +161,8 @@ mod tests {
         }
         // 5 of 20 and 10 of 40, each time.
         assert_eq!(drawn[..20].iter().sum::<usize>(), 4000 * 5);
-        // Means 19, 39 and 19; these are their 0.9999 quantiles. Draws without replacement vary less.
+        // Means 19, 39 and 19; these are their 0.9999 quantiles. Draws without replacement vary
+        // less.
         assert!(chi_squared(&drawn[..20]) < 50.8, "{drawn:?}");
         assert!(chi_squared(&drawn[20..]) < 79.5, "{drawn:?}");
         assert!(chi_squared(&first_of_class) < 50.8, "{first_of_class:?}");

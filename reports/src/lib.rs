@@ -12,6 +12,7 @@ mod anchor;
 mod card;
 pub mod claim;
 mod error;
+pub mod escape;
 mod metric;
 mod output;
 pub mod plot;
@@ -32,4 +33,6 @@ pub use row::{
     protocol_sentence,
 };
 pub use statistics::{Interval, rank_correlation, student_t_two_sided};
-pub use table::{Keys, MethodLabel, Table, TableKey, row_of, short_hash, split_by_table};
+pub use table::{
+    Keys, MethodLabel, Table, TableKey, escape_markdown, row_of, short_hash, split_by_table,
+};

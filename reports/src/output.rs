@@ -7,8 +7,8 @@ use ganbench_nn::shared::{UNFINISHED, Unfinished};
 
 use crate::error::ReportError;
 
-/// Removes what a process that died in the middle of [`write_atomic`] left in a folder. For folders in
-/// which no other process is at work.
+/// Removes what a process that died in the middle of [`write_atomic`] left in a folder. For folders
+/// in which no other process is at work.
 ///
 /// # Errors
 /// If a file cannot be removed.
@@ -24,8 +24,8 @@ pub fn remove_unfinished(folder: &Path) -> Result<(), ReportError> {
     Ok(())
 }
 
-/// Writes `bytes` to a temporary file beside `path`, flushes it to the disk and renames it, so that a
-/// reader sees the old content or the new, never a part. Missing folders are made.
+/// Writes `bytes` to a temporary file beside `path`, flushes it to the disk and renames it, so that
+/// a reader sees the old content or the new, never a part. Missing folders are made.
 ///
 /// # Errors
 /// If the folder cannot be made or written to; the file that was there before is kept.
@@ -53,8 +53,8 @@ fn write(path: &Path, bytes: &[u8], sync: bool) -> Result<(), ReportError> {
         file.as_file().sync_all().map_err(failed)?;
     }
     file.persist(path).map_err(failed)?;
-    // The rename itself lives in the folder; not every system lets a folder be opened, and the content
-    // is safe already.
+    // The rename itself lives in the folder; not every system lets a folder be opened, and the
+    // content is safe already.
     if let Ok(folder) = std::fs::File::open(folder)
         && sync
     {

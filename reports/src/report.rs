@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::anchor::Anchor;
 use crate::card::MetricCards;
 use crate::error::ReportError;
+use crate::escape::{visible, visible_lines};
 use crate::output::write_atomic;
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
 use crate::reported;
@@ -98,15 +99,15 @@ pub fn tables(
 /// Writes the report and returns the paths of its files, `report.md` last.
 ///
 /// # Errors
-/// If the rows make no table, a sample grid is uneven, a figure cannot be drawn, or a file cannot be
-/// written. Files appear whole or not at all; those written before the error stay.
+/// If the rows make no table, a sample grid is uneven, a figure cannot be drawn, or a file cannot
+/// be written. Files appear whole or not at all; those written before the error stay.
 pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError> {
     let mut writer = Writer { folder: input.out_dir, paths: Vec::new() };
     let tables = tables(input.rows, input.methods, input.notes, input.anchors, input.cards)?;
     let all =
         |render: fn(&Table) -> String| tables.iter().map(render).collect::<Vec<_>>().join("\n");
     let markdown = all(Table::markdown);
-    writer.write("table.md", markdown.as_bytes())?;
+    writer.write("table.md", visible_lines(&markdown).as_bytes())?;
     writer.write("table.tex", all(Table::latex).as_bytes())?;
     writer.write("table.csv", &csv(&tables)?)?;
 
@@ -164,7 +165,7 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
     }
     push_other_rows(&mut page, &tables, input.cards)?;
     push_reported(&mut page, &tables, input.cards)?;
-    if let Some(command) = input.command {
+    if let Some(command) = input.command.map(visible) {
         let _ = write!(page, "\n## Made with\n\n```\n{command}\n```\n");
     }
     page.push_str(
@@ -173,7 +174,7 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
     );
     let has_anchors = tables.iter().any(|table| !table.anchors.lines.is_empty());
     page.push_str(if has_anchors { "; anchors: [anchors.jsonl](anchors.jsonl).\n" } else { ".\n" });
-    writer.write("report.md", page.as_bytes())?;
+    writer.write("report.md", visible_lines(&page).as_bytes())?;
     Ok(writer.paths)
 }
 

@@ -9,7 +9,7 @@ fn row(seed: u64, metric: &str, value: f64) -> ResultRow {
     ResultRow {
         run_id: format!("run-{seed}"),
         table: "table1".into(),
-        method: if seed % 2 == 0 { "gan" } else { "kdd" }.into(),
+        method: if seed.is_multiple_of(2) { "gan" } else { "kdd" }.into(),
         conditional: false,
         architecture: "sndcgan".into(),
         width: 16,

@@ -1,5 +1,5 @@
-//! This program and a script of another framework that does the same work, in alternation: each round
-//! runs both as processes of their own, and the one that goes first changes.
+//! This program and a script of another framework that does the same work, in alternation: each
+//! round runs both as processes of their own, and the one that goes first changes.
 
 use std::path::PathBuf;
 use std::process::Command;

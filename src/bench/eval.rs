@@ -44,12 +44,13 @@ pub struct EvalLine {
 const DIM: usize = 2048;
 /// Images of the second, small FID.
 const FEW: usize = 256;
-/// Dimensions that the made features really have, before noise: like those of images, they are correlated.
+/// Dimensions that the made features really have, before noise: like those of images, they are
+/// correlated.
 const LATENT: usize = 256;
 const SEED: u64 = 0;
 
-/// Measures everything, and hands each line on as soon as it is there: `inception` in ms an image, the
-/// metrics in ms, `start` in ms from the call of this program to its end with nothing to do.
+/// Measures everything, and hands each line on as soon as it is there: `inception` in ms an image,
+/// the metrics in ms, `start` in ms from the call of this program to its end with nothing to do.
 ///
 /// # Errors
 /// If a computation fails.

@@ -1,10 +1,11 @@
 //! The ops that a training step is made of, one at a time: SNDCGAN's convolutions at width 64, an
 //! activation, a norm, the optimiser.
 //!
-//! Protocol, the same in `reports/peer/ops.py`: `fwd` is the op alone without a tape; `fwd+bwd` is the op,
-//! the sum of its outputs, and the gradients of every input and weight. Outputs are made anew each time
-//! and dropped after the clock was read. What is no convolution takes a millisecond or a few, too short for
-//! a handful of repetitions to tell from the machine's noise: these are run [`SHORT`] times as often.
+//! Protocol, the same in `reports/peer/ops.py`: `fwd` is the op alone without a tape; `fwd+bwd` is
+//! the op, the sum of its outputs, and the gradients of every input and weight. Outputs are made
+//! anew each time and dropped after the clock was read. What is no convolution takes a millisecond
+//! or a few, too short for a handful of repetitions to tell from the machine's noise: these are run
+//! [`SHORT`] times as often.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! A program run to its end: what it said, the most memory it held, and whether it had the machine for
-//! itself.
+//! A program run to its end: what it said, the most memory it held, and whether it had the machine
+//! for itself.
 
 use std::io::Read as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -62,8 +62,8 @@ pub fn run(command: &mut Command, name: &str) -> Result<Finished> {
     Ok(Finished { stdout, peak_rss_mb: used.peak_rss_mb, others_cores })
 }
 
-/// Waits for the child and asks what it used. What a process held before it became the program counts
-/// too, so the caller has to be small itself: it starts programs and computes nothing.
+/// Waits for the child and asks what it used. What a process held before it became the program
+/// counts too, so the caller has to be small itself: it starts programs and computes nothing.
 #[cfg(unix)]
 fn wait(child: Child) -> std::io::Result<(ExitStatus, Used)> {
     use std::os::unix::process::ExitStatusExt as _;

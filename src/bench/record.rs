@@ -26,8 +26,8 @@ pub struct Record {
     pub version: &'static str,
     pub commit: String,
     pub cpu: String,
-    /// The most that other programs used during any one run, in cores. Their work slows both sides, and
-    /// one whose threads spin while they wait many times more.
+    /// The most that other programs used during any one run, in cores. Their work slows both sides,
+    /// and one whose threads spin while they wait many times more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub others_cores: Option<f64>,
     /// As each side counts them, of the first round.

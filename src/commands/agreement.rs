@@ -8,7 +8,7 @@ use clap::Args;
 use crate::agreement::measure::Request;
 use crate::agreement::{Points, Runs, measure, page, table};
 use crate::machine::UsageError;
-use crate::{comparison, machine};
+use crate::{comparison, machine, tell};
 
 /// Seed of the bootstrap.
 const SEED: u64 = 0;
@@ -40,8 +40,8 @@ pub struct AgreementArgs {
 }
 
 /// # Errors
-/// If a result cannot be read, a metric was measured in two ways, there are too few runs, or the page
-/// cannot be written.
+/// If a result cannot be read, a metric was measured in two ways, there are too few runs, or the
+/// page cannot be written.
 pub fn run(args: &AgreementArgs) -> Result<()> {
     machine::set_threads(None)?;
     if !(100..=MOST_DRAWS).contains(&args.draws) {
@@ -56,9 +56,9 @@ pub fn run(args: &AgreementArgs) -> Result<()> {
         tell!("{}", folder.join("README.md").display());
     }
     if args.json {
-        println!("{}", serde_json::to_string(&findings)?);
+        tell::json(&findings)?;
     } else {
-        print!("{}", table::text(&findings));
+        say!("{}", table::text(&findings).trim_end());
     }
     Ok(())
 }

@@ -131,8 +131,8 @@ fn tell_refused(refused: &[String], is_nothing: bool, [a, b]: [&Path; 2]) -> Res
 fn print<L: Serialize>(lines: &[L], json: bool, text: impl Fn(&L) -> String) -> Result<()> {
     for line in lines {
         match json {
-            true => println!("{}", serde_json::to_string(line)?),
-            false => println!("{}", text(line)),
+            true => crate::tell::json(line)?,
+            false => say!("{}", text(line)),
         }
     }
     Ok(())
@@ -207,8 +207,8 @@ fn of_json(path: &Path) -> Result<Samples> {
     Ok(samples)
 }
 
-/// Whether a key is no metric but tells something of another one: `fid@pixels_std` is no metric of an
-/// extractor `pixels_std`.
+/// Whether a key is no metric but tells something of another one: `fid@pixels_std` is no metric of
+/// an extractor `pixels_std`.
 pub(super) fn belongs_to_another(name: &str, is_there: impl Fn(&str) -> bool) -> bool {
     let ends = ["_std", "_ci_low", "_ci_high", "_error_at_most"];
     ends.iter().any(|end| name.strip_suffix(end).is_some_and(&is_there))

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use ganbench_reports::escape::visible_lines;
 use ganbench_reports::write_atomic;
 use serde::Serialize;
 
@@ -78,17 +79,17 @@ pub fn run(args: &DriftArgs) -> Result<u8> {
             code = BLIND;
         }
         if let Some(path) = &args.markdown {
-            write_atomic(path, markdown(&comparison, &baseline).as_bytes())?;
+            write_atomic(path, visible_lines(&markdown(&comparison, &baseline)).as_bytes())?;
         }
         if args.json {
             let outcome =
                 Outcome { exit_code: code, comparison: &comparison, power: power.as_ref() };
-            println!("{}", serde_json::to_string(&outcome)?);
+            crate::tell::json(&outcome)?;
         } else {
             let shown = if args.all { Shown::All } else { Shown::Moved };
-            print!("{}", text(&comparison, &baseline, shown));
+            say!("{}", text(&comparison, &baseline, shown).trim_end());
             if let Some(power) = power {
-                println!("{}", power.text());
+                say!("{}", power.text());
             }
         }
     }

@@ -223,8 +223,8 @@ impl MetricArgs {
 /// Features of a source, from the cache where they are there; and the hash of the images.
 ///
 /// # Errors
-/// If the images cannot be read or the extractor cannot take them. A cache that cannot be written to is a
-/// note.
+/// If the images cannot be read or the extractor cannot take them. A cache that cannot be written
+/// to is a note.
 pub fn features_of(
     source: &mut dyn ImageSource,
     keep: Keep,

@@ -86,7 +86,7 @@ pub fn train(args: &TrainExtractorArgs) -> Result<()> {
     write_atomic(&args.out, &file)?;
     let sha256 = hex(Sha256::new_with_prefix(&file));
     let outcome = Outcome { file: &args.out, sha256, bytes: file.len(), train_s, card: &card };
-    println!("{}", serde_json::to_string_pretty(&outcome)?);
+    crate::tell::json_pretty(&outcome)?;
     Ok(())
 }
 

@@ -97,12 +97,11 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
         tell!("hint: {hint}");
     }
     let extractor = &ready.extractor;
-    println!(
-        "{}",
-        json!({"out": args.out, "n": side.n, "feature_dim": extractor.feature_dim(),
+    crate::tell::json(
+        &json!({"out": args.out.display().to_string(), "n": side.n, "feature_dim": extractor.feature_dim(),
                "images": read.map(|read| read.json()), "hints": hints,
                "extractor": {"name": extractor.name(), "sha256": extractor.weights_sha256()},
-               "seconds": {"load": side.load_s, "extract": side.extract_s}})
-    );
+               "seconds": {"load": side.load_s, "extract": side.extract_s}}),
+    )?;
     Ok(())
 }

@@ -55,18 +55,19 @@ pub fn run(args: &FetchArgs) -> Result<()> {
                 return Err(UsageError::new(text).into());
             };
             let path = weights(file, &args.name, Some(limits), args.quiet)?;
-            println!("{}", json!({"extractor": args.name, "path": path, "sha256": file.sha256}));
+            crate::tell::json(
+                &json!({"extractor": args.name, "path": path.display().to_string(), "sha256": file.sha256}),
+            )?;
         }
         Fetched::Dataset => {
             let places = Places { hub_limits: Some(limits), ..Places::from_env() };
             for split in [Split::Train, Split::Test] {
                 let request = DatasetRequest::new(&args.name, split);
                 let dataset = read_dataset_from(&request, &places, args.quiet)?;
-                println!(
-                    "{}",
-                    json!({"dataset": args.name, "split": split.as_str(), "n": dataset.images.len(),
-                           "sha256": dataset.sha256})
-                );
+                crate::tell::json(
+                    &json!({"dataset": args.name, "split": split.as_str(), "n": dataset.images.len(),
+                           "sha256": dataset.sha256}),
+                )?;
             }
         }
     }

@@ -36,7 +36,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(FIGURE3));
     let seeds = args.seeds.clone().unwrap_or_else(|| vec![0]);
     if args.dry_run {
-        println!("{FIGURE3}: seeds {seeds:?}, seconds each, into {}", out.display());
+        say!("{FIGURE3}: seeds {seeds:?}, seconds each, into {}", out.display());
         return Ok(());
     }
     std::fs::create_dir_all(out.join("plots"))
@@ -77,15 +77,14 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     write_atomic(&out.join("report.md"), page.as_bytes())?;
     if args.json {
         for (seed, loss, m) in rows {
-            println!(
-                "{}",
-                json!({"seed": seed, "loss": loss, "mean_distance_to_mode": m.to_mode,
+            crate::tell::json(
+                &json!({"seed": seed, "loss": loss, "mean_distance_to_mode": m.to_mode,
                        "share_within_3_std": m.within_3_std, "mean_move": m.moved,
-                       "largest_deviation_from_mean_move": m.deformed})
-            );
+                       "largest_deviation_from_mean_move": m.deformed}),
+            )?;
         }
     } else {
-        println!("{table}\npage     {}", out.join("report.md").display());
+        say!("{table}\npage     {}", out.join("report.md").display());
     }
     Ok(())
 }

@@ -71,14 +71,14 @@ pub fn run(args: &KeptArgs) -> Result<u8> {
         kept::renew(&args.kept, &args.pages)?;
     }
     if args.json {
-        println!("{}", serde_json::to_string(&findings)?);
+        crate::tell::json(&findings)?;
         return Ok(code);
     }
     for finding in &findings.findings {
         let (counts, claim) = (finding.counts.as_str(), finding.claim.as_str());
-        println!("{:<12} {counts:<15} {claim} ({} seeds)", finding.verdict, finding.seeds);
+        say!("{:<12} {counts:<15} {claim} ({} seeds)", finding.verdict, finding.seeds);
     }
-    println!("page     {}", folder.path().join("README.md").display());
+    say!("page     {}", folder.path().join("README.md").display());
     Ok(code)
 }
 

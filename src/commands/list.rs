@@ -23,11 +23,11 @@ pub fn run(args: &ListArgs) -> Result<()> {
     let width = entries.iter().map(|entry| text(entry, "name").len()).max().unwrap_or(0);
     for entry in &entries {
         if args.json {
-            println!("{entry}");
+            crate::tell::json(entry)?;
         } else {
-            println!("{:<width$}  {}", text(entry, "name"), text(entry, "summary"));
+            say!("{:<width$}  {}", text(entry, "name"), text(entry, "summary"));
             if let (Listed::Metrics, Ok(card)) = (args.what, metric(&text(entry, "name"))) {
-                println!("{:<width$}  {}", "", details(card));
+                say!("{:<width$}  {}", "", details(card));
             }
             print_arguments(entry);
         }
@@ -45,11 +45,11 @@ fn print_arguments(entry: &Value) {
         let optional = if array["optional"] == true { " (optional)" } else { "" };
         let (name, dtype) = (text(&array["name"]), text(&array["dtype"]));
         let (shape, summary) = (shape.join(", "), text(&array["summary"]));
-        println!("    {name} [{shape}] {dtype}{optional}: {summary}");
+        say!("    {name} [{shape}] {dtype}{optional}: {summary}");
     }
     for setting in list("settings") {
         let (name, default) = (text(&setting["name"]), text(&setting["default"]));
-        println!("    --set {name}={default}: {}", text(&setting["summary"]));
+        say!("    --set {name}={default}: {}", text(&setting["summary"]));
     }
 }
 
@@ -70,8 +70,8 @@ fn loss(entry: &registry::Entry) -> Value {
            "arrays": arrays.collect::<Vec<_>>(), "settings": settings.collect::<Vec<_>>()})
 }
 
-/// The cards of a family's metrics. An infinite end of a range is null. The counts of the least images are those
-/// of the default settings.
+/// The cards of a family's metrics. An infinite end of a range is null. The counts of the least
+/// images are those of the default settings.
 fn cards_of_family(family: &MetricFamily) -> impl Iterator<Item = Value> {
     family.metrics.iter().map(|card| {
         let least = card.least_images.counts(&Settings::default());

@@ -15,7 +15,8 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::machine::{self, UsageError};
 
-/// Computed by the functions that training uses, in the precision of the arrays, float32 or float64.
+/// Computed by the functions that training uses, in the precision of the arrays, float32 or
+/// float64.
 #[derive(Debug, Args)]
 pub struct LossArgs {
     /// The loss: see `ganbench list losses`, which also names the arrays and settings of each
@@ -35,7 +36,8 @@ pub struct LossArgs {
 }
 
 /// # Errors
-/// If the loss or a setting is not known, the file cannot be read, or the arrays do not fit the loss.
+/// If the loss or a setting is not known, the file cannot be read, or the arrays do not fit the
+/// loss.
 pub fn run(args: &LossArgs) -> Result<()> {
     let entry = registry::loss(&args.name)?;
     let set = args.set.iter().map(|text| {
@@ -54,15 +56,15 @@ pub fn run(args: &LossArgs) -> Result<()> {
         let settings: Map<_, _> =
             settings.values().map(|(name, value)| (name.to_string(), json_value(value))).collect();
         let terms = terms.iter().map(json_term).collect::<Result<Vec<_>>>()?;
-        println!("{}", json!({"loss": entry.name, "settings": settings, "terms": terms}));
+        crate::tell::json(&json!({"loss": entry.name, "settings": settings, "terms": terms}))?;
         return Ok(());
     }
     for term in &terms {
-        println!("{} = {}  (weight {})", term.name, term.value, term.weight);
+        say!("{} = {}  (weight {})", term.name, term.value, term.weight);
         let width = term.gradients.keys().map(|name| name.len()).max().unwrap_or(0);
         for (array, gradient) in &term.gradients {
             let norm = numbers(gradient)?.iter().map(|v| v * v).sum::<f64>().sqrt();
-            println!("  gradient of {array:<width$}  {:?}  norm {norm}", gradient.dims());
+            say!("  gradient of {array:<width$}  {:?}  norm {norm}", gradient.dims());
         }
     }
     Ok(())

@@ -80,7 +80,9 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
 }
 
 pub fn completions(shell: clap_complete::Shell) -> Result<()> {
-    clap_complete::generate(shell, &mut Cli::command(), "ganbench", &mut std::io::stdout());
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "ganbench", &mut text);
+    crate::tell::raw(&text);
     Ok(())
 }
 
@@ -120,12 +122,11 @@ fn provenance(args: &MachineArgs, threads: usize) -> Provenance {
     }
 }
 
-/// What was typed, without the folder that the program lies in.
+/// What was typed, without the folder that the program lies in. A word that is no UTF-8 (a path may
+/// be any bytes) is shown as far as it is.
 fn command_line() -> String {
-    std::iter::once("ganbench".to_string())
-        .chain(std::env::args().skip(1))
-        .collect::<Vec<_>>()
-        .join(" ")
+    let typed = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("ganbench".to_string()).chain(typed).collect::<Vec<_>>().join(" ")
 }
 
 /// Says which half-written lines were left out of the results.

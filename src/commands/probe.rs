@@ -56,10 +56,10 @@ pub fn run(args: &ProbeArgs) -> Result<()> {
     write(&args.out, &values)?;
     if args.json {
         for value in &values {
-            println!("{}", serde_json::to_string(value)?);
+            crate::tell::json(value)?;
         }
     } else {
-        println!("{}: {} values", args.out.display(), values.len());
+        say!("{}: {} values", args.out.display(), values.len());
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use ganbench_reports::ResultRow;
 
 use crate::cli::MachineArgs;
 use crate::generators::{generator_file, load_generator};
+use crate::integrity;
 use crate::machine::UsageError;
 use crate::measurer::Measurer;
 use crate::pipeline::{Fakes, label, measure, row, spent_up_to};
@@ -40,11 +41,12 @@ pub struct RemeasureArgs {
     pub machine: MachineArgs,
 }
 
-/// Adds rows of the last checkpoint to each finished run that has none of this kind; runs that diverged or whose
-/// checkpoints are elsewhere are told.
+/// Adds rows of the last checkpoint to each finished run that has none of this kind; runs that
+/// diverged or whose checkpoints are elsewhere are told.
 ///
 /// # Errors
-/// If there are no finished runs, they are of several data sets, or something cannot be read or written.
+/// If there are no finished runs, they are of several data sets, or something cannot be read or
+/// written.
 pub fn run(args: &RemeasureArgs) -> Result<()> {
     let folders: Vec<RunFolder> =
         results::find_runs(&args.runs)?.iter().map(|path| RunFolder::at(path)).collect();
@@ -74,6 +76,7 @@ pub fn run(args: &RemeasureArgs) -> Result<()> {
     let mut added = 0;
     for (folder, plan) in &runs {
         let _lock = Lock::wait(folder.path())?;
+        integrity::check(folder.path())?;
         let rows = folder.scores()?;
         let Some(last) = rows.iter().find(|r| r.checkpoint == "last" && r.value.is_some()) else {
             tell!("note: {} diverged and is left out", folder.path().display());
@@ -130,9 +133,10 @@ pub fn run(args: &RemeasureArgs) -> Result<()> {
             ..row(&plan, &spent_up_to(last), "last", &measured.label, value)
         };
         folder.add_scores(&measured.values.iter().map(of_run).collect::<Vec<_>>())?;
+        folder.finish_again()?;
         added += 1;
     }
-    println!("{added} of {} runs measured", runs.len());
+    say!("{added} of {} runs measured", runs.len());
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use ganbench_reports::Anchor;
 
 use crate::cli::ReportArgs;
 use crate::run_folder::RunFolder;
-use crate::{anchors, machine, report, results};
+use crate::{anchors, integrity, machine, report, results};
 
 /// # Errors
 /// If there are no runs, or a file is damaged or cannot be written.
@@ -21,6 +21,7 @@ pub fn run(args: &ReportArgs) -> Result<()> {
         if runs.is_empty() {
             bail!("{} holds no runs: no folder with a scores.jsonl is in it", args.runs.display());
         }
+        runs.iter().try_for_each(|run| integrity::check(run))?;
         std::fs::create_dir_all(&args.out)
             .with_context(|| format!("cannot make the folder {}", args.out.display()))?;
         super::note_torn_lines(&results::rebuild(&args.out, &runs)?);
@@ -32,8 +33,8 @@ pub fn run(args: &ReportArgs) -> Result<()> {
             report::How { command: None, reference, anchors: &anchors },
         )?
     };
-    println!("{}", made.text);
-    println!("{}", args.out.join("report.md").display());
+    say!("{}", made.text);
+    say!("{}", args.out.join("report.md").display());
     Ok(())
 }
 

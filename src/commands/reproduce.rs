@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use ganbench_baselines::data::plain_name;
 use ganbench_reports::remove_unfinished;
 
 use super::figure3;
+use crate::begun::{Begun, RUNS};
 use crate::cli::ReproduceArgs;
 use crate::interrupt::Interrupt;
 use crate::measurer::Measurer;
@@ -29,7 +31,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let interrupt = Interrupt::watch()?;
     let first = plans.first_mut().context("no methods or no seeds were asked for")?;
     let out = args.out.clone().unwrap_or_else(|| default_out(first));
-    let runs = out.join("runs");
+    let runs = out.join(RUNS);
+    let _begun = Begun::new(&out);
     if !args.dry_run {
         // First, so that a folder that cannot be written is known before any work.
         let _lock = Lock::wait(&out)?;
@@ -67,10 +70,10 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     }
     let linear = plans.iter().find(|plan| plan.evaluation.linear.is_some());
     let test = linear.map(|plan| load_test_split(plan, &at)).transpose()?.flatten();
-    check_unchanged(&runs, &plans)?;
     let mut provenance = super::provenance(&args.machine, threads);
     provenance.uneven_classes = real.reals().uneven_classes();
     let folders: Vec<RunFolder> = plans.iter().map(|plan| RunFolder::of(&runs, plan)).collect();
+    check_unchanged(&runs, &plans, &folders)?;
     let sweep = Sweep {
         plans: &plans,
         folders: &folders,
@@ -102,13 +105,13 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     drop(lock);
     if args.json {
         for row in made.final_rows() {
-            println!("{}", serde_json::to_string(row)?);
+            crate::tell::json(row)?;
         }
         return Ok(());
     }
-    println!("{}", made.text);
-    println!("page     {}", out.join("report.md").display());
-    println!(
+    say!("{}", made.text);
+    say!("page     {}", out.join("report.md").display());
+    say!(
         "results  {}, {}: {} rows",
         results.parquet.display(),
         results.csv.display(),
@@ -135,7 +138,9 @@ fn same_reals(first: &Plan, plan: &Plan) -> Result<(), PlanError> {
 }
 
 fn default_out(plan: &Plan) -> PathBuf {
-    PathBuf::from("runs").join(format!("{}-{}", plan.table, plan.dataset.label()))
+    // A name that no data set has may be any text.
+    let name = plain_name(&format!("{}-{}", plan.table, plan.dataset.label()));
+    PathBuf::from("runs").join(name)
 }
 
 /// The plans of a command, in the order of the work; the hashes of data and weights are not filled

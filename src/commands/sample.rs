@@ -12,6 +12,7 @@ use npyz::WriterBuilder as _;
 
 use crate::cli::SampleArgs;
 use crate::generators::{generator_file, load_generator};
+use crate::integrity;
 use crate::machine;
 use crate::progress::Progress;
 use crate::run_folder::RunFolder;
@@ -24,6 +25,7 @@ pub fn run(args: &SampleArgs) -> Result<()> {
         bail!("--n is 0, expected at least 1");
     }
     let folder = RunFolder::open(&args.run)?;
+    integrity::check(folder.path())?;
     let plan = folder.plan()?;
     let kind = if args.raw { "raw" } else { "ema" };
     let path = generator_file(&folder, &plan, &args.checkpoint, kind)?;
@@ -42,7 +44,7 @@ pub fn run(args: &SampleArgs) -> Result<()> {
         write_pngs(&images, &args.out)?;
     }
     bar.finish(&format!("{} images", args.n));
-    println!("{}", args.out.display());
+    say!("{}", args.out.display());
     Ok(())
 }
 

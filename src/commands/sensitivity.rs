@@ -72,9 +72,9 @@ pub fn run(args: &SensitivityArgs) -> Result<()> {
         tell!("{}", folder.join("README.md").display());
     }
     if args.json {
-        println!("{}", serde_json::to_string(&findings)?);
+        crate::tell::json(&findings)?;
     } else {
-        print!("{}", table::text(&findings));
+        say!("{}", table::text(&findings).trim_end());
     }
     Ok(())
 }

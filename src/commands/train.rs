@@ -2,8 +2,10 @@
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::begun::Begun;
 use crate::cli::TrainArgs;
 use crate::extend::extend;
+use crate::integrity;
 use crate::interrupt::Interrupt;
 use crate::memory;
 use crate::pipeline::{self, RunInput};
@@ -23,6 +25,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     let (at, threads) = super::surroundings(&args.machine, [&plan])?;
     let interrupt = Interrupt::watch()?;
     let folder = RunFolder::at(&args.out);
+    let _begun = Begun::new(folder.path());
     let _lock = Lock::take(folder.path())?;
     let mut dataset = load_dataset(&mut plan.dataset, &at)?;
     let extractor = load_extractor(&mut plan.evaluation, &plan.dataset.name.clone(), &at)?;
@@ -40,6 +43,7 @@ pub fn run(args: &TrainArgs) -> Result<()> {
             );
         }
         plan.train.replay = there.train.replay;
+        integrity::check_or_reopen(&folder)?;
     } else if let Some(from) = &args.from {
         extend(&RunFolder::open(from)?, &plan, &folder)?;
     }
@@ -66,9 +70,9 @@ pub fn run(args: &TrainArgs) -> Result<()> {
     }
     for row in folder.scores()?.iter().filter(|r| !r.is_curve_point()) {
         match (args.json, row.value) {
-            (true, _) => println!("{}", serde_json::to_string(row)?),
-            (false, Some(value)) => println!("{:<6} {:<28} {value:.4}", row.checkpoint, row.metric),
-            (false, None) => println!("{:<6} {:<28} diverged", row.checkpoint, row.metric),
+            (true, _) => crate::tell::json(row)?,
+            (false, Some(value)) => say!("{:<6} {:<28} {value:.4}", row.checkpoint, row.metric),
+            (false, None) => say!("{:<6} {:<28} diverged", row.checkpoint, row.metric),
         }
     }
     Ok(())

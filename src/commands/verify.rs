@@ -11,11 +11,12 @@ use serde::Serialize;
 
 use crate::cli::MachineArgs;
 use crate::generators::{generator_file, load_generator};
+use crate::integrity;
 use crate::pipeline::{Fakes, Noise, measure};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::reals::{RealImages, load_reference};
-use crate::run_folder::{Provenance, RunFolder};
+use crate::run_folder::{PLAN_NAME, Provenance, RunFolder};
 use crate::selection::{select, trainer};
 use crate::session::{Evaluator, Surroundings, load_dataset, load_extractor, real_reference};
 use ganbench_metrics::WithInterval;
@@ -82,6 +83,10 @@ struct Verified {
     machine_differences: Vec<String>,
     steps: u64,
     verdict: Verdict,
+    /// What in the run's folder is not as the run wrote it.
+    changes: Vec<String>,
+    /// Whether the run recorded digests; else a change shows only where it makes other numbers.
+    has_digests: bool,
     /// Those that are not identical; all scores.
     findings: Vec<Finding>,
     records: usize,
@@ -93,7 +98,15 @@ struct Verified {
 /// If the run cannot be read, or its data or weights are not at hand.
 pub fn run(args: &VerifyArgs) -> Result<bool> {
     let folder = RunFolder::open(&args.run)?;
+    let found = integrity::look(folder.path())?;
     let mut plan = folder.plan()?;
+    if found.changes.iter().any(|change| change.name() == PLAN_NAME) {
+        bail!(
+            "{} cannot be verified: {}; put back what was there first",
+            args.run.display(),
+            found.text()
+        );
+    }
     let (at, threads) = super::surroundings(&args.machine, [&plan])?;
     let here = super::provenance(&args.machine, threads);
     let machine_differences = differences(&folder.provenance()?, &here);
@@ -123,21 +136,25 @@ pub fn run(args: &VerifyArgs) -> Result<bool> {
     let real = RealImages::new(&plan, &dataset, reference.as_ref())?;
     let evaluator = real_reference(&plan, extractor, &real, at.quiet)?;
     findings.extend(measure_again(&folder, &plan, &evaluator, &at, allowed)?);
-    if records.is_empty() && findings.is_empty() {
+    if records.is_empty() && findings.is_empty() && found.changes.is_empty() {
         bail!("{} holds nothing yet to verify: the run was stopped before", args.run.display());
     }
+    let found_verdict = (!found.changes.is_empty()).then_some(Verdict::Differs);
+    let verdicts = findings.iter().map(|f| f.verdict).chain(found_verdict);
     let verified = Verified {
         run: args.run.display().to_string(),
         run_id: plan.run_id(),
         same_machine: !allowed,
         machine_differences,
         steps: args.steps,
-        verdict: findings.iter().map(|f| f.verdict).max().unwrap_or(Verdict::Identical),
+        verdict: verdicts.max().unwrap_or(Verdict::Identical),
+        changes: found.changes.iter().map(ToString::to_string).collect(),
+        has_digests: found.has_digests,
         findings,
         records: records.len(),
     };
     if args.json {
-        println!("{}", serde_json::to_string(&verified)?);
+        crate::tell::json(&verified)?;
     } else {
         verified.print();
     }
@@ -270,9 +287,17 @@ fn relative(a: f64, b: f64) -> f64 {
 
 impl Verified {
     fn print(&self) {
-        println!("run {} ({})", self.run_id, self.run);
+        say!("run {} ({})", self.run_id, self.run);
         for difference in &self.machine_differences {
-            println!("made elsewhere: {difference}");
+            say!("made elsewhere: {difference}");
+        }
+        if !self.has_digests {
+            say!(
+                "no digest recorded: the run is of ganbench before 0.2, which kept none of its lines"
+            );
+        }
+        for change in &self.changes {
+            say!("changed    {change}");
         }
         for f in &self.findings {
             let number = |v: Option<f64>| v.map_or_else(|| "none".into(), |v| format!("{v}"));
@@ -281,9 +306,9 @@ impl Verified {
                 (Some(a), Some(b)) if a != b => format!(" (relative {:.1e})", relative(a, b)),
                 _ => String::new(),
             };
-            println!("{verdict:<10} {}: {}, now {}{gap}", f.what, number(f.kept), number(f.again));
+            say!("{verdict:<10} {}: {}, now {}{gap}", f.what, number(f.kept), number(f.again));
         }
-        println!(
+        say!(
             "{}: {} records of the first {} steps and {} scores looked at",
             match self.verdict {
                 Verdict::Identical => "identical",

@@ -1,8 +1,8 @@
 //! Numbers of a user's own from a CSV.
 //!
-//! `name` and `value` are needed; `seed`, `ci_low`, `ci_high` (a 95 % interval) and `tolerance` (relative) may be
-//! there; every other column is part of what tells values apart. An empty value is one that could not be
-//! measured, as of a run that diverged.
+//! `name` and `value` are needed; `seed`, `ci_low`, `ci_high` (a 95 % interval) and `tolerance`
+//! (relative) may be there; every other column is part of what tells values apart. An empty value
+//! is one that could not be measured, as of a run that diverged.
 
 use std::path::Path;
 

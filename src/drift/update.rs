@@ -13,8 +13,8 @@ pub struct Update<'a> {
     pub reason: &'a str,
 }
 
-/// The candidate's values as the new baseline, with the reason behind the former ones. Layers and data sets that
-/// the candidate has nothing of stay as they were.
+/// The candidate's values as the new baseline, with the reason behind the former ones. Layers and
+/// data sets that the candidate has nothing of stay as they were.
 pub fn updated(update: Update<'_>) -> Vec<GuardedValue> {
     let here = Provenance::here();
     let former = update.baseline.unwrap_or_default();

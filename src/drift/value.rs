@@ -32,9 +32,9 @@ impl Layer {
 
     /// The least magnitude that a relative tolerance is taken of.
     ///
-    /// The numbers of both layers are sums in which terms of order 1 cancel (a kernel distance, a mean output
-    /// of D), each with the rounding of f32 (6e-8): relative to a result near 0 that rounding is without bound.
-    /// The floors keep 1e-6 and 1e-4 of them above it.
+    /// The numbers of both layers are sums in which terms of order 1 cancel (a kernel distance, a
+    /// mean output of D), each with the rounding of f32 (6e-8): relative to a result near 0 that
+    /// rounding is without bound. The floors keep 1e-6 and 1e-4 of them above it.
     pub fn floor(self) -> f64 {
         match self {
             Self::Metric => 0.1,
@@ -54,7 +54,8 @@ pub struct Provenance {
     /// Instruction set of the kernels; empty where it is not known.
     pub simd: String,
     pub unix_s: u64,
-    /// Why the baseline was made and remade, the oldest first: [`Reason`]s as JSON. Empty outside baselines.
+    /// Why the baseline was made and remade, the oldest first: [`Reason`]s as JSON. Empty outside
+    /// baselines.
     pub reasons: String,
 }
 
@@ -170,7 +171,8 @@ impl GuardedValue {
         }
     }
 
-    /// Of a row of results. None for points of the curve: they show the same runs through fewer images.
+    /// Of a row of results. None for points of the curve: they show the same runs through fewer
+    /// images.
     pub fn of_result(row: ResultRow) -> Option<Self> {
         if row.is_curve_point() {
             return None;
@@ -204,8 +206,8 @@ impl GuardedValue {
         })
     }
 
-    /// What the types cannot say: a name, a value where and only where the status is `ok`, an interval with
-    /// both ends in order, a tolerance above 0.
+    /// What the types cannot say: a name, a value where and only where the status is `ok`, an
+    /// interval with both ends in order, a tolerance above 0.
     ///
     /// # Errors
     /// Which of these is not so.

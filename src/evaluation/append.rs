@@ -44,8 +44,8 @@ pub struct Appended<'a> {
 /// Adds the numbers of `outcome`.
 ///
 /// # Errors
-/// If the file cannot be read or written, holds no table that was measured alike, or holds other images under the same
-/// name and seed.
+/// If the file cannot be read or written, holds no table that was measured alike, or holds other
+/// images under the same name and seed.
 pub fn append(appended: &Appended<'_>, outcome: &Outcome) -> Result<()> {
     let place = appended.path.display();
     // Another process may add rows, or rebuild the results of its runs, at the same time.

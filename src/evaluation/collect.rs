@@ -1,5 +1,5 @@
-//! From images to features, a batch at a time: the next images are decoded while the network works on
-//! these.
+//! From images to features, a batch at a time: the next images are decoded while the network works
+//! on these.
 
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -20,8 +20,9 @@ const AHEAD: usize = 2;
 pub enum Keep {
     /// All rows.
     Rows,
-    /// Mean and covariance, which suffice for FID; the rows too while they are fewer than dimensions, since
-    /// FID is then computed from them. Memory does not grow with the number of images.
+    /// Mean and covariance, which suffice for FID; the rows too while they are fewer than
+    /// dimensions, since FID is then computed from them. Memory does not grow with the number of
+    /// images.
     Statistics,
 }
 
@@ -30,8 +31,8 @@ pub enum Keep {
 pub struct Side {
     pub features: Option<Features>,
     pub statistics: Option<Statistics>,
-    /// Whether the statistics were read from a file. They may be of other images than the features, and
-    /// count for FID.
+    /// Whether the statistics were read from a file. They may be of other images than the features,
+    /// and count for FID.
     pub stored_statistics: bool,
     /// Class of each image, where the source has classes.
     pub labels: Option<Vec<u32>>,

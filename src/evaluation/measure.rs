@@ -192,8 +192,8 @@ impl Measured {
 /// Both covariances, a root, and what decomposes them, where FID is computed from them.
 const MATRICES: usize = 6;
 
-/// Asks for what is computed beside the features: FID's matrices, which a few rows of many numbers do not show, and a
-/// copy of the rows, packed for their neighbours.
+/// Asks for what is computed beside the features: FID's matrices, which a few rows of many numbers
+/// do not show, and a copy of the rows, packed for their neighbours.
 fn ask_for_work(request: &Request<'_>) -> Result<memory::Held> {
     let Request { real, fake, metrics, .. } = request;
     let dim = dim_of(real).or_else(|| dim_of_side(fake)).unwrap_or(0);
@@ -221,7 +221,8 @@ fn dim_of_side(side: &Side) -> Option<usize> {
     of_rows.or_else(|| side.statistics.as_ref().map(Statistics::dim))
 }
 
-/// Refuses sides of unlike dimensions before anything is made of either, which may be far larger than both.
+/// Refuses sides of unlike dimensions before anything is made of either, which may be far larger
+/// than both.
 fn check_dimensions(real: &RealSide, fake: &Side) -> Result<()> {
     match dim_of(real).zip(dim_of_side(fake)) {
         Some((real, fake)) if real != fake => Err(MetricError::Dimensions { real, fake }.into()),

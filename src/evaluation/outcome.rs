@@ -198,7 +198,7 @@ impl Outcome {
     /// If the result cannot be written as JSON: a defect of ours.
     pub fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
-            println!("{}", serde_json::to_string(self)?);
+            crate::tell::json(self)?;
             return Ok(());
         }
         let names = self.values.iter().map(|(v, _)| &v.metric);
@@ -214,15 +214,15 @@ impl Outcome {
                 true => format!("   off by at most {} (an upper bound)", short(self.fid_error)),
                 false => String::new(),
             };
-            println!("{:<width$} {}{std}{interval}{error}", value.metric, short(value.value));
+            say!("{:<width$} {}{std}{interval}{error}", value.metric, short(value.value));
         }
         for class in &self.classes {
             let name = class.name.clone().unwrap_or_else(|| class.class.to_string());
             let (value, n_real, n_fake) = (short(class.value), class.n_real, class.n_fake);
-            println!("{:<width$} {value}   {n_real} real, {n_fake} fake", format!("  {name}"));
+            say!("{:<width$} {value}   {n_real} real, {n_fake} fake", format!("  {name}"));
         }
         for Missing { metric, reason } in &self.missing {
-            println!("{metric:<width$} not computed: {reason}");
+            say!("{metric:<width$} not computed: {reason}");
         }
         let count = |n: Option<usize>| n.map_or("?".to_string(), |n| n.to_string());
         let sets = match self.repeats {
@@ -230,26 +230,26 @@ impl Outcome {
             n => format!(", mean of {n} sets"),
         };
         let (n_real, n_fake) = (count(self.n_real), count(self.n_fake));
-        println!("{:<width$} {n_real} real, {n_fake} fake{sets}", "images");
+        say!("{:<width$} {n_real} real, {n_fake} fake{sets}", "images");
         for (side, used) in [("real", self.real_used), ("fake", self.fake_used)] {
             if let Some(used) = used {
-                println!("{:<width$} of the {side} file: {used}", "");
+                say!("{:<width$} of the {side} file: {used}", "");
             }
         }
         for line in self.images_read.lines() {
-            println!("{:<width$} {line}", "");
+            say!("{:<width$} {line}", "");
         }
         if let Some(extractor) = &self.extractor {
             let sha256 = short_hash(&extractor.sha256);
-            println!("{:<width$} {} (weights {sha256})", "extractor", extractor.name);
+            say!("{:<width$} {} (weights {sha256})", "extractor", extractor.name);
         }
-        println!("{:<width$} {}", "protocol", self.label.protocol);
+        say!("{:<width$} {}", "protocol", self.label.protocol);
         if self.label.nearest.is_some() {
-            println!("{:<width$} {}", "", self.label.differences_text());
+            say!("{:<width$} {}", "", self.label.differences_text());
         }
         let parts = self.seconds.0.iter().map(|(part, s)| format!("{part} {s:.1} s"));
-        println!("{:<width$} {}", "time", parts.collect::<Vec<_>>().join(", "));
-        println!("{:<width$} {:.0} MB", "peak memory", self.peak_rss_mb);
+        say!("{:<width$} {}", "time", parts.collect::<Vec<_>>().join(", "));
+        say!("{:<width$} {:.0} MB", "peak memory", self.peak_rss_mb);
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! What reading a side's images came to: what was left out or converted, and what looks like a mistake.
+//! What reading a side's images came to: what was left out or converted, and what looks like a
+//! mistake.
 
 use std::fmt;
 

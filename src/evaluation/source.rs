@@ -122,6 +122,7 @@ impl RunSource {
     pub fn open(images: Images<'_>) -> Result<Self> {
         let name = images.request.text.clone();
         let folder = RunFolder::open(Path::new(&name))?;
+        crate::integrity::check(folder.path())?;
         let plan = folder.plan()?;
         let path = generator_file(&folder, &plan, "last", "ema")?;
         let generator = load_generator(&plan, &path, images.device)?;

@@ -105,9 +105,9 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A sentence for all fields that part the labelled ones in one way: `A is not the same for all: 1 in X; 2 in
-/// Y, Z`. Of several fields of one part of the plan, that part is named and each value has its field's name;
-/// parts that agree throughout, such as two optimisers, share them.
+/// A sentence for all fields that part the labelled ones in one way: `A is not the same for all: 1
+/// in X; 2 in Y, Z`. Of several fields of one part of the plan, that part is named and each value
+/// has its field's name; parts that agree throughout, such as two optimisers, share them.
 pub fn unlike(all: &[(String, &Fields)], is_named: impl Fn(&str) -> bool) -> Vec<String> {
     let sentence = |parting: Parting<'_>| {
         let parts = Part::all(&parting.names);

@@ -112,8 +112,9 @@ pub struct Run {
 
 impl Run {
     /// # Errors
-    /// If a file of the run is missing or damaged.
+    /// If a file of the run is missing or damaged, or the run was changed.
     pub fn read(folder: &RunFolder) -> Result<Self> {
+        crate::integrity::check(folder.path())?;
         Ok(Self { plan: folder.plan()?, rows: folder.scores()?, records: folder.records()? })
     }
 

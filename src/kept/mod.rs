@@ -1,8 +1,10 @@
-//! Kept experiments: a question, the runs that answer it in slices that go on, and a page with the verdicts.
+//! Kept experiments: a question, the runs that answer it in slices that go on, and a page with the
+//! verdicts.
 //!
-//! Everything of an experiment lies in one folder, `<date>-<machine>-<name>`, beside those of others: its file, a
-//! folder a part as `reproduce` writes it, the pages. Only checkpoints are left out of version control, so that
-//! finished runs go on counting on a machine that has just the repository.
+//! Everything of an experiment lies in one folder, `<date>-<machine>-<name>`, beside those of
+//! others: its file, a folder a part as `reproduce` writes it, the pages. Only checkpoints are left
+//! out of version control, so that finished runs go on counting on a machine that has just the
+//! repository.
 
 mod experiment;
 mod findings;
@@ -48,8 +50,8 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// The newest folder of the experiment below `root`, or a new one, which gets the experiment's file as it is
-    /// now.
+    /// The newest folder of the experiment below `root`, or a new one, which gets the experiment's
+    /// file as it is now.
     ///
     /// # Errors
     /// If a folder cannot be listed or written.
@@ -100,7 +102,8 @@ impl Folder {
         text.lines().map(parse).collect()
     }
 
-    /// Whether the toy of a part is made for all its seeds; of a part with runs `reproduce` itself says.
+    /// Whether the toy of a part is made for all its seeds; of a part with runs `reproduce` itself
+    /// says.
     ///
     /// # Errors
     /// If its file is damaged.
@@ -114,7 +117,8 @@ impl Folder {
         Ok(seeds.iter().all(|seed| made.iter().any(|value| value.seed == *seed)))
     }
 
-    /// The finished runs that a part asks for, not those of what it asked for before; none where it has not begun.
+    /// The finished runs that a part asks for, not those of what it asked for before; none where it
+    /// has not begun.
     ///
     /// # Errors
     /// If a run's file is damaged.
@@ -164,7 +168,8 @@ fn today() -> Result<String> {
     Ok(now.format("%Y-%m-%d").to_string())
 }
 
-/// Such as `epyc-2core`: what of the processor's name is neither its maker nor filler, and the cores.
+/// Such as `epyc-2core`: what of the processor's name is neither its maker nor filler, and the
+/// cores.
 fn machine_name() -> String {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     format!("{}-{cores}core", processor(&machine::cpu_name()))

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 use ganbench_reports::claim::{Verdict, seeds_text};
+use ganbench_reports::escape::visible_lines;
 use ganbench_reports::write_atomic;
 
 use super::experiment::Counts;
@@ -37,7 +38,7 @@ pub fn page(folder: &Folder, experiment: &Experiment, findings: &Findings) -> Re
     for part in &experiment.parts {
         text.push_str(&section(folder, part)?);
     }
-    Ok(write_atomic(&folder.path().join("README.md"), text.as_bytes())?)
+    Ok(write_atomic(&folder.path().join("README.md"), visible_lines(&text).as_bytes())?)
 }
 
 /// The claims as a table, links to pictures beginning with `place`.

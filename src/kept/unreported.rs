@@ -1,5 +1,5 @@
-//! How large that is which papers seldom report: the spread over seeds, best against last checkpoint, few against
-//! many samples, one extractor against another.
+//! How large that is which papers seldom report: the spread over seeds, best against last
+//! checkpoint, few against many samples, one extractor against another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -131,7 +131,8 @@ fn best(runs: &[Vec<Score<'_>>]) -> Option<String> {
     ))
 }
 
-/// The end of the curve, which few samples measure, against the last checkpoint: the same generator.
+/// The end of the curve, which few samples measure, against the last checkpoint: the same
+/// generator.
 fn samples(runs: &[Vec<Score<'_>>]) -> Option<String> {
     fn few<'a>(run: &'a [Score<'a>]) -> Option<&'a Score<'a>> {
         let last = at(run, "last")?;

@@ -7,7 +7,7 @@
 
 mod measure;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use candle_core::Device;
 use ganbench_baselines::data::Dataset;
 use ganbench_baselines::linear_evaluation::{LabelledSplits, LinearEvaluation};
@@ -19,11 +19,12 @@ use ganbench_nn::images::ImageBatch;
 use ganbench_reports::{ResultRow, Status, kimg_name};
 use thiserror::Error;
 
-use crate::generators::{generator_file, load_generator};
+use crate::generators::{generator_file, kept_points, load_generator};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::machine::OthersWork;
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::results::SCORES_NAME;
 use crate::run_folder::{Provenance, RecordWriter, RunFolder};
 use crate::session::{Evaluator, metric_names};
 use crate::{machine, memory, samples, selection};
@@ -62,8 +63,8 @@ pub struct Panicked {
 /// done where it is complete. The caller holds the folder's lock.
 ///
 /// # Errors
-/// If the plan does not fit the data, or a file cannot be written; [`Interrupted`] where a signal ended it,
-/// [`Panicked`] for a panic. Divergence is a result, not an error.
+/// If the plan does not fit the data, or a file cannot be written; [`Interrupted`] where a signal
+/// ended it, [`Panicked`] for a panic. Divergence is a result, not an error.
 pub fn run(input: &RunInput<'_>) -> Result<()> {
     if input.folder.is_done() {
         return Ok(());
@@ -132,7 +133,12 @@ impl<'a> Run<'a> {
         bar.skip_to(trainer.progress());
         let mut run =
             Self { input, trainer, rows, records, kept_g_steps: Some(steps), bar, others };
+        run.measure_lost_points()?;
         if loaded.mark.at_point && !run.is_measured() {
+            // Some of its rows may be there.
+            let now = run.point_name();
+            run.rows.retain(|row| row.checkpoint != now);
+            run.input.folder.keep_scores(&run.rows)?;
             run.measure_point()?;
         }
         Ok(run)
@@ -215,6 +221,39 @@ impl<'a> Run<'a> {
         self.metric_names().is_ok_and(|names| rows >= names.len())
     }
 
+    /// Measures points before now again that lost some of their rows, with the generators that were
+    /// kept.
+    fn measure_lost_points(&mut self) -> Result<()> {
+        let now = self.point_name();
+        let kimg = |name: &str| name.parse::<f64>().unwrap_or(f64::INFINITY);
+        let mut points = kept_points(&self.input.folder.checkpoints())?;
+        points.retain(|name| kimg(name) < kimg(&now));
+        let wanted = self.metric_names()?.len();
+        let rows = |name: &str| self.rows.iter().filter(|row| row.checkpoint == name).count();
+        points.retain(|name| rows(name) < wanted);
+        if points.is_empty() {
+            return Ok(());
+        }
+        // What a point had cost is in its rows alone.
+        let spent = |name: &String| {
+            self.rows.iter().find(|row| row.checkpoint == *name).map(spent_up_to).with_context(|| {
+                format!(
+                    "{} has lost all rows of the point {name}; put the file back, or delete the run's folder to start \
+                     it again",
+                    self.input.folder.path().join(SCORES_NAME).display()
+                )
+            })
+        };
+        let spent = points.iter().map(spent).collect::<Result<Vec<Spent>>>()?;
+        for (name, spent) in points.iter().zip(spent) {
+            let rows = self.rows_of_point(name, &spent)?;
+            self.rows.retain(|row| row.checkpoint != *name);
+            self.add(rows)?;
+        }
+        self.rows.sort_by_key(|row| row.g_steps);
+        self.input.folder.keep_scores(&self.rows)
+    }
+
     /// Bare names of the metrics of this run.
     fn metric_names(&self) -> Result<Vec<&'static str>> {
         let e = &self.input.plan.evaluation;
@@ -223,12 +262,15 @@ impl<'a> Run<'a> {
 
     fn measure_point(&mut self) -> Result<()> {
         let spent = *self.trainer.spent();
-        let name = self.point_name();
+        let rows = self.rows_of_point(&self.point_name(), &spent)?;
+        self.add(rows)
+    }
+
+    fn rows_of_point(&self, name: &str, spent: &Spent) -> Result<Vec<ResultRow>> {
         // A point of the curve is one set, whatever the protocol says of the final numbers.
         let n = self.input.plan.evaluation.n_fake_curve;
-        let measured =
-            self.measured(&name, Fakes { n, repeats: 1, bootstrap: 0, noise: Noise::OfRun })?;
-        self.add(self.rows_of(&measured, &spent, &name))
+        let fakes = Fakes { n, repeats: 1, bootstrap: 0, noise: Noise::OfRun };
+        Ok(self.rows_of(&self.measured(name, fakes)?, spent, name))
     }
 
     /// The averaged generator of a point, from its file: with the plan's statistics in its batch

@@ -46,12 +46,12 @@ pub struct EvaluationPlan {
     /// Images of a subset of KID, in the place of the protocol's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kid_subset: Option<usize>,
-    /// The real images that samples are compared with; left out: the protocol's split, or else that of
-    /// training.
+    /// The real images that samples are compared with; left out: the protocol's split, or else that
+    /// of training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference_split: Option<ReferenceSplit>,
-    /// Of the reference images, where they are another split; an empty one is filled in, another one must
-    /// agree.
+    /// Of the reference images, where they are another split; an empty one is filled in, another
+    /// one must agree.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reference_sha256: String,
 }

@@ -29,12 +29,12 @@ pub(super) fn write(folder: &Path, rows: &[ResultRow]) -> Result<(PathBuf, PathB
     Ok((parquet, csv))
 }
 
-/// The rows of a `.parquet` or `.csv` file, or of the result files in a folder (Parquet before CSV).
-/// Columns that are not ours are left alone.
+/// The rows of a `.parquet` or `.csv` file, or of the result files in a folder (Parquet before
+/// CSV). Columns that are not ours are left alone.
 ///
 /// # Errors
-/// If there is no such file, a column is missing, or a value is of the wrong kind or breaks a rule of
-/// [`ResultRow::validate`], naming file, row and column.
+/// If there is no such file, a column is missing, or a value is of the wrong kind or breaks a rule
+/// of [`ResultRow::validate`], naming file, row and column.
 pub fn read_rows(path: &Path) -> Result<Vec<ResultRow>, ResultsError> {
     if path.is_dir() {
         for name in [PARQUET_NAME, CSV_NAME] {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use ganbench_reports::ResultRow;
 
 use super::ResultsError;
+use super::chain::Chain;
 
 /// Name of the file in a run's folder.
 pub const SCORES_NAME: &str = "scores.jsonl";
@@ -33,13 +34,14 @@ fn failed(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Re
     move |source| ResultsError::File { path, doing, source }
 }
 
-/// Appends rows and flushes them to the disk. A half-written last line of an earlier, killed process is
-/// cut off first, so that it cannot merge with the first new line. Makes the file where there is none.
+/// Appends rows and flushes them to the disk. A half-written last line of an earlier, killed
+/// process is cut off first, so that it cannot merge with the first new line. Makes the file where
+/// there is none.
 ///
 /// # Errors
 /// If a row is not valid (nothing is written then), or the file cannot be written.
 pub fn append_scores(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError> {
-    let mut text = String::new();
+    let mut objects = Vec::new();
     for (i, row) in rows.iter().enumerate() {
         row.validate().map_err(|error| ResultsError::Row {
             path: path.to_path_buf(),
@@ -51,8 +53,7 @@ pub fn append_scores(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError
             line: i + 1,
             reason: error.to_string(),
         })?;
-        text.push_str(&line);
-        text.push('\n');
+        objects.push(line);
     }
     let mut file = OpenOptions::new()
         .read(true)
@@ -66,15 +67,18 @@ pub fn append_scores(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError
     let mut end = content.len() as u64;
     let tail_start = content.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
     let tail = &content[tail_start..];
+    let mut text = String::new();
     if !tail.is_empty() {
         if is_json(tail) {
             // Only the line break was lost.
-            text.insert(0, '\n');
+            text.push('\n');
         } else {
             end = tail_start as u64;
             file.set_len(end).map_err(failed(path, "shortened"))?;
         }
     }
+    let mut chain = Chain::behind(&content[..end as usize]);
+    text.extend(objects.iter().map(|object| chain.line(object)));
     file.seek(SeekFrom::Start(end)).map_err(failed(path, "written"))?;
     file.write_all(text.as_bytes()).map_err(failed(path, "written"))?;
     file.sync_all().map_err(failed(path, "flushed"))
@@ -88,12 +92,12 @@ fn parse(line: &[u8]) -> Result<ResultRow, String> {
 }
 
 /// Whether a line reached the disk whole: no proper beginning of a JSON object is one itself.
-fn is_json(line: &[u8]) -> bool {
+pub(super) fn is_json(line: &[u8]) -> bool {
     serde_json::from_slice::<serde_json::Value>(line).is_ok()
 }
 
-/// Reads the rows of one run. A last line that has no line break and is no JSON was cut off by a kill
-/// or a full disk and is left out; blank lines are skipped.
+/// Reads the rows of one run. A last line that has no line break and is no JSON was cut off by a
+/// kill or a full disk and is left out; blank lines are skipped.
 ///
 /// # Errors
 /// If the file cannot be read, or any other line is no valid row, naming file and line.
@@ -120,8 +124,8 @@ pub fn read_scores(path: &Path) -> Result<Scores, ResultsError> {
     Ok(Scores { rows, torn: None })
 }
 
-/// The folders at most three levels below `root` (or `root` itself) that hold a `scores.jsonl`, sorted by
-/// path.
+/// The folders at most three levels below `root` (or `root` itself) that hold a `scores.jsonl`,
+/// sorted by path.
 ///
 /// # Errors
 /// If a folder cannot be listed.

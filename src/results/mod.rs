@@ -9,6 +9,7 @@
 //! bit (JSON with `float_roundtrip`, Parquet as binary, CSV as the shortest text that reads back),
 //! and only finite floats get in.
 
+pub mod chain;
 mod files;
 mod lines;
 pub mod table;
@@ -72,8 +73,8 @@ pub struct Rebuilt {
 /// resumed evaluation, the later one counts.
 ///
 /// # Errors
-/// If a line that is not the last is broken, a row is not valid, a run stands in two folders, or a file
-/// cannot be read or written.
+/// If a line that is not the last is broken, a row is not valid, a run stands in two folders, or a
+/// file cannot be read or written.
 pub fn rebuild(out: &Path, runs: &[PathBuf]) -> Result<Rebuilt, ResultsError> {
     let (mut rows, mut torn) = (Vec::new(), Vec::new());
     let mut seen: Vec<(String, PathBuf)> = Vec::new();

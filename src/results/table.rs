@@ -1,10 +1,12 @@
 //! Rows of any kind as Parquet and CSV files, by the columns that describe them.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
 use ganbench_baselines::parquet::{ParquetError, ParquetFile};
 use ganbench_nn::{files, memory};
+use ganbench_reports::escape::{csv_name, from_csv_name};
 use ganbench_reports::{Column as Described, ColumnKind, write_atomic};
 use polars::prelude::*;
 use serde::Serialize;
@@ -29,9 +31,11 @@ pub fn write<T: Serialize>(
     columns: &[Described],
     rows: &[T],
 ) -> Result<(), ResultsError> {
-    let mut frame = frame(columns, rows).map_err(as_table(path, "written"))?;
+    let is_csv = path.extension().is_some_and(|e| e == "csv");
+    let text: fn(&str) -> Cow<'_, str> = if is_csv { csv_name } else { |name| name.into() };
+    let mut frame = frame(columns, rows, text).map_err(as_table(path, "written"))?;
     let mut bytes = Vec::new();
-    if path.extension().is_some_and(|e| e == "csv") {
+    if is_csv {
         CsvWriter::new(&mut bytes).finish(&mut frame).map_err(as_table(path, "written"))?;
     } else {
         ParquetWriter::new(&mut bytes).finish(&mut frame).map_err(as_table(path, "written"))?;
@@ -40,8 +44,12 @@ pub fn write<T: Serialize>(
 }
 
 /// The rows as columns. The fields are taken by name through serde, so that `columns` alone decides
-/// which there are and in which order.
-fn frame<T: Serialize>(columns: &[Described], rows: &[T]) -> Result<DataFrame, String> {
+/// which there are and in which order. `text` makes a cell of a name.
+fn frame<T: Serialize>(
+    columns: &[Described],
+    rows: &[T],
+    text: fn(&str) -> Cow<'_, str>,
+) -> Result<DataFrame, String> {
     let records: Vec<Value> = rows
         .iter()
         .map(|row| serde_json::to_value(row).map_err(|error| error.to_string()))
@@ -54,8 +62,10 @@ fn frame<T: Serialize>(columns: &[Described], rows: &[T]) -> Result<DataFrame, S
             let wrong = || format!("a value of column {} is not of its kind", column.name);
             Ok(match column.kind {
                 ColumnKind::Text => {
-                    let texts: Option<Vec<&str>> = values().map(Value::as_str).collect();
-                    Column::new(name, texts.ok_or_else(wrong)?)
+                    let texts: Option<Vec<Cow<'_, str>>> =
+                        values().map(|value| value.as_str().map(text)).collect();
+                    let texts = texts.ok_or_else(wrong)?;
+                    Column::new(name, texts.iter().map(AsRef::as_ref).collect::<Vec<&str>>())
                 }
                 ColumnKind::Flag => {
                     let flags: Option<Vec<bool>> = values().map(Value::as_bool).collect();
@@ -83,11 +93,12 @@ fn frame<T: Serialize>(columns: &[Described], rows: &[T]) -> Result<DataFrame, S
     DataFrame::new(rows.len(), columns).map_err(|error| error.to_string())
 }
 
-/// What is held of a cell beside its text while it becomes a value: its name, and its place in a tree.
+/// What is held of a cell beside its text while it becomes a value: its name, and its place in a
+/// tree.
 const BYTES_OF_A_CELL: u64 = 128;
 
-/// The columns of a `.parquet` or `.csv` file; those of CSV are text, since our own parsing is exact and
-/// names the cell that is wrong. None where the path has another extension.
+/// The columns of a `.parquet` or `.csv` file; those of CSV are text, since our own parsing is
+/// exact and names the cell that is wrong. None where the path has another extension.
 ///
 /// # Errors
 /// If the file cannot be read as a table, or there is too little memory for its rows.
@@ -106,7 +117,8 @@ pub fn read_frame(path: &Path) -> Result<Option<DataFrame>, ResultsError> {
         }
         _ => return Ok(None),
     };
-    // Rows that repeat one text take next to nothing in a file, and as many copies as rows behind this point.
+    // Rows that repeat one text take next to nothing in a file, and as many copies as rows behind
+    // this point.
     let texts = frame.columns().iter().filter_map(|column| column.str().ok());
     let text: usize = texts.map(|texts| texts.iter().flatten().map(str::len).sum::<usize>()).sum();
     let cells = (frame.height() as u64).saturating_mul(frame.width() as u64);
@@ -135,6 +147,8 @@ pub fn rows_of<T: DeserializeOwned>(
     columns: &[Described],
     frame: &DataFrame,
 ) -> Result<Vec<T>, ResultsError> {
+    let is_csv = path.extension().is_some_and(|e| e == "csv");
+    let text: fn(&str) -> &str = if is_csv { from_csv_name } else { |name| name };
     let mut records: Vec<Map<String, Value>> = vec![Map::new(); frame.height()];
     for column in columns {
         let Ok(series) = frame.column(column.name) else {
@@ -145,7 +159,7 @@ pub fn rows_of<T: DeserializeOwned>(
         };
         for (i, record) in records.iter_mut().enumerate() {
             let cell = series.get(i).map_err(as_table(path, "read"))?;
-            let value = value_of(column, &cell).ok_or_else(|| ResultsError::Cell {
+            let value = value_of(column, &cell, text).ok_or_else(|| ResultsError::Cell {
                 path: path.to_path_buf(),
                 row: i + 1,
                 column: column.name,
@@ -171,13 +185,14 @@ fn expected(kind: ColumnKind) -> &'static str {
     }
 }
 
-/// A cell as JSON; `None` where it is not of the column's kind. Text is parsed, as CSV cells are text,
-/// and whole numbers are taken in any width, as other programs may have written the file.
-fn value_of(column: &Described, cell: &AnyValue<'_>) -> Option<Value> {
+/// A cell as JSON; `None` where it is not of the column's kind. Text is parsed, as CSV cells are
+/// text, and whole numbers are taken in any width, as other programs may have written the file.
+/// `name` makes a name of a cell of text.
+fn value_of(column: &Described, cell: &AnyValue<'_>, name: fn(&str) -> &str) -> Option<Value> {
     let text = cell.get_str();
     match column.kind {
         ColumnKind::Text if cell.is_null() => Some(Value::String(String::new())),
-        ColumnKind::Text => text.map(|t| Value::String(t.to_string())),
+        ColumnKind::Text => text.map(|t| Value::String(name(t).to_string())),
         ColumnKind::Flag => match (cell, text) {
             (AnyValue::Boolean(flag), _) => Some(Value::Bool(*flag)),
             (_, Some(text)) => text.parse().ok().map(Value::Bool),

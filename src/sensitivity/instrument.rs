@@ -160,8 +160,9 @@ fn finite(value: f64) -> Result<f64, String> {
     if value.is_finite() { Ok(value) } else { Err(format!("its value is {value}")) }
 }
 
-/// The protocol of `eval`, which compares with all reals: under that of tables, copies of reals that
-/// are not drawn would stay unseen. KID's subsets hold all images where there are fewer than it has.
+/// The protocol of `eval`, which compares with all reals: under that of tables, copies of reals
+/// that are not drawn would stay unseen. KID's subsets hold all images where there are fewer than
+/// it has.
 fn measurement(dataset: &str, n: usize, names: Option<&[String]>) -> Result<Measurement> {
     let known = known_metrics(dataset);
     for name in names.unwrap_or_default() {

@@ -108,9 +108,15 @@ fn a_history_that_was_shortened_is_refused() {
     let args = killed_half_way("gan", &out);
     let history = run_of(&out).join("train.jsonl");
     let text = fs::read_to_string(&history).unwrap();
-    fs::write(&history, text.split_once('\n').unwrap().1).unwrap();
-    let (code, error) = refused(&strs(&args));
-    assert!(code == 1 && error.contains("train.jsonl lacks records of the first"), "{error}");
+    let (first, others) = text.split_once('\n').unwrap();
+    for (left, said) in [
+        (format!("{first}\n"), "train.jsonl lacks records of the first"),
+        (others.to_string(), "train.jsonl line 1 was changed, or lines before it were taken out"),
+    ] {
+        fs::write(&history, left).unwrap();
+        let (code, error) = refused(&strs(&args));
+        assert!(code == 1 && error.contains(said), "{error}");
+    }
     fs::write(&history, text).unwrap();
     ok(&strs(&args));
 }
@@ -252,7 +258,8 @@ fn a_full_disk_stops_a_run_which_goes_on_once_there_is_room() {
     fs::create_dir(&disk).unwrap();
     let run = quoted(&sixty_steps("gan", &disk.join("out")));
     let shown = disk.display();
-    // A disk too small for the checkpoints, and one that another program fills once the run is trained.
+    // A disk too small for the checkpoints, and one that another program fills once the run is
+    // trained.
     let small = |kib: u64| {
         format!(
             "mount -t tmpfs -o size={kib}k none {shown} || exit 99\n{run} > /dev/null; echo \"code $?\"\n"

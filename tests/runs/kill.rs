@@ -85,7 +85,8 @@ fn killed_at(moment: Moment, args: &[String], out: &Path) -> bool {
     }
 }
 
-/// Twenty kills or more, each run gone on with until it ends, then held against one that was never stopped.
+/// Twenty kills or more, each run gone on with until it ends, then held against one that was never
+/// stopped.
 #[test]
 fn runs_killed_at_any_moment_end_with_the_same_bits() {
     let dir = tempfile::tempdir().unwrap();

@@ -42,6 +42,7 @@ fn a_run_of_a_process_that_died_is_taken_over_by_one_that_waited() {
     let mut first = start_with_log(&args, &logs[0]);
     until("training", || has_lines(&out, "train.jsonl", 2));
     // Held still, so that the second is sure to find it at work.
+    // SAFETY: kill only sends; the child was not waited for, so its number is its own.
     let stop = |signal| assert_eq!(unsafe { libc::kill(first.id() as i32, signal) }, 0);
     stop(libc::SIGSTOP);
     let mut second = start_with_log(&args, &logs[1]);

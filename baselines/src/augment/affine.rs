@@ -1,6 +1,6 @@
-//! Augmentations that are affine in the pixels, y = A·x + b with an A and a b of each image's own draw, as
-//! one op: backwards it applies the transpose of A, and that one's backward pass is A again, so that
-//! gradients of any order exist.
+//! Augmentations that are affine in the pixels, y = A·x + b with an A and a b of each image's own
+//! draw, as one op: backwards it applies the transpose of A, and that one's backward pass is A
+//! again, so that gradients of any order exist.
 
 use std::sync::Arc;
 

@@ -13,8 +13,9 @@ use super::taps::{Taps, mirrored};
 /// Gaussian blur with mirrored borders.
 ///
 /// jh-jeong/ContraD, `augment/__init__.py` (`GaussianBlur`): the width of the filter is height /
-/// `height_per_tap`, rounded down to an odd number of taps in both directions (upwards where it is even,
-/// as there), and its sigma is drawn once for a batch. Whether an image is blurred is its own draw.
+/// `height_per_tap`, rounded down to an odd number of taps in both directions (upwards where it is
+/// even, as there), and its sigma is drawn once for a batch. Whether an image is blurred is its own
+/// draw.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Blur {

@@ -1,5 +1,6 @@
-//! Colour jitter and grey, as in ContraD's `augment/color_jitter.py`: contrast around each channel's
-//! spatial mean, and a change of hue, saturation and value whose backward pass is the identity.
+//! Colour jitter and grey, as in ContraD's `augment/color_jitter.py`: contrast around each
+//! channel's spatial mean, and a change of hue, saturation and value whose backward pass is the
+//! identity.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
@@ -247,7 +248,8 @@ mod tests {
 
     #[test]
     fn contrast_and_grey_have_the_gradients_of_finite_differences() {
-        // With hue, saturation and value left alone the straight-through backward pass is the true one.
+        // With hue, saturation and value left alone the straight-through backward pass is the true
+        // one.
         let x =
             ((normal(1, &[2, 3, 4, 4]) * 0.3).unwrap() + 0.5).unwrap().clamp(0.02, 0.98).unwrap();
         let draws = vec![

@@ -1,12 +1,13 @@
 //! Differentiable augmentation (DiffAug): colour, translation and cutout, affine in the pixels.
 //!
-//! Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training", arXiv:2006.10738;
-//! formulas of its official code (mit-han-lab/data-efficient-gans, `DiffAugment_pytorch.py`), which
-//! ContraD's `diffaug` uses on images in [−1, 1] too (jh-jeong/ContraD, `third_party/diffaug.py`).
+//! Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training",
+//! arXiv:2006.10738; formulas of its official code (mit-han-lab/data-efficient-gans,
+//! `DiffAugment_pytorch.py`), which ContraD's `diffaug` uses on images in [−1, 1] too
+//! (jh-jeong/ContraD, `third_party/diffaug.py`).
 //!
 //! In this order, every part with a draw of its own an image; results may leave [−1, 1], as there:
-//! brightness +U(−½, ½), saturation ×U(0, 2) about the pixel's mean over channels, contrast ×U(½, 3/2) about
-//! the image's mean, translation by whole pixels with zeros moving in, a hole of zeros.
+//! brightness +U(−½, ½), saturation ×U(0, 2) about the pixel's mean over channels, contrast ×U(½,
+//! 3/2) about the image's mean, translation by whole pixels with zeros moving in, a hole of zeros.
 //! On one channel the saturation changes nothing, brightness and contrast are as on three.
 
 use candle_core::{Result, Tensor, bail};
@@ -111,8 +112,8 @@ impl Color {
 }
 
 impl Draw {
-    /// Calls `f` with each row of the result that shows something: its place and that of the row it shows, both
-    /// from the first pixel of a channel, and their common length.
+    /// Calls `f` with each row of the result that shows something: its place and that of the row it
+    /// shows, both from the first pixel of a channel, and their common length.
     fn rows(&self, size: Planes, mut f: impl FnMut(usize, usize, usize)) {
         let seen = |side: usize, shift: isize| {
             let end = (side as isize - shift).clamp(0, side as isize) as usize;

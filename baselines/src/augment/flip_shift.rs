@@ -8,8 +8,8 @@ use super::geometry::{View, resample};
 
 /// Flip and shift, the augmentation of consistency regularisation on CIFAR.
 ///
-/// `gan-recipes.md` §1.1 (`hfrt`): flip with probability 1/2, then a shift of up to ±`max_shift` whole
-/// pixels, reflected at the border.
+/// `gan-recipes.md` §1.1 (`hfrt`): flip with probability 1/2, then a shift of up to ±`max_shift`
+/// whole pixels, reflected at the border.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FlipShift {

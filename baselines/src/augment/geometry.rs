@@ -1,7 +1,7 @@
 //! Crops, flips and shifts as one bilinear resampling with reflection at the border.
 //!
-//! The coordinates are those of PyTorch's `affine_grid` and `grid_sample` with `align_corners=False`
-//! and `padding_mode="reflection"`, for maps that keep the axes.
+//! The coordinates are those of PyTorch's `affine_grid` and `grid_sample` with
+//! `align_corners=False` and `padding_mode="reflection"`, for maps that keep the axes.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
@@ -11,7 +11,8 @@ use rayon::prelude::*;
 
 use super::SimClr;
 
-/// Where an output coordinate t ∈ [−1, 1] reads the input: scale·t + offset, [vertical, horizontal].
+/// Where an output coordinate t ∈ [−1, 1] reads the input: scale·t + offset, [vertical,
+/// horizontal].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct View {
     pub scale: [f64; 2],
@@ -25,8 +26,8 @@ impl View {
     }
 }
 
-/// One crop an image. Sizes are drawn ten times as often as needed and the ones that fit are used in
-/// order; where too few fit, the whole image (as ContraD's `RandomResizeCropLayer`).
+/// One crop an image. Sizes are drawn ten times as often as needed and the ones that fit are used
+/// in order; where too few fit, the whole image (as ContraD's `RandomResizeCropLayer`).
 pub(super) fn random_resized_crops(
     n: usize,
     size: [usize; 2],

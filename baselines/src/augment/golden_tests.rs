@@ -1,5 +1,5 @@
-//! Every augmentation at fixed draws, value and gradient, against an independent implementation in PyTorch:
-//! `tests-data/augment.py`, which made `tests-data/augment.json`.
+//! Every augmentation at fixed draws, value and gradient, against an independent implementation in
+//! PyTorch: `tests-data/augment.py`, which made `tests-data/augment.json`.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Differentiable augmentations: the same random draw is applied forwards to images and backwards to
-//! gradients, so that the generator learns through them.
+//! Differentiable augmentations: the same random draw is applied forwards to images and backwards
+//! to gradients, so that the generator learns through them.
 
 pub mod ada;
 mod affine;
@@ -48,11 +48,12 @@ impl Augmentation {
         }
     }
 
-    /// One independent draw an image: x `[n, c, h, w]` in [−1, 1], as the result, which DiffAug and ADA let
-    /// leave that range as their official code does.
+    /// One independent draw an image: x `[n, c, h, w]` in [−1, 1], as the result, which DiffAug and
+    /// ADA let leave that range as their official code does.
     ///
     /// # Errors
-    /// If x is not of rank 4, or of a size or a number of channels that the augmentation does not take.
+    /// If x is not of rank 4, or of a size or a number of channels that the augmentation does not
+    /// take.
     pub fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
         x.dims4()?;
         match self {

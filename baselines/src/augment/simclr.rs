@@ -11,8 +11,8 @@ use super::geometry::{random_resized_crops, resample};
 /// SimCLR's augmentation: that of CIFAR unless told otherwise.
 ///
 /// `gan-recipes.md` §1.1 (jh-jeong/ContraD, `augment/`): random resized crop with reflection, flip,
-/// colour jitter, grey, and from 128 pixels on blur (its `simclr_hq`). Images of one channel are cropped,
-/// flipped and blurred only.
+/// colour jitter, grey, and from 128 pixels on blur (its `simclr_hq`). Images of one channel are
+/// cropped, flipped and blurred only.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimClr {

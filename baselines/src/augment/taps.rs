@@ -86,7 +86,8 @@ fn add_scaled<T: Real>(y: &mut [T], x: &[T], by: T) {
     y.iter_mut().zip(x).for_each(|(y, &x)| *y += x * by);
 }
 
-/// Position `i` mirrored into 0..size without repeating the edge, for positions less than a size outside.
+/// Position `i` mirrored into 0..size without repeating the edge, for positions less than a size
+/// outside.
 pub(super) fn mirrored(i: isize, size: usize) -> usize {
     let last = size as isize - 1;
     (last - (last - i.abs()).abs()) as usize

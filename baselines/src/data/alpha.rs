@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Alpha {
-    /// The channel is dropped, as PIL's `convert("RGB")` does for pytorch-fid, clean-fid and torch-fidelity.
-    /// What a transparent pixel hides then shows.
+    /// The channel is dropped, as PIL's `convert("RGB")` does for pytorch-fid, clean-fid and
+    /// torch-fidelity. What a transparent pixel hides then shows.
     #[default]
     Pil,
     /// The image is put on white, as PIL's `paste` with the channel as mask does.

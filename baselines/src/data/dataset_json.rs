@@ -1,8 +1,8 @@
 //! `dataset.json`: the labels of a folder as StyleGAN's `dataset_tool.py` writes them.
 //!
-//! The images lie in folders of numbered chunks (`00000/img00000000.png`), which are no classes. The file
-//! holds `{"labels": [["00000/img00000000.png", 6], …]}`, or null instead of the list. A label is a class
-//! or a one-hot vector.
+//! The images lie in folders of numbered chunks (`00000/img00000000.png`), which are no classes.
+//! The file holds `{"labels": [["00000/img00000000.png", 6], …]}`, or null instead of the list. A
+//! label is a class or a one-hot vector.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,13 +19,14 @@ const MOST_CLASSES: u64 = 1 << 20;
 
 /// What the file says.
 pub(super) struct DatasetJson {
-    /// By the path of an image below the folder, its parts joined by `/`. None where the set has no labels.
+    /// By the path of an image below the folder, its parts joined by `/`. None where the set has no
+    /// labels.
     pub labels: Option<HashMap<String, u32>>,
 }
 
 impl DatasetJson {
-    /// The file of a folder; none where there is no such file, or it is of another tool: its `labels` are
-    /// neither a list nor null.
+    /// The file of a folder; none where there is no such file, or it is of another tool: its
+    /// `labels` are neither a list nor null.
     pub(super) fn read(folder: &Path) -> Result<Option<Self>, DataError> {
         let path = folder.join(DATASET_JSON);
         if !path.is_file() {

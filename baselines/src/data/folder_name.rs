@@ -8,9 +8,9 @@ use super::catalogue::datasets;
 const NAMELESS: &str = "folder";
 const LONGEST: usize = 64;
 
-/// The name of the data set `folder:PATH`: that of the folder, made fit for paths by [`plain_name`].
-/// Where a data set of the table has that name, `folder-` comes before it, so that the published numbers
-/// of one are never held against the other.
+/// The name of the data set `folder:PATH`: that of the folder, made fit for paths by
+/// [`plain_name`]. Where a data set of the table has that name, `folder-` comes before it, so that
+/// the published numbers of one are never held against the other.
 pub fn folder_name(path: &Path) -> String {
     let own = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
     // `.` and `..` have no name of their own.
@@ -28,8 +28,8 @@ pub fn is_known(name: &str) -> bool {
     datasets().iter().any(|info| info.name == name)
 }
 
-/// `name` with `-` for every run of characters other than letters, digits, `-`, `_` and `.`, without `-`
-/// and `.` at its ends, and of at most 64 characters. May come out empty.
+/// `name` with `-` for every run of characters other than letters, digits, `-`, `_` and `.`,
+/// without `-` and `.` at its ends, and of at most 64 characters. May come out empty.
 pub fn plain_name(name: &str) -> String {
     let mut plain = String::new();
     for c in name.chars() {

@@ -70,7 +70,8 @@ impl Raw {
 
 /// An image whose header was read.
 ///
-/// All decoders are called through this type. They stand behind one boundary: where one panics, the file is damaged.
+/// All decoders are called through this type. They stand behind one boundary: where one panics, the
+/// file is damaged.
 pub(super) struct Encoded<'a>(Kind<'a>);
 
 enum Kind<'a> {
@@ -121,8 +122,9 @@ impl<'a> Encoded<'a> {
         }
     }
 
-    /// How many pixels `bytes` encoded bytes can hold at the very most, where the format sets a bound (WebP does not:
-    /// a picture of one colour takes no bits a pixel). Keeps a small file from claiming all memory.
+    /// How many pixels `bytes` encoded bytes can hold at the very most, where the format sets a
+    /// bound (WebP does not: a picture of one colour takes no bits a pixel). Keeps a small file
+    /// from claiming all memory.
     pub fn most_pixels(&self, bytes: usize) -> Option<usize> {
         let most_per_byte = match &self.0 {
             // Deflate's best ratio.

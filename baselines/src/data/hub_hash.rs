@@ -1,8 +1,8 @@
 //! Is a file of the hub cache still the one that was meant?
 //!
-//! The expected sha256 is, in this order: pinned in `data/hub.toml`; recorded when the file was first
-//! used; promised by the hub (the cache names the content of a large file after its hash). A file with
-//! none of these is recorded.
+//! The expected sha256 is, in this order: pinned in `data/hub.toml`; recorded when the file was
+//! first used; promised by the hub (the cache names the content of a large file after its hash). A
+//! file with none of these is recorded.
 
 use std::fs;
 use std::io::{self, Write as _};

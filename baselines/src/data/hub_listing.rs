@@ -1,7 +1,8 @@
 //! The shards of a set whose entry names none: those that the hub lists, noted at first use.
 //!
-//! The note holds the commit and the files of that day, so that a later run reads the same ones, whatever was
-//! added to the repository; the hash of each is recorded as of any file without a pinned one (`hub_hash.rs`).
+//! The note holds the commit and the files of that day, so that a later run reads the same ones,
+//! whatever was added to the repository; the hash of each is recorded as of any file without a
+//! pinned one (`hub_hash.rs`).
 
 use std::path::Path;
 

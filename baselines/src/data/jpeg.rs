@@ -10,8 +10,9 @@ use super::alpha::divided_by_255;
 use super::decode::Fault;
 use super::planes;
 
-/// Scans that are decoded, the limit under which libjpeg-turbo is fuzzed. Encoders write about ten; each goes over all
-/// pixels again, so that thousands of empty ones would keep a thread busy for hours.
+/// Scans that are decoded, the limit under which libjpeg-turbo is fuzzed. Encoders write about ten;
+/// each goes over all pixels again, so that thousands of empty ones would keep a thread busy for
+/// hours.
 const MOST_SCANS: usize = 500;
 
 /// A file whose header was read.
@@ -22,7 +23,8 @@ pub(super) struct Jpeg<'a> {
 
 impl<'a> Jpeg<'a> {
     /// # Errors
-    /// If the file was cut off, is damaged, or is not of 8 bits a channel and of 1, 3 or 4 channels.
+    /// If the file was cut off, is damaged, or is not of 8 bits a channel and of 1, 3 or 4
+    /// channels.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Fault> {
         if !is_whole(bytes) {
             return Err(Fault::Damaged("is a JPEG image that was cut off".into()));
@@ -55,8 +57,8 @@ impl<'a> Jpeg<'a> {
     /// Memory that decoding takes for each pixel, at most.
     pub fn bytes_per_pixel(&self) -> usize {
         let header = self.decoder.header();
-        // The stored plane, the plane of the image's size, and the pixel; coefficients of 16 bits where they come in
-        // several scans.
+        // The stored plane, the plane of the image's size, and the pixel; coefficients of 16 bits
+        // where they come in several scans.
         header.components.len() * if header.is_progressive { 5 } else { 3 }
     }
 

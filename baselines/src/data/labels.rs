@@ -13,8 +13,8 @@ impl Labels {
         Self { known: None, fault: Some(fault.into()) }
     }
 
-    /// Labels as stored, in row order; `None` is null. Both null and -1 say that an image has no label, as
-    /// the hub stores test splits. `place` is what the sentence calls a row.
+    /// Labels as stored, in row order; `None` is null. Both null and -1 say that an image has no
+    /// label, as the hub stores test splits. `place` is what the sentence calls a row.
     pub(super) fn from_numbers(
         place: impl Fn(usize) -> String,
         numbers: impl IntoIterator<Item = Option<i128>>,

@@ -220,9 +220,9 @@ pub struct Progress {
 /// Loads a split, with the places of the environment ([`Places::from_env`]).
 ///
 /// # Errors
-/// An unknown name, no data where it was looked for, a failed or changed download, a damaged file or
-/// image (named with its row), a label out of range, or a size or number of channels that the dataset
-/// cannot have.
+/// An unknown name, no data where it was looked for, a failed or changed download, a damaged file
+/// or image (named with its row), a label out of range, or a size or number of channels that the
+/// dataset cannot have.
 pub fn load(
     request: &DatasetRequest,
     progress: &mut dyn FnMut(Progress),

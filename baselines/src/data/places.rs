@@ -18,13 +18,13 @@ pub struct Places {
     /// Of the hub: `$HF_HUB_CACHE`, `$HF_HOME/hub`, or `~/.cache/huggingface/hub`. Shared with the
     /// Python library.
     pub hub_cache: Option<PathBuf>,
-    /// Where the hashes of first use and large decoded sets are kept: `$GANBENCH_CACHE`, `$XDG_CACHE_HOME/ganbench`, or
-    /// `~/.cache/ganbench`.
+    /// Where the hashes of first use and large decoded sets are kept: `$GANBENCH_CACHE`,
+    /// `$XDG_CACHE_HOME/ganbench`, or `~/.cache/ganbench`.
     pub cache: Option<PathBuf>,
     /// Of the hub: `$HF_ENDPOINT` or `https://huggingface.co`.
     pub endpoint: String,
-    /// A set whose pixels have so many bytes is kept as a file under `cache` and mapped: 256 MiB, well above
-    /// CIFAR-10.
+    /// A set whose pixels have so many bytes is kept as a file under `cache` and mapped: 256 MiB,
+    /// well above CIFAR-10.
     pub mapped_bytes: u64,
     /// `$HF_HUB_OFFLINE` is set to something other than 0: nothing is downloaded.
     pub offline: bool,
@@ -102,9 +102,9 @@ fn expected_files(root: &Path, entry: &HubEntry, split: Split) -> String {
         .join(" and ")
 }
 
-/// The shards under a root, else the folder `DIR/<name>/` where that has a train split, or none where the root
-/// does not hold the dataset. A folder that holds the other split only is an error: the two must come from
-/// the same copy.
+/// The shards under a root, else the folder `DIR/<name>/` where that has a train split, or none
+/// where the root does not hold the dataset. A folder that holds the other split only is an error:
+/// the two must come from the same copy.
 fn in_root(root: &Path, entry: &HubEntry, split: Split) -> Result<Option<Found>, DataError> {
     for folder in folders(root, entry) {
         if !folder.is_dir() {

@@ -1,9 +1,10 @@
 //! JPEG images of any sampling factors, to the bit as libjpeg-turbo decodes them for PIL.
 //!
-//! Encoders sample the second and third channel less than the others, both alike. The format allows any factors, and
-//! PIL reads them. The decoder gives the planes as they are stored; here they are brought to the size of the
-//! image (`jdsample.c`: twice as many columns or rows by a triangle filter, other whole multiples by repetition), and
-//! YCbCr and YCCK become RGB and CMYK (`jdcolor.c`).
+//! Encoders sample the second and third channel less than the others, both alike. The format allows
+//! any factors, and PIL reads them. The decoder gives the planes as they are stored; here they are
+//! brought to the size of the image (`jdsample.c`: twice as many columns or rows by a triangle
+//! filter, other whole multiples by repetition), and YCbCr and YCCK become RGB and CMYK
+//! (`jdcolor.c`).
 
 use libjpeg_turbo_rs::{ColorSpace, ComponentInfo, Decoder, FrameHeader};
 
@@ -76,8 +77,9 @@ pub(super) fn channels(decoder: Decoder<'_>) -> Result<Vec<u8>, Fault> {
     Ok(out)
 }
 
-/// Whether the factors are those of nearly all files, whose pixels the decoder gives by itself: the first channel has
-/// one sample for each pixel, and the others one for each, for two beside one another, or for four.
+/// Whether the factors are those of nearly all files, whose pixels the decoder gives by itself: the
+/// first channel has one sample for each pixel, and the others one for each, for two beside one
+/// another, or for four.
 pub(super) fn is_usual(header: &FrameHeader) -> bool {
     match factors(header)[..] {
         [_] => true,
@@ -126,7 +128,8 @@ fn enlarged_row(plane: &Plane<'_>, times: [usize; 2], y: usize, out: &mut Vec<u8
     }
 }
 
-/// Two values of each: three quarters of it and a quarter of its neighbour. Where there is none, it is its own.
+/// Two values of each: three quarters of it and a quarter of its neighbour. Where there is none, it
+/// is its own.
 fn widen(sums: &[u32], bias: [u32; 2], shift: u32, out: &mut Vec<u8>) {
     for (x, &own) in sums.iter().enumerate() {
         let left = x.checked_sub(1).map_or(own, |left| sums[left]);

@@ -1,10 +1,10 @@
 //! PNG files as PIL reads them.
 //!
-//! PIL checks the chunks before the pixels with their checksums, ignores those of the chunks of pixels and of what
-//! follows, and needs neither the end of the compressed stream nor the closing chunk once it has all pixels; but a
-//! wrong checksum of the compressed stream is an error. What stands after the pixels may end between two chunks, not
-//! within one.
-//! (`PngImagePlugin.py` and `ZipDecode.c` of Pillow 13.0.0.)
+//! PIL checks the chunks before the pixels with their checksums, ignores those of the chunks of
+//! pixels and of what follows, and needs neither the end of the compressed stream nor the closing
+//! chunk once it has all pixels; but a wrong checksum of the compressed stream is an error. What
+//! stands after the pixels may end between two chunks, not within one. (`PngImagePlugin.py` and
+//! `ZipDecode.c` of Pillow 13.0.0.)
 
 use std::io::Cursor;
 use std::ops::Range;
@@ -75,7 +75,8 @@ impl<'a> Chunk<'a> {
 
 impl<'a> Png<'a> {
     /// # Errors
-    /// If a chunk before the pixels is damaged, there are no pixels, or the file ends within a chunk behind them.
+    /// If a chunk before the pixels is damaged, there are no pixels, or the file ends within a
+    /// chunk behind them.
     pub fn open(bytes: &'a [u8]) -> Result<Self, Fault> {
         let mut at = HEADER.start;
         let mut png =

@@ -14,8 +14,8 @@ const NAMED: usize = 6;
 /// Enough for the header of most files.
 const HEAD_BYTES: u64 = 1 << 16;
 
-/// `20 of 64x48, 19 of 50x70, 1 of 33x32`: how many images have which width and height. Files whose header
-/// cannot be read are counted apart.
+/// `20 of 64x48, 19 of 50x70, 1 of 33x32`: how many images have which width and height. Files whose
+/// header cannot be read are counted apart.
 pub(super) fn sizes(files: &[&PathBuf]) -> String {
     let sizes: Vec<Option<(usize, usize)>> =
         files.par_iter().map(|file| size(file).map(|(height, width)| (width, height))).collect();

@@ -6,8 +6,8 @@ use super::DataError;
 
 /// Names of the train split.
 const TRAIN: [&str; 2] = ["train", "training"];
-/// Names of what is never trained on. Where a data set has several of these, the test split of ganbench is
-/// of the first line that is there; the others are read by nothing.
+/// Names of what is never trained on. Where a data set has several of these, the test split of
+/// ganbench is of the first line that is there; the others are read by nothing.
 const TESTS: [&[&str]; 3] =
     [&["test", "testing"], &["eval", "evaluation"], &["val", "valid", "validation", "dev"]];
 

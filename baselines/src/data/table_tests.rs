@@ -79,7 +79,8 @@ fn celeba_hq_is_the_mean_of_four_pixels() {
     let path = root.path().join("celeba-hq-128/data").join(TRAIN);
     Table::new("image", 2, size).write(&path);
     let set = load_root(root.path(), train("celeba-hq-128")).unwrap();
-    // Neighbours of image 1 are 7 + 5y + 3x: rows 0, 1 and columns 2, 3 give 13, 16, 18 and 21, in all 68.
+    // Neighbours of image 1 are 7 + 5y + 3x: rows 0, 1 and columns 2, 3 give 13, 16, 18 and 21, in
+    // all 68.
     assert_eq!(set.images.image(1)[3], 17);
     let mut request = train("celeba-hq-128");
     request.size = Some(256);

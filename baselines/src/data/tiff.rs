@@ -1,5 +1,5 @@
-//! TIFF files of 8 or 16 bits a channel, as PIL reads them: the first picture, uncompressed or with LZW, Deflate or
-//! PackBits.
+//! TIFF files of 8 or 16 bits a channel, as PIL reads them: the first picture, uncompressed or with
+//! LZW, Deflate or PackBits.
 
 use std::io::Cursor;
 
@@ -113,8 +113,8 @@ impl<'a> Tiff<'a> {
     }
 }
 
-/// Whether the values of the first directory lie within the file. The decoder takes memory for as many as are
-/// claimed.
+/// Whether the values of the first directory lie within the file. The decoder takes memory for as
+/// many as are claimed.
 fn check_directory(bytes: &[u8]) -> Result<(), Fault> {
     const ENTRY: usize = 12;
     let number = |at: usize, length: usize| -> Option<usize> {

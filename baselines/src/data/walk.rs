@@ -1,7 +1,7 @@
 //! The image files below a folder, at any depth.
 //!
-//! Links are followed. A folder that is reached in two ways, as through a link to itself, would have its images counted
-//! twice, and is an error that names both.
+//! Links are followed. A folder that is reached in two ways, as through a link to itself, would
+//! have its images counted twice, and is an error that names both.
 
 use std::collections::HashMap;
 use std::fs;
@@ -48,8 +48,8 @@ pub(super) fn has_extension(path: &Path, extensions: &[&str]) -> bool {
     extensions.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
-/// Finds the files below `folder`. Images are those with one of these `extensions` in any case. Files and folders
-/// that begin with a dot are passed over.
+/// Finds the files below `folder`. Images are those with one of these `extensions` in any case.
+/// Files and folders that begin with a dot are passed over.
 ///
 /// # Errors
 /// If a folder cannot be listed, or is reached twice.

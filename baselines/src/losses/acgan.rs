@@ -1,7 +1,8 @@
 //! The auxiliary classifier GAN's classification loss.
 //!
-//! Odena et al. 2017, arXiv:1610.09585, eq. 3; formulas `gan-recipes.md` §3.3. PyTorch-StudioGAN's form is the
-//! default: D classifies reals only, and the classifier is one layer without bias on the trunk's features.
+//! Odena et al. 2017, arXiv:1610.09585, eq. 3; formulas `gan-recipes.md` §3.3. PyTorch-StudioGAN's
+//! form is the default: D classifies reals only, and the classifier is one layer without bias on
+//! the trunk's features.
 
 use candle_core::{Result, Tensor};
 
@@ -33,7 +34,8 @@ pub struct AcGanConstants {
     pub normalise: Normalise,
 }
 
-/// Cross-entropy of softmax(h·Wᵀ/τ) and the labels, averaged over the samples: a scalar of at least 0.
+/// Cross-entropy of softmax(h·Wᵀ/τ) and the labels, averaged over the samples: a scalar of at least
+/// 0.
 ///
 /// # Errors
 /// If the shapes disagree.
@@ -62,7 +64,8 @@ pub struct AcGan {
     pub constants: AcGanConstants,
     /// D's loss has the fakes' cross-entropy too, as the original's.
     pub classify_fakes: bool,
-    /// Width of a linear embedding that is classified in place of the features, with the heads of D2D-CE.
+    /// Width of a linear embedding that is classified in place of the features, with the heads of
+    /// D2D-CE.
     pub embed_dim: Option<usize>,
 }
 
@@ -153,7 +156,8 @@ mod tests {
 
     #[test]
     fn the_loss_of_a_case_solved_on_paper() {
-        // Logits (2, 0) of class 0 and, of unit vectors at τ = 1/2, (1, 0)/½: log(1 + e^−2) both times.
+        // Logits (2, 0) of class 0 and, of unit vectors at τ = 1/2, (1, 0)/½: log(1 + e^−2) both
+        // times.
         let h = Tensor::new(&[[2.0f64, 0.0]], &Device::Cpu).unwrap();
         let w = Tensor::new(&[[1.0f64, 0.0], [0.0, 5.0]], &Device::Cpu).unwrap();
         for (tau, normalise) in [(1.0, Normalise::NEITHER), (0.5, Normalise::BOTH)] {

@@ -1,5 +1,6 @@
-//! Consistency regularisation: what the discriminator says of an image shall not change under augmentation
-//! (CR, bCR), nor under a small move of the latent, which shall change the image (zCR).
+//! Consistency regularisation: what the discriminator says of an image shall not change under
+//! augmentation (CR, bCR), nor under a small move of the latent, which shall change the image
+//! (zCR).
 //!
 //! CR: Zhang et al. 2020, arXiv:1910.12027; bCR, zCR: Zhao et al. 2021, arXiv:2002.04724. Formulas
 //! `gan-recipes.md` §3.1 (no stop-gradient, §3.9).
@@ -12,7 +13,8 @@ use super::{DiscriminatorBatch, DiscriminatorLoss, Loss, Term};
 use crate::augment::Augmentation;
 use crate::networks::Scored;
 
-/// The same quantity of two versions of the same samples, `[n, …]`: logits, embeddings, class logits or images.
+/// The same quantity of two versions of the same samples, `[n, …]`: logits, embeddings, class
+/// logits or images.
 pub struct Versions {
     pub first: Tensor,
     pub second: Tensor,

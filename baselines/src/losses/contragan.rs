@@ -1,7 +1,7 @@
 //! 2C, ContraGAN's conditional contrastive loss.
 //!
-//! Kang and Park 2020, "ContraGAN", arXiv:2006.12681; formula `gan-recipes.md` §3.4 (PyTorch-StudioGAN,
-//! `ConditionalContrastiveLoss`, without the margins of its first release).
+//! Kang and Park 2020, "ContraGAN", arXiv:2006.12681; formula `gan-recipes.md` §3.4
+//! (PyTorch-StudioGAN, `ConditionalContrastiveLoss`, without the margins of its first release).
 
 use candle_core::{Result, Tensor};
 
@@ -19,8 +19,8 @@ pub struct ContraGanConstants {
     pub normalise: Normalise,
 }
 
-/// Mean over i of −log of the share of e(f_i, v_i) + Σ_{k≠i, y_k=y_i} e(f_i, f_k) in
-/// e(f_i, v_i) + Σ_{k≠i} e(f_i, f_k), with e(a, b) = e^{cos(a, b)/τ}. At least 0; 0 where all are of one class.
+/// Mean over i of −log of the share of e(f_i, v_i) + Σ_{k≠i, y_k=y_i} e(f_i, f_k) in e(f_i, v_i) +
+/// Σ_{k≠i} e(f_i, f_k), with e(a, b) = e^{cos(a, b)/τ}. At least 0; 0 where all are of one class.
 ///
 /// # Errors
 /// If the labels are not one a sample.
@@ -103,7 +103,8 @@ mod tests {
 
     #[test]
     fn samples_at_their_proxies_and_orthogonal_to_others_give_the_value_on_paper() {
-        // Proxy at cosine 1, the other sample at 0: log((e² + 1)/e²) if that is of another class, else log 1.
+        // Proxy at cosine 1, the other sample at 0: log((e² + 1)/e²) if that is of another class,
+        // else log 1.
         let e2 = 2f64.exp();
         assert!((value(&[0, 1]) - ((e2 + 1.0) / e2).ln()).abs() < 1e-12);
         assert!(value(&[4, 4]).abs() < 1e-12);

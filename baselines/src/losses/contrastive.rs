@@ -1,7 +1,8 @@
 //! ContraD's two contrastive losses on the discriminator's projections.
 //!
 //! Jeong and Shin 2021, "Training GANs with Stronger Augmentations via Contrastive Discriminator",
-//! arXiv:2103.09742; formulas `gan-recipes.md` §3.2 (`training/gan/contrad.py`, `training/criterion.py`).
+//! arXiv:2103.09742; formulas `gan-recipes.md` §3.2 (`training/gan/contrad.py`,
+//! `training/criterion.py`).
 
 use candle_core::{Result, Tensor};
 
@@ -185,7 +186,8 @@ mod tests {
 
     #[test]
     fn two_orthogonal_images_with_equal_views_give_the_value_on_paper() {
-        // Each view: partner at cosine 1, two others at 0. −log(e^{1/τ} / (e^{1/τ} + 2)) with τ = 1.
+        // Each view: partner at cosine 1, two others at 0. −log(e^{1/τ} / (e^{1/τ} + 2)) with τ =
+        // 1.
         let views =
             Views { first: t(&[[1.0, 0.0], [0.0, 2.0]]), second: t(&[[3.0, 0.0], [0.0, 1.0]]) };
         let e = 1f64.exp();

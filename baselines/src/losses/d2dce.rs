@@ -1,7 +1,7 @@
 //! Data-to-data cross-entropy, ReACGAN's conditioning.
 //!
-//! Kang et al. 2021, "Rebooting ACGAN", arXiv:2111.01118; formulas `gan-recipes.md` §3.5 (PyTorch-StudioGAN,
-//! `Data2DataCrossEntropyLoss`).
+//! Kang et al. 2021, "Rebooting ACGAN", arXiv:2111.01118; formulas `gan-recipes.md` §3.5
+//! (PyTorch-StudioGAN, `Data2DataCrossEntropyLoss`).
 
 use candle_core::{Result, Tensor};
 use ganbench_nn::kernels::activation::{Activation, activate};
@@ -17,8 +17,8 @@ use crate::networks::{HeadSpec, Scored};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stabilise {
-    /// The largest shifted similarity to any other sample, from the negatives only: changes the loss.
-    /// What the published numbers were made with.
+    /// The largest shifted similarity to any other sample, from the negatives only: changes the
+    /// loss. What the published numbers were made with.
     Studiogan,
     /// Nothing: the paper's formula.
     Exact,
@@ -35,9 +35,9 @@ pub struct D2dCeConstants {
     pub normalise: Normalise,
 }
 
-/// Mean over i of p_i + log(e^{−p_i} + Σ_{y_j≠y_i} e^{n_ij}), p_i = [m_p − cos(f_i, v_i)]₊/τ,
-/// n_ij = [cos(f_i, f_j) − m_n]₊/τ (− M_i with [`Stabilise::Studiogan`]); without normalisation an inner product
-/// stands for each cosine. A sample without a negative of another class has loss 0.
+/// Mean over i of p_i + log(e^{−p_i} + Σ_{y_j≠y_i} e^{n_ij}), p_i = [m_p − cos(f_i, v_i)]₊/τ, n_ij
+/// = [cos(f_i, f_j) − m_n]₊/τ (− M_i with [`Stabilise::Studiogan`]); without normalisation an inner
+/// product stands for each cosine. A sample without a negative of another class has loss 0.
 ///
 /// # Errors
 /// If the labels are not one a sample.

@@ -17,8 +17,8 @@ pub struct FurtherForwards {
     pub g_images: u64,
 }
 
-/// Further passes through the networks of a step, with random numbers of their own: what one part draws moves
-/// no number that another method sees. What goes through is counted.
+/// Further passes through the networks of a step, with random numbers of their own: what one part
+/// draws moves no number that another method sees. What goes through is counted.
 pub struct FurtherPasses<'a> {
     discriminator: &'a Discriminator,
     generator: &'a dyn Generator,
@@ -56,7 +56,8 @@ impl<'a> FurtherPasses<'a> {
         Self { discriminator, generator, adversarial, passes, stream, forwards }
     }
 
-    /// The adversarial loss's logits `[n]`, with what class labels add to them; gradients reach the trunk.
+    /// The adversarial loss's logits `[n]`, with what class labels add to them; gradients reach the
+    /// trunk.
     ///
     /// # Errors
     /// If that loss has no logit an image.

@@ -1,6 +1,6 @@
-//! Penalties on the gradient of the discriminator's logit with respect to images, as a part of a method: the
-//! formulas of [`super::input_gradients`] at gradients that are taken here. The loss holds a gradient, so its own
-//! gradient is one of second order.
+//! Penalties on the gradient of the discriminator's logit with respect to images, as a part of a
+//! method: the formulas of [`super::input_gradients`] at gradients that are taken here. The loss
+//! holds a gradient, so its own gradient is one of second order.
 
 use candle_core::{Result, Tensor, Var};
 use ganbench_nn::kernels::TwiceDifferentiable;

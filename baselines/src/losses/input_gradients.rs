@@ -1,8 +1,9 @@
-//! Penalties on the discriminator's gradient with respect to its input, given that gradient, and the points
-//! where they take it.
+//! Penalties on the discriminator's gradient with respect to its input, given that gradient, and
+//! the points where they take it.
 //!
-//! R1: Mescheder et al. 2018, arXiv:1801.04406, eq. 9. GP: Gulrajani et al. 2017, arXiv:1704.00028, eq. 3. DRAGAN:
-//! Kodali et al. 2017, arXiv:1705.07215, in PyTorch-StudioGAN's form (`gan-recipes.md` §3.1).
+//! R1: Mescheder et al. 2018, arXiv:1801.04406, eq. 9. GP: Gulrajani et al. 2017, arXiv:1704.00028,
+//! eq. 3. DRAGAN: Kodali et al. 2017, arXiv:1705.07215, in PyTorch-StudioGAN's form
+//! (`gan-recipes.md` §3.1).
 
 use candle_core::{Result, Tensor};
 
@@ -18,8 +19,8 @@ pub fn r1(gradients: &Tensor) -> Result<Tensor> {
     gradients.flatten_from(1)?.sqr()?.sum(1)?.mean_all()? * 0.5
 }
 
-/// E(‖∇‖ − 1)² of gradients `[n, …]` of Σ d(x̂): of GP at [`interpolated`], of DRAGAN at [`around_reals`]
-/// points. At a gradient of 0 the penalty has gradient 0.
+/// E(‖∇‖ − 1)² of gradients `[n, …]` of Σ d(x̂): of GP at [`interpolated`], of DRAGAN at
+/// [`around_reals`] points. At a gradient of 0 the penalty has gradient 0.
 ///
 /// # Errors
 /// If the gradients are a scalar.

@@ -1,7 +1,8 @@
 //! KDD GAN's Jacobian regularisation: features shall move as far as the image does.
 //!
-//! KDD GAN, eq. 8 and 9: a part of both networks' losses, weight 1e-5, δ = 1e-3. `gan-recipes.md` §3.9: divided
-//! by the number of reals, summed over reals and fakes. Only un-augmented images take part (our reading).
+//! KDD GAN, eq. 8 and 9: a part of both networks' losses, weight 1e-5, δ = 1e-3. `gan-recipes.md`
+//! §3.9: divided by the number of reals, summed over reals and fakes. Only un-augmented images take
+//! part (our reading).
 
 use candle_core::{Result, Tensor};
 
@@ -10,8 +11,8 @@ use super::registry::{Array, Arrays, Entry, Setting, Settings};
 use super::similarity::row_norms;
 use super::{DiscriminatorBatch, DiscriminatorLoss, FurtherPasses, GeneratorBatch, Loss, Term};
 
-/// Features before normalisation at images x, and at x + δu with u uniform on the unit sphere of image space.
-/// With δ = 1e-3 the difference takes f32 or more.
+/// Features before normalisation at images x, and at x + δu with u uniform on the unit sphere of
+/// image space. With δ = 1e-3 the difference takes f32 or more.
 pub struct Perturbed {
     pub at: Features,
     pub moved: Features,
@@ -46,8 +47,8 @@ struct Images<'a> {
 }
 
 impl KddJacobian {
-    /// All images in one pass: the power iterations of a second one would move the features further than the
-    /// images do.
+    /// All images in one pass: the power iterations of a second one would move the features further
+    /// than the images do.
     fn penalty(&self, x: &Images<'_>, further: &FurtherPasses<'_>) -> Result<Tensor> {
         let at = Tensor::cat(&[x.real, x.fake], 0)?;
         let direction = further.normal_like(&at)?;

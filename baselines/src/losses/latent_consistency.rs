@@ -1,5 +1,5 @@
-//! Latent consistency regularisation (zCR): a small step of z shall not change the discriminator's logit, but
-//! the image. With bCR it is improved consistency regularisation (ICR).
+//! Latent consistency regularisation (zCR): a small step of z shall not change the discriminator's
+//! logit, but the image. With bCR it is improved consistency regularisation (ICR).
 //!
 //! Zhao et al. 2020, arXiv:2002.04724; constants and signs `gan-recipes.md` §3.9 (StudioGAN).
 

@@ -1,5 +1,6 @@
-//! The loss parts that a method is put together from. Each part says which heads it reads, what it adds
-//! to the discriminator's loss and what to the generator's; none knows the training loop or another part.
+//! The loss parts that a method is put together from. Each part says which heads it reads, what it
+//! adds to the discriminator's loss and what to the generator's; none knows the training loop or
+//! another part.
 
 pub mod acgan;
 pub mod adversarial;
@@ -30,7 +31,8 @@ use candle_core::{Result, Tensor};
 
 use crate::networks::{HeadSpec, Latent, Scored};
 
-/// The images of a step, f32 `[n, channels, h, w]` in [−1, 1], constants of the discriminator's step.
+/// The images of a step, f32 `[n, channels, h, w]` in [−1, 1], constants of the discriminator's
+/// step.
 pub struct StepImages {
     pub x_real: Tensor,
     pub x_fake: Tensor,
@@ -66,8 +68,8 @@ pub struct GeneratorBatch<'a> {
     pub real: Option<Scored<'a>>,
     /// The reals before augmentation, where a part asks for them.
     pub x_real: Option<Tensor>,
-    /// Features of the reals of the discriminator's last step, from before its update; none where the
-    /// generator learns first.
+    /// Features of the reals of the discriminator's last step, from before its update; none where
+    /// the generator learns first.
     pub stale_real_features: Option<Tensor>,
     /// The fakes before augmentation, f32 `[n, channels, h, w]`; gradients reach the generator.
     pub x_fake: Tensor,
@@ -143,7 +145,8 @@ pub trait Loss {
         candle_core::bail!("a regulariser reads the adversarial loss's logits, and it has none")
     }
 
-    /// Whether this part differentiates a gradient again ([`ganbench_nn::kernels::TwiceDifferentiable`]).
+    /// Whether this part differentiates a gradient again
+    /// ([`ganbench_nn::kernels::TwiceDifferentiable`]).
     fn second_order(&self) -> bool {
         false
     }
@@ -158,7 +161,8 @@ pub trait Loss {
         Vec::new()
     }
 
-    /// Takes back one value of [`Loss::memory`]; a name that is not its own is none of its business.
+    /// Takes back one value of [`Loss::memory`]; a name that is not its own is none of its
+    /// business.
     fn remember(&self, _name: &str, _value: f64) {}
 
     /// # Errors
@@ -174,8 +178,8 @@ pub trait Loss {
     }
 }
 
-/// log(1 + eˣ) without overflow, as x/2 + |x|/2 + log(1 + e^−|x|): the gradient at 0 is 1/2 whatever
-/// the gradient of |x| is taken to be there.
+/// log(1 + eˣ) without overflow, as x/2 + |x|/2 + log(1 + e^−|x|): the gradient at 0 is 1/2
+/// whatever the gradient of |x| is taken to be there.
 ///
 /// # Errors
 /// None in practice.

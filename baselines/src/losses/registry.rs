@@ -1,6 +1,6 @@
-//! Every loss by name, as a function from arrays to terms: the functions that training calls, within reach of
-//! a user who has logits or features of another program's. A loss's entry stands in its own file; here is the
-//! table.
+//! Every loss by name, as a function from arrays to terms: the functions that training calls,
+//! within reach of a user who has logits or features of another program's. A loss's entry stands in
+//! its own file; here is the table.
 
 mod arrays;
 mod error;
@@ -34,8 +34,8 @@ pub struct Entry {
     pub source: &'static str,
     pub arrays: &'static [Array],
     pub settings: &'static [Setting],
-    /// Terms with the names that training gives them: `d_…` for the discriminator's loss, `g_…` for the
-    /// generator's. Arrays and settings were checked.
+    /// Terms with the names that training gives them: `d_…` for the discriminator's loss, `g_…` for
+    /// the generator's. Arrays and settings were checked.
     pub terms: fn(&Arrays, &Settings) -> Result<Vec<Term>>,
 }
 
@@ -71,8 +71,9 @@ pub struct EvaluatedTerm {
     /// What training multiplies the term with. Value and gradients are those before it.
     pub weight: f64,
     pub value: f64,
-    /// By array, of the array's shape and precision; arrays that the term does not depend on are left out. All
-    /// arrays are variables here; training has D's weights and the reals constant in the generator's terms.
+    /// By array, of the array's shape and precision; arrays that the term does not depend on are
+    /// left out. All arrays are variables here; training has D's weights and the reals constant in
+    /// the generator's terms.
     pub gradients: BTreeMap<&'static str, Tensor>,
 }
 
@@ -80,8 +81,9 @@ impl Entry {
     /// Terms and gradients, computed in the arrays' own precision.
     ///
     /// # Errors
-    /// If arrays are missing, not known, or of another shape or kind than the entry says; are not of one
-    /// precision; hold NaN or infinity; hold labels that are no classes; or if the loss refuses them.
+    /// If arrays are missing, not known, or of another shape or kind than the entry says; are not
+    /// of one precision; hold NaN or infinity; hold labels that are no classes; or if the loss
+    /// refuses them.
     pub fn evaluate(
         &self,
         given: &BTreeMap<String, Given>,

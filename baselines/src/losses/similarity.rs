@@ -13,8 +13,8 @@ pub fn unit_rows(x: &Tensor) -> Result<Tensor> {
     x.broadcast_div(&norm)
 }
 
-/// Euclidean length of each row, `[n]`; of x `[n, …]` with all further axes taken together. At a row of
-/// zeros it is 1e-12 and its gradient 0.
+/// Euclidean length of each row, `[n]`; of x `[n, …]` with all further axes taken together. At a
+/// row of zeros it is 1e-12 and its gradient 0.
 ///
 /// # Errors
 /// If x is a scalar.
@@ -67,7 +67,8 @@ pub fn log_sum_exp_all(x: &Tensor) -> Result<Tensor> {
 /// Which entries of a matrix of similarities, by row and column.
 pub type Entries<'a> = &'a dyn Fn(usize, usize) -> bool;
 
-/// Share of the rows whose largest entry of `among` is one of `right`: a scalar in 0..=1 without gradient.
+/// Share of the rows whose largest entry of `among` is one of `right`: a scalar in 0..=1 without
+/// gradient.
 ///
 /// # Errors
 /// If s is not of rank 2.

@@ -76,8 +76,8 @@ fn what_no_loss_can_be_made_of_is_named() {
     assert_eq!(parts.wrong().unwrap().0, "parts.conditioning.kind");
 }
 
-/// SimCLR alone (the baseline of ContraD's linear evaluation) is ContraD with λ_fake = 0: its adversarial loss does
-/// not reach the trunk.
+/// SimCLR alone (the baseline of ContraD's linear evaluation) is ContraD with λ_fake = 0: its
+/// adversarial loss does not reach the trunk.
 #[test]
 fn contrad_without_its_fakes_term_teaches_the_trunk_simclr_alone() {
     use crate::losses::{

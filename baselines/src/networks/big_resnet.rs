@@ -1,11 +1,11 @@
 //! StudioGAN's `big_resnet` for 32×32 and 64×64: the networks of its BigGAN, ContraGAN and ReACGAN.
 //!
-//! Source: `gan-recipes.md` §2 (`src/models/big_resnet.py`): z in equal chunks, one for the linear layer and
-//! one for each block, where it enters the batch norms beside an embedding of the class of 128 that all
-//! blocks share; self-attention; spectral norm in both. The papers' widths are 96 with z 80 at 32×32
-//! (generator of 9,416,196 parameters) and 80 with z 100 at 64×64 (17,335,204 with 200 classes). z has to be a
-//! multiple of 4 or 5. Without classes the batch norms get the chunks alone.
-//! See `studiogan.rs` for what differs from the papers.
+//! Source: `gan-recipes.md` §2 (`src/models/big_resnet.py`): z in equal chunks, one for the linear
+//! layer and one for each block, where it enters the batch norms beside an embedding of the class
+//! of 128 that all blocks share; self-attention; spectral norm in both. The papers' widths are 96
+//! with z 80 at 32×32 (generator of 9,416,196 parameters) and 80 with z 100 at 64×64 (17,335,204
+//! with 200 classes). z has to be a multiple of 4 or 5. Without classes the batch norms get the
+//! chunks alone. See `studiogan.rs` for what differs from the papers.
 
 use ganbench_nn::params::Init;
 

@@ -1,10 +1,11 @@
-//! The CIFAR networks of ajbrock/BigGAN-PyTorch, as KDD GAN and data-efficient GANs use them: neither
-//! hierarchical z nor a shared embedding nor attention.
+//! The CIFAR networks of ajbrock/BigGAN-PyTorch, as KDD GAN and data-efficient GANs use them:
+//! neither hierarchical z nor a shared embedding nor attention.
 //!
-//! Source: `gan-recipes.md` §2 (`BigGAN.py`, `layers.py`). At the papers' width 64 the generator has 4,304,387
-//! parameters with 10 classes, the trunk 4,204,544. Weights N(0, 0.02²), biases as PyTorch starts them; spectral
-//! norm everywhere but on the class embeddings of the generator's batch norms. (That code renews the right
-//! singular vector in evaluation too; here evaluation takes the one of the last training pass.)
+//! Source: `gan-recipes.md` §2 (`BigGAN.py`, `layers.py`). At the papers' width 64 the generator
+//! has 4,304,387 parameters with 10 classes, the trunk 4,204,544. Weights N(0, 0.02²), biases as
+//! PyTorch starts them; spectral norm everywhere but on the class embeddings of the generator's
+//! batch norms. (That code renews the right singular vector in evaluation too; here evaluation
+//! takes the one of the last training pass.)
 
 use ganbench_nn::params::Init;
 

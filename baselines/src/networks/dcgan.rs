@@ -1,6 +1,7 @@
-//! DCGAN after the guidelines of Radford et al. 2016, arXiv:1511.06434: strided convolutions, batch norm
-//! everywhere but in the generator's output and the discriminator's input, ReLU and LeakyReLU 0.2,
-//! N(0, 0.02²). At 32×32 with width w: G projects z to 4w×4×4 and doubles three times; D mirrors it.
+//! DCGAN after the guidelines of Radford et al. 2016, arXiv:1511.06434: strided convolutions, batch
+//! norm everywhere but in the generator's output and the discriminator's input, ReLU and LeakyReLU
+//! 0.2, N(0, 0.02²). At 32×32 with width w: G projects z to 4w×4×4 and doubles three times; D
+//! mirrors it.
 
 use candle_core::{Result, Tensor};
 use ganbench_nn::kernels::activation::Activation;

@@ -1,9 +1,9 @@
-//! StudioGAN's `deep_conv`, the networks of its DCGAN, LSGAN and GGAN: batch norm in both, ReLU in both, and a
-//! discriminator that sums over the pixels before its head. Not the DCGAN of Radford et al., which is
-//! `dcgan` here.
+//! StudioGAN's `deep_conv`, the networks of its DCGAN, LSGAN and GGAN: batch norm in both, ReLU in
+//! both, and a discriminator that sums over the pixels before its head. Not the DCGAN of Radford et
+//! al., which is `dcgan` here.
 //!
-//! Source: `gan-recipes.md` §2 (POSTECH-CVLab/PyTorch-StudioGAN, `src/models/deep_conv.py`). At width 64:
-//! generator 3,812,355 parameters, trunk 2,930,496, with its linear head 2,931,009.
+//! Source: `gan-recipes.md` §2 (POSTECH-CVLab/PyTorch-StudioGAN, `src/models/deep_conv.py`). At
+//! width 64: generator 3,812,355 parameters, trunk 2,930,496, with its linear head 2,931,009.
 
 use candle_core::{Result, Tensor};
 use ganbench_nn::kernels::activation::Activation;
@@ -104,7 +104,8 @@ impl DeepConvGenerator {
 
 impl Generator for DeepConvGenerator {
     fn forward(&self, latent: &Latent, pass: Pass) -> Result<Tensor> {
-        // Neither norm nor activation before the first transposed convolution, as the official code has it.
+        // Neither norm nor activation before the first transposed convolution, as the official code
+        // has it.
         let h = self.fc.forward(&latent.z, pass)?;
         let mut h = h.reshape((h.dim(0)?, 8 * self.width, 4, 4))?;
         for (up, bn) in &self.up {

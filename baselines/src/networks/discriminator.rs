@@ -88,7 +88,8 @@ pub struct Scored<'a> {
     joint: Option<(Rc<Joint>, usize)>,
 }
 
-/// A batch whose heads are computed once for all its parts: one power iteration a step, as in one pass.
+/// A batch whose heads are computed once for all its parts: one power iteration a step, as in one
+/// pass.
 struct Joint {
     features: Tensor,
     outputs: RefCell<BTreeMap<(String, bool), Tensor>>,

@@ -1,10 +1,11 @@
-//! Comparison of ops and whole networks in f64 with what independent implementations in PyTorch gave.
+//! Comparison of ops and whole networks in f64 with what independent implementations in PyTorch
+//! gave.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 use ganbench_nn::params::ParamStore;
 
-/// Inputs and weights as the scripts make them, by name: sines of amplitude 1, of 100 for the weights of a
-/// mapping network.
+/// Inputs and weights as the scripts make them, by name: sines of amplitude 1, of 100 for the
+/// weights of a mapping network.
 pub fn tensor(name: &str, shape: &[usize]) -> Tensor {
     let mapping = name.starts_with("mapping.fc") && name.ends_with("weight");
     let amplitude = if mapping { 100.0 } else { 1.0 };
@@ -29,8 +30,8 @@ fn same(name: &str, got: &Tensor, expected: &serde_json::Value) {
     assert!(worst <= TOLERANCE * largest, "{name}: {worst} of {largest}");
 }
 
-/// `f` of the inputs and the gradients of the sum of its squares are what the entry `name` of a golden file
-/// says. The text of a file of `tests-data/`, made by the script of its name.
+/// `f` of the inputs and the gradients of the sum of its squares are what the entry `name` of a
+/// golden file says. The text of a file of `tests-data/`, made by the script of its name.
 pub fn agrees(file: &str, name: &str, inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
     let golden: serde_json::Value = serde_json::from_str(file).unwrap();
     let golden = &golden[name];

@@ -1,5 +1,5 @@
-//! The residual networks and the DCGANs, images, features and gradients, against an independent implementation in PyTorch:
-//! `tests-data/networks.py`, which made `tests-data/networks.json`.
+//! The residual networks and the DCGANs, images, features and gradients, against an independent
+//! implementation in PyTorch: `tests-data/networks.py`, which made `tests-data/networks.json`.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ use ganbench_nn::params::ParamStore;
 use super::tests::PAPER_32;
 use super::*;
 
-/// Of f32 against f64, relative to the largest number compared with. Most are within 2e-6; where rounding moves
-/// a value across a ReLU's kink or another one to the top of a pool, a gradient's norm moves by some 3e-4.
+/// Of f32 against f64, relative to the largest number compared with. Most are within 2e-6; where
+/// rounding moves a value across a ReLU's kink or another one to the top of a pool, a gradient's
+/// norm moves by some 3e-4.
 const TOLERANCE: f64 = 1e-3;
 
 /// A hash of the index and the name.

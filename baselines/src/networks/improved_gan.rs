@@ -1,12 +1,13 @@
-//! The CIFAR-10 networks of "Improved techniques for training GANs" (Salimans et al. 2016, arXiv:1606.03498): batch
-//! norm in the generator, weight norm, dropout and a global mean in the discriminator; with minibatch
-//! discrimination, Gaussian noise at the input instead of dropout.
+//! The CIFAR-10 networks of "Improved techniques for training GANs" (Salimans et al. 2016,
+//! arXiv:1606.03498): batch norm in the generator, weight norm, dropout and a global mean in the
+//! discriminator; with minibatch discrimination, Gaussian noise at the input instead of dropout.
 //!
 //! Source: `gan-recipes.md` §2 (openai/improved-gan, `train_cifar_feature_matching.py`,
-//! `train_cifar_minibatch_discrimination.py`, `nn.py`). The script's width is 32, its z 100 values of U(0, 1).
-//! What differs: the heads on the features are plain layers, the script's last layer is weight-normalised; batch
-//! norm in the generator has a gain and 1e-5 under the root, the script's none and 1e-6. The first training pass
-//! sets the weights' lengths from its batch, where the script takes 500 images before it starts.
+//! `train_cifar_minibatch_discrimination.py`, `nn.py`). The script's width is 32, its z 100 values
+//! of U(0, 1). What differs: the heads on the features are plain layers, the script's last layer is
+//! weight-normalised; batch norm in the generator has a gain and 1e-5 under the root, the script's
+//! none and 1e-6. The first training pass sets the weights' lengths from its batch, where the
+//! script takes 500 images before it starts.
 
 use candle_core::{Result, Tensor};
 use ganbench_nn::kernels::activation::Activation;
@@ -224,10 +225,11 @@ mod tests {
 
     #[test]
     fn parameter_counts_are_those_counted_on_paper() {
-        // G: dense 100·8192, its bias in the norm 8192; 512·256·25 + 256; 256·128·25 + 128; 128·3·25 with a
-        // bias and a length 9606; the script has 4,933,382, and each norm here a gain: 8192 + 256 + 128.
-        // D, without lengths, which do not learn: 2,688; 83,040 twice; 166,080; 331,968 three times; 37,056
-        // twice. The script's last layer, 1,940, is a head here.
+        // G: dense 100·8192, its bias in the norm 8192; 512·256·25 + 256; 256·128·25 + 128;
+        // 128·3·25 with a bias and a length 9606; the script has 4,933,382, and each norm here a
+        // gain: 8192 + 256 + 128. D, without lengths, which do not learn: 2,688; 83,040 twice;
+        // 166,080; 331,968 three times; 37,056 twice. The script's last layer, 1,940, is a head
+        // here.
         let sizes = NetworkSizes { width: 32, z_dim: 100, ..PAPER_32 };
         let g = 4_933_382 + 8_576;
         let d = 2_688 + 2 * 83_040 + 166_080 + 3 * 331_968 + 2 * 37_056;

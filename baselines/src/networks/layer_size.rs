@@ -9,7 +9,8 @@ pub struct LayerSize {
     pub outputs: usize,
     /// Height and width of the kernel, 1 for a linear layer.
     pub kernel: usize,
-    /// Pixels of the output of a convolution, of the input of a transposed one; 1 for a linear layer.
+    /// Pixels of the output of a convolution, of the input of a transposed one; 1 for a linear
+    /// layer.
     pub positions: usize,
 }
 
@@ -60,8 +61,8 @@ impl LayerSize {
     }
 
     /// Multiplications, each with its addition, of one image's way forward by the definition of the
-    /// layer, whatever the algorithm. Places of the kernel that lie on the padding count. The gradients
-    /// of the input and of the weight take as many each.
+    /// layer, whatever the algorithm. Places of the kernel that lie on the padding count. The
+    /// gradients of the input and of the weight take as many each.
     pub fn multiply_adds(&self) -> u64 {
         self.weights() as u64 * self.positions as u64
     }
@@ -84,8 +85,8 @@ mod tests {
         // 3 to 64 channels, 3x3, on 32x32 outputs: 3·64·9·1024.
         let kernel = Kernel { inputs: 3, outputs: 64, size: 3, stride: 1, padding: 1 };
         assert_eq!(LayerSize::convolution(kernel, 32).multiply_adds(), 1_769_472);
-        // 64 to 128 channels, 4x4 stride 2, 32x32 to 16x16: 64·128·16·256. The transposed one back takes
-        // as many.
+        // 64 to 128 channels, 4x4 stride 2, 32x32 to 16x16: 64·128·16·256. The transposed one back
+        // takes as many.
         let kernel = Kernel { inputs: 64, outputs: 128, size: 4, stride: 2, padding: 1 };
         assert_eq!(LayerSize::convolution(kernel, 32).multiply_adds(), 33_554_432);
         let back = Kernel { inputs: 128, outputs: 64, ..kernel };

@@ -42,8 +42,8 @@ pub struct Latent {
     pub z: Tensor,
     /// u32 `[n]`, for conditional generators.
     pub labels: Option<Tensor>,
-    /// The key of the random numbers that the generator itself draws, each image batch its own; None for
-    /// none, and for generators that draw none ([`Architecture::noise`]).
+    /// The key of the random numbers that the generator itself draws, each image batch its own;
+    /// None for none, and for generators that draw none ([`Architecture::noise`]).
     pub noise: Option<u64>,
 }
 
@@ -55,13 +55,14 @@ pub trait Generator {
     /// If the latent does not fit the network.
     fn forward(&self, latent: &Latent, pass: Pass) -> Result<Tensor>;
 
-    /// Whether images are made from styles w, which [`Generator::truncated`] draws towards their mean.
+    /// Whether images are made from styles w, which [`Generator::truncated`] draws towards their
+    /// mean.
     fn has_style(&self) -> bool {
         false
     }
 
-    /// As [`Generator::forward`] in evaluation, with every w at mean + `psi`·(w − mean) (the truncation of
-    /// Karras et al. 2019, arXiv:1812.04948, section B).
+    /// As [`Generator::forward`] in evaluation, with every w at mean + `psi`·(w − mean) (the
+    /// truncation of Karras et al. 2019, arXiv:1812.04948, section B).
     ///
     /// # Errors
     /// If the network has no w, or as [`Generator::forward`].
@@ -86,7 +87,8 @@ pub trait Trunk {
 /// The sizes that an architecture is built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkSizes {
-    /// The unit in which an architecture counts its channels: every feature map is a multiple of it.
+    /// The unit in which an architecture counts its channels: every feature map is a multiple of
+    /// it.
     pub width: usize,
     /// Image height and width.
     pub image_size: usize,
@@ -132,7 +134,8 @@ pub struct Architecture {
 }
 
 impl Architecture {
-    /// The first option that asks for something which these networks cannot be: its name and value in a plan.
+    /// The first option that asks for something which these networks cannot be: its name and value
+    /// in a plan.
     pub fn cannot_follow(&self, o: &NetworkOptions) -> Option<(&'static str, String)> {
         let other = |asked: Option<bool>, own: bool| asked.filter(|&asked| asked != own);
         let Follows { init, spectral_norm, attention, batch_norm } = self.follows;

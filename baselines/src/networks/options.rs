@@ -30,8 +30,8 @@ pub enum BatchNormIn {
     None,
 }
 
-/// An architecture's variants. A convolution before a batch norm that is left out stays as it is: where it
-/// has no bias it gets none.
+/// An architecture's variants. A convolution before a batch norm that is left out stays as it is:
+/// where it has no bias it gets none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetworkOptions {
     pub init: Initialisation,

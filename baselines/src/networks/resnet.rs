@@ -1,10 +1,11 @@
 //! StudioGAN's `resnet` for 32×32 and 64×64: SNGAN's networks, and with attention SA-GAN's.
 //!
-//! Source: `gan-recipes.md` §2 (`src/models/resnet.py` as of the published logs, with one gain and bias a
-//! class). The papers' width is 64: at 32×32 the generator has 4,276,739 parameters, 4,304,387 with 10 classes.
-//! By default as its SNGAN: spectral norm in the discriminator alone. `spectral_norm_d = false` makes ProjGAN,
-//! ACGAN and the WGANs (batch norm in the discriminator), `spectral_norm_g = true` and `attention = true`
-//! SAGAN. See `studiogan.rs` for what differs from the papers.
+//! Source: `gan-recipes.md` §2 (`src/models/resnet.py` as of the published logs, with one gain and
+//! bias a class). The papers' width is 64: at 32×32 the generator has 4,276,739 parameters,
+//! 4,304,387 with 10 classes. By default as its SNGAN: spectral norm in the discriminator alone.
+//! `spectral_norm_d = false` makes ProjGAN, ACGAN and the WGANs (batch norm in the discriminator),
+//! `spectral_norm_g = true` and `attention = true` SAGAN. See `studiogan.rs` for what differs from
+//! the papers.
 
 use ganbench_nn::params::Init;
 

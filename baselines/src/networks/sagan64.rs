@@ -1,9 +1,11 @@
-//! The 64×64 SA-GAN of instance selection (DeVries et al. 2020, arXiv:2007.15255), which KDD GAN uses too.
+//! The 64×64 SA-GAN of instance selection (DeVries et al. 2020, arXiv:2007.15255), which KDD GAN
+//! uses too.
 //!
 //! Source: `gan-recipes.md` §2 (uoguelph-mlrg/instance_selection_for_gans,
-//! `scripts/launch_SAGAN_res64_ch32_bs128_dstep_1_rr40.sh`, on the layers of BigGAN-PyTorch): the papers' width
-//! is 32, where the generator has 13,293,188 parameters with 1,000 classes. Xavier's weights, biases as PyTorch
-//! starts them, self-attention on maps of 32×32 in both networks, spectral norm as in `biggan_cifar.rs`.
+//! `scripts/launch_SAGAN_res64_ch32_bs128_dstep_1_rr40.sh`, on the layers of BigGAN-PyTorch): the
+//! papers' width is 32, where the generator has 13,293,188 parameters with 1,000 classes. Xavier's
+//! weights, biases as PyTorch starts them, self-attention on maps of 32×32 in both networks,
+//! spectral norm as in `biggan_cifar.rs`.
 
 use ganbench_nn::params::Init;
 

@@ -1,5 +1,5 @@
-//! SNDCGAN as ContraD's official code has it: batch norm in the generator, spectral norm on every layer
-//! of the discriminator.
+//! SNDCGAN as ContraD's official code has it: batch norm in the generator, spectral norm on every
+//! layer of the discriminator.
 //!
 //! Source: `gan-recipes.md` §2 (jh-jeong/ContraD, `models/gan/sndcgan.py`). At width 64: generator
 //! 3,828,739 parameters, trunk 5,852,672. Initial weights N(0, 0.02²), biases 0.

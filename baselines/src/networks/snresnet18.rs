@@ -1,9 +1,10 @@
-//! ContraD's second pair: the generator of its SNDCGAN, a ResNet-18 with spectral norm and without batch norm
-//! for a trunk.
+//! ContraD's second pair: the generator of its SNDCGAN, a ResNet-18 with spectral norm and without
+//! batch norm for a trunk.
 //!
-//! Source: `gan-recipes.md` §2 (jh-jeong/ContraD, `models/gan/snresnet.py`). At the paper's width 64: trunk of
-//! 11,164,032 parameters and 512 features, heads with a hidden layer of 1024 (`head_hidden`). The
-//! discriminator starts as PyTorch's layers do by themselves, the generator as SNDCGAN's.
+//! Source: `gan-recipes.md` §2 (jh-jeong/ContraD, `models/gan/snresnet.py`). At the paper's width
+//! 64: trunk of 11,164,032 parameters and 512 features, heads with a hidden layer of 1024
+//! (`head_hidden`). The discriminator starts as PyTorch's layers do by themselves, the generator as
+//! SNDCGAN's.
 
 use candle_core::{Result, Tensor};
 use ganbench_nn::kernels::activation::{Activation, activate};

@@ -1,10 +1,10 @@
 //! What StudioGAN's `resnet`, `big_resnet` and, but for the shortcuts, `deep_conv` have in common.
 //!
 //! POSTECH-CVLab/PyTorch-StudioGAN, `src/models/resnet.py`, `big_resnet.py`, `src/utils/ops.py` and
-//! `src/config.py`: orthogonal weights and zero biases, batch norm with an eps of 1e-4, spectral norm with one
-//! of 1e-6, and batch norm in the discriminator where it has no spectral norm. The activations work in
-//! place: in a discriminator without batch norm the shortcut of every block but the first gets the
-//! rectified maps, which no paper says. This is kept.
+//! `src/config.py`: orthogonal weights and zero biases, batch norm with an eps of 1e-4, spectral
+//! norm with one of 1e-6, and batch norm in the discriminator where it has no spectral norm. The
+//! activations work in place: in a discriminator without batch norm the shortcut of every block but
+//! the first gets the rectified maps, which no paper says. This is kept.
 
 use ganbench_nn::params::Init;
 
@@ -30,8 +30,8 @@ pub fn generator_channels(s: NetworkSizes) -> Vec<usize> {
     multiples.iter().map(|m| m * s.width).collect()
 }
 
-/// After how many blocks the generator's attention stands: on maps of 16×16 of a 32×32 image and of 32×32
-/// of a 64×64 one.
+/// After how many blocks the generator's attention stands: on maps of 16×16 of a 32×32 image and of
+/// 32×32 of a 64×64 one.
 pub fn generator_attention(s: NetworkSizes) -> usize {
     if s.image_size == 32 { 2 } else { 3 }
 }

@@ -1,8 +1,9 @@
 //! The one door to Parquet files: images, labels, results and guard files are read through it.
 //!
-//! polars allocates by what page headers claim, and ends the process where there is no such memory; it also panics on
-//! some damaged files. So the counts of the footer and the headers of all pages that are to be read are checked
-//! (`pages.rs`), the budget of memory is asked, and panics become errors. The footer is parsed once.
+//! polars allocates by what page headers claim, and ends the process where there is no such memory;
+//! it also panics on some damaged files. So the counts of the footer and the headers of all pages
+//! that are to be read are checked (`pages.rs`), the budget of memory is asked, and panics become
+//! errors. The footer is parsed once.
 
 mod pages;
 
@@ -159,7 +160,8 @@ impl ParquetFile {
         Ok(frame)
     }
 
-    /// Checks the page headers of the columns of one row group, and says how many bytes its pages claim.
+    /// Checks the page headers of the columns of one row group, and says how many bytes its pages
+    /// claim.
     fn check_pages(&self, columns: &[&str], group: usize) -> Result<u64, ParquetError> {
         let path = self.path();
         let (rows, chunks) = guarded(path, || {
@@ -174,7 +176,8 @@ impl ParquetFile {
         let mut input = std::io::BufReader::new(self.backing.input()?);
         let mut claimed = 0u64;
         for (range, values) in chunks {
-            // More values than rows are lists; polars would read on behind the pages that are checked.
+            // More values than rows are lists; polars would read on behind the pages that are
+            // checked.
             if i64::try_from(rows) != Ok(values) {
                 let reason = format!("row group {group} has {rows} rows but {values} of a column");
                 return Err(damaged(path, reason));

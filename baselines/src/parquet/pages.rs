@@ -1,8 +1,9 @@
 //! What the pages of a Parquet column claim, checked before polars takes memory for it.
 //!
-//! polars allocates by the counts in page headers, −1 among them, and ends the process where there is no
-//! such memory; that cannot be caught. So the headers are walked first. Source: the `PageHeader` of
-//! `parquet.thrift` in Thrift's compact protocol; no page is decompressed here, and none is held.
+//! polars allocates by the counts in page headers, −1 among them, and ends the process where there
+//! is no such memory; that cannot be caught. So the headers are walked first. Source: the
+//! `PageHeader` of `parquet.thrift` in Thrift's compact protocol; no page is decompressed here, and
+//! none is held.
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -12,11 +13,12 @@ const SMALL_PAGE: u64 = 1 << 20;
 /// Beyond that room; encoded images hardly compress at all.
 const BEST_RATIO: u64 = 1024;
 const DEEPEST: usize = 8;
-/// Each value is a part of the one before and what follows it: some bytes can stand for any number of large values.
+/// Each value is a part of the one before and what follows it: some bytes can stand for any number
+/// of large values.
 const DELTA_BYTE_ARRAY: i64 = 7;
 
-/// Checks the page headers of a column chunk of `rows` rows without repetition, which lies at these bytes of the
-/// input, and gives the bytes that its pages hold when they are decompressed.
+/// Checks the page headers of a column chunk of `rows` rows without repetition, which lies at these
+/// bytes of the input, and gives the bytes that its pages hold when they are decompressed.
 ///
 /// Errors say what is wrong and at which byte of the chunk.
 pub(super) fn check(
@@ -186,10 +188,11 @@ mod tests {
         super::check(&mut BufReader::new(Cursor::new(input)), 3..end, rows)
     }
 
-    /// A page of version 1 with `values` rows in `stored` bytes that claim to be `size`; all of them
-    /// below 64, so that each is one byte (zigzag: twice the number, −1 is 1).
+    /// A page of version 1 with `values` rows in `stored` bytes that claim to be `size`; all of
+    /// them below 64, so that each is one byte (zigzag: twice the number, −1 is 1).
     fn page(values: u8, size: u8, stored: u8) -> Vec<u8> {
-        // Field 1 (type) = 0, 2 (size), 3 (stored size), 5: a structure with field 1 (values), 2, 3 and 4.
+        // Field 1 (type) = 0, 2 (size), 3 (stored size), 5: a structure with field 1 (values), 2, 3
+        // and 4.
         let mut out = vec![0x15, 0, 0x15, 2 * size, 0x15, 2 * stored, 0x2c];
         let values = if values == 255 { 1 } else { 2 * values };
         out.extend([0x15, values, 0x15, 0, 0x15, 6, 0x15, 6, 0, 0]);

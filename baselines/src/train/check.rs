@@ -4,6 +4,7 @@ use ganbench_nn::images::ImageBatch;
 use thiserror::Error;
 
 use super::plan::TrainPlan;
+use super::sizes::check_sizes;
 use crate::losses::Loss;
 use crate::networks::{ARCHITECTURES, Architecture, BatchNormIn, HeadSpec, architecture};
 
@@ -118,20 +119,7 @@ fn options(plan: &TrainPlan, a: &Architecture) -> Result<(), TrainError> {
 
 fn values(plan: &TrainPlan) -> Result<(), TrainError> {
     let wrong = |field, expected, got: String| Err(TrainError::Value { field, expected, got });
-    if plan.batch < 2 {
-        return wrong("batch", "2 or more", plan.batch.to_string());
-    }
-    for (field, value) in [
-        ("n_dis", plan.n_dis),
-        ("network.width", plan.network.width),
-        ("network.z_dim", plan.network.z_dim),
-        ("network.head_hidden", plan.network.head_hidden),
-        ("log_every_steps", plan.log_every_steps as usize),
-    ] {
-        if value == 0 {
-            return wrong(field, "1 or more", "0".into());
-        }
-    }
+    check_sizes(plan)?;
     let kimg = plan.checkpoint_kimg;
     if !kimg.is_finite() || kimg <= 0.0 {
         return wrong("checkpoint_kimg", "a number above 0", kimg.to_string());

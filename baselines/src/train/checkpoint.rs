@@ -1,10 +1,11 @@
 //! States: all that a run needs to go on, one safetensors file each.
 //!
 //! `<dir>/state-<g_steps>-<sha256>.safetensors` holds the tensors `generator/…`, `generator_ema/…`,
-//! `discriminator/…`, `optimizer_g/…`, `optimizer_d/…` (weights, buffers, spectral-norm vectors, moments)
-//! and, in its header, everything else as JSON. The name carries the first digits of the content's
-//! SHA-256, so a state is whole or known to be damaged, and appears by one renaming. The data cursor is the
-//! number of discriminator steps; the order of an epoch is a function of the seed.
+//! `discriminator/…`, `optimizer_g/…`, `optimizer_d/…` (weights, buffers, spectral-norm vectors,
+//! moments) and, in its header, everything else as JSON. The name carries the first digits of the
+//! content's SHA-256, so a state is whole or known to be damaged, and appears by one renaming. The
+//! data cursor is the number of discriminator steps; the order of an epoch is a function of the
+//! seed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -73,7 +74,8 @@ struct State {
     warmup_g_steps: Option<u64>,
     optimizer_g_steps: u64,
     optimizer_d_steps: u64,
-    /// Positions of the random streams in 32-bit words, as decimal text (they exceed JSON's numbers).
+    /// Positions of the random streams in 32-bit words, as decimal text (they exceed JSON's
+    /// numbers).
     streams: BTreeMap<String, String>,
     /// What loss parts remember from step to step, as the bits of f64.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -83,8 +85,8 @@ struct State {
 
 type Tensors = BTreeMap<String, Tensor>;
 
-/// Makes a file under another name in its folder, sees it on the disk and lets `name` decide where it goes.
-/// Nothing is left of it where that fails.
+/// Makes a file under another name in its folder, sees it on the disk and lets `name` decide where
+/// it goes. Nothing is left of it where that fails.
 fn write_file(
     folder: &Path,
     tensors: &Tensors,
@@ -110,8 +112,9 @@ fn write_file(
     })
 }
 
-/// Removes what processes that died were writing. Nothing else of a run is hidden: it is [`UNFINISHED`], or
-/// the file that safetensors itself makes before it (`.tmp…`). What cannot be removed is in nobody's way.
+/// Removes what processes that died were writing. Nothing else of a run is hidden: it is
+/// [`UNFINISHED`], or the file that safetensors itself makes before it (`.tmp…`). What cannot be
+/// removed is in nobody's way.
 fn remove_leftovers(dir: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
@@ -220,7 +223,8 @@ impl Trainer<'_> {
     /// Takes over the newest state of `dir` that is whole; `None` where there is none at all.
     ///
     /// # Errors
-    /// If no state is whole and of this plan's networks, or only those of an older ganbench are there.
+    /// If no state is whole and of this plan's networks, or only those of an older ganbench are
+    /// there.
     pub fn load_newest(&mut self, dir: &Path) -> Result<Option<Loaded>, CheckpointError> {
         remove_leftovers(dir)
             .map_err(|source| CheckpointError::Read { path: dir.to_path_buf(), source })?;

@@ -21,6 +21,7 @@ mod regulariser_tests;
 #[cfg(test)]
 mod same_start_tests;
 mod sampler;
+mod sizes;
 mod statistics;
 mod terms;
 mod trainer;
@@ -32,6 +33,7 @@ pub use pace::Replay;
 pub use plan::{EmaPlan, NetworkPlan, TrainPlan, ZPrior};
 pub use record::{Diverged, StepRecord};
 pub use sampler::{LoadedGenerator, SampleRequest, Sampler};
+pub use sizes::{check_sizes, network_weights};
 pub use statistics::Statistics;
 pub use trainer::Trainer;
 

@@ -29,11 +29,12 @@ pub struct NetworkPlan {
     pub z_prior: ZPrior,
     /// Width of the heads' hidden layers and of class embeddings.
     pub head_hidden: usize,
-    /// How convolutions are computed on the CPU: auto, direct or winograd. Left out of the plan, and so of
-    /// the run's id, at its default.
+    /// How convolutions are computed on the CPU: auto, direct or winograd. Left out of the plan,
+    /// and so of the run's id, at its default.
     #[serde(default, skip_serializing_if = "is_default")]
     pub conv: Algorithm,
-    /// What differs from the architecture, see [`NetworkOptions`]; as `conv`, left out at the default.
+    /// What differs from the architecture, see [`NetworkOptions`]; as `conv`, left out at the
+    /// default.
     #[serde(default, skip_serializing_if = "is_default")]
     pub init: Initialisation,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -79,8 +80,8 @@ pub struct EmaPlan {
 }
 
 impl EmaPlan {
-    /// The share that the average keeps at a generator step: 0 makes it the live weights. `step_images`: real
-    /// images shown in the step.
+    /// The share that the average keeps at a generator step: 0 makes it the live weights.
+    /// `step_images`: real images shown in the step.
     pub fn decay_at(&self, real_images: u64, step_images: usize) -> f64 {
         let shown = real_images as f64;
         if shown < self.start_kimg * 1e3 {
@@ -122,7 +123,8 @@ pub struct TrainPlan {
     pub ema: EmaPlan,
     pub budget: Budget,
     pub parts: Parts,
-    /// What a budget of minutes came to in the run that this one repeats; no part of a run's identity.
+    /// What a budget of minutes came to in the run that this one repeats; no part of a run's
+    /// identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
 }

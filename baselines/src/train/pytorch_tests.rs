@@ -1,6 +1,7 @@
-//! Whole steps of training against an independent implementation in PyTorch, `tests-data/training.py`, which is given
-//! nothing but the seed and made `tests-data/training.json`: initial weights, order of the images, z, both losses,
-//! both optimisers, spectral norm, batch norm and the average.
+//! Whole steps of training against an independent implementation in PyTorch,
+//! `tests-data/training.py`, which is given nothing but the seed and made
+//! `tests-data/training.json`: initial weights, order of the images, z, both losses, both
+//! optimisers, spectral norm, batch norm and the average.
 
 use candle_core::Device;
 use ganbench_nn::images::{ImageBatch, ImageSize};
@@ -52,8 +53,8 @@ impl Step {
 /// Of f32 against f64, relative to each number's largest over the steps; reached are 1e-6.
 const TOLERANCE: f64 = 2e-5;
 
-/// PyTorch's own f32 is as far from its f64: biases in front of a batch norm have no gradient but rounding, which
-/// Adam makes steps of, and running statistics lag behind them.
+/// PyTorch's own f32 is as far from its f64: biases in front of a batch norm have no gradient but
+/// rounding, which Adam makes steps of, and running statistics lag behind them.
 const PIXEL_TOLERANCE: f64 = 0.02;
 
 fn images() -> ImageBatch {

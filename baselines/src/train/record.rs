@@ -49,6 +49,7 @@ pub struct Diverged {
     pub real_kimg: f64,
     /// What was not finite: a loss term, a gradient norm or a tensor.
     pub what: String,
-    /// Loss terms, totals and gradient norms of that step as text, which also holds `NaN` and `inf`.
+    /// Loss terms, totals and gradient norms of that step as text, which also holds `NaN` and
+    /// `inf`.
     pub terms: std::collections::BTreeMap<String, String>,
 }

@@ -1,5 +1,5 @@
-//! Regularisers in a trainer, the ones with gradients of gradients in a process of their own: candle reads its
-//! switch once.
+//! Regularisers in a trainer, the ones with gradients of gradients in a process of their own:
+//! candle reads its switch once.
 
 use candle_core::Device;
 use ganbench_nn::kernels::SWITCH;
@@ -91,7 +91,8 @@ fn consistency_terms_are_those_of_their_sides_and_count_what_goes_through() {
         (has, spent.d_image_forwards, spent.g_image_forwards)
     };
     let zcr = RegulariserPart::LatentConsistency { radius: 0.05, lambda_d: 20.0, lambda_g: 0.5 };
-    // Batches of 2: reals and fakes; one more set each for CR, two for bCR, one and a batch in each of G's turns for zCR.
+    // Batches of 2: reals and fakes; one more set each for CR, two for bCR, one and a batch in each
+    // of G's turns for zCR.
     assert_eq!(forwards(Vec::new()), ([false; 4], 4, 4));
     assert_eq!(forwards(vec![consistency(0.0)]), ([true, false, false, false], 6, 4));
     assert_eq!(forwards(vec![consistency(10.0)]), ([true, true, false, false], 8, 4));

@@ -14,7 +14,8 @@ use super::statistics::Statistics;
 use super::to_images;
 use crate::networks::{Generator, Latent, architecture};
 
-/// Images made at once. With running statistics the result does not depend on it; with those of the batch it does.
+/// Images made at once. With running statistics the result does not depend on it; with those of the
+/// batch it does.
 pub(super) const BATCH: usize = 100;
 
 /// What to sample.
@@ -42,8 +43,8 @@ pub struct Sampler<'a> {
 }
 
 impl<'a> Sampler<'a> {
-    /// `classes`: None for an unconditional generator. `noise`: whether the generator draws numbers of its
-    /// own ([`Architecture::noise`](crate::networks::Architecture::noise)).
+    /// `classes`: None for an unconditional generator. `noise`: whether the generator draws numbers
+    /// of its own ([`Architecture::noise`](crate::networks::Architecture::noise)).
     pub fn new(
         generator: &'a dyn Generator,
         z_dim: usize,
@@ -57,22 +58,23 @@ impl<'a> Sampler<'a> {
         Self { generator, z_dim, z_prior, classes, noise, truncation, class_counts, pass, device }
     }
 
-    /// With the statistics of another pass in batch norm: [`Pass::Batch`], or to take them in [`Pass::Standing`].
+    /// With the statistics of another pass in batch norm: [`Pass::Batch`], or to take them in
+    /// [`Pass::Standing`].
     pub(super) fn with_pass(mut self, pass: Pass) -> Self {
         self.pass = pass;
         self
     }
 
-    /// Less varied and better images: where there are styles, every w is drawn towards its mean by `psi`
-    /// ([`Generator::truncated`]); else every value of z beyond ± `psi` is drawn again (Brock et al. 2019,
-    /// arXiv:1809.11096, section 3.1), which takes a normal z.
+    /// Less varied and better images: where there are styles, every w is drawn towards its mean by
+    /// `psi` ([`Generator::truncated`]); else every value of z beyond ± `psi` is drawn again (Brock
+    /// et al. 2019, arXiv:1809.11096, section 3.1), which takes a normal z.
     pub fn truncated(mut self, psi: f64) -> Self {
         self.truncation = Some(psi);
         self
     }
 
-    /// Draws the classes of a conditional generator as often as a data set of these counts has them.
-    /// An unconditional generator ignores the counts.
+    /// Draws the classes of a conditional generator as often as a data set of these counts has
+    /// them. An unconditional generator ignores the counts.
     pub fn with_class_counts(mut self, counts: Vec<u64>) -> Self {
         self.class_counts = Some(counts);
         self
@@ -148,8 +150,8 @@ impl<'a> Sampler<'a> {
         Tensor::cat(&batches, 0)
     }
 
-    /// Calls `take` with each batch's f32 `[n, channels, h, w]` and its labels (none of an unconditional
-    /// generator).
+    /// Calls `take` with each batch's f32 `[n, channels, h, w]` and its labels (none of an
+    /// unconditional generator).
     fn each_batch(
         &self,
         request: SampleRequest,

@@ -17,9 +17,9 @@ pub enum Statistics {
     Running,
     /// Those of each batch of 100 samples, as pix2pix and StudioGAN 0.2 have it.
     Batch,
-    /// Running averages that begin anew and take in so many batches of samples, each of 2 up to `max_batch`
-    /// (PyTorch-StudioGAN's `apply_standing_statistics`, where the least batch is 1; Brock et al. 2019,
-    /// arXiv:1809.11096, Appendix C.2).
+    /// Running averages that begin anew and take in so many batches of samples, each of 2 up to
+    /// `max_batch` (PyTorch-StudioGAN's `apply_standing_statistics`, where the least batch is 1;
+    /// Brock et al. 2019, arXiv:1809.11096, Appendix C.2).
     Standing { batches: usize, max_batch: usize },
 }
 
@@ -38,7 +38,8 @@ impl Statistics {
         *self == Self::Running
     }
 
-    /// Makes the statistics of `store`, whose generator `sampler` samples, and says in which pass to sample.
+    /// Makes the statistics of `store`, whose generator `sampler` samples, and says in which pass
+    /// to sample.
     ///
     /// # Errors
     /// If the network has no batch norm, or a number is out of its range.

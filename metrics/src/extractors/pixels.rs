@@ -1,8 +1,9 @@
-//! Pixels as features: what a metric says without any network's opinion, and a quick test of a pipeline.
+//! Pixels as features: what a metric says without any network's opinion, and a quick test of a
+//! pipeline.
 //!
-//! Each channel is resized to 32x32 as dgm-eval's `pixel` encoder does (`resizer.py`: Pillow's bicubic on
-//! floats, clipped) and divided by 255. dgm-eval then averages each channel away; here all 3·32·32
-//! numbers are the features.
+//! Each channel is resized to 32x32 as dgm-eval's `pixel` encoder does (`resizer.py`: Pillow's
+//! bicubic on floats, clipped) and divided by 255. dgm-eval then averages each channel away; here
+//! all 3·32·32 numbers are the features.
 
 use ganbench_nn::images::ImageView;
 use rayon::prelude::*;

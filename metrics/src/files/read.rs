@@ -55,7 +55,8 @@ impl StoredFeatures {
     ///
     /// # Errors
     /// If the file is damaged (with the offset), holds none of these, a shape or kind is another, a
-    /// number is not finite (with its row), sigma is not symmetric, or several pairs of names could be meant.
+    /// number is not finite (with its row), sigma is not symmetric, or several pairs of names could
+    /// be meant.
     pub fn read(path: &Path) -> Result<Self, FileError> {
         let io = |source| FileError::Io { action: "open", path: path.into(), source };
         let file = files::open(path).map_err(io)?;

@@ -39,9 +39,9 @@ pub struct Companions<'a> {
     pub labels: Option<&'a [u32]>,
 }
 
-/// Writes `pool` f32 `[n, dim]` and, with classes, `logits` f32 `[n, classes]`, a block at a time; for
-/// features of `shapes` also `recognised` f32 `[n, 10]`, the eight factors and two misfits. The file
-/// appears under its name only when it is whole.
+/// Writes `pool` f32 `[n, dim]` and, with classes, `logits` f32 `[n, classes]`, a block at a time;
+/// for features of `shapes` also `recognised` f32 `[n, 10]`, the eight factors and two misfits. The
+/// file appears under its name only when it is whole.
 pub struct FeatureWriter {
     shape: FeatureShape,
     written: usize,
@@ -88,8 +88,8 @@ impl FeatureWriter {
     /// Closes the file and gives it its name.
     ///
     /// # Errors
-    /// If fewer features came than promised, or the file cannot be written; what stood under the name
-    /// before is kept.
+    /// If fewer features came than promised, or the file cannot be written; what stood under the
+    /// name before is kept.
     pub fn finish(self) -> Result<(), FileError> {
         self.finish_with(Companions::default())
     }
@@ -135,8 +135,8 @@ impl FeatureWriter {
 /// All features at once, as [`FeatureWriter`] writes them.
 ///
 /// # Errors
-/// If the file cannot be written (what stood there before is kept), or there is another number of labels
-/// than of rows.
+/// If the file cannot be written (what stood there before is kept), or there is another number of
+/// labels than of rows.
 pub fn write_features(
     path: &Path,
     features: &Features,
@@ -179,8 +179,8 @@ struct Npz {
     zip: ZipWriter<Unfinished>,
 }
 
-/// Takes everything in silence once a write failed: an archive that is given up would else try to end the
-/// file, and report on stderr that it cannot.
+/// Takes everything in silence once a write failed: an archive that is given up would else try to
+/// end the file, and report on stderr that it cannot.
 struct Unfinished {
     file: BufWriter<shared::Unfinished>,
     failed: bool,
@@ -239,8 +239,8 @@ impl Npz {
     /// Begins an array in C order. Source of the layout: `numpy/lib/format.py`, version 1.0.
     fn start(&mut self, name: &str, descr: &str, shape: &[usize]) -> Result<(), FileError> {
         let failed = self.failed();
-        // The time is left out, so that equal features give equal files; large, since the size comes
-        // before the data.
+        // The time is left out, so that equal features give equal files; large, since the size
+        // comes before the data.
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .last_modified_time(zip::DateTime::default())

@@ -12,9 +12,10 @@
 //!   factors; 0.99 in truth. It asks for every pixel, which young generators do not reach.
 //! - `modes`: modes that at least one recognised sample shows, at most 720. A perfect generator
 //!   shows [`expected_modes`] with n recognised samples.
-//! - `modes_kl`: KL(samples ‖ truth) = ln 720 − H over the modes, in nats, with Grassberger's entropy
-//!   estimate (`entropy.rs`); 0 in truth, up to noise on both sides. As the mode score and the
-//!   number of modes of Metz et al. 2017 (arXiv:1611.02163, section 3.3.1), with a known classifier.
+//! - `modes_kl`: KL(samples ‖ truth) = ln 720 − H over the modes, in nats, with Grassberger's
+//!   entropy estimate (`entropy.rs`); 0 in truth, up to noise on both sides. As the mode score and
+//!   the number of modes of Metz et al. 2017 (arXiv:1611.02163, section 3.3.1), with a known
+//!   classifier.
 //! - `unseen`: the share of the recognised samples in the 72 modes that the training images of
 //!   `shapes-heldout` lack; 0.1 in truth, 0 of a generator that repeats what it was shown there.
 //! - `tv_*`: total variation ½ Σ |p − 1/k| of each factor that comes in kinds; 0 in truth, near
@@ -29,8 +30,8 @@
 //!
 //! No correction for errors of the classifier is needed: a sample that is taken for something else
 //! does not look like it, and is not recognised. Of 9,997 recognised test images two were taken for
-//! another texture and none for another shape, hue or background (the card of `small-shapes`; a test
-//! holds it), which moves no metric by more than 0.0002.
+//! another texture and none for another shape, hue or background (the card of `small-shapes`; a
+//! test holds it), which moves no metric by more than 0.0002.
 
 mod entropy;
 mod intervals;

@@ -1,5 +1,5 @@
-//! Every resizer against its reference: tests-data/resize_golden.npz, made by resize_golden.py beside it
-//! with torch 2.9.0, torch-fidelity 0.4.0, pillow 12.3.0 and clean-fid 0.1.35.
+//! Every resizer against its reference: tests-data/resize_golden.npz, made by resize_golden.py
+//! beside it with torch 2.9.0, torch-fidelity 0.4.0, pillow 12.3.0 and clean-fid 0.1.35.
 
 use std::io::Cursor;
 

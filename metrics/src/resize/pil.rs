@@ -1,11 +1,11 @@
 //! Pillow's resize (`Image.resize`): a filter whose support grows with the downscale, so that it
 //! antialiases.
 //!
-//! Two passes, along rows and then along columns, with a table of weights each (`Resample.c` of Pillow;
-//! must agree with Pillow 12.3.0 bit for bit). In mode "F" sums are f64 and each pass's result f32; in
-//! 8-bit modes weights are fixed-point numbers and each pass's result bytes. Pillow 13 takes columns
-//! first where the height shrinks more than the width, which moves roundings; square images resized to
-//! squares are the same in all versions.
+//! Two passes, along rows and then along columns, with a table of weights each (`Resample.c` of
+//! Pillow; must agree with Pillow 12.3.0 bit for bit). In mode "F" sums are f64 and each pass's
+//! result f32; in 8-bit modes weights are fixed-point numbers and each pass's result bytes. Pillow
+//! 13 takes columns first where the height shrinks more than the width, which moves roundings;
+//! square images resized to squares are the same in all versions.
 
 use ganbench_nn::images::{ImageSize, ImageView};
 
@@ -64,8 +64,8 @@ fn taps(filter: Filter, size: usize, out: usize) -> Vec<Taps<f64>> {
     (0..out).map(tap).collect()
 }
 
-/// Each channel as a float image (mode "F"), clipped to 0..=255 and not rounded: clean-fid's `clean`
-/// mode with [`Filter::Bicubic`], StudioGAN's PIL resizers with either.
+/// Each channel as a float image (mode "F"), clipped to 0..=255 and not rounded: clean-fid's
+/// `clean` mode with [`Filter::Bicubic`], StudioGAN's PIL resizers with either.
 ///
 /// `out`: f32 planes `[c, height, width]` of size `to`, 0..=255.
 ///
@@ -102,7 +102,8 @@ pub(crate) fn pil_float(image: ImageView<'_>, filter: Filter, to: [usize; 2], ou
     }
 }
 
-/// Bits after the point of a weight: a byte times the weights' sum, with bicubic's overshoot, fits i32.
+/// Bits after the point of a weight: a byte times the weights' sum, with bicubic's overshoot, fits
+/// i32.
 const PRECISION: u32 = 32 - 8 - 2;
 
 fn fixed(taps: Vec<Taps<f64>>) -> Vec<Taps<i32>> {
@@ -169,7 +170,8 @@ mod tests {
 
     #[test]
     fn halving_with_the_triangle_weighs_four_pixels_an_eighth_and_three() {
-        // Support 2 about centre 3 of pixels 0..6: distances 1.5, 0.5, 0.5, 1.5 of 2, weights 1:3:3:1.
+        // Support 2 about centre 3 of pixels 0..6: distances 1.5, 0.5, 0.5, 1.5 of 2, weights
+        // 1:3:3:1.
         let pixels = [0, 80, 160, 240, 8, 0];
         let middle = (80.0 + 3.0 * 160.0 + 3.0 * 240.0 + 8.0) / 8.0;
         let mut out = [0.0; 3];

@@ -2,8 +2,8 @@
 
 use ganbench_nn::images::{ImageSize, ImageView};
 
-/// Bilinear resize of TensorFlow 1 (`resize_bilinear` with `align_corners=False`): no half-pixel shift,
-/// no antialiasing. Must agree with torch-fidelity 0.4.0
+/// Bilinear resize of TensorFlow 1 (`resize_bilinear` with `align_corners=False`): no half-pixel
+/// shift, no antialiasing. Must agree with torch-fidelity 0.4.0
 /// (`interpolate_bilinear_2d_like_tensorflow1x`, method "slow") bit for bit.
 ///
 /// `out`: f32 planes `[c, height, width]` of size `to`, 0..=255.

@@ -26,10 +26,11 @@ fn an_image_of_the_same_size_is_unchanged_and_becomes_planes() {
 }
 
 // torch-fidelity 0.4.0 (torch 2.9.0) on the image below, hashed as little-endian f32 planes:
-//   from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x as resize
+// from torch_fidelity.interpolate_compat_tensorflow import
+// interpolate_bilinear_2d_like_tensorflow1x as resize
 //   x = np.arange(h*w*c, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
 //   x = (x >> np.uint64(56)).astype(np.uint8).reshape(h, w, c)
-//   y = resize(torch.from_numpy(x).permute(2,0,1)[None].float(), size=(299,299), align_corners=False)
+// y = resize(torch.from_numpy(x).permute(2,0,1)[None].float(), size=(299,299), align_corners=False)
 //   hashlib.sha256(y.numpy().astype("<f4").tobytes()).hexdigest()
 #[test]
 fn resizing_to_299_has_torch_fidelitys_bits() {

@@ -2,9 +2,9 @@
 
 use ganbench_nn::images::{ImageSize, ImageView};
 
-/// `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)` on f32: pixels have their
-/// centres at half numbers; downscaling takes two pixels a direction and aliases. Must agree with torch
-/// 2.9.0 to 1e-6 of the range.
+/// `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)` on f32: pixels have
+/// their centres at half numbers; downscaling takes two pixels a direction and aliases. Must agree
+/// with torch 2.9.0 to 1e-6 of the range.
 ///
 /// `value` gives the number of a pixel before the resize, since the references differ in that too.
 /// `out`: f32 planes `[c, height, width]` of size `to`.

@@ -1,8 +1,9 @@
-//! Pseudo-random weights from a formula, for comparing networks where the published weights cannot be
-//! had: any program can make the same numbers.
+//! Pseudo-random weights from a formula, for comparing networks where the published weights cannot
+//! be had: any program can make the same numbers.
 //!
-//! Tensor `key`, flat row-major index i, takes u = unit(splitmix64(fnv1a64(key) ^ splitmix64(seed) + i)),
-//! unit(x) = (x >> 11)·2⁻⁵³, `^` binding tighter than the wrapping `+`; then, rounded to f32 at the end,
+//! Tensor `key` takes, at its flat row-major index i, u = unit(h) of h = splitmix64((fnv1a64(key) ^
+//! splitmix64(seed)) + i), where the sum wraps and unit(x) = (x >> 11)·2⁻⁵³. Of u it makes, rounded
+//! to f32 at the end,
 //!
 //! | key | value |
 //! |---|---|
@@ -64,7 +65,8 @@ mod tests {
 
     #[test]
     fn splitmix_and_fnv_give_their_published_first_values() {
-        // SplitMix64 from state 0 and FNV-1a of the empty text and of "a", from their authors' pages.
+        // SplitMix64 from state 0 and FNV-1a of the empty text and of "a", from their authors'
+        // pages.
         assert_eq!(splitmix64(0), 0xe220_a839_7b1d_cdaf);
         assert_eq!(fnv1a64(""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a64("a"), 0xaf63_dc4c_8601_ec8c);

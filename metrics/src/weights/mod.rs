@@ -15,7 +15,8 @@ use thiserror::Error;
 
 use pickle::PickleError;
 
-/// Above any network here (CLIP ViT-L/14 with its half for text: 1.7 GB); keeps a wrong path from filling the memory.
+/// Above any network here (CLIP ViT-L/14 with its half for text: 1.7 GB); keeps a wrong path from
+/// filling the memory.
 const LARGEST_FILE: u64 = 2 << 30;
 
 /// A file of weights that cannot be used.
@@ -104,13 +105,14 @@ pub struct WeightTensor {
 #[derive(Clone, Debug)]
 pub struct Weights {
     pub tensors: BTreeMap<String, WeightTensor>,
-    /// SHA-256 of the file in lower-case hexadecimal; `made:SEED` for made weights, which have no file.
+    /// SHA-256 of the file in lower-case hexadecimal; `made:SEED` for made weights, which have no
+    /// file.
     pub sha256: String,
 }
 
 impl Weights {
-    /// Reads `path` (legacy PyTorch pickle or safetensors, told apart by their first bytes) and takes
-    /// exactly the tensors of `specs`; counters and CLIP's half for text are passed over.
+    /// Reads `path` (legacy PyTorch pickle or safetensors, told apart by their first bytes) and
+    /// takes exactly the tensors of `specs`; counters and CLIP's half for text are passed over.
     ///
     /// # Errors
     /// If the file cannot be read or is damaged (with the offset), or lacks a tensor, has one too
@@ -189,8 +191,8 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<4>().0.iter().map(|&b| f32::from_le_bytes(b)).collect()
 }
 
-/// What published files hold beside the weights that features need: counters, and the half of CLIP that
-/// reads text.
+/// What published files hold beside the weights that features need: counters, and the half of CLIP
+/// that reads text.
 fn is_passed_over(name: &str) -> bool {
     let counter = name.ends_with(".num_batches_tracked") || name.ends_with(".position_ids");
     counter || name.starts_with("text_") || name == "logit_scale"
@@ -225,8 +227,8 @@ fn check_names<'a>(
     Ok(())
 }
 
-/// Decodes the tensors of `specs`, whose names and shapes were checked; `values` gives the numbers of
-/// one, or the name of their type where that is not f32.
+/// Decodes the tensors of `specs`, whose names and shapes were checked; `values` gives the numbers
+/// of one, or the name of their type where that is not f32.
 fn take(
     origin: String,
     specs: &[TensorSpec],

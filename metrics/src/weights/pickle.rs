@@ -1,9 +1,9 @@
 //! A pickle machine that can build dictionaries of tensors and nothing else.
 //!
-//! Python's pickle is a program for a stack machine. This one knows the instructions that `torch.save`
-//! writes for a state dictionary, and a closed list of names that such a file may refer to; it calls
-//! nothing. Any other instruction or name is refused. Sources: the instruction list of CPython's
-//! `pickletools`, and `torch/serialization.py` (`_legacy_save`).
+//! Python's pickle is a program for a stack machine. This one knows the instructions that
+//! `torch.save` writes for a state dictionary, and a closed list of names that such a file may
+//! refer to; it calls nothing. Any other instruction or name is refused. Sources: the instruction
+//! list of CPython's `pickletools`, and `torch/serialization.py` (`_legacy_save`).
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,7 +13,8 @@ use thiserror::Error;
 /// Enough for a hundred Inceptions; bounds time and memory on a hostile file.
 const MOST_INSTRUCTIONS: usize = 2_000_000;
 const LONGEST_NAME: usize = 256;
-/// Axes of a tensor: those of a network have at most four. Tensors may share one tuple of sizes, and each copies it.
+/// Axes of a tensor: those of a network have at most four. Tensors may share one tuple of sizes,
+/// and each copies it.
 const MOST_AXES: usize = 8;
 
 /// Where and why a pickle was refused.

@@ -1,7 +1,8 @@
 //! The file format of `torch.save` before PyTorch 1.6 (and since, with
-//! `_use_new_zipfile_serialization=False`): a magic number, a version, facts on the writing machine, the
-//! state dictionary and the list of storage keys, each a pickle, and then for each key an 8-byte count
-//! and the raw little-endian numbers. Source: `torch/serialization.py`, `_legacy_save`.
+//! `_use_new_zipfile_serialization=False`): a magic number, a version, facts on the writing
+//! machine, the state dictionary and the list of storage keys, each a pickle, and then for each key
+//! an 8-byte count and the raw little-endian numbers. Source: `torch/serialization.py`,
+//! `_legacy_save`.
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -98,7 +99,8 @@ impl<'a> PickleFile<'a> {
         Ok(Self { bytes, tensors, storages })
     }
 
-    /// The numbers of one of [`Self::tensors`], row-major; the name of their type where it is not f32.
+    /// The numbers of one of [`Self::tensors`], row-major; the name of their type where it is not
+    /// f32.
     pub(super) fn values(&self, tensor: &Tensor) -> Result<Vec<f32>, &'static str> {
         if tensor.storage.element != F32 {
             return Err(tensor.storage.element.name);

@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 use super::made::made_weights;
 use super::{TensorSpec, Weights, WeightsError, check_hash, hex};
 
-/// A file of weights, or a folder that holds files of several networks: [`PublishedFile::folder_name`].
+/// A file of weights, or a folder that holds files of several networks:
+/// [`PublishedFile::folder_name`].
 pub const VARIABLE: &str = "GANBENCH_WEIGHTS";
 
 /// A published file.
@@ -52,8 +53,8 @@ impl WeightsSource {
         matches!(self, Self::Published { file: None, variable: None, .. })
     }
 
-    /// The weights for `specs`. Hashes of given files are recorded, not judged: other weights in the
-    /// same shape are legitimate. What comes from the hub must have the published hash.
+    /// The weights for `specs`. Hashes of given files are recorded, not judged: other weights in
+    /// the same shape are legitimate. What comes from the hub must have the published hash.
     ///
     /// # Errors
     /// If no file is found, or the one found cannot be used: see [`Weights::read`].
@@ -85,9 +86,9 @@ impl WeightsSource {
 }
 
 impl PublishedFile {
-    /// Its path in the hub's cache, where it is downloaded to if it is not there. `limits`: how long
-    /// the hub may be silent, as the environment says where none are given. `progress` is called
-    /// with (bytes done, bytes in all) while that goes on.
+    /// Its path in the hub's cache, where it is downloaded to if it is not there. `limits`: how
+    /// long the hub may be silent, as the environment says where none are given. `progress` is
+    /// called with (bytes done, bytes in all) while that goes on.
     ///
     /// # Errors
     /// If the download fails, or what came is not what was published.

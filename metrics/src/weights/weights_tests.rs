@@ -8,7 +8,7 @@ use source::WeightsSource;
 //     "a.conv.weight": base, "a.transposed": base.t(), "a.part": base[1:, 1:3],
 //     "a.bn.num_batches_tracked": torch.tensor(7),
 //     "b.parameter": torch.nn.Parameter(torch.tensor([1.5, -2.5]))
-//   tiny_evil: {"a.conv.weight": base, "evil": an object whose __reduce__ is os.system("echo pwned")}
+// tiny_evil: {"a.conv.weight": base, "evil": an object whose __reduce__ is os.system("echo pwned")}
 //   tiny_half: {"a": torch.ones(2).half()};   tiny_zip: {"a": torch.ones(2)}
 const LEGACY: &[u8] = include_bytes!("../../tests-data/tiny_legacy.pth");
 const EVIL: &[u8] = include_bytes!("../../tests-data/tiny_evil.pth");

@@ -16,8 +16,8 @@ fn add(bytes: usize) {
     PEAK.fetch_max(held, Relaxed);
 }
 
-// SAFETY: every call goes to the system's allocator with the same arguments; the counts touch no memory of
-// its own. The caller keeps the contract of `GlobalAlloc`.
+// SAFETY: every call goes to the system's allocator with the same arguments; the counts touch no
+// memory of its own. The caller keeps the contract of `GlobalAlloc`.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         add(layout.size());

@@ -133,7 +133,8 @@ fn damaged_jpeg_files_are_errors_within_16_mib() {
     fuzz("jpeg", &[JPEG.as_slice(), &INKS].concat(), INPUTS, 16 * MIB, decode);
 }
 
-// A picture of one colour takes no bits a pixel, so that 8192x8192 pixels cannot be refused by length.
+// A picture of one colour takes no bits a pixel, so that 8192x8192 pixels cannot be refused by
+// length.
 #[test]
 fn damaged_webp_files_are_errors_within_1_gib() {
     fuzz("webp", &WEBP, INPUTS, 1024 * MIB, decode);

@@ -1,7 +1,8 @@
-//! Damaged files through every reader: an error or a result, no panic, and no more memory than stated.
+//! Damaged files through every reader: an error or a result, no panic, and no more memory than
+//! stated.
 //!
-//! Here rather than in `baselines`, since the tests of `metrics` may use both crates. The seeds are made by
-//! `../fuzz-seeds/make.py`. Weights have their own test beside their reader.
+//! Here rather than in `baselines`, since the tests of `metrics` may use both crates. The seeds are
+//! made by `../fuzz-seeds/make.py`. Weights have their own test beside their reader.
 
 /// Counts allocated bytes.
 mod allocator;
@@ -24,8 +25,8 @@ const MIB: usize = 1 << 20;
 /// One test at a time, since the allocator counts for the whole process.
 static ONE: Mutex<()> = Mutex::new(());
 
-/// Gives `inputs` damaged forms of `seeds` to `read`, which says whether it took them. Fails where that
-/// panics, holds more than `bytes` at once, or takes none or all of them.
+/// Gives `inputs` damaged forms of `seeds` to `read`, which says whether it took them. Fails where
+/// that panics, holds more than `bytes` at once, or takes none or all of them.
 fn fuzz(name: &str, seeds: &[&[u8]], inputs: usize, bytes: usize, read: impl Fn(Vec<u8>) -> bool) {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     for seed in seeds {
@@ -57,7 +58,8 @@ fn fuzz_with(
     assert!(taken > 0 && taken < inputs, "{name}: {taken} of {inputs} were taken");
 }
 
-/// Leaves out the reports of panics that readers catch and make errors: they would drown the test's own.
+/// Leaves out the reports of panics that readers catch and make errors: they would drown the test's
+/// own.
 fn quieten_caught_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

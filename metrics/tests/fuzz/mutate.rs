@@ -49,8 +49,8 @@ pub fn damaged(seeds: &[&[u8]], stream: &mut Stream) -> Vec<u8> {
     bytes
 }
 
-/// Makes the checksums of a PNG file fit its chunks again, as far as its chunks can be made out: otherwise
-/// hardly any damage gets past them.
+/// Makes the checksums of a PNG file fit its chunks again, as far as its chunks can be made out:
+/// otherwise hardly any damage gets past them.
 pub fn png_checksums(bytes: &mut [u8]) {
     let mut at = 8;
     while let Some(&[a, b, c, d]) = bytes.get(at..at + 4) {
@@ -64,8 +64,9 @@ pub fn png_checksums(bytes: &mut [u8]) {
     }
 }
 
-/// A JPEG file after one to three changes of its segments: their order, their number, and the fields of frames and
-/// scans. Changed bytes alone hardly ever leave the rest of such a file readable.
+/// A JPEG file after one to three changes of its segments: their order, their number, and the
+/// fields of frames and scans. Changed bytes alone hardly ever leave the rest of such a file
+/// readable.
 pub fn jpeg_segments(file: &[u8], stream: &mut Stream) -> Vec<u8> {
     let mut segments = segments(file);
     let below = |stream: &mut Stream, n: usize| stream.below(n as u64) as usize;
@@ -120,7 +121,8 @@ fn segments(file: &[u8]) -> Vec<Vec<u8>> {
     segments
 }
 
-/// A PNG file with a chunk that is longer, shorter, doubled, gone or elsewhere, and right checksums.
+/// A PNG file with a chunk that is longer, shorter, doubled, gone or elsewhere, and right
+/// checksums.
 pub fn png_chunks(file: &[u8], stream: &mut Stream) -> Vec<u8> {
     let (signature, mut rest) = file.split_at(8);
     let mut chunks = Vec::new();
@@ -156,8 +158,8 @@ pub fn png_chunks(file: &[u8], stream: &mut Stream) -> Vec<u8> {
     out
 }
 
-/// An archive whose directory and checksums fit its members: damage inside an archive hardly ever gets past
-/// them otherwise.
+/// An archive whose directory and checksums fit its members: damage inside an archive hardly ever
+/// gets past them otherwise.
 pub fn archive(members: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
     for (name, member) in members {

@@ -1,5 +1,5 @@
-//! Pointwise activations, alone or with a bias before them. The gradient is computed from the output,
-//! so nothing but the output is kept.
+//! Pointwise activations, alone or with a bias before them. The gradient is computed from the
+//! output, so nothing but the output is kept.
 
 use std::mem::MaybeUninit;
 
@@ -48,8 +48,8 @@ impl Activation {
     }
 }
 
-/// Runs `$body` with `$f` standing for the activation as a closure of its own: a loop over it has no match
-/// inside and becomes vector code.
+/// Runs `$body` with `$f` standing for the activation as a closure of its own: a loop over it has
+/// no match inside and becomes vector code.
 macro_rules! by_activation {
     ($activation:expr, $t:ident, |$f:ident| $body:expr) => {
         match $activation {
@@ -235,7 +235,8 @@ vectorised! {
     }
 }
 
-/// Gradient at the activation's input, of the shape of `y`, from its output y and the gradient there.
+/// Gradient at the activation's input, of the shape of `y`, from its output y and the gradient
+/// there.
 ///
 /// # Errors
 /// If the shapes or types differ.
@@ -264,8 +265,8 @@ fn whole_gradient<T: Real>(y: &[T], g: &[T], activation: Activation) -> Vec<T> {
     }
 }
 
-/// The gradient as an op of its own, for gradients of gradients: (y, g) ↦ g · activation′, which is a
-/// function of y.
+/// The gradient as an op of its own, for gradients of gradients: (y, g) ↦ g · activation′, which is
+/// a function of y.
 struct ActivationGradient(Activation);
 
 impl CustomOp2 for ActivationGradient {
@@ -293,7 +294,8 @@ impl CustomOp2 for ActivationGradient {
         _: &Tensor,
         h: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        // Piecewise linear activations have no curvature; tanh′ = 1 − y², so its derivative by y is −2y.
+        // Piecewise linear activations have no curvature; tanh′ = 1 − y², so its derivative by y is
+        // −2y.
         let dy = match self.0 {
             Activation::Tanh => ((y * g)? * h)?.affine(-2.0, 0.0)?,
             _ => y.zeros_like()?,
@@ -365,8 +367,9 @@ impl CustomOp2 for BiasActivate {
     }
 }
 
-/// The gradient before the activation, and its sum over each channel, from the output `y`
-/// `[n, channels, …]` of `image` values an image, and the gradient `g` there. Sums in f64, image after image.
+/// The gradient before the activation, and its sum over each channel, from the output `y` `[n,
+/// channels, …]` of `image` values an image, and the gradient `g` there. Sums in f64, image after
+/// image.
 pub(super) fn gradient_and_sums<T: Real>(
     y: &[T],
     g: &[T],

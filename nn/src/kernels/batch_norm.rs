@@ -1,7 +1,7 @@
 //! Batch normalisation with its gain, bias and activation in one op.
 //!
-//! Ioffe and Szegedy 2015, arXiv:1502.03167. The gain and bias are shared (`[1, c]`) or, for conditional
-//! batch norm (Dumoulin et al. 2017, arXiv:1610.07629), one row an image (`[n, c]`).
+//! Ioffe and Szegedy 2015, arXiv:1502.03167. The gain and bias are shared (`[1, c]`) or, for
+//! conditional batch norm (Dumoulin et al. 2017, arXiv:1610.07629), one row an image (`[n, c]`).
 
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex};

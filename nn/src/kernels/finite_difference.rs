@@ -1,5 +1,5 @@
-//! Checks of gradients against central differences, in f64: test support for every crate that defines
-//! an op or a loss. Panics with the entry that is off.
+//! Checks of gradients against central differences, in f64: test support for every crate that
+//! defines an op or a loss. Panics with the entry that is off.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
 
@@ -47,9 +47,9 @@ pub fn check(inputs: &[Tensor], f: impl Fn(&[Tensor]) -> Result<Tensor>) {
     assert!(inputs.iter().all(|x| x.dtype() == DType::F64));
 }
 
-/// Compares the tape's gradient of the scalar `f` with central differences at a few coordinates of each
-/// parameter of an f64 store, relative to that parameter's largest gradient. `step`: so small that nothing
-/// on the way has a kink within it.
+/// Compares the tape's gradient of the scalar `f` with central differences at a few coordinates of
+/// each parameter of an f64 store, relative to that parameter's largest gradient. `step`: so small
+/// that nothing on the way has a kink within it.
 pub fn check_parameters(store: &ParamStore, step: f64, f: impl Fn() -> Result<Tensor>) {
     let grads = f().unwrap().backward().unwrap();
     for (name, var) in store.params() {

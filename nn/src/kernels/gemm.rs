@@ -1,5 +1,5 @@
-//! Dense matrix products on slices, single-threaded: f32 on our own register tile, so that one choice of
-//! instruction set holds for everything; f64 by the `gemm` crate.
+//! Dense matrix products on slices, single-threaded: f32 on our own register tile, so that one
+//! choice of instruction set holds for everything; f64 by the `gemm` crate.
 
 use super::Real;
 use super::scratch::Scratch;
@@ -150,8 +150,8 @@ impl Kernel for Multiply<'_> {
                         columns: columns.clone(),
                         add,
                     };
-                    // SAFETY: `check` holds all of a inside its slice, or its copy holds it; the panel has
-                    // every step.
+                    // SAFETY: `check` holds all of a inside its slice, or its copy holds it; the
+                    // panel has every step.
                     unsafe { product(s, a, b, steps, c) };
                 }
             }
@@ -207,8 +207,8 @@ struct Part<'a> {
     add: bool,
 }
 
-/// Steps of a product that are summed on their own: sums of sums are more exact than one long sum, and the
-/// panel stays in the first-level cache.
+/// Steps of a product that are summed on their own: sums of sums are more exact than one long sum,
+/// and the panel stays in the first-level cache.
 const STEPS: usize = 256;
 
 /// One register tile of a product.

@@ -1,7 +1,7 @@
 //! Sums of products of columns, Σ x xᵀ over rows x in f64: what covariances are made of.
 //!
-//! Each pair of columns is multiplied once. Work is cut by shape alone, and a sum runs over the rows in steps of
-//! [`STEPS`], hence the bits do not depend on the number of threads.
+//! Each pair of columns is multiplied once. Work is cut by shape alone, and a sum runs over the
+//! rows in steps of [`STEPS`], hence the bits do not depend on the number of threads.
 
 use rayon::prelude::*;
 
@@ -11,7 +11,8 @@ use super::simd::{Kernel, Simd, dispatch};
 const WIDTH: usize = 8;
 /// Panels of a tile's side.
 const PANELS: usize = 32;
-/// Rows that are summed on their own: the two panels at work are half of a first-level cache of 32 KiB.
+/// Rows that are summed on their own: the two panels at work are half of a first-level cache of 32
+/// KiB.
 const STEPS: usize = 128;
 
 /// Eight columns at one row.
@@ -133,8 +134,8 @@ impl Kernel for Multiply<'_> {
     }
 }
 
-/// Columns of the left panel at work at once where registers are few: with eight of the right one they fill half of
-/// AVX2's.
+/// Columns of the left panel at work at once where registers are few: with eight of the right one
+/// they fill half of AVX2's.
 const HALF: usize = WIDTH / 2;
 
 /// `to += leftᵀ right`, R columns of the left panel at a time.
@@ -184,7 +185,8 @@ mod tests {
         let alone = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
         let alone = alone.build().unwrap();
         for isa in Isa::available() {
-            // Less than a panel, panels with a rest, more than a tile; parts with and without a rest.
+            // Less than a panel, panels with a rest, more than a tile; parts with and without a
+            // rest.
             for (n, dim) in [(1, 1), (3, 7), (128, 16), (300, 21), (140, 261)] {
                 let x = rows(n, dim);
                 let mut gram = Gram::new(dim);

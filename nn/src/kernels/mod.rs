@@ -1,8 +1,8 @@
 //! The CPU compute, as candle custom ops.
 //!
 //! Every op is generic over f32 (what trains) and f64 (what the gradient tests and the error
-//! references use). Work is cut into pieces by shape alone, never by the number of threads, and sums
-//! over pieces run in a fixed order: results are bit-identical for any number of threads.
+//! references use). Work is cut into pieces by shape alone, never by the number of threads, and
+//! sums over pieces run in a fixed order: results are bit-identical for any number of threads.
 //!
 //! On devices other than the CPU the same functions call candle's own ops.
 

@@ -1,9 +1,9 @@
-//! Modulated convolution and noise injection of StyleGAN2 (Karras et al. 2020, "Analyzing and improving the
-//! image quality of StyleGAN", arXiv:1912.04958, sections 2.2 and B).
+//! Modulated convolution and noise injection of StyleGAN2 (Karras et al. 2020, "Analyzing and
+//! improving the image quality of StyleGAN", arXiv:1912.04958, sections 2.2 and B).
 //!
-//! The paper scales the weights of each image. Scaling the maps before and after a convolution with common
-//! weights is the same function, takes memory of the maps instead of a filter an image, and leaves the
-//! convolution to the fast kernels.
+//! The paper scales the weights of each image. Scaling the maps before and after a convolution with
+//! common weights is the same function, takes memory of the maps instead of a filter an image, and
+//! leaves the convolution to the fast kernels.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -33,8 +33,8 @@ pub struct Modulated {
 /// Modulated and demodulated convolution: output channel o of image n is x ∗ w'ₙₒ with
 /// w'ₙₒᵢₖ = w·sₙᵢ / √(Σᵢₖ (w·sₙᵢ)² + 1e-8), eq. 1 and 3, where s are the styles divided by √fan_in.
 ///
-/// x `[n, cin, h, w]`, styles `[n, cin]`, w `[cout, cin, k, k]` of odd k, or 3×3 `[cin, cout, 3, 3]` where it
-/// upsamples.
+/// x `[n, cin, h, w]`, styles `[n, cin]`, w `[cout, cin, k, k]` of odd k, or 3×3 `[cin, cout, 3,
+/// 3]` where it upsamples.
 ///
 /// # Errors
 /// If the shapes do not fit or the types differ.
@@ -54,8 +54,8 @@ pub fn modulated_conv2d(x: &Tensor, w: &Tensor, styles: &Tensor, m: Modulated) -
     scale_channels(&y, &(lengths.recip()? * m.gain)?)
 }
 
-/// Modulated 1×1 convolution without demodulation, as the layers to pixels have it: so few output channels
-/// that a filter an image is the cheaper way. Shapes as [`modulated_conv2d`].
+/// Modulated 1×1 convolution without demodulation, as the layers to pixels have it: so few output
+/// channels that a filter an image is the cheaper way. Shapes as [`modulated_conv2d`].
 ///
 /// # Errors
 /// If the shapes do not fit or the types differ.

@@ -1,8 +1,9 @@
 //! Orthonormal vectors from any independent ones: the modified Gram-Schmidt process.
 //!
-//! It is the QR decomposition whose R has a positive diagonal, so Gaussian vectors become orthonormal ones
-//! without a preferred direction (Saxe et al. 2014, arXiv:1312.6120). In f64, by plain loops in a fixed
-//! order: the bits are the same for any number of threads and on every machine.
+//! It is the QR decomposition whose R has a positive diagonal, so Gaussian vectors become
+//! orthonormal ones without a preferred direction (Saxe et al. 2014, arXiv:1312.6120). In f64, by
+//! plain loops in a fixed order: the bits are the same for any number of threads and on every
+//! machine.
 
 use rayon::prelude::*;
 
@@ -33,8 +34,8 @@ vectorised! {
     }
 }
 
-/// Makes the vectors of `length` numbers, one after the other in `vectors`, orthonormal. A vector that
-/// depends on those before it, or is 0, does not come out as one.
+/// Makes the vectors of `length` numbers, one after the other in `vectors`, orthonormal. A vector
+/// that depends on those before it, or is 0, does not come out as one.
 ///
 /// # Panics
 /// If `length` is 0 or does not divide the number of values.

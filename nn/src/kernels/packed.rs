@@ -1,9 +1,10 @@
-//! Products of rows with rows, X Yᵀ in f32, from rows that are packed once for any number of products.
+//! Products of rows with rows, X Yᵀ in f32, from rows that are packed once for any number of
+//! products.
 //!
-//! Both factors are packed alike, so that a set can be multiplied with itself and with others: panels of as
-//! many rows as the register tile is wide, step by step, cut into blocks of 256 steps that are summed on
-//! their own (as in [`super::gemm`]). A product is the same to the bit wherever it stands and in whichever
-//! order its factors are given.
+//! Both factors are packed alike, so that a set can be multiplied with itself and with others:
+//! panels of as many rows as the register tile is wide, step by step, cut into blocks of 256 steps
+//! that are summed on their own (as in [`super::gemm`]). A product is the same to the bit wherever
+//! it stands and in whichever order its factors are given.
 
 use std::ops::Range;
 
@@ -32,8 +33,8 @@ impl PackedRows {
         Self { isa: isa(), rows: 0, dim: 0, lines: Vec::new() }
     }
 
-    /// `rows` rows of `dim` numbers each, packed on all threads. `read(row, columns, out)` writes the numbers of
-    /// some columns of a row to `out`, which is as long as the range.
+    /// `rows` rows of `dim` numbers each, packed on all threads. `read(row, columns, out)` writes
+    /// the numbers of some columns of a row to `out`, which is as long as the range.
     pub fn new(
         rows: usize,
         dim: usize,
@@ -62,7 +63,8 @@ impl PackedRows {
         new
     }
 
-    /// Packs other rows into the same memory, on this thread alone. `read` as of [`PackedRows::new`].
+    /// Packs other rows into the same memory, on this thread alone. `read` as of
+    /// [`PackedRows::new`].
     pub fn refill(
         &mut self,
         rows: usize,
@@ -113,8 +115,8 @@ impl PackedRows {
     /// The panels that hold a range of rows.
     ///
     /// # Panics
-    /// If the range does not begin at a multiple of [`ALIGNED`] or reaches beyond the last row: a defect
-    /// of the caller.
+    /// If the range does not begin at a multiple of [`ALIGNED`] or reaches beyond the last row: a
+    /// defect of the caller.
     fn panels_of(&self, rows: &Range<usize>) -> Range<usize> {
         assert!(rows.start.is_multiple_of(ALIGNED), "rows from {} on", rows.start);
         assert!(rows.end <= self.rows, "row {} of {}", rows.end, self.rows);
@@ -141,13 +143,14 @@ pub struct RowProducts<'a> {
     pub rows: Range<usize>,
     /// Of `right`, from a multiple of [`ALIGNED`] on.
     pub columns: Range<usize>,
-    /// Whether only those with column ≥ row are wanted; what stands elsewhere has no particular value.
+    /// Whether only those with column ≥ row are wanted; what stands elsewhere has no particular
+    /// value.
     pub upper: bool,
 }
 
 impl RowProducts<'_> {
-    /// Writes the products to `out`, `[rows, stride]`, and returns the stride, which is not below the number of
-    /// columns. What stands beyond the last column has no particular value.
+    /// Writes the products to `out`, `[rows, stride]`, and returns the stride, which is not below
+    /// the number of columns. What stands beyond the last column has no particular value.
     ///
     /// # Panics
     /// If the dimensions differ or a range does not fit: a defect of the caller.

@@ -1,8 +1,9 @@
 //! Nearest upsampling, average and max pooling by a whole factor.
 //!
-//! Up to its scale each is the other's adjoint, so their backward passes use one another and gradients of
-//! any order exist. candle's own nearest upsampling overwrites the gradient of its input instead of adding
-//! to it, which is wrong wherever that input also feeds another branch (huggingface/candle#3507).
+//! Up to its scale each is the other's adjoint, so their backward passes use one another and
+//! gradients of any order exist. candle's own nearest upsampling overwrites the gradient of its
+//! input instead of adding to it, which is wrong wherever that input also feeds another branch
+//! (huggingface/candle#3507).
 
 use std::mem::MaybeUninit;
 
@@ -18,7 +19,8 @@ use super::simd::vectorised;
 /// Elements of one piece of parallel work, at the larger side.
 const PIECE: usize = 1 << 14;
 
-/// Every pixel of x `[n, c, h, w]` as a square of `factor` × `factor`: `[n, c, h·factor, w·factor]`.
+/// Every pixel of x `[n, c, h, w]` as a square of `factor` × `factor`: `[n, c, h·factor,
+/// w·factor]`.
 ///
 /// # Errors
 /// If x is not of rank 4, the factor is 0 or, on the CPU, the type is neither f32 nor f64.
@@ -30,12 +32,12 @@ pub fn upsample_nearest(x: &Tensor, factor: usize) -> Result<Tensor> {
     composed_upsample(x, &sizes)
 }
 
-/// The mean of each square of `factor` × `factor` of x `[n, c, h, w]`: `[n, c, h/factor, w/factor]`. The
-/// squares do not overlap.
+/// The mean of each square of `factor` × `factor` of x `[n, c, h, w]`: `[n, c, h/factor,
+/// w/factor]`. The squares do not overlap.
 ///
 /// # Errors
-/// If x is not of rank 4, the factor is 0, it does not divide height and width or, on the CPU, the type is
-/// neither f32 nor f64.
+/// If x is not of rank 4, the factor is 0, it does not divide height and width or, on the CPU, the
+/// type is neither f32 nor f64.
 pub fn avg_pool(x: &Tensor, factor: usize) -> Result<Tensor> {
     let sizes = Sizes::shrunk(x.dims4()?, factor)?;
     if x.device().is_cpu() {
@@ -45,8 +47,9 @@ pub fn avg_pool(x: &Tensor, factor: usize) -> Result<Tensor> {
     composed_pool(x, &sizes)
 }
 
-/// The largest value of each square of `factor` × `factor` of x `[n, c, h, w]`: `[n, c, h/factor, w/factor]`.
-/// The squares do not overlap; of equal values the first, row after row, gets the gradient.
+/// The largest value of each square of `factor` × `factor` of x `[n, c, h, w]`: `[n, c, h/factor,
+/// w/factor]`. The squares do not overlap; of equal values the first, row after row, gets the
+/// gradient.
 ///
 /// # Errors
 /// If x is not of rank 4, the factor is 0, or it does not divide height and width.
@@ -152,7 +155,8 @@ vectorised! {
 }
 
 vectorised! {
-    /// Whole planes, `scale` times the sum of each square, row after row. A row of y is `width` long.
+    /// Whole planes, `scale` times the sum of each square, row after row. A row of y is `width`
+    /// long.
     fn pool_planes<T: Real>(
         x: &[T],
         width: usize,

@@ -1,4 +1,5 @@
-//! Working memory of the kernels, kept between calls: taking it afresh would cost more than filling it.
+//! Working memory of the kernels, kept between calls: taking it afresh would cost more than filling
+//! it.
 
 use std::sync::Mutex;
 

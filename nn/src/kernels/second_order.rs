@@ -1,4 +1,5 @@
-//! Gradients of gradients through the layers, in a process of its own: candle reads its switch once.
+//! Gradients of gradients through the layers, in a process of its own: candle reads its switch
+//! once.
 
 use candle_core::{Result, Tensor, Var};
 

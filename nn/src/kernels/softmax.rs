@@ -1,9 +1,10 @@
-//! Softmax and log-sum-exp of rows, with the row's maximum taken out first: exponentials neither overflow
-//! nor all vanish, whatever the size of the logits.
+//! Softmax and log-sum-exp of rows, with the row's maximum taken out first: exponentials neither
+//! overflow nor all vanish, whatever the size of the logits.
 //!
-//! Entries of −∞ add nothing, a row of nothing else has a log-sum-exp of −∞, a softmax of 0 and a gradient
-//! of 0. NaN stays NaN. Sums are fixed partial sums, long rows are cut into pieces of fixed length, and the
-//! exponential is libm's: the bits are the same for any number of threads and on every machine.
+//! Entries of −∞ add nothing, a row of nothing else has a log-sum-exp of −∞, a softmax of 0 and a
+//! gradient of 0. NaN stays NaN. Sums are fixed partial sums, long rows are cut into pieces of
+//! fixed length, and the exponential is libm's: the bits are the same for any number of threads and
+//! on every machine.
 
 use std::mem::MaybeUninit;
 
@@ -59,8 +60,8 @@ struct Composed {
     shift: Tensor,
     /// The row's sum of `exp`, `[rows, 1]`; 1 where `empty`.
     sum: Tensor,
-    /// 1 for a row of nothing but −∞, else 0: `[rows, 1]`. A logarithm or quotient of such a row's sum
-    /// would have a gradient of NaN.
+    /// 1 for a row of nothing but −∞, else 0: `[rows, 1]`. A logarithm or quotient of such a row's
+    /// sum would have a gradient of NaN.
     empty: Tensor,
 }
 
@@ -243,8 +244,8 @@ impl CustomOp1 for LogSumExp {
     fn bwd(&self, x: &Tensor, _: &Tensor, g: &Tensor) -> Result<Option<Tensor>> {
         let _timer = time("log-sum-exp, gradient");
         let (g, columns) = (g.contiguous()?, x.dim(1)?);
-        // From x and not from the output: a log-sum-exp of 1000 in f32 is rounded by up to 3e-5, which
-        // would be the relative error of every exp(x − output).
+        // From x and not from the output: a log-sum-exp of 1000 in f32 is rounded by up to 3e-5,
+        // which would be the relative error of every exp(x − output).
         by_type!(x, T, {
             let dx = with_cpu_slices::<T, _, 2>([x, &g], |[x, g]| softmax(x, columns, Some(g)))?;
             Ok(Some(Tensor::from_vec(dx, x.shape(), x.device())?))

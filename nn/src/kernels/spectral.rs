@@ -1,8 +1,8 @@
 //! Spectral normalisation: a weight divided by its largest singular value.
 //!
-//! Miyato et al. 2018, "Spectral normalization for GANs", arXiv:1802.05957, algorithm 1; the arithmetic
-//! of PyTorch's `torch.nn.utils.spectral_norm` (weight read as `[rows, everything else]`, one power
-//! iteration a training forward pass, u and v constants of the gradient).
+//! Miyato et al. 2018, "Spectral normalization for GANs", arXiv:1802.05957, algorithm 1; the
+//! arithmetic of PyTorch's `torch.nn.utils.spectral_norm` (weight read as `[rows, everything
+//! else]`, one power iteration a training forward pass, u and v constants of the gradient).
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};

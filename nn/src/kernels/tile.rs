@@ -25,8 +25,8 @@ pub struct Product {
 /// `c[R, P·16] (+)= a[R, k] · b[k, P·16]`.
 ///
 /// # Safety
-/// Every element of `a` (R rows, k steps) and `b` (k steps of P·16 columns that lie side by side) can be
-/// read, every element of `c` (R rows of P·16) read and written, and `c` overlaps neither.
+/// Every element of `a` (R rows, k steps) and `b` (k steps of P·16 columns that lie side by side)
+/// can be read, every element of `c` (R rows of P·16) read and written, and `c` overlaps neither.
 #[inline(always)]
 pub unsafe fn tile<S: Simd, const R: usize, const P: usize>(
     s: S,
@@ -47,8 +47,9 @@ pub unsafe fn tile<S: Simd, const R: usize, const P: usize>(
                 bp = bp.wrapping_add(b.step);
             }
         } else {
-            // Three rows share an address register: row r is base[r / 3] plus 0, 1 or 2 strides, which
-            // x86 adds for nothing. Hidden from the optimiser, which would keep 14 pointers in memory.
+            // Three rows share an address register: row r is base[r / 3] plus 0, 1 or 2 strides,
+            // which x86 adds for nothing. Hidden from the optimiser, which would keep 14 pointers
+            // in memory.
             let mut base = [a.at; 5];
             for (i, base) in base.iter_mut().enumerate().take(R.div_ceil(3)) {
                 *base = hidden(a.at.wrapping_add(3 * i * a.outer));
@@ -122,8 +123,8 @@ macro_rules! by_rows {
 }
 pub(crate) use by_rows;
 
-/// `c[rows, columns] (+)= a · b` with `b` packed: panel j starts at `b[j * panel]` and holds k steps of
-/// `PANELS`·16 columns.
+/// `c[rows, columns] (+)= a · b` with `b` packed: panel j starts at `b[j * panel]` and holds k
+/// steps of `PANELS`·16 columns.
 ///
 /// # Safety
 /// As [`tile`], for `rows` rows and `panels` panels.
@@ -158,8 +159,8 @@ pub struct Sizes {
     pub b_step: usize,
 }
 
-/// Rows regrouped for one register tile after the other: `[group][k][ROWS]`, so that a tile reads them from
-/// front to back. Worth its copy where the rows are read many times from a far cache.
+/// Rows regrouped for one register tile after the other: `[group][k][ROWS]`, so that a tile reads
+/// them from front to back. Worth its copy where the rows are read many times from a far cache.
 #[derive(Clone, Copy)]
 pub struct Groups {
     pub rows: usize,

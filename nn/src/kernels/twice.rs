@@ -1,12 +1,12 @@
-//! Gradients of gradients: within a [`TwiceDifferentiable`] scope, ops are made of parts whose gradients
-//! have gradients themselves; everywhere else they are the fused ones.
+//! Gradients of gradients: within a [`TwiceDifferentiable`] scope, ops are made of parts whose
+//! gradients have gradients themselves; everywhere else they are the fused ones.
 
 use std::cell::Cell;
 
 use candle_core::{Result, Tensor};
 
-/// candle's own switch, without which it cuts every gradient off the tape. It is read once a thread, so it
-/// has to be set before the program starts.
+/// candle's own switch, without which it cuts every gradient off the tape. It is read once a
+/// thread, so it has to be set before the program starts.
 pub const SWITCH: &str = "CANDLE_GRAD_DO_NOT_DETACH";
 
 thread_local! {
@@ -19,9 +19,9 @@ pub fn switched_on() -> bool {
     SWITCHED_ON.with(|&on| on)
 }
 
-/// While it lives, gradients that are taken on this thread can be differentiated again, with respect to
-/// all that went into them. The forward pass and the first backward pass belong inside, the second backward
-/// pass need not.
+/// While it lives, gradients that are taken on this thread can be differentiated again, with
+/// respect to all that went into them. The forward pass and the first backward pass belong inside,
+/// the second backward pass need not.
 #[derive(Debug)]
 pub struct TwiceDifferentiable(());
 
@@ -50,8 +50,8 @@ pub fn twice_differentiable() -> bool {
     DEPTH.get() > 0
 }
 
-/// What a backward pass computes with: detached from the tape, unless its gradient is to be differentiated
-/// again. Without this the gradients would drag a second tape along.
+/// What a backward pass computes with: detached from the tape, unless its gradient is to be
+/// differentiated again. Without this the gradients would drag a second tape along.
 pub(crate) fn for_backward(x: &Tensor) -> Tensor {
     if twice_differentiable() { x.clone() } else { x.detach() }
 }

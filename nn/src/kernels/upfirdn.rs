@@ -1,8 +1,9 @@
-//! Upsampling, filtering and downsampling as one op: how StyleGAN2 resamples images and maps (Karras et al.
-//! 2020, "Analyzing and improving the image quality of StyleGAN", arXiv:1912.04958; `upfirdn2d` of its code).
+//! Upsampling, filtering and downsampling as one op: how StyleGAN2 resamples images and maps
+//! (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", arXiv:1912.04958;
+//! `upfirdn2d` of its code).
 //!
-//! The op's adjoint is an op of the same kind, with the factors exchanged and the taps turned round, so
-//! gradients of any order exist.
+//! The op's adjoint is an op of the same kind, with the factors exchanged and the taps turned
+//! round, so gradients of any order exist.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
@@ -20,7 +21,8 @@ const PIECE: usize = 1 << 14;
 /// A filter with the resampling around it, the same in both directions of the image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpFirDn {
-    /// In one direction; the image's filter is their outer product. A true convolution: turned round.
+    /// In one direction; the image's filter is their outer product. A true convolution: turned
+    /// round.
     pub taps: Vec<f64>,
     /// Every pixel is followed by `up` − 1 zeros.
     pub up: usize,
@@ -31,7 +33,8 @@ pub struct UpFirDn {
 }
 
 impl UpFirDn {
-    /// The networks' filter (1, 3, 3, 1), which keeps the mean of an image that was upsampled by `up`.
+    /// The networks' filter (1, 3, 3, 1), which keeps the mean of an image that was upsampled by
+    /// `up`.
     pub fn binomial(up: usize, down: usize, padding: [usize; 2]) -> Self {
         let taps = [1.0, 3.0, 3.0, 1.0].map(|tap| tap * up as f64 / 8.0);
         Self { taps: taps.to_vec(), up, padding, down }
@@ -47,8 +50,9 @@ impl UpFirDn {
         Self::binomial(1, 2, [1, 1])
     }
 
-    /// What follows a transposed 3×3 convolution of stride 2 without padding: 2h + 1 pixels become 2h. The
-    /// gain makes up for the zeros that lie between the pixels of such a convolution's input.
+    /// What follows a transposed 3×3 convolution of stride 2 without padding: 2h + 1 pixels become
+    /// 2h. The gain makes up for the zeros that lie between the pixels of such a convolution's
+    /// input.
     pub fn after_upsampling() -> Self {
         Self { up: 1, padding: [1, 1], ..Self::binomial(2, 1, [0, 0]) }
     }
@@ -74,8 +78,8 @@ impl UpFirDn {
 /// x `[n, c, h, w]` resampled: `[n, c, (h·up + padding − taps) / down + 1, …]`.
 ///
 /// # Errors
-/// If x is not of rank 4, the filter is longer than the padded image, a factor is 0 or, on the CPU, the type
-/// is neither f32 nor f64.
+/// If x is not of rank 4, the filter is longer than the padded image, a factor is 0 or, on the CPU,
+/// the type is neither f32 nor f64.
 pub fn upfirdn2d(x: &Tensor, f: &UpFirDn) -> Result<Tensor> {
     let (_, _, h, w) = x.dims4()?;
     let out = [f.output(h)?, f.output(w)?];
@@ -127,7 +131,8 @@ struct Resample {
 }
 
 impl Resample {
-    /// Output o takes, by tap t, the upsampled line at o·down + t − first; pixel j lies there at j·up.
+    /// Output o takes, by tap t, the upsampled line at o·down + t − first; pixel j lies there at
+    /// j·up.
     fn runs(&self, size: usize, out: usize) -> Vec<Run> {
         let common = common_divisor(self.up, self.down);
         let (to_step, from_step) = (self.up / common, self.down / common);

@@ -1,8 +1,8 @@
 //! Self-attention between the places of an image.
 //!
-//! Zhang et al. 2019, "Self-attention generative adversarial networks", arXiv:1805.08318, in the form that
-//! their code and BigGAN's have and their paper has not: keys and values are max-pooled by 2, the values have
-//! half of the channels and a fourth convolution brings them back.
+//! Zhang et al. 2019, "Self-attention generative adversarial networks", arXiv:1805.08318, in the
+//! form that their code and BigGAN's have and their paper has not: keys and values are max-pooled
+//! by 2, the values have half of the channels and a fourth convolution brings them back.
 
 use candle_core::{Result, Tensor, Var};
 
@@ -12,8 +12,8 @@ use crate::kernels::resample::max_pool;
 use crate::kernels::softmax::softmax_rows;
 use crate::params::{Init, Scope};
 
-/// y = x + γ · o(Σ over places of softmax(θ(x)ᵀ φ(x)) · g(x)), with 1×1 convolutions θ, φ, g and o without
-/// bias and γ starting at 0.
+/// y = x + γ · o(Σ over places of softmax(θ(x)ᵀ φ(x)) · g(x)), with 1×1 convolutions θ, φ, g and o
+/// without bias and γ starting at 0.
 pub struct SelfAttention {
     theta: Conv2d,
     phi: Conv2d,
@@ -30,8 +30,8 @@ struct AttentionSizes {
 }
 
 impl SelfAttention {
-    /// The four convolutions θ, φ, g and o of an input of `channels`. An eighth and a half of the channels, at
-    /// least 1.
+    /// The four convolutions θ, φ, g and o of an input of `channels`. An eighth and a half of the
+    /// channels, at least 1.
     pub fn kernels(channels: usize) -> [Kernel; 4] {
         let AttentionSizes { key, value } = sizes(channels);
         let one = |inputs, outputs| Kernel { inputs, outputs, size: 1, stride: 1, padding: 0 };
@@ -80,8 +80,8 @@ pub(crate) struct Maps {
     pub g: Tensor,
 }
 
-/// At each place the mean of the pooled values, weighted by the softmax over places of the place's query times
-/// the pooled keys: `[n, value, h, w]`.
+/// At each place the mean of the pooled values, weighted by the softmax over places of the place's
+/// query times the pooled keys: `[n, value, h, w]`.
 pub(crate) fn seen(maps: &Maps) -> Result<Tensor> {
     let (n, key, h, w) = maps.theta.dims4()?;
     let (value, places, pooled) = (maps.g.dim(1)?, h * w, h * w / 4);
@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn equal_scores_give_the_mean_of_the_pooled_values() {
-        // θ = 0, so every place sees the mean of g over the two pooled places: of the largest of each square of
-        // channel 0, 4 and 8, so 6. o gives it to channel 1 only, γ = 2.
+        // θ = 0, so every place sees the mean of g over the two pooled places: of the largest of
+        // each square of channel 0, 4 and 8, so 6. o gives it to channel 1 only, γ = 2.
         let store = ParamStore::new("test", 0, &Device::Cpu);
         let block = block(&store, 2);
         set(&store, &[("theta.weight", &[0.0, 0.0]), ("g.weight", &[1.0, 0.0]), ("gamma", &[2.0])]);

@@ -1,4 +1,5 @@
-//! Batch norm with its activation and its running averages (momentum 0.1, unbiased variance, as PyTorch).
+//! Batch norm with its activation and its running averages (momentum 0.1, unbiased variance, as
+//! PyTorch).
 
 use candle_core::{Result, Tensor, Var, bail};
 
@@ -68,12 +69,13 @@ struct Norm {
 }
 
 impl BatchNorm {
-    /// `classes`: None for one gain and bias a channel; Some(k) for one of each a class, read by label
-    /// (all classes start alike, so a conditional and an unconditional network start as one function).
+    /// `classes`: None for one gain and bias a channel; Some(k) for one of each a class, read by
+    /// label (all classes start alike, so a conditional and an unconditional network start as one
+    /// function).
     ///
     /// # Errors
-    /// If the scope holds these tensors already, or the norm is by class and the store leaves batch norm
-    /// out.
+    /// If the scope holds these tensors already, or the norm is by class and the store leaves batch
+    /// norm out.
     pub fn new(
         scope: &Scope,
         channels: usize,
@@ -161,9 +163,9 @@ impl Map {
     }
 }
 
-/// Batch norm whose gain is 1 + f(c) and whose bias is h(c), f and h being linear maps without bias of a
-/// condition c: embeddings of a class, or matrices on a vector. Brock et al. 2019, arXiv:1809.11096,
-/// appendix C; `ccbn` of ajbrock/BigGAN-PyTorch.
+/// Batch norm whose gain is 1 + f(c) and whose bias is h(c), f and h being linear maps without bias
+/// of a condition c: embeddings of a class, or matrices on a vector. Brock et al. 2019,
+/// arXiv:1809.11096, appendix C; `ccbn` of ajbrock/BigGAN-PyTorch.
 pub struct ConditionalBatchNorm {
     gain: Map,
     bias: Map,
@@ -225,7 +227,8 @@ mod tests {
 
     #[test]
     fn a_conditional_norm_computed_on_paper() {
-        // Values −1 and 3: mean 1, deviation 2, x̂ = ∓1. Class 0: gain 1 + 1, bias 0; class 1: gain 1 + 2, bias 5.
+        // Values −1 and 3: mean 1, deviation 2, x̂ = ∓1. Class 0: gain 1 + 1, bias 0; class 1: gain
+        // 1 + 2, bias 5.
         let store = ParamStore::new("test", 0, &Device::Cpu);
         let scope = store.root().with_batch_norm_eps(0.0);
         let norm = ConditionalBatchNorm::new(

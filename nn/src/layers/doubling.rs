@@ -1,4 +1,5 @@
-//! Transposed convolution of an odd kernel at stride 2 to twice the size: PyTorch's with an output padding of 1.
+//! Transposed convolution of an odd kernel at stride 2 to twice the size: PyTorch's with an output
+//! padding of 1.
 
 use candle_core::{Result, Tensor, Var};
 
@@ -6,8 +7,8 @@ use super::{Kernel, Pass};
 use crate::kernels::conv::{Convolution, Geometry, conv_transpose2d};
 use crate::params::{Init, Scope};
 
-/// y of 2h × 2w, without bias: x `[n, inputs, h, w]`, W `[inputs, outputs, size, size]` of odd size and
-/// padding (size − 1)/2.
+/// y of 2h × 2w, without bias: x `[n, inputs, h, w]`, W `[inputs, outputs, size, size]` of odd size
+/// and padding (size − 1)/2.
 pub struct DoublingConv {
     weight: Var,
     conv: Convolution,
@@ -31,8 +32,8 @@ impl DoublingConv {
     }
 }
 
-/// A filter of odd size with a line and a column of zeros more, which make the output of a transposed
-/// convolution one larger and change none of its values.
+/// A filter of odd size with a line and a column of zeros more, which make the output of a
+/// transposed convolution one larger and change none of its values.
 pub(super) fn even(w: &Tensor) -> Result<Tensor> {
     let odd = w.dim(3)? % 2;
     w.pad_with_zeros(2, 0, odd)?.pad_with_zeros(3, 0, odd)

@@ -1,9 +1,9 @@
-//! Layers with equalised learning rate, as ProGAN and StyleGAN2 have them (Karras et al. 2018, "Progressive
-//! growing of GANs", arXiv:1710.10196, section 4.1): weights start at N(0, 1) and are divided by √fan_in
-//! in every pass, so that an optimiser's steps are alike in all layers.
+//! Layers with equalised learning rate, as ProGAN and StyleGAN2 have them (Karras et al. 2018,
+//! "Progressive growing of GANs", arXiv:1710.10196, section 4.1): weights start at N(0, 1) and are
+//! divided by √fan_in in every pass, so that an optimiser's steps are alike in all layers.
 //!
-//! The activation is leaky ReLU 0.2 times √2. Gains are multiplied into weight and bias before it, which is
-//! the same function and needs no pass over the maps.
+//! The activation is leaky ReLU 0.2 times √2. Gains are multiplied into weight and bias before it,
+//! which is the same function and needs no pass over the maps.
 
 use candle_core::{Result, Tensor, Var};
 
@@ -22,7 +22,8 @@ pub struct EqualOptions {
     pub activation: bool,
     /// What the output is multiplied with beside.
     pub gain: f64,
-    /// How much slower than the others the layer learns: its weight starts at N(0, 1/lr_multiplier²).
+    /// How much slower than the others the layer learns: its weight starts at N(0,
+    /// 1/lr_multiplier²).
     pub lr_multiplier: f64,
     /// None: no bias.
     pub bias: Option<Init>,

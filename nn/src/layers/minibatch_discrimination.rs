@@ -1,6 +1,6 @@
-//! Minibatch discrimination (Salimans et al. 2016, "Improved techniques for training GANs", arXiv:1606.03498,
-//! section 3.2), as improved-gan's CIFAR and SVHN scripts have it: normalised weights with a learnt scale, an
-//! image is not compared with itself, initial values from the data.
+//! Minibatch discrimination (Salimans et al. 2016, "Improved techniques for training GANs",
+//! arXiv:1606.03498, section 3.2), as improved-gan's CIFAR and SVHN scripts have it: normalised
+//! weights with a learnt scale, an image is not compared with itself, initial values from the data.
 
 use candle_core::{Result, Tensor, Var};
 
@@ -14,9 +14,9 @@ pub struct Kernels {
     pub length: usize,
 }
 
-/// f `[n, d]` with `count` values more: bₖ + Σ_{j≠i} exp(−‖Mᵢₖ − Mⱼₖ‖₁), Mᵢₖ the `length` values of fᵢ·Wₖ.
-/// The first training pass sets the scales so that an image's nearest other lies 2 away on average, and b
-/// so that the mean is 0.
+/// f `[n, d]` with `count` values more: bₖ + Σ_{j≠i} exp(−‖Mᵢₖ − Mⱼₖ‖₁), Mᵢₖ the `length` values of
+/// fᵢ·Wₖ. The first training pass sets the scales so that an image's nearest other lies 2 away on
+/// average, and b so that the mean is 0.
 pub struct MinibatchDiscrimination {
     weight: Var,
     log_scale: Var,
@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn nearness_is_what_was_worked_out_on_paper() {
-        // One feature, one kernel of length 1: W = ±1, so distances are those of the features 0, 1, 3.
+        // One feature, one kernel of length 1: W = ±1, so distances are those of the features 0, 1,
+        // 3.
         let (_, layer) = layer(1, 1, 1);
         let f = Tensor::new(&[[0.0f64], [1.0], [3.0]], &Device::Cpu).unwrap();
         let y = values(&layer.forward(&f, Pass::Eval).unwrap());

@@ -1,17 +1,18 @@
-//! Minibatch standard deviation (Karras et al. 2018, "Progressive growing of GANs", arXiv:1710.10196, section
-//! 3): how much the images of a batch differ, as one more channel, so that a discriminator sees collapse.
+//! Minibatch standard deviation (Karras et al. 2018, "Progressive growing of GANs",
+//! arXiv:1710.10196, section 3): how much the images of a batch differ, as one more channel, so
+//! that a discriminator sees collapse.
 
 use candle_core::{Result, Tensor};
 
 /// Added under the root.
 const EPS: f64 = 1e-8;
 
-/// x `[n, c, h, w]` with one more channel, `[n, c + 1, h, w]`: of the images that stand together in a group,
-/// the biased standard deviation of each value, averaged over channels and pixels.
+/// x `[n, c, h, w]` with one more channel, `[n, c + 1, h, w]`: of the images that stand together in
+/// a group, the biased standard deviation of each value, averaged over channels and pixels.
 ///
-/// There are M = n / g groups, of the images i, i + M, i + 2M, … as StyleGAN2's code has them, where g is
-/// the largest divisor of n that is not above `group` (the code refuses a batch that `group` does not
-/// divide).
+/// There are M = n / g groups, of the images i, i + M, i + 2M, … as StyleGAN2's code has them,
+/// where g is the largest divisor of n that is not above `group` (the code refuses a batch that
+/// `group` does not divide).
 ///
 /// # Errors
 /// If x is not of rank 4, is empty, or the group is 0.
@@ -41,8 +42,8 @@ mod tests {
 
     #[test]
     fn deviations_are_those_worked_out_on_paper() {
-        // Four images of two channels and one pixel, in groups of 2: 0 with 2, 1 with 3.
-        // 0 and 2: (1, −1), (3, 1): deviations 1 and 1, mean 1. 1 and 3: (0, 0), (6, 0): 3 and 0, mean 1.5.
+        // Four images of two channels and one pixel, in groups of 2: 0 with 2, 1 with 3. 0 and 2:
+        // (1, −1), (3, 1): deviations 1 and 1, mean 1. 1 and 3: (0, 0), (6, 0): 3 and 0, mean 1.5.
         let x = [1.0, -1.0, 0.0, 0.0, 3.0, 1.0, 6.0, 0.0];
         let x = Tensor::from_vec(x.to_vec(), (4, 2, 1, 1), &Device::Cpu).unwrap();
         let y = minibatch_std(&x, 2).unwrap();

@@ -1,7 +1,7 @@
 //! Layers that draw in every training pass: dropout and Gaussian noise.
 //!
-//! A layer counts its passes in a buffer of the store, and each pass has a stream of its own: a run that goes
-//! on from a state draws what it would have drawn.
+//! A layer counts its passes in a buffer of the store, and each pass has a stream of its own: a run
+//! that goes on from a state draws what it would have drawn.
 
 use candle_core::{Result, Tensor};
 
@@ -32,8 +32,8 @@ impl Draws {
     }
 }
 
-/// In training each value is 0 with probability `rate`, else divided by 1 − `rate` (Srivastava et al. 2014,
-/// "Dropout").
+/// In training each value is 0 with probability `rate`, else divided by 1 − `rate` (Srivastava et
+/// al. 2014, "Dropout").
 pub struct Dropout {
     draws: Draws,
     rate: f64,

@@ -1,5 +1,5 @@
-//! StyleGAN2's layers that a style w steers (Karras et al. 2020, arXiv:1912.04958, figure 2): modulated
-//! convolution with noise and activation, and the layer that makes pixels of a map.
+//! StyleGAN2's layers that a style w steers (Karras et al. 2020, arXiv:1912.04958, figure 2):
+//! modulated convolution with noise and activation, and the layer that makes pixels of a map.
 
 use candle_core::{Result, Tensor, Var};
 
@@ -27,8 +27,9 @@ fn affine(scope: &Scope, s: Styled) -> Result<EqualLinear> {
     EqualLinear::new(&scope.at("affine"), s.style, s.inputs, options)
 }
 
-/// √2 · leaky ReLU 0.2 of (modulated 3×3 convolution + strength · noise + bias), at the same or twice the
-/// size. The weight is `[outputs, inputs, 3, 3]`, of a layer that upsamples `[inputs, outputs, 3, 3]`.
+/// √2 · leaky ReLU 0.2 of (modulated 3×3 convolution + strength · noise + bias), at the same or
+/// twice the size. The weight is `[outputs, inputs, 3, 3]`, of a layer that upsamples `[inputs,
+/// outputs, 3, 3]`.
 pub struct StyledConv {
     weight: Var,
     affine: EqualLinear,
@@ -155,8 +156,8 @@ mod tests {
 
     #[test]
     fn maps_keep_their_scale_through_a_layer() {
-        // Demodulated maps of unit variance have unit variance, and √2·leaky ReLU keeps the mean square
-        // up to (1 + 0.04)/2·2 = 1.04.
+        // Demodulated maps of unit variance have unit variance, and √2·leaky ReLU keeps the mean
+        // square up to (1 + 0.04)/2·2 = 1.04.
         let store = ParamStore::new("test", 0, &Device::Cpu);
         let s = Styled { style: 16, inputs: 32, outputs: 48 };
         let layer = StyledConv::new(&store.root(), s, false).unwrap();

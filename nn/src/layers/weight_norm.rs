@@ -1,5 +1,5 @@
-//! Weight normalisation with initial values from the data (Salimans and Kingma 2016, "Weight normalization",
-//! arXiv:1602.07868, sections 2 and 3), as improved-gan's networks have it.
+//! Weight normalisation with initial values from the data (Salimans and Kingma 2016, "Weight
+//! normalization", arXiv:1602.07868, sections 2 and 3), as improved-gan's networks have it.
 
 use candle_core::{Result, Tensor, Var};
 
@@ -24,8 +24,9 @@ pub struct WeightNormOptions {
     pub start_std: f64,
     /// Whether the lengths of the weights learn, or stay as the first pass set them.
     pub learnt_length: bool,
-    /// A transposed convolution, with W `[inputs, outputs, size, size]`. Of an odd size at stride 2 its output
-    /// is twice the input: one line and column more than PyTorch's without output padding.
+    /// A transposed convolution, with W `[inputs, outputs, size, size]`. Of an odd size at stride 2
+    /// its output is twice the input: one line and column more than PyTorch's without output
+    /// padding.
     pub transposed: bool,
 }
 
@@ -35,8 +36,9 @@ enum Length {
     Fixed(Buffer),
 }
 
-/// y = activation(x ∗ (g · V / ‖V‖) + b), with one g and b a channel. V starts at N(0, 0.05²); the first
-/// training pass sets g and b so that its outputs have mean 0 and deviation `start_std` before the activation.
+/// y = activation(x ∗ (g · V / ‖V‖) + b), with one g and b a channel. V starts at N(0, 0.05²); the
+/// first training pass sets g and b so that its outputs have mean 0 and deviation `start_std`
+/// before the activation.
 pub struct WeightNormConv2d {
     weight: Var,
     bias: Var,

@@ -1,7 +1,7 @@
 //! `.npz`: a zip archive of `.npy` arrays, stored or deflated.
 //!
-//! The `zip` crate reads the directory; members are inflated here, so that an array can be read piece by
-//! piece from a file that it owns, and no more than its directory entry promises.
+//! The `zip` crate reads the directory; members are inflated here, so that an array can be read
+//! piece by piece from a file that it owns, and no more than its directory entry promises.
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 

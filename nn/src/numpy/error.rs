@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use crate::memory::NoMemory;
 
-/// A `.npy` or `.npz` file that cannot be used. `origin` is the file, and the member where there is one.
+/// A `.npy` or `.npz` file that cannot be used. `origin` is the file, and the member where there is
+/// one.
 #[derive(Debug, Error)]
 pub enum NumpyError {
     #[error("{origin} cannot be read: {source}")]

@@ -1,7 +1,7 @@
 //! The header of a `.npy` array: a Python dictionary with exactly three known keys.
 //!
-//! Parsed without recursion, since a nested literal would overflow the stack of a recursive parser, and
-//! without executing anything. Source: `numpy/lib/format.py`, "Format Version 1.0" to "3.0".
+//! Parsed without recursion, since a nested literal would overflow the stack of a recursive parser,
+//! and without executing anything. Source: `numpy/lib/format.py`, "Format Version 1.0" to "3.0".
 
 use std::io::Read;
 
@@ -202,8 +202,8 @@ impl Parser<'_> {
         }
     }
 
-    /// A string, or the list of fields of a structured array, which comes out as its first characters
-    /// so that the error can say what was found.
+    /// A string, or the list of fields of a structured array, which comes out as its first
+    /// characters so that the error can say what was found.
     fn descr(&mut self) -> Result<String, Wrong> {
         self.space();
         if self.text.get(self.at) != Some(&b'[') {

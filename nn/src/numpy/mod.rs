@@ -1,5 +1,5 @@
-//! NumPy files (`.npy`, `.npz`), read as streams: memory grows neither with the file nor with what its
-//! headers claim, and nothing of a file is ever executed.
+//! NumPy files (`.npy`, `.npz`), read as streams: memory grows neither with the file nor with what
+//! its headers claim, and nothing of a file is ever executed.
 //!
 //! A header's shape must agree with the number of bytes that follow. Source: `numpy/lib/format.py`.
 
@@ -22,11 +22,12 @@ pub trait Input: Read + Seek + Send {}
 
 impl<T: Read + Seek + Send> Input for T {}
 
-/// Numbers are read in pieces of so many bytes where the whole is asked for, so that memory is taken only
-/// as the bytes really come.
+/// Numbers are read in pieces of so many bytes where the whole is asked for, so that memory is
+/// taken only as the bytes really come.
 const PIECE: usize = 1 << 20;
 
-/// An array whose header was read and agrees with the length of its data; stands somewhere in its numbers.
+/// An array whose header was read and agrees with the length of its data; stands somewhere in its
+/// numbers.
 pub struct Array<'a> {
     origin: String,
     header: Header,
@@ -45,7 +46,8 @@ impl<'a> Array<'a> {
     /// A `.npy` file. `origin` is what errors call it.
     ///
     /// # Errors
-    /// If the header is damaged or of a kind that is not read, or its shape disagrees with the length.
+    /// If the header is damaged or of a kind that is not read, or its shape disagrees with the
+    /// length.
     pub fn npy(origin: &str, mut input: impl Input + 'a) -> Result<Self, NumpyError> {
         let io = |source| NumpyError::Io { origin: origin.into(), source };
         let length = input.seek(SeekFrom::End(0)).map_err(io)?;

@@ -2,7 +2,8 @@ use std::io::{Cursor, Write as _};
 
 use super::*;
 
-// nn/tests-data/arrays.npz and arrays_deflated.npz, numpy 2.4: numpy.savez and numpy.savez_compressed of
+// nn/tests-data/arrays.npz and arrays_deflated.npz, numpy 2.4: numpy.savez and
+// numpy.savez_compressed of
 //   a = numpy.arange(6, dtype="<f4").reshape(2, 3) / 4, b = numpy.int64(7),
 //   c = numpy.asfortranarray(numpy.arange(6, dtype=">i2").reshape(2, 3)),
 //   d = numpy.array([{"a": 1}], dtype=object)

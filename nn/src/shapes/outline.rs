@@ -1,9 +1,9 @@
 //! Signed distances to the outlines of the ten shapes.
 //!
-//! Convention: a shape lives in its own frame, about 1 in radius, x to the right, y down (as pixels).
-//! The distance is negative inside. Its magnitude never exceeds the true distance to the outline, so
-//! that a pixel which is farther from it than its own half diagonal is known to be wholly in or out.
-//! Only + - * / and sqrt are used: the same bits on every machine.
+//! Convention: a shape lives in its own frame, about 1 in radius, x to the right, y down (as
+//! pixels). The distance is negative inside. Its magnitude never exceeds the true distance to the
+//! outline, so that a pixel which is farther from it than its own half diagonal is known to be
+//! wholly in or out. Only + - * / and sqrt are used: the same bits on every machine.
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
@@ -61,8 +61,8 @@ const ARROW: [Point; 7] = [
     at(-0.85, -0.05),
 ];
 
-/// Signed distance of `p` to the outline of class `shape` (an index into [`SHAPES`]; any other number
-/// is drawn as the last class).
+/// Signed distance of `p` to the outline of class `shape` (an index into [`SHAPES`]; any other
+/// number is drawn as the last class).
 pub(super) fn distance(shape: u32, p: Point) -> f64 {
     match shape {
         0 => disc(p, at(0.0, 0.0), 0.88),

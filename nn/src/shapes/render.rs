@@ -1,7 +1,8 @@
-//! Draws one image from its factors: a pure function, so that the true distribution is known exactly.
+//! Draws one image from its factors: a pure function, so that the true distribution is known
+//! exactly.
 //!
-//! Coverage of a pixel is the mean of 4x4 points on its grid. Only pixels near the outline are sampled;
-//! the others are known to be wholly in or out (see `outline.rs`).
+//! Coverage of a pixel is the mean of 4x4 points on its grid. Only pixels near the outline are
+//! sampled; the others are known to be wholly in or out (see `outline.rs`).
 
 use super::outline::{Point, distance};
 use super::{BACKGROUNDS, ShapeFactors};
@@ -132,8 +133,8 @@ fn triangle_wave(x: f64) -> f64 {
     1.0 - (2.0 * (x - x.floor()) - 1.0).abs()
 }
 
-/// Brightness of the shape's paint at a point of its own frame: plain, striped or chequered. Soft edges
-/// about a pixel wide, since it is read once a pixel.
+/// Brightness of the shape's paint at a point of its own frame: plain, striped or chequered. Soft
+/// edges about a pixel wide, since it is read once a pixel.
 fn texture(kind: u32, p: Point) -> f64 {
     let light = match kind {
         0 => 1.0,

@@ -34,11 +34,15 @@ impl Lock {
     /// # Errors
     /// If the file cannot be written, is no regular file, or its file system has no locks.
     pub fn try_take(path: &Path) -> io::Result<Option<Self>> {
-        let file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Self::held(file))),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
+        loop {
+            let file = open(path)?;
+            match file.try_lock() {
+                Ok(()) if is_at(&file, path) => return Ok(Some(Self::held(file))),
+                // It was removed with its folder meanwhile.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
         }
     }
 
@@ -60,9 +64,13 @@ impl Lock {
             return Ok(lock);
         }
         notice(&holder(path));
-        let file = open(path)?;
-        file.lock()?;
-        Ok(Self::held(file))
+        loop {
+            let file = open(path)?;
+            file.lock()?;
+            if is_at(&file, path) {
+                return Ok(Self::held(file));
+            }
+        }
     }
 
     /// As [`Lock::try_take`], trying again for some time.
@@ -103,6 +111,21 @@ pub fn holder(path: &Path) -> String {
     // Any user of a shared folder may have written it.
     let is_ours = line.starts_with("process ") && !line.chars().any(char::is_control);
     if read.is_ok() && is_ours { line.to_owned() } else { "another process".to_owned() }
+}
+
+/// Whether this is still the file at `path`: a lock on one that was removed holds nobody off.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    let there = std::fs::metadata(path).map(id);
+    there.is_ok_and(|there| file.metadata().map(id).is_ok_and(|own| own == there))
+}
+
+/// Elsewhere an open file is not removed.
+#[cfg(not(unix))]
+fn is_at(_: &File, _: &Path) -> bool {
+    true
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -150,7 +150,8 @@ impl Panel {
         parts
     }
 
-    /// The part of a segment inside the area, and whether its end was cut off (Liang and Barsky 1984).
+    /// The part of a segment inside the area, and whether its end was cut off (Liang and Barsky
+    /// 1984).
     fn clip(&self, a: Point, b: Point) -> Option<(Point, Point, bool)> {
         let (dx, dy) = (b.x - a.x, b.y - a.y);
         let (mut enter, mut leave) = (0.0f64, 1.0f64);

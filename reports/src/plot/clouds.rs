@@ -25,8 +25,8 @@ const SIDE: f64 = 240.0;
 const MARGIN: f64 = 44.0;
 const BOUNDARY: Rgb = Rgb(0, 158, 115);
 
-/// All panels side by side, on equal axes of equal scale; points beyond the square around `centre` that is
-/// `2 · reach` wide are drawn at its edge.
+/// All panels side by side, on equal axes of equal scale; points beyond the square around `centre`
+/// that is `2 · reach` wide are drawn at its edge.
 pub fn clouds(panels: &[CloudPanel], centre: [f64; 2], reach: f64) -> Drawing {
     let width = MARGIN + panels.len() as f64 * (SIDE + MARGIN);
     let mut drawing = Drawing::new(width, SIDE + 2.0 * MARGIN + 14.0);

@@ -1,9 +1,9 @@
 //! Training curves: loss terms, gradient norms, outputs of D, against real images shown.
 //!
-//! A run writes thousands of noisy points. Each line is the mean over short stretches of the axis (and
-//! over seeds), its band reaches from the lowest to the highest single value of the stretch. A few values
-//! far outside are cut off: the axis spans the 1st to the 99th percentile of the bands, and all of the
-//! means but the outermost hundredth. A cross marks where a run diverged.
+//! A run writes thousands of noisy points. Each line is the mean over short stretches of the axis
+//! (and over seeds), its band reaches from the lowest to the highest single value of the stretch. A
+//! few values far outside are cut off: the axis spans the 1st to the 99th percentile of the bands,
+//! and all of the means but the outermost hundredth. A cross marks where a run diverged.
 
 use super::axes::{Axis, Panel};
 use super::drawing::{Align, BLACK, Drawing, Frame, TEXT_GREY, point, wrapped};
@@ -45,8 +45,8 @@ pub enum CurveLayout {
     TermAndMethod,
     /// One panel per term, all methods in it; for quantities that compare across methods.
     Term,
-    /// One panel per method, all terms in it; for terms that belong together, as D's outputs on reals
-    /// and fakes do.
+    /// One panel per method, all terms in it; for terms that belong together, as D's outputs on
+    /// reals and fakes do.
     Method,
 }
 

@@ -1,6 +1,7 @@
 //! A figure as a list of shapes in CSS pixels, origin at the top left.
 
 use super::lettering::text_width;
+use crate::escape::visible;
 
 /// An opaque RGB colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,13 +132,15 @@ impl Drawing {
 
     pub(super) fn text(&mut self, text: &str, at: Point, size: f64, align: Align, color: Rgb) {
         if !text.is_empty() {
-            self.shapes.push(Shape::Text { text: text.to_string(), at, size, align, color });
+            let text = visible(text).into_owned();
+            self.shapes.push(Shape::Text { text, at, size, align, color });
         }
     }
 
     pub(super) fn upright(&mut self, text: &str, at: Point, size: f64, color: Rgb) {
         if !text.is_empty() {
-            self.shapes.push(Shape::Upright { text: text.to_string(), at, size, color });
+            let text = visible(text).into_owned();
+            self.shapes.push(Shape::Upright { text, at, size, color });
         }
     }
 
@@ -145,8 +148,8 @@ impl Drawing {
         self.shapes.push(Shape::Image { image, frame });
     }
 
-    /// Text broken into lines no wider than `width`, the first baseline at `at`. Returns the baseline
-    /// of the line that would follow.
+    /// Text broken into lines no wider than `width`, the first baseline at `at`. Returns the
+    /// baseline of the line that would follow.
     pub(super) fn paragraph(
         &mut self,
         text: &str,

@@ -194,7 +194,8 @@ pub fn samples_png(sheet: &SampleSheet<'_>) -> Result<Vec<u8>, ReportError> {
     drawing.png()
 }
 
-/// The first `n` images of what [`samples_png`] wrote for images of `size` in rows of `columns`, without labels.
+/// The first `n` images of what [`samples_png`] wrote for images of `size` in rows of `columns`,
+/// without labels.
 ///
 /// # Errors
 /// If `png` is no such page, or holds fewer images.

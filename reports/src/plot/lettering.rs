@@ -1,7 +1,7 @@
 //! Text in the embedded font: its width, and its pixels.
 //!
-//! plotters' own bitmap text sets every glyph at a whole pixel and drops the space to its left, which
-//! shows in small labels; here glyphs keep their places and their kerning.
+//! plotters' own bitmap text sets every glyph at a whole pixel and drops the space to its left,
+//! which shows in small labels; here glyphs keep their places and their kerning.
 
 use std::sync::LazyLock;
 
@@ -44,7 +44,8 @@ pub(super) fn text_width(text: &str, size: f64) -> f64 {
     glyphs(text, size).1
 }
 
-/// Draws one line of text onto the page. `at` is on the baseline; `at` and `size` (the em) are in pixels.
+/// Draws one line of text onto the page. `at` is on the baseline; `at` and `size` (the em) are in
+/// pixels.
 pub(super) fn draw_text(
     page: &mut RgbImage,
     text: &str,
@@ -80,8 +81,8 @@ pub(super) fn draw_text(
     }
 }
 
-/// Draws one line of text from `at` upwards, on white. `at` is on the baseline; `at` and `size` (the
-/// em) are in pixels.
+/// Draws one line of text from `at` upwards, on white. `at` is on the baseline; `at` and `size`
+/// (the em) are in pixels.
 pub(super) fn draw_upright(page: &mut RgbImage, text: &str, at: Point, size: f64, color: Rgb) {
     // From above the tallest letter down to below the depth of a "g".
     let (above, below) = (size.ceil(), (0.3 * size).ceil());

@@ -1,14 +1,14 @@
-//! Figures: scores against images shown, training curves, sample grids, heat maps, forest plots; each as PNG and as
-//! SVG.
+//! Figures: scores against images shown, training curves, sample grids, heat maps, forest plots;
+//! each as PNG and as SVG.
 //!
-//! A figure is first laid out as a [`Drawing`], a list of lines, areas, texts and images in CSS pixels,
-//! and then drawn twice, by plotters. Because the layout is data, tests can check that no two texts
-//! overlap and that nothing leaves the page. Text in PNG is set in the embedded DejaVu Sans (see
-//! `fonts/README.md`); SVG asks for `sans-serif`, whose usual faces are narrower than DejaVu Sans, so that
-//! what fits here fits there.
+//! A figure is first laid out as a [`Drawing`], a list of lines, areas, texts and images in CSS
+//! pixels, and then drawn twice, by plotters. Because the layout is data, tests can check that no
+//! two texts overlap and that nothing leaves the page. Text in PNG is set in the embedded DejaVu
+//! Sans (see `fonts/README.md`); SVG asks for `sans-serif`, whose usual faces are narrower than
+//! DejaVu Sans, so that what fits here fits there.
 //!
-//! Colours are those of Okabe and Ito, "Color Universal Design" (2008), which remain apart under all
-//! common forms of colour blindness; markers and dashes differ too.
+//! Colours are those of Okabe and Ito, "Color Universal Design" (2008), which remain apart under
+//! all common forms of colour blindness; markers and dashes differ too.
 
 mod axes;
 mod clouds;

@@ -1,8 +1,8 @@
 //! Draws a [`Drawing`]: lines and areas by plotters, text and images in PNG by ourselves.
 //!
-//! plotters works in whole pixels and does not smooth thick lines, so both backends draw at four times
-//! the layout's size: the PNG is then averaged down by two (leaving two pixels per CSS pixel), the SVG
-//! keeps the fine coordinates in its view box. SVG text asks for `sans-serif`.
+//! plotters works in whole pixels and does not smooth thick lines, so both backends draw at four
+//! times the layout's size: the PNG is then averaged down by two (leaving two pixels per CSS
+//! pixel), the SVG keeps the fine coordinates in its view box. SVG text asks for `sans-serif`.
 
 use base64::Engine as _;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};

@@ -10,8 +10,8 @@ use crate::row::tests::row;
 use crate::row::{ResultRow, Status, kimg_name};
 use crate::table::tests::labels;
 
-/// Made scores that look like training: four methods, six metrics, a curve and both final checkpoints;
-/// with more than two seeds, one run diverges.
+/// Made scores that look like training: four methods, six metrics, a curve and both final
+/// checkpoints; with more than two seeds, one run diverges.
 pub(crate) fn demo_rows(seeds: u64) -> Vec<ResultRow> {
     let mut noise = Stream::new(0, "test/plot");
     let mut rows = Vec::new();

@@ -1,8 +1,8 @@
 //! Numbers that papers report, as data (`reported.csv`).
 //!
 //! They were measured under other protocols (another split, other counts, another checkpoint rule,
-//! another Inception port) and at other budgets, so they are printed in a section of their own, under the
-//! name of their protocol, and never in a column with ours.
+//! another Inception port) and at other budgets, so they are printed in a section of their own,
+//! under the name of their protocol, and never in a column with ours.
 
 mod section;
 
@@ -111,8 +111,8 @@ pub fn all() -> Result<Vec<Reported>, ReportError> {
 /// Reads numbers from the text of a CSV file with the columns of [`Reported`].
 ///
 /// # Errors
-/// Naming the line that does not parse, holds a value that is not finite, or lacks a source, a method, a
-/// dataset, a metric or a protocol.
+/// Naming the line that does not parse, holds a value that is not finite, or lacks a source, a
+/// method, a dataset, a metric or a protocol.
 pub fn parse(text: &str) -> Result<Vec<Reported>, ReportError> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let headers = reader

@@ -15,7 +15,8 @@ struct Group<'a> {
     rows: Vec<&'a Reported>,
 }
 
-/// The reported numbers of `methods` on `dataset` as a Markdown section; `None` where there are none.
+/// The reported numbers of `methods` on `dataset` as a Markdown section; `None` where there are
+/// none.
 pub fn markdown(
     numbers: &[Reported],
     methods: &[&str],

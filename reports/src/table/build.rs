@@ -45,9 +45,9 @@ impl Table {
     /// Methods stand in the order of `labels`; those without a label follow under their own name.
     ///
     /// # Errors
-    /// If there are no rows of a final checkpoint; if a row is not valid; if rows disagree in anything of
-    /// the [`TableKey`](super::TableKey), or those of a column in their sample counts; if a method has two
-    /// runs of one seed.
+    /// If there are no rows of a final checkpoint; if a row is not valid; if rows disagree in
+    /// anything of the [`TableKey`](super::TableKey), or those of a column in their sample counts;
+    /// if a method has two runs of one seed.
     pub fn new(
         rows: &[ResultRow],
         labels: &[MethodLabel],

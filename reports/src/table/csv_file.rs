@@ -3,6 +3,7 @@
 
 use super::{PublishedColumn, Table, row_of};
 use crate::error::ReportError;
+use crate::escape::csv_name;
 use crate::metric::MetricName;
 
 const FIRST: [&str; 21] = [
@@ -57,6 +58,7 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
     }
     metrics.sort_by(MetricName::by_column);
     let mut writer = csv::Writer::from_writer(Vec::new());
+    let cell = |text: &str| csv_name(text).into_owned();
     let failed = |error: String| ReportError::Draw { figure: "table.csv".into(), reason: error };
     let mut header: Vec<String> = FIRST.map(str::to_string).to_vec();
     for metric in &metrics {
@@ -72,7 +74,7 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
     }
     header.extend(published.iter().cloned());
     header.push("notes".to_string());
-    writer.write_record(&header).map_err(|e| failed(e.to_string()))?;
+    writer.write_record(header.iter().map(|text| cell(text))).map_err(|e| failed(e.to_string()))?;
     for table in tables {
         let key = &table.key;
         for (block, row) in
@@ -80,21 +82,21 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
         {
             let seeds: Vec<String> = row.seeds.iter().map(u64::to_string).collect();
             let mut record = vec![
-                key.table.clone(),
-                key.dataset.clone(),
-                key.dataset_sha256.clone(),
-                key.split.clone(),
-                key.architecture.clone(),
+                cell(&key.table),
+                cell(&key.dataset),
+                cell(&key.dataset_sha256),
+                cell(&key.split),
+                cell(&key.architecture),
                 key.width.to_string(),
                 key.batch.to_string(),
-                key.budget_unit.clone(),
+                cell(&key.budget_unit),
                 key.budget_amount.to_string(),
-                key.protocol.clone(),
-                key.extractor.clone(),
-                key.extractor_sha256.clone(),
+                cell(&key.protocol),
+                cell(&key.extractor),
+                cell(&key.extractor_sha256),
                 block.checkpoint.name().to_string(),
-                row.method.clone(),
-                row.label.clone(),
+                cell(&row.method),
+                cell(&row.label),
                 row.conditional.to_string(),
                 seeds.join(" "),
                 row.seeds.len().to_string(),
@@ -141,7 +143,7 @@ pub fn csv(tables: &[Table]) -> Result<Vec<u8>, ReportError> {
                 let column = table.published.columns.iter().find(|c| published_name(c) == *wanted);
                 column.and_then(|c| c.values.get(name)).cloned().unwrap_or_default()
             }));
-            record.push(table.notes.join("; "));
+            record.push(cell(&table.notes.join("; ")));
             writer.write_record(&record).map_err(|e| failed(e.to_string()))?;
         }
     }

@@ -53,8 +53,8 @@ impl TableKey {
         protocol_sentence(&self.protocol, &self.protocol_differences)
     }
 
-    /// This key with the protocol of another: what a curve, which has fewer fakes, shares with the final
-    /// numbers of its run.
+    /// This key with the protocol of another: what a curve, which has fewer fakes, shares with the
+    /// final numbers of its run.
     fn with_protocol_of(mut self, other: &Self) -> Self {
         self.protocol.clone_from(&other.protocol);
         self.protocol_differences.clone_from(&other.protocol_differences);

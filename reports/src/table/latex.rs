@@ -3,6 +3,7 @@
 use super::caption;
 use super::sheet::{Heading, Layout, Sheet, sheets};
 use super::{Standing, Table};
+use crate::escape::visible;
 
 /// Characters of `\\footnotesize` that fit between the margins of `article` (345 pt), gaps
 /// included.
@@ -12,7 +13,7 @@ const LINE: usize = 84;
 /// file compiles with any engine.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible(text).chars() {
         match c {
             '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
                 out.push('\\');

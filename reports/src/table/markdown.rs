@@ -5,11 +5,12 @@ use std::fmt::Write as _;
 use super::caption;
 use super::sheet::{Heading, Layout, Sheet, sheets};
 use super::{Standing, Table};
+use crate::escape::visible;
 
 /// Escapes what Markdown would read as markup inside a table cell.
-pub(crate) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in visible(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

@@ -1,5 +1,5 @@
-//! Published numbers beside ours: columns of their own, each under its protocol's name; in our column, in brackets, only
-//! where protocol, split, sample counts and extractor are ours.
+//! Published numbers beside ours: columns of their own, each under its protocol's name; in our
+//! column, in brackets, only where protocol, split, sample counts and extractor are ours.
 
 use std::collections::BTreeMap;
 

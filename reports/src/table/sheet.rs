@@ -1,6 +1,7 @@
 //! The printed form of a table, shared by all text formats: headings and cells as strings.
 
 use super::{Block, Cell, FinalCheckpoint, MetricColumn, Spent, Standing, Table, row_of};
+use crate::escape::visible;
 use crate::statistics::{Interval, Scale};
 
 /// A heading of up to two lines.
@@ -21,6 +22,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub fn plain(text: String) -> Self {
+        let text = visible(&text).into_owned();
         Self { text, standing: Standing::Other, leaves_runs_out: false }
     }
 
@@ -75,10 +77,11 @@ pub(super) fn metric_heading(column: &MetricColumn) -> Heading {
     let arrow = column.metric.direction().arrow();
     let with_arrow = |text: &str| format!("{text} {arrow}").trim().to_string();
     match column.metric.extractor_suffix() {
-        "" => Heading { top: with_arrow(column.metric.short_title()), bottom: String::new() },
-        suffix => {
-            Heading { top: column.metric.short_title().to_string(), bottom: with_arrow(suffix) }
-        }
+        "" => heading(&with_arrow(column.metric.short_title())),
+        suffix => Heading {
+            bottom: visible(&with_arrow(suffix)).into_owned(),
+            ..heading(column.metric.short_title())
+        },
     }
 }
 
@@ -117,7 +120,7 @@ fn spent_entries(spent: &Spent) -> [Entry; 9] {
 }
 
 pub(super) fn heading(text: &str) -> Heading {
-    Heading { top: text.to_string(), bottom: String::new() }
+    Heading { top: visible(text).into_owned(), bottom: String::new() }
 }
 
 /// What the sheet of a block holds beside its scores.

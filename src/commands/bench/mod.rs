@@ -19,14 +19,15 @@ use crate::progress::Progress;
 pub enum BenchCommand {
     /// Time one training step: of a plain pair of networks, or of a method
     ///
-    /// Without --method: G and D with one linear head, non-saturating loss, Adam on both; one update of D on
-    /// reals and fakes in two passes, one of G. Variant "full" also computes the gradients of D's weights in
-    /// G's update, as frameworks do by default; "skip" does not, as training here.
+    /// Without --method: G and D with one linear head, non-saturating loss, Adam on both; one
+    /// update of D on reals and fakes in two passes, one of G. Variant "full" also computes the
+    /// gradients of D's weights in G's update, as frameworks do by default; "skip" does not, as
+    /// training here.
     TrainStep(TrainStepArgs),
     /// Time single ops: convolutions, leaky ReLU, batch norm, Adam
     ///
-    /// Convolutions have the shapes of SNDCGAN at width 64. `fwd` is the op alone, `fwd+bwd` with the sum of
-    /// its outputs and all gradients.
+    /// Convolutions have the shapes of SNDCGAN at width 64. `fwd` is the op alone, `fwd+bwd` with
+    /// the sum of its outputs and all gradients.
     Ops(OpsArgs),
     /// Time evaluation: images to Inception features, FID, KID, precision to coverage
     ///
@@ -34,8 +35,8 @@ pub enum BenchCommand {
     Eval(EvalArgs),
     /// Time this program and another framework's script in alternation
     ///
-    /// The script is called with --batch, --width, --steps, --warmup (or --batch, --repeat for --ops) and
-    /// prints JSON lines with `median_ms` and `min_ms`, as `reports/peer/ops.py`.
+    /// The script is called with --batch, --width, --steps, --warmup (or --batch, --repeat for
+    /// --ops) and prints JSON lines with `median_ms` and `min_ms`, as `reports/peer/ops.py`.
     Compare(CompareArgs),
 }
 
@@ -165,38 +166,53 @@ pub fn run(command: &BenchCommand) -> Result<()> {
     }
 }
 
-fn at_least_1(flags: &[(&str, usize)]) -> Result<(), UsageError> {
-    match flags.iter().find(|(_, value)| *value == 0) {
-        Some((flag, _)) => Err(UsageError::new(format!("{flag} is 0, expected at least 1"))),
-        None => Ok(()),
+/// The largest value of a flag: memory and time grow with each.
+fn most(flag: &str) -> usize {
+    match flag {
+        "--width" => 2_048,
+        "--batch" => 65_536,
+        _ => 1_000_000,
     }
 }
 
+fn in_range(flags: &[(&str, usize)]) -> Result<(), UsageError> {
+    for &(flag, value) in flags {
+        if value == 0 {
+            return Err(UsageError::new(format!("{flag} is 0, expected at least 1")));
+        }
+        let most = most(flag);
+        if value > most {
+            return Err(UsageError::new(format!("{flag} is {value}, expected at most {most}")));
+        }
+    }
+    Ok(())
+}
+
 fn ops(args: &OpsArgs) -> Result<()> {
-    at_least_1(&[("--batch", args.batch), ("--repeat", args.repeat)])?;
+    in_range(&[("--batch", args.batch), ("--repeat", args.repeat)])?;
     let threads = machine::set_threads(args.threads)?;
     let repeats = Repeats { warmup: 2, timed: args.repeat };
     let settings = ops::Settings { batch: args.batch, threads, repeats };
     if !args.json {
-        println!(
+        say!(
             "batch {}, {threads} threads, {} repetitions, of short ops {}",
             args.batch,
             args.repeat,
             args.repeat * ops::SHORT
         );
-        println!(
-            "{:<36} {:<8} {:>10} {:>10} {:>8}",
-            "op", "pass", "median ms", "min ms", "GFLOP/s"
-        );
+        say!("{:<36} {:<8} {:>10} {:>10} {:>8}", "op", "pass", "median ms", "min ms", "GFLOP/s");
     }
     ops::measure(&settings, &mut |line: OpLine| {
         if args.json {
-            println!("{}", serde_json::to_string(&line)?);
+            crate::tell::json(&line)?;
         } else {
             let gflops = line.gflops.map_or("-".to_string(), |g| format!("{g:.1}"));
-            println!(
+            say!(
                 "{:<36} {:<8} {:>10.3} {:>10.3} {gflops:>8}",
-                line.op, line.pass, line.median_ms, line.min_ms
+                line.op,
+                line.pass,
+                line.median_ms,
+                line.min_ms
             );
         }
         Ok(())
@@ -204,7 +220,7 @@ fn ops(args: &OpsArgs) -> Result<()> {
 }
 
 fn eval(args: &EvalArgs) -> Result<()> {
-    at_least_1(&[("--images", args.images), ("--repeat", args.repeat)])?;
+    in_range(&[("--images", args.images), ("--repeat", args.repeat)])?;
     if args.n < 256 {
         let text = format!("--n is {}, expected at least 256", args.n);
         return Err(UsageError::new(text).into());
@@ -212,14 +228,14 @@ fn eval(args: &EvalArgs) -> Result<()> {
     let threads = machine::set_threads(args.threads)?;
     let settings = eval::Settings { images: args.images, n: args.n, repeat: args.repeat, threads };
     if !args.json {
-        println!("{threads} threads, {} images, {} features a side", args.images, args.n);
-        println!("{:<36} {:>10} {:>10} {:>10}", "work", "median ms", "min ms", "a second");
+        say!("{threads} threads, {} images, {} features a side", args.images, args.n);
+        say!("{:<36} {:>10} {:>10} {:>10}", "work", "median ms", "min ms", "a second");
     }
     eval::measure(&settings, &mut |line| {
         if args.json {
-            println!("{}", serde_json::to_string(&line)?);
+            crate::tell::json(&line)?;
         } else {
-            println!(
+            say!(
                 "{:<36} {:>10.3} {:>10.3} {:>10.2}",
                 line.op,
                 line.median_ms,
@@ -235,7 +251,7 @@ fn eval(args: &EvalArgs) -> Result<()> {
 const BUSY: f64 = 0.1;
 
 fn compare(args: &CompareArgs) -> Result<()> {
-    at_least_1(&[
+    in_range(&[
         ("--batch", args.batch),
         ("--width", args.width),
         ("--steps", args.steps),
@@ -275,9 +291,9 @@ fn compare(args: &CompareArgs) -> Result<()> {
     bar.finish(&format!("{} rounds", rounds.len()));
     let record = Record::new(&settings, rounds)?;
     if args.json {
-        println!("{}", serde_json::to_string(&record)?);
+        crate::tell::json(&record)?;
     } else {
-        print!("{}", record.text());
+        say!("{}", record.text().trim_end());
     }
     if let Some(others) = record.others_cores.filter(|&cores| cores > BUSY) {
         tell!(

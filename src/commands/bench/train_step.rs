@@ -4,7 +4,7 @@ use anyhow::Result;
 use ganbench_baselines::methods;
 use serde::Serialize;
 
-use super::{TrainStepArgs, at_least_1};
+use super::{TrainStepArgs, in_range};
 use crate::bench::train_step::{self, Forwards, Measured};
 use crate::bench::{Profile, Repeats};
 use crate::machine;
@@ -49,7 +49,7 @@ struct ProfileLine<'a> {
 /// # Errors
 /// If a flag's value cannot be, or a step fails.
 pub fn run(args: &TrainStepArgs) -> Result<()> {
-    at_least_1(&[("--batch", args.batch), ("--width", args.width), ("--steps", args.steps)])?;
+    in_range(&[("--batch", args.batch), ("--width", args.width), ("--steps", args.steps)])?;
     let method = args.method.as_deref().and_then(methods::method);
     if method.is_some_and(|method| (method.parts)().second_order()) {
         machine::keep_gradients_on_the_tape();
@@ -105,13 +105,13 @@ fn print_json(lines: Vec<StepLine<'_>>) -> Result<()> {
         line.skip_min_ms = Some(skip.min_ms);
         line.profile.extend(skip.profile);
     }
-    println!("{}", serde_json::to_string(&line)?);
+    crate::tell::json(&line)?;
     Ok(())
 }
 
 fn print_steps(lines: &[StepLine<'_>], measured: &[Measured]) -> Result<()> {
     let Some(first) = lines.first() else { return Ok(()) };
-    println!(
+    say!(
         "{}, {} width {}, batch {}, {} threads, {} steps",
         first.method.unwrap_or("plain pair"),
         first.architecture,
@@ -120,20 +120,31 @@ fn print_steps(lines: &[StepLine<'_>], measured: &[Measured]) -> Result<()> {
         first.threads,
         first.steps
     );
-    println!(
+    say!(
         "{:<8} {:>10} {:>10} {:>10} {:>10} {:>12}",
-        "variant", "median ms", "min ms", "images/s", "GFLOP/s", "peak RSS MB"
+        "variant",
+        "median ms",
+        "min ms",
+        "images/s",
+        "GFLOP/s",
+        "peak RSS MB"
     );
     for l in lines {
-        println!(
+        say!(
             "{:<8} {:>10.2} {:>10.2} {:>10.1} {:>10.1} {:>12.0}",
-            l.variant, l.median_ms, l.min_ms, l.images_per_s, l.gflops, l.peak_rss_mb
+            l.variant,
+            l.median_ms,
+            l.min_ms,
+            l.images_per_s,
+            l.gflops,
+            l.peak_rss_mb
         );
     }
     if let Some(f) = first.forwards {
-        println!(
+        say!(
             "images through D a step: {} in D's update, {} in G's",
-            f.d_image_forwards, f.d_image_forwards_g_step
+            f.d_image_forwards,
+            f.d_image_forwards_g_step
         );
     }
     for m in measured {
@@ -163,11 +174,11 @@ fn profile_lines<'a>(measured: &Measured) -> Vec<ProfileLine<'a>> {
 
 fn print_profile(variant: &str, profile: &Profile) {
     let steps = profile.steps as f64;
-    println!("\n{variant}: {:.2} ms a step with the timers on", profile.wall_s * 1e3 / steps);
-    println!("{:>12} {:>10} {:>7}  op", "calls a step", "ms a step", "share");
+    say!("\n{variant}: {:.2} ms a step with the timers on", profile.wall_s * 1e3 / steps);
+    say!("{:>12} {:>10} {:>7}  op", "calls a step", "ms a step", "share");
     let line = |calls: &str, seconds: f64, name: &str| {
         let share = 100.0 * seconds / profile.wall_s;
-        println!("{calls:>12} {:>10.3} {share:>5.1} %  {name}", seconds * 1e3 / steps);
+        say!("{calls:>12} {:>10.3} {share:>5.1} %  {name}", seconds * 1e3 / steps);
     };
     for op in &profile.ops {
         line(&format!("{:.1}", op.calls as f64 / steps), op.seconds, op.name);

@@ -1,4 +1,5 @@
-//! CIFAR-10 as its first copies have it, in which published check values choose their images by number.
+//! CIFAR-10 as its first copies have it, in which published check values choose their images by
+//! number.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,8 @@ const RECORD: usize = 1 + 3 * 32 * 32;
 pub(super) struct Cifar10 {
     pub(super) train: ImageBatch,
     pub(super) test: ImageBatch,
-    /// Row of the training split for each index of the original order; None for a copy that was shuffled.
+    /// Row of the training split for each index of the original order; None for a copy that was
+    /// shuffled.
     pub(super) order: Option<Vec<usize>>,
     /// Of the data set as the hub has it: training and test split.
     pub(super) sha256: Option<[String; 2]>,
@@ -49,8 +51,8 @@ impl Cifar10 {
         Ok(Self { train: train.images, test: test.images, order, sha256 })
     }
 
-    /// The binary version of <https://www.cs.toronto.edu/~kriz/cifar.html>: a label and 3x32x32 planes an
-    /// image.
+    /// The binary version of <https://www.cs.toronto.edu/~kriz/cifar.html>: a label and 3x32x32
+    /// planes an image.
     fn original(folder: &Path) -> Result<Self> {
         let read = |names: &[String]| -> Result<ImageBatch> {
             let size = ImageSize::new(32, 32, 3);
@@ -105,7 +107,8 @@ impl Cifar10 {
     }
 }
 
-/// The hub's copy holds the archive's five training files in another order: found by their first labels.
+/// The hub's copy holds the archive's five training files in another order: found by their first
+/// labels.
 fn original_order(labels: &[u32]) -> Option<Vec<usize>> {
     let files: Vec<&[u32]> = labels.chunks_exact(FILE).collect();
     let mut order = Vec::with_capacity(labels.len());

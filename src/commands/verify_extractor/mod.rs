@@ -15,9 +15,10 @@ use crate::machine::UsageError;
 use crate::progress::Progress;
 use cifar10::Cifar10;
 
-/// Computes the values that torch-fidelity publishes for subsets of CIFAR-10 and prints them beside their
-/// targets. Exit code 1 if one is missed. DIR of --data holds cifar10/ as the hub has it, or the binary files
-/// of the original archive. There are no targets for other weights or other images.
+/// Computes the values that torch-fidelity publishes for subsets of CIFAR-10 and prints them beside
+/// their targets. Exit code 1 if one is missed. DIR of --data holds cifar10/ as the hub has it, or
+/// the binary files of the original archive. There are no targets for other weights or other
+/// images.
 #[derive(Debug, Args)]
 pub struct VerifyExtractorArgs {
     /// inception
@@ -71,8 +72,9 @@ const MADE_0_DATA: [&str; 2] = [
     "5b34f919601f79a493b032d94a1367595c2dca64fa77a29e3131b57fa46b4f40",
 ];
 
-/// This program's own values with made weights, seed 0, on that copy. torch-fidelity gives 1.046275, 1.054188,
-/// 0.013912, 0.509400, -0.000746, 0.006053 (metrics/tests-data/verify_golden.py).
+/// This program's own values with made weights, seed 0, on that copy. torch-fidelity gives
+/// 1.046275, 1.054188, 0.013912, 0.509400, -0.000746, 0.006053
+/// (metrics/tests-data/verify_golden.py).
 const MADE_0: &[(&str, f64, f64)] = &[
     ("is_100", 1.046_275_083_854_578, 1e-5),
     ("is_256", 1.054_187_894_479_006, 1e-5),
@@ -106,7 +108,7 @@ pub fn run(args: &VerifyExtractorArgs) -> Result<()> {
         done += usize::from(ok.is_some());
         let check = Check { check: name, value, target, ok };
         if args.json {
-            println!("{}", serde_json::to_string(&check)?);
+            crate::tell::json(&check)?;
         } else {
             let target = target.map_or("no target".to_string(), |t| {
                 format!("target {} within {:e}", t.value, t.tolerance)
@@ -116,7 +118,7 @@ pub fn run(args: &VerifyExtractorArgs) -> Result<()> {
                 Some(false) => "MISSED",
                 None => "",
             };
-            println!("{name:<14} {value:<24} {target:<44} {verdict}");
+            say!("{name:<14} {value:<24} {target:<44} {verdict}");
         }
         Ok(())
     };

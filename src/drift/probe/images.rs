@@ -39,7 +39,8 @@ impl FixedImages {
     }
 }
 
-/// Each row of pixels moved by one, less contrast, and noise: whole numbers only, the same everywhere.
+/// Each row of pixels moved by one, less contrast, and noise: whole numbers only, the same
+/// everywhere.
 fn disturbed(mut images: ImageBatch) -> ImageBatch {
     let mut noise = Stream::new(0, "drift/disturbance");
     let line = images.size.width * images.size.channels;
@@ -53,7 +54,8 @@ fn disturbed(mut images: ImageBatch) -> ImageBatch {
     images
 }
 
-/// Whether CIFAR-10 lies where `--data` or `$GANBENCH_DATA` say. It is never downloaded for a probe.
+/// Whether CIFAR-10 lies where `--data` or `$GANBENCH_DATA` say. It is never downloaded for a
+/// probe.
 pub fn cifar10_is_there(data: Option<&Path>) -> bool {
     let variable = std::env::var_os("GANBENCH_DATA").map(std::path::PathBuf::from);
     let folder = data.map(Path::to_path_buf).or(variable);

@@ -21,7 +21,8 @@ const SIDE: usize = 75;
 /// Images that go through the resizes.
 const RESIZED: usize = 4;
 
-/// An extractor, on how many images a side, and whether every metric is computed or its features looked at.
+/// An extractor, on how many images a side, and whether every metric is computed or its features
+/// looked at.
 #[derive(Clone, Copy)]
 pub struct Probed {
     pub extractor: &'static str,
@@ -33,7 +34,8 @@ const fn small(extractor: &'static str) -> Probed {
     Probed { extractor, n: 256, metrics: true }
 }
 
-/// Inception is slow: as few images as its metrics take, and of the other resizes only the features.
+/// Inception is slow: as few images as its metrics take, and of the other resizes only the
+/// features.
 pub const PROBED: &[Probed] = &[
     small("small-shapes"),
     small("small-cifar10"),

@@ -3,8 +3,9 @@
 /// Names of [`moments`].
 pub const NAMES: [&str; 3] = ["mean", "rms", "position"];
 
-/// Mean, root of the mean square, and the mean of each value times where it stands: along its line of `width` values and
-/// across the lines, each from 0 to 1. The first two show a change of scale, the third one of place.
+/// Mean, root of the mean square, and the mean of each value times where it stands: along its line
+/// of `width` values and across the lines, each from 0 to 1. The first two show a change of scale,
+/// the third one of place.
 pub fn moments(values: &[f32], width: usize) -> [f64; 3] {
     let n = values.len().max(1) as f64;
     let width = width.max(1);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use ganbench_reports::escape_markdown;
+
 use super::compare::Comparison;
 use super::line::{Line, Unit, Verdict};
 use super::value::{GuardedValue, Reason};
@@ -211,7 +213,7 @@ pub fn markdown(comparison: &Comparison, baseline: &[GuardedValue]) -> String {
         return out;
     }
     let row =
-        |cells: [String; 8]| format!("| {} |\n", cells.map(|c| c.replace('|', "\\|")).join(" | "));
+        |cells: [String; 8]| format!("| {} |\n", cells.map(|c| escape_markdown(&c)).join(" | "));
     let _ =
         write!(out, "\n{}|---|---:|---:|---:|---:|---:|---:|---|\n", row(HEAD.map(String::from)));
     moved.iter().take(MARKDOWN_ROWS).for_each(|line| out.push_str(&row(cells(line))));

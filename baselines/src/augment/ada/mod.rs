@@ -1,13 +1,14 @@
-//! Adaptive discriminator augmentation (ADA): the pipeline `bgc`, pixel blitting, geometry and colour.
+//! Adaptive discriminator augmentation (ADA): the pipeline `bgc`, pixel blitting, geometry and
+//! colour.
 //!
-//! Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", arXiv:2006.06676,
-//! appendix B; constants and order of its official code (NVlabs/stylegan2-ada-pytorch,
-//! `training/augment.py`).
+//! Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data",
+//! arXiv:2006.06676, appendix B; constants and order of its official code
+//! (NVlabs/stylegan2-ada-pytorch, `training/augment.py`).
 //!
-//! Every transformation is made with probability p, each with a draw of its own. All of geometry is one
-//! matrix and one resampling (`warp.rs`), all of colour one matrix; results may leave [−1, 1], as there.
-//! On one channel brightness, contrast and luma flip act through the mean over RGB, as there; hue and
-//! saturation are not drawn.
+//! Every transformation is made with probability p, each with a draw of its own. All of geometry is
+//! one matrix and one resampling (`warp.rs`), all of colour one matrix; results may leave [−1, 1],
+//! as there. On one channel brightness, contrast and luma flip act through the mean over RGB, as
+//! there; hue and saturation are not drawn.
 //!
 //! p belongs to the run: [`AdaRule`] says how it moves, [`super::Augmentation::with_p`] sets it.
 
@@ -34,7 +35,8 @@ pub struct Ada {
     pub p: f64,
 }
 
-/// Largest integer translation, and standard deviation of the fractional one, as a share of the side.
+/// Largest integer translation, and standard deviation of the fractional one, as a share of the
+/// side.
 const TRANSLATION: f64 = 0.125;
 /// Standard deviations of log2 of isotropic and anisotropic scaling.
 const SCALE_STD: f64 = 0.2;
@@ -123,8 +125,8 @@ impl Ada {
     }
 }
 
-/// Geometry of one image in the order in which it is done; translations are [x, y] in pixels, angles in
-/// radians.
+/// Geometry of one image in the order in which it is done; translations are [x, y] in pixels,
+/// angles in radians.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Moves {
     pub flip: bool,

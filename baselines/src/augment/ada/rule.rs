@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// The heuristic r_t of arXiv:2006.06676, §3.1, with the constants of NVlabs/stylegan2-ada-pytorch
-/// (`training/training_loop.py`): every `interval` discriminator steps, r_t = the mean sign of D(real) since
-/// the last time is held against `target`, and p moves by the images shown since over `kimg` thousands.
+/// (`training/training_loop.py`): every `interval` discriminator steps, r_t = the mean sign of
+/// D(real) since the last time is held against `target`, and p moves by the images shown since over
+/// `kimg` thousands.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaRule {
@@ -33,8 +34,8 @@ pub struct Observed {
 }
 
 impl AdaRule {
-    /// p after `observed`. Never below 0; above 1 it is as 1, and no bound is put there, as in the official code.
-    /// Unchanged where no image was seen.
+    /// p after `observed`. Never below 0; above 1 it is as 1, and no bound is put there, as in the
+    /// official code. Unchanged where no image was seen.
     pub fn next_p(&self, p: f64, observed: Observed) -> f64 {
         if observed.real_images == 0 {
             return p;

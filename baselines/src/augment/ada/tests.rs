@@ -56,8 +56,8 @@ fn each_transformation_is_drawn_with_probability_p() {
         still += usize::from(ada.draw_moves(size, &mut stream) == Moves::default());
         plain += usize::from(ada.draw_colors(3, &mut stream) == Colors::default());
     }
-    // Half of the flips, a quarter of the turns and (1/8)² of the whole moves (U(−4, 4) rounds to 0) change
-    // nothing.
+    // Half of the flips, a quarter of the turns and (1/8)² of the whole moves (U(−4, 4) rounds to
+    // 0) change nothing.
     let q = |same: f64| 0.7 + 0.3 * same;
     let geometry = q(0.5) * q(0.25) * q(1.0 / 64.0) * 0.7f64.powi(4);
     let color = 0.7f64.powi(4) * q(0.5);

@@ -1,19 +1,19 @@
-//! ADA's geometric transformations: one matrix, and a resampling between two orthogonal wavelet filters
-//! (sym6) that leaves an image alone where nothing moves.
+//! ADA's geometric transformations: one matrix, and a resampling between two orthogonal wavelet
+//! filters (sym6) that leaves an image alone where nothing moves.
 //!
-//! The steps are those of NVlabs/stylegan2-ada-pytorch: mirror the border outwards, double the resolution,
-//! read by bilinear interpolation with zeros outside, halve the resolution. The border is as wide as the
-//! image's own draw needs, where the official code takes the widest of the batch; both are at most one
-//! pixel short of the side. So an image does not depend on the others, and differs from theirs by the
-//! filters' last taps where the border of another draw was wider.
+//! The steps are those of NVlabs/stylegan2-ada-pytorch: mirror the border outwards, double the
+//! resolution, read by bilinear interpolation with zeros outside, halve the resolution. The border
+//! is as wide as the image's own draw needs, where the official code takes the widest of the batch;
+//! both are at most one pixel short of the side. So an image does not depend on the others, and
+//! differs from theirs by the filters' last taps where the border of another draw was wider.
 
 use ganbench_nn::kernels::Real;
 
 use super::Planes;
 use crate::augment::taps::{Taps, mirrored};
 
-/// Low-pass filter of the wavelet sym6 (Daubechies' least asymmetric one with six vanishing moments), scaled
-/// to sum 1 in use.
+/// Low-pass filter of the wavelet sym6 (Daubechies' least asymmetric one with six vanishing
+/// moments), scaled to sum 1 in use.
 const SYM6: [f64; 12] = [
     0.015404109327027373,
     0.0034907120842174702,
@@ -31,7 +31,8 @@ const SYM6: [f64; 12] = [
 /// Pixels on each side of the result that its halving reads.
 const REACH: usize = SYM6.len() / 4;
 
-/// An affine map of the plane: (x, y) ↦ M·(x, y, 1), in pixels from the middle of the image, y downwards.
+/// An affine map of the plane: (x, y) ↦ M·(x, y, 1), in pixels from the middle of the image, y
+/// downwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Geometry([[f64; 3]; 2]);
 
@@ -90,8 +91,9 @@ impl Warp {
                 margin.clamp(0.0, sides[axis] as f64 - 1.0).ceil() as usize
             })
         });
-        // Index o of the doubled result lies at (o − side + 1)/2 − REACH pixels from the middle, and x pixels
-        // from the middle is index 2x + side − 1 of the doubled image, behind its margin and border.
+        // Index o of the doubled result lies at (o − side + 1)/2 − REACH pixels from the middle,
+        // and x pixels from the middle is index 2x + side − 1 of the doubled image, behind its
+        // margin and border.
         let [of_x, of_y] = [0, 1].map(|axis| (sides[axis] - 1) as f64 / 2.0 + REACH as f64);
         let [to_x, to_y] =
             [0, 1].map(|axis| (sides[axis] - 1 + 2 * margins[axis][0] + BORDER) as f64);
@@ -131,8 +133,8 @@ impl Warp {
         dx.copy_from_slice(&along.along_rows_transposed(&down.along_columns_transposed(&fine)));
     }
 
-    /// Calls `f` with each pixel of the doubled result that is read inside the doubled image, the first of the
-    /// four pixels around the position, and the four's weights, row by row.
+    /// Calls `f` with each pixel of the doubled result that is read inside the doubled image, the
+    /// first of the four pixels around the position, and the four's weights, row by row.
     fn reads(&self, mut f: impl FnMut(usize, usize, [f64; 4])) {
         let [rows, columns] = [0, 1].map(|axis| self.double[axis].outputs());
         let inside = |at: f64, side: usize| at >= 0.0 && at < (side - 1) as f64;

@@ -1,8 +1,9 @@
 //! `shapes`: the procedural dataset that is always at hand.
 //!
-//! Its world is `ganbench_nn::shapes`: each image is drawn from factors that are known and kept with
-//! it, so that the true distribution is known. `shapes-heldout` is the same world, of which training
-//! shows 648 of the 720 modes only: what a generator draws of the other 72 it has not seen.
+//! Its world is `ganbench_nn::shapes`: each image is drawn from factors that are known and kept
+//! with it, so that the true distribution is known. `shapes-heldout` is the same world, of which
+//! training shows 648 of the 720 modes only: what a generator draws of the other 72 it has not
+//! seen.
 //!
 //! Convention: image `i` of a split is drawn from its own random stream, so it does not depend on
 //! how many are drawn, in what order, or on how many threads.

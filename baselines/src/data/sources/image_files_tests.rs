@@ -171,8 +171,8 @@ fn what_pil_converts_or_forgives_is_marked() {
     );
 }
 
-/// The check before the network starts finds what decoding finds, on all files but those whose damage no
-/// checksum shows.
+/// The check before the network starts finds what decoding finds, on all files but those whose
+/// damage no checksum shows.
 #[test]
 fn the_check_finds_what_cannot_be_decoded() {
     let missed = |(name, case): (String, Case)| {

@@ -82,7 +82,8 @@ fn one_hot_labels_of_any_numbers_become_the_place_of_the_one() {
 }
 
 // baselines/tests-data/one-hot.npz, numpy 2.4.6:
-//   numpy.savez_compressed("one-hot.npz", numpy.zeros((4, 1, 1, 3), "u1"), numpy.eye(3)[[2, 0, 1, 1]])
+// numpy.savez_compressed("one-hot.npz", numpy.zeros((4, 1, 1, 3), "u1"), numpy.eye(3)[[2, 0, 1,
+// 1]])
 const ONE_HOT: &[u8] = include_bytes!("../../../tests-data/one-hot.npz");
 
 #[test]

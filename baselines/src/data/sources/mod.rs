@@ -136,7 +136,8 @@ pub trait ImageSource: Send {
     /// [`next`](Self::next), if at all.
     ///
     /// # Errors
-    /// If there are images that cannot be read and are not left out; all are counted, the first ones named.
+    /// If there are images that cannot be read and are not left out; all are counted, the first
+    /// ones named.
     fn check(&mut self, _progress: &mut dyn FnMut(Progress)) -> Result<(), SourceError> {
         Ok(())
     }
@@ -145,7 +146,8 @@ pub trait ImageSource: Send {
     /// fit into 256 MiB together, none at the end.
     ///
     /// # Errors
-    /// If an image is damaged or of a kind that is not read. After an error, what comes next is not specified.
+    /// If an image is damaged or of a kind that is not read. After an error, what comes next is not
+    /// specified.
     fn next(&mut self, n: usize) -> Result<Vec<Image>, SourceError>;
 
     /// Lower-case hex of everything that decides pixels, labels and their order, so that a cache
@@ -191,8 +193,8 @@ impl std::fmt::Debug for dyn ImageSource {
 /// something else, the images have none, and [`ImageSource::label_fault`] says why.
 ///
 /// # Errors
-/// If there is no such source, it holds no images, or its headers are damaged or of a kind that is not
-/// read.
+/// If there is no such source, it holds no images, or its headers are damaged or of a kind that is
+/// not read.
 pub fn open(
     request: &SourceRequest,
     progress: &mut dyn FnMut(Progress),

@@ -8,7 +8,8 @@ use super::tests::{SMALL, all, in_memory, npy, open_path, refusal, tensors_file,
 use super::*;
 use crate::data::fixtures::{Table, encode, pixels};
 
-/// A folder of ten images, of which 3 and 7 are damaged: one shows at its end, one only when it is decoded.
+/// A folder of ten images, of which 3 and 7 are damaged: one shows at its end, one only when it is
+/// decoded.
 fn folder_with_damage() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for i in 0..10 {

@@ -1,4 +1,5 @@
-//! The generator: a linear layer, residual blocks that double the size, batch norm, ReLU, 3×3, tanh.
+//! The generator: a linear layer, residual blocks that double the size, batch norm, ReLU, 3×3,
+//! tanh.
 
 use candle_core::{Result, Tensor, bail};
 use ganbench_nn::kernels::activation::Activation;
@@ -21,9 +22,9 @@ pub(in crate::networks) struct GeneratorSpec {
     pub channels: Vec<usize>,
     /// After how many blocks self-attention stands.
     pub attention: Option<usize>,
-    /// BigGAN's hierarchical z: a chunk for the linear layer and one for each block, where it enters
-    /// through the batch norms beside an embedding of the class of this size (of z alone, where there are
-    /// no classes).
+    /// BigGAN's hierarchical z: a chunk for the linear layer and one for each block, where it
+    /// enters through the batch norms beside an embedding of the class of this size (of z alone,
+    /// where there are no classes).
     pub class_embedding: Option<usize>,
     /// Whether the embeddings of batch norms by class have the spectral norm of the other layers.
     pub spectral_embeddings: bool,
@@ -126,8 +127,8 @@ pub(in crate::networks) struct ResidualGenerator {
 
 impl ResidualGenerator {
     /// # Errors
-    /// If a hierarchical z does not divide into its chunks, the store leaves out a batch norm that classes
-    /// or chunks enter through, or the scope holds these tensors already.
+    /// If a hierarchical z does not divide into its chunks, the store leaves out a batch norm that
+    /// classes or chunks enter through, or the scope holds these tensors already.
     pub fn new(scope: &Scope, spec: &GeneratorSpec, s: NetworkSizes) -> Result<Self> {
         let (style, scope) = (&spec.style, &spec.style.at(scope));
         let (chunk, hierarchical) = (spec.chunk(s.z_dim), spec.class_embedding.is_some());
@@ -192,7 +193,8 @@ impl ResidualGenerator {
         })
     }
 
-    /// What the norms of the block get: labels, or the class embedding beside the block's chunk of z.
+    /// What the norms of the block get: labels, or the class embedding beside the block's chunk of
+    /// z.
     fn condition(
         &self,
         block: usize,

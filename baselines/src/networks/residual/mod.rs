@@ -1,9 +1,10 @@
-//! Residual generators and trunks of SNGAN's family (Miyato et al. 2018, arXiv:1802.05957, appendix B.4), as
-//! SA-GAN and BigGAN took them over. An architecture of the family says the sizes and the style.
+//! Residual generators and trunks of SNGAN's family (Miyato et al. 2018, arXiv:1802.05957, appendix
+//! B.4), as SA-GAN and BigGAN took them over. An architecture of the family says the sizes and the
+//! style.
 //!
-//! A 1×1 convolution on a shortcut stands before the upsampling and after the pooling, where it costs a
-//! quarter: convolution and resampling can change places, since both are linear and act on channels alone and
-//! on places alone.
+//! A 1×1 convolution on a shortcut stands before the upsampling and after the pooling, where it
+//! costs a quarter: convolution and resampling can change places, since both are linear and act on
+//! channels alone and on places alone.
 
 mod generator;
 mod trunk;
@@ -57,7 +58,8 @@ fn conv(scope: &Scope, kernel: Kernel, style: &Style, activation: Activation) ->
     Conv2d::new(scope, kernel, style.layer(activation))
 }
 
-/// The layers of self-attention on maps of `side`×`side`; the products between places are not among them.
+/// The layers of self-attention on maps of `side`×`side`; the products between places are not among
+/// them.
 fn attention_layers(channels: usize, side: usize) -> impl Iterator<Item = LayerSize> {
     let kernels = SelfAttention::kernels(channels);
     kernels.into_iter().map(move |kernel| LayerSize::convolution(kernel, side))

@@ -1,4 +1,5 @@
-//! The trunk: residual blocks, of which the first ones halve the size, ReLU, the sum over all places.
+//! The trunk: residual blocks, of which the first ones halve the size, ReLU, the sum over all
+//! places.
 
 use candle_core::{Result, Tensor};
 use ganbench_nn::kernels::activation::{Activation, activate};
@@ -18,8 +19,8 @@ pub(in crate::networks) struct TrunkSpec {
     /// After how many blocks self-attention stands.
     pub attention: Option<usize>,
     pub batch_norm: bool,
-    /// Whether the shortcuts of all blocks but the first start from the rectified maps too, where no batch
-    /// norm stands before the ReLU.
+    /// Whether the shortcuts of all blocks but the first start from the rectified maps too, where
+    /// no batch norm stands before the ReLU.
     pub rectified_shortcut: bool,
     pub style: Style,
 }

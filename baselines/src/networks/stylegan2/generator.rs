@@ -26,7 +26,8 @@ pub(super) struct StyleGenerator {
     blocks: Vec<Block>,
 }
 
-/// Inputs and outputs of a block's convolutions, the first of them upsampling but in the smallest block.
+/// Inputs and outputs of a block's convolutions, the first of them upsampling but in the smallest
+/// block.
 fn block_channels(s: NetworkSizes, variant: Variant, side: usize) -> Vec<(usize, usize)> {
     let channels = |side| (variant.channels)(s.width, side);
     let last = (channels(side), channels(side));
@@ -83,8 +84,8 @@ impl StyleGenerator {
         })
     }
 
-    /// Layers that take a w: a block's convolutions, and the last layer to pixels. The other layers to
-    /// pixels share the w of the next block's first convolution.
+    /// Layers that take a w: a block's convolutions, and the last layer to pixels. The other layers
+    /// to pixels share the w of the next block's first convolution.
     fn style_count(&self) -> usize {
         self.blocks.iter().map(|b| b.convs.len()).sum::<usize>() + 1
     }

@@ -14,8 +14,8 @@ const LR_MULTIPLIER: f64 = 0.01;
 /// Of the running mean of w.
 const MEAN_DECAY: f64 = 0.995;
 
-/// Normalised z, with a normalised class embedding beside it where there are classes, through linear layers
-/// with activations.
+/// Normalised z, with a normalised class embedding beside it where there are classes, through
+/// linear layers with activations.
 pub(super) struct Mapping {
     embed: Option<(EqualLinear, usize)>,
     layers: Vec<EqualLinear>,

@@ -1,18 +1,21 @@
-//! StyleGAN2 (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN", arXiv:1912.04958):
-//! a mapping network from z to styles, a generator of modulated convolutions that adds up images of all sizes,
-//! and a residual or plain discriminator that sees how much the images of a batch differ.
+//! StyleGAN2 (Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN",
+//! arXiv:1912.04958): a mapping network from z to styles, a generator of modulated convolutions
+//! that adds up images of all sizes, and a residual or plain discriminator that sees how much the
+//! images of a batch differ.
 //!
-//! Two code bases' networks. `stylegan2` is ContraD's small one for 32×32 images (`gan-recipes.md` §2;
-//! jh-jeong/ContraD, `models/gan/stylegan2/`, `small32`), `stylegan2-studiogan` StudioGAN's
-//! (`src/models/stylegan2.py`). Width 512 and z of 512 normal values are the papers'; w has as many values as the
-//! width.
+//! Two code bases' networks. `stylegan2` is ContraD's small one for 32×32 images (`gan-recipes.md`
+//! §2; jh-jeong/ContraD, `models/gan/stylegan2/`, `small32`), `stylegan2-studiogan` StudioGAN's
+//! (`src/models/stylegan2.py`). Width 512 and z of 512 normal values are the papers'; w has as many
+//! values as the width.
 //!
-//! Both are as their codes have them, with these differences. The generator conditions on classes as StudioGAN's
-//! does, which ContraD's cannot. Images are in [−1, 1] and not in [0, 1]; where evaluation clamps, training does
-//! not. The mean of w is a running average, as StudioGAN's is; ContraD averages over new draws. ContraD's heads are
-//! plain layers, StudioGAN's equalised, with a mapping network of one layer in the place of a table of classes. Convolutions scale the maps instead of the filters, which
-//! is the same function. Of images that go through the discriminator in one pass, reals and fakes are in common
-//! groups of the minibatch deviation, as in ContraD's code.
+//! Both are as their codes have them, with these differences. The generator conditions on classes
+//! as StudioGAN's does, which ContraD's cannot. Images are in [−1, 1] and not in [0, 1]; where
+//! evaluation clamps, training does not. The mean of w is a running average, as StudioGAN's is;
+//! ContraD averages over new draws. ContraD's heads are plain layers, StudioGAN's equalised, with a
+//! mapping network of one layer in the place of a table of classes. Convolutions scale the maps
+//! instead of the filters, which is the same function. Of images that go through the discriminator
+//! in one pass, reals and fakes are in common groups of the minibatch deviation, as in ContraD's
+//! code.
 
 mod generator;
 #[cfg(test)]
@@ -42,8 +45,8 @@ struct Variant {
     residual: bool,
     /// Images whose deviation is taken together.
     group: usize,
-    /// Whether a linear layer with activation follows the discriminator's last convolution. Its width many
-    /// values are then the features, else the 16 pixels of each channel.
+    /// Whether a linear layer with activation follows the discriminator's last convolution. Its
+    /// width many values are then the features, else the 16 pixels of each channel.
     last_linear: bool,
 }
 

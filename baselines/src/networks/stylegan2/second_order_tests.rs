@@ -1,5 +1,5 @@
-//! R1 through the whole trunk, in a process of its own: candle reads its switch for gradients of gradients
-//! once.
+//! R1 through the whole trunk, in a process of its own: candle reads its switch for gradients of
+//! gradients once.
 
 use candle_core::{DType, Device, Tensor, Var};
 use ganbench_nn::kernels::finite_difference::{check_parameters, normal};

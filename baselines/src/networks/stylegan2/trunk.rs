@@ -58,7 +58,8 @@ impl Block {
         let h = upfirdn2d(&h, &UpFirDn::before_downsampling())?;
         let h = self.down.forward(&h, pass)?;
         match &self.shortcut {
-            // Filtering and taking every second pixel before the 1×1 convolution: no other is looked at.
+            // Filtering and taking every second pixel before the 1×1 convolution: no other is
+            // looked at.
             Some(shortcut) => h + shortcut.forward(&upfirdn2d(x, &UpFirDn::downsample())?, pass)?,
             None => Ok(h),
         }
@@ -146,17 +147,17 @@ mod tests {
 
     #[test]
     fn contrads_parameters_are_those_counted_on_paper() {
-        // The reference gives no number. From the official layer list, with a = 512² + 512 = 262,656 for a
-        // linear layer of 512 to 512, 9·512² = 2,359,296.
-        // G: mapping 8a = 2,101,248; constant 8,192; each 3×3 layer its weight, an affine layer to its inputs,
-        // a strength and a bias: 4×4 and 8×8 2,359,296 + a + 1 + 512 = 2,622,465 three times; 16×16 from 512
-        // 1,442,561, from 256 589,824 + 131,328 + 1 + 256 = 721,409; 32×32 from 256 426,369, from 128 213,249;
-        // to pixels 3c + an affine layer + 3: 264,195 twice, 132,099, 66,051.
+        // The reference gives no number. From the official layer list, with a = 512² + 512 =
+        // 262,656 for a linear layer of 512 to 512, 9·512² = 2,359,296. G: mapping 8a = 2,101,248;
+        // constant 8,192; each 3×3 layer its weight, an affine layer to its inputs, a strength and
+        // a bias: 4×4 and 8×8 2,359,296 + a + 1 + 512 = 2,622,465 three times; 16×16 from 512
+        // 1,442,561, from 256 589,824 + 131,328 + 1 + 256 = 721,409; 32×32 from 256 426,369, from
+        // 128 213,249; to pixels 3c + an affine layer + 3: 264,195 twice, 132,099, 66,051.
         let g = 2_101_248 + 8_192 + 3 * 2_622_465 + 1_442_561 + 721_409 + 426_369 + 213_249;
         let g = g + 2 * 264_195 + 132_099 + 66_051;
         assert_eq!(g, 13_506_963);
-        // D: from pixels 512; 32×32 147,584 + 295,168 + 32,768; 16×16 590,080 + 1,180,160 + 131,072; 8×8
-        // 2 · 2,359,808 + 262,144; last 513·512·9 + 512.
+        // D: from pixels 512; 32×32 147,584 + 295,168 + 32,768; 16×16 590,080 + 1,180,160 +
+        // 131,072; 8×8 2 · 2,359,808 + 262,144; last 513·512·9 + 512.
         let d = 512 + 475_520 + 1_901_312 + 4_981_760 + 2_364_416;
         assert_eq!(d, 9_723_520);
         assert_eq!(generator_count(&ARCHITECTURE, PAPER), g);
@@ -165,8 +166,8 @@ mod tests {
 
     #[test]
     fn studiogans_parameters_are_those_of_its_logs() {
-        // D's 23,089,664 of the logs hold the projection of classes: an embedding of 10·512 + 512, eight
-        // layers of 262,656 and the output layer of 512 to 512.
+        // D's 23,089,664 of the logs hold the projection of classes: an embedding of 10·512 + 512,
+        // eight layers of 262,656 and the output layer of 512 to 512.
         let projection = 5_632 + 9 * 262_656;
         let conditional = NetworkSizes { classes: Some(10), ..PAPER };
         assert_eq!(generator_count(&STUDIOGAN, conditional), 20_215_315);

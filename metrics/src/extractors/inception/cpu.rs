@@ -1,7 +1,8 @@
-//! The network on the CPU: the convolutions of [`super::layout`] in NHWC, batch normalisation multiplied
-//! into the weights.
+//! The network on the CPU: the convolutions of [`super::layout`] in NHWC, batch normalisation
+//! multiplied into the weights.
 //!
-//! Must agree with [`super::tensors`], which runs the layers one by one, to 1e-5 absolute (logits to 3e-5).
+//! Must agree with [`super::tensors`], which runs the layers one by one, to 1e-5 absolute (logits
+//! to 3e-5).
 
 use std::collections::HashMap;
 
@@ -16,7 +17,8 @@ use super::tap::Tap;
 use super::{BN_EPS, CLASSES, DIM, SIDE};
 use crate::weights::Weights;
 
-/// Images that go through the blocks together on one thread: weights are then read once for all of them.
+/// Images that go through the blocks together on one thread: weights are then read once for all of
+/// them.
 const TOGETHER: usize = 4;
 
 /// Values of one image, `[3, 299, 299]`.
@@ -29,7 +31,8 @@ pub(super) struct CpuNetwork {
 }
 
 impl CpuNetwork {
-    /// `exact` leaves Winograd's algorithm out. `weights` hold the tensors of [`layout::tensor_specs`]; anything else is an error of candle's.
+    /// `exact` leaves Winograd's algorithm out. `weights` hold the tensors of
+    /// [`layout::tensor_specs`]; anything else is an error of candle's.
     pub(super) fn new(weights: &Weights, exact: bool) -> Result<Self> {
         let get = |name: &str| {
             let missing = || Error::Msg(format!("no tensor \"{name}\""));
@@ -60,7 +63,8 @@ impl CpuNetwork {
         Ok(Self { layers, classifier: get("fc.weight")?.clone() })
     }
 
-    /// Pooled features `[n, 2048]` and logits without bias `[n, 1008]` of planes `[n, 3, 299, 299]`.
+    /// Pooled features `[n, 2048]` and logits without bias `[n, 1008]` of planes `[n, 3, 299,
+    /// 299]`.
     pub(super) fn forward(&self, x: &[f32]) -> (Vec<f32>, Vec<f32>) {
         let n = x.len() / INPUT;
         let mut features = vec![0f32; n * DIM];

@@ -1,12 +1,12 @@
-//! The FID Inception-v3: the network of the TensorFlow graph of 2015-12-05, whose features FID and the
-//! Inception score are defined on.
+//! The FID Inception-v3: the network of the TensorFlow graph of 2015-12-05, whose features FID and
+//! the Inception score are defined on.
 //!
-//! Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision", arXiv:1512.00567,
-//! as that graph has it: average pooling leaves the padding out, and block 7c pools by the maximum.
-//! Input u8, brought to 299x299 as one of the reference implementations does (`preprocessing.rs`; each is
-//! an extractor of its own); output the 2048 means of the last block, and 1008 logits without bias. Must
-//! agree with torch-fidelity 0.4.0 (`inception-v3-compat`), pytorch-fid 0.3.0 and clean-fid 0.1.35 on the
-//! same weights to 1e-4 absolute.
+//! Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision",
+//! arXiv:1512.00567, as that graph has it: average pooling leaves the padding out, and block 7c
+//! pools by the maximum. Input u8, brought to 299x299 as one of the reference implementations does
+//! (`preprocessing.rs`; each is an extractor of its own); output the 2048 means of the last block,
+//! and 1008 logits without bias. Must agree with torch-fidelity 0.4.0 (`inception-v3-compat`),
+//! pytorch-fid 0.3.0 and clean-fid 0.1.35 on the same weights to 1e-4 absolute.
 
 mod cpu;
 mod layout;
@@ -98,8 +98,8 @@ pub fn of_pytorch_fid_dims(dims: usize) -> Option<&'static str> {
     all.into_iter().find(|entry| entry.feature_dim == dims).map(|entry| entry.name)
 }
 
-/// `inception-studiogan` in the table of extractors. StudioGAN's Inception scores are of logits with
-/// [`Extractor::logit_bias`].
+/// `inception-studiogan` in the table of extractors. StudioGAN's Inception scores are of logits
+/// with [`Extractor::logit_bias`].
 pub const STUDIOGAN_ENTRY: ExtractorEntry = entry(
     STUDIOGAN,
     "FID Inception-v3 as StudioGAN runs it: Pillow's antialiased bilinear resize",

@@ -1,5 +1,5 @@
-//! What the reference implementations do to an image before the FID Inception sees it. The network and its
-//! weights are the same; numbers of different preprocessings must not be mixed.
+//! What the reference implementations do to an image before the FID Inception sees it. The network
+//! and its weights are the same; numbers of different preprocessings must not be mixed.
 
 use ganbench_nn::images::ImageView;
 use rayon::prelude::*;
@@ -15,11 +15,11 @@ pub(super) enum Preprocessing {
     /// x/255, torch's bilinear resize, 2x − 1: pytorch-fid 0.3.0 (`inception.py`), and StudioGAN's
     /// `legacy` resizer up to rounding.
     PytorchFid,
-    /// Pillow's bilinear resize of float channels, (x/255 − 0.5)/0.5: StudioGAN's `friendly` resizer for
-    /// this network (`resize.py`, `preparation.py`).
+    /// Pillow's bilinear resize of float channels, (x/255 − 0.5)/0.5: StudioGAN's `friendly`
+    /// resizer for this network (`resize.py`, `preparation.py`).
     StudioGan,
-    /// Pillow's bicubic resize of float channels, clipped to 0..=255, (x − 128)/128: clean-fid 0.1.35
-    /// (`resize.py` and `inception_torchscript.py`, mode `clean`).
+    /// Pillow's bicubic resize of float channels, clipped to 0..=255, (x − 128)/128: clean-fid
+    /// 0.1.35 (`resize.py` and `inception_torchscript.py`, mode `clean`).
     CleanFid,
 }
 
@@ -42,8 +42,8 @@ impl Preprocessing {
         }
     }
 
-    /// The images, resized and scaled: f32 `[n, 3, 299, 299]`. A grey image is its one plane three times.
-    /// Images must have 1 or 3 channels.
+    /// The images, resized and scaled: f32 `[n, 3, 299, 299]`. A grey image is its one plane three
+    /// times. Images must have 1 or 3 channels.
     pub(super) fn input(self, images: &[ImageView<'_>]) -> Vec<f32> {
         let plane = SIDE * SIDE;
         let mut x = vec![0f32; images.len() * 3 * plane];

@@ -2,8 +2,8 @@
 
 use super::DIM;
 
-/// After which layer the features are taken, as pytorch-fid's `InceptionV3.BLOCK_INDEX_BY_DIM` has it. Features
-/// are the means over the plane of the layer's output.
+/// After which layer the features are taken, as pytorch-fid's `InceptionV3.BLOCK_INDEX_BY_DIM` has
+/// it. Features are the means over the plane of the layer's output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tap {
     /// The first pooling: 64 maps of 73x73.

@@ -1,4 +1,5 @@
-//! The network layer by layer with tensors, on any device: the slow and obvious twin of [`super::cpu`].
+//! The network layer by layer with tensors, on any device: the slow and obvious twin of
+//! [`super::cpu`].
 
 use std::collections::HashMap;
 
@@ -26,7 +27,8 @@ pub(super) struct TensorNetwork {
 }
 
 impl TensorNetwork {
-    /// `weights` hold the tensors of [`layout::tensor_specs`]; anything else is an error of candle's.
+    /// `weights` hold the tensors of [`layout::tensor_specs`]; anything else is an error of
+    /// candle's.
     pub(super) fn new(weights: &Weights, device: &Device) -> Result<Self> {
         let get = |name: &str| {
             let missing = || candle_core::Error::Msg(format!("no tensor \"{name}\""));

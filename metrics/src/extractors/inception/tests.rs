@@ -33,13 +33,14 @@ fn names_and_shapes_are_those_of_the_published_file() {
     assert_eq!(ours, published);
 }
 
-/// tests-data/inception_golden.npz: four made 32x32 images (`arr_0`: two waves, a noisy wave, noise) and
-/// what torch-fidelity 0.4.0 (torch 2.9.0) makes of them with the weights of `weights::made`, seed 0:
+/// tests-data/inception_golden.npz: four made 32x32 images (`arr_0`: two waves, a noisy wave,
+/// noise) and what torch-fidelity 0.4.0 (torch 2.9.0) makes of them with the weights of
+/// `weights::made`, seed 0:
 ///   python inception.py weights --seed 0 --out made0.pth
-///   python inception.py features --weights made0.pth --images images.npz --out features.npz
-/// where inception.py builds `FeatureExtractorInceptionV3("inception-v3-compat", ["2048",
-/// "logits_unbiased"], feature_extractor_weights_path="made0.pth")`, runs it on the images as uint8 and
-/// saves both features; `arr_0`, `pool` and `logits` were then put into one file.
+/// python inception.py features --weights made0.pth --images images.npz --out features.npz where
+/// inception.py builds `FeatureExtractorInceptionV3("inception-v3-compat", ["2048",
+/// "logits_unbiased"], feature_extractor_weights_path="made0.pth")`, runs it on the images as uint8
+/// and saves both features; `arr_0`, `pool` and `logits` were then put into one file.
 struct Golden {
     images: ImageBatch,
     pool: Vec<f32>,

@@ -22,7 +22,8 @@ pub enum Border {
 pub struct Augmentation {
     /// Left to right with probability 1/2.
     pub flip: bool,
-    /// Pixels, up to so many in each direction, every whole number alike; less than the image's side.
+    /// Pixels, up to so many in each direction, every whole number alike; less than the image's
+    /// side.
     pub max_shift: usize,
     pub border: Border,
 }
@@ -80,7 +81,8 @@ impl Border {
         }
     }
 
-    /// The position that stands at `at` of a line of `len`, if any; `at` is less than `len` outside.
+    /// The position that stands at `at` of a line of `len`, if any; `at` is less than `len`
+    /// outside.
     fn position(self, at: isize, len: usize) -> Option<usize> {
         let last = len as isize - 1;
         let inside = match self {

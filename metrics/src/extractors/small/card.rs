@@ -88,8 +88,8 @@ impl Card {
         Ok(serde_json::from_str(text.ok_or(CardError::Missing)?)?)
     }
 
-    /// The file of `trained`: f32 tensors by their PyTorch names, and this card. The same bytes for the
-    /// same input.
+    /// The file of `trained`: f32 tensors by their PyTorch names, and this card. The same bytes for
+    /// the same input.
     ///
     /// # Errors
     /// If the tensors cannot be written as safetensors: a defect of ours.

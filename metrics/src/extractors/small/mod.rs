@@ -1,13 +1,14 @@
-//! The small extractors: classifiers of 32x32 images, embedded in the program, that evaluate a dataset
-//! without a download and in seconds.
+//! The small extractors: classifiers of 32x32 images, embedded in the program, that evaluate a
+//! dataset without a download and in seconds.
 //!
 //! Features are the means over the plane of the last layer's activations, as in Inception's pool3;
-//! logits are the classifier's. Made by `ganbench extractor train`; where from is in each file's card
-//! ([`Card`]) and in `weights/README.md`.
+//! logits are the classifier's. Made by `ganbench extractor train`; where from is in each file's
+//! card ([`Card`]) and in `weights/README.md`.
 //!
-//! Convention: their numbers have names of their own (`fid@small-cifar10`) and compare only with numbers
-//! of the same extractor and hash. `--weights FILE` puts a file of one's own training in the place of the
-//! embedded one; `$GANBENCH_WEIGHTS`, which means the published Inception, does not.
+//! Convention: their numbers have names of their own (`fid@small-cifar10`) and compare only with
+//! numbers of the same extractor and hash. `--weights FILE` puts a file of one's own training in
+//! the place of the embedded one; `$GANBENCH_WEIGHTS`, which means the published Inception, does
+//! not.
 
 mod augmentation;
 mod card;
@@ -119,8 +120,9 @@ fn load(
     Ok(Box::new(Small { name: extractor, network, sha256: weights.sha256, batch, factors }))
 }
 
-/// The convolution kernel puts up to this many images into one matrix product. Every portion is filled
-/// up to a multiple, so that an image's features are the same to the bit whatever it comes with.
+/// The convolution kernel puts up to this many images into one matrix product. Every portion is
+/// filled up to a multiple, so that an image's features are the same to the bit whatever it comes
+/// with.
 const GROUP: usize = 16;
 
 struct Small {

@@ -1,7 +1,7 @@
 //! The network of the small extractors, once as layers that train and once folded for evaluation.
 //!
-//! Convolutions, some residual, with batch norm and leaky ReLU, then the mean over the plane and a linear
-//! classifier. Leaky, so that no feature can die and every image moves every feature.
+//! Convolutions, some residual, with batch norm and leaky ReLU, then the mean over the plane and a
+//! linear classifier. Leaky, so that no feature can die and every image moves every feature.
 //!
 //! Folding puts the running statistics of each batch norm into the convolution before it: the same
 //! function up to rounding, with half the passes over memory and nothing but plain tensors, which
@@ -194,8 +194,8 @@ struct FoldedLinear {
 }
 
 impl FoldedLinear {
-    /// `[n, outputs]` of features `[n, DIM]`. Sums in f64 in a fixed order: no rounding that depends
-    /// on how many images come together.
+    /// `[n, outputs]` of features `[n, DIM]`. Sums in f64 in a fixed order: no rounding that
+    /// depends on how many images come together.
     fn forward(&self, features: &[f32]) -> Vec<f32> {
         let mut outputs = Vec::with_capacity(features.len() / DIM * self.bias.len());
         for row in features.chunks_exact(DIM) {
@@ -300,8 +300,8 @@ impl Folded {
     }
 }
 
-/// Images `[n, 32, 32, c]` as the network reads them: f32 `[n, 3, 32, 32]`, (x − 127.5)/63.75, so −2..2;
-/// grey is repeated.
+/// Images `[n, 32, 32, c]` as the network reads them: f32 `[n, 3, 32, 32]`, (x − 127.5)/63.75, so
+/// −2..2; grey is repeated.
 pub(super) fn scaled(images: &[ImageView<'_>]) -> Vec<f32> {
     let plane = SIDE * SIDE;
     let mut x = vec![0f32; images.len() * CHANNELS * plane];

@@ -1,8 +1,9 @@
-//! Training of a small extractor: a classifier by cross-entropy and Adam under a one-cycle learning rate.
+//! Training of a small extractor: a classifier by cross-entropy and Adam under a one-cycle learning
+//! rate.
 //!
-//! Every random choice comes from streams keyed by the recipe's seed, and every kernel is bit-identical
-//! for any number of threads: a recipe and its images give the same weights again on the same kind of
-//! processor.
+//! Every random choice comes from streams keyed by the recipe's seed, and every kernel is
+//! bit-identical for any number of threads: a recipe and its images give the same weights again on
+//! the same kind of processor.
 
 use std::collections::BTreeMap;
 
@@ -53,9 +54,9 @@ impl Recipe {
         Self { epochs, batch: 128, lr: 6e-3, warm_up: 0.2, augmentation, seed: 0 }
     }
 
-    /// Share of the largest learning rate at a point of training in [0, 1]: up in a straight line from a
-    /// 25th, down to 0 along a cosine (Smith and Topin 2018, arXiv:1708.07120, as PyTorch's `OneCycleLR`
-    /// shapes it).
+    /// Share of the largest learning rate at a point of training in [0, 1]: up in a straight line
+    /// from a 25th, down to 0 along a cosine (Smith and Topin 2018, arXiv:1708.07120, as PyTorch's
+    /// `OneCycleLR` shapes it).
     fn lr_scale(&self, done: f64) -> f64 {
         if done < self.warm_up {
             return 0.04 + 0.96 * done / self.warm_up;
@@ -105,8 +106,8 @@ pub struct Trained {
     pub weights: BTreeMap<String, WeightTensor>,
     /// Number of trainable values.
     pub parameters: usize,
-    /// Mean loss of each epoch's training batches: cross-entropy, with that of all factors where they
-    /// are learnt.
+    /// Mean loss of each epoch's training batches: cross-entropy, with that of all factors where
+    /// they are learnt.
     pub train_loss: Vec<f64>,
     /// Share of the test images whose largest logit is their label's.
     pub test_accuracy: f64,
@@ -171,9 +172,9 @@ fn labels_of<'a>(
 /// Trains a classifier on the CPU and measures it with the weights folded as they will be used.
 ///
 /// # Errors
-/// If a set has no labels, labels that are no class, too few images (less than one batch to train, none
-/// to test) or images of another size; if the recipe holds a number that makes no sense; if the loss is
-/// no longer finite.
+/// If a set has no labels, labels that are no class, too few images (less than one batch to train,
+/// none to test) or images of another size; if the recipe holds a number that makes no sense; if
+/// the loss is no longer finite.
 pub fn train(
     input: TrainingInput<'_>,
     progress: &mut dyn FnMut(TrainingProgress),
@@ -246,7 +247,8 @@ pub fn train(
     Ok(Trained { weights, parameters, train_loss, test_accuracy, factors })
 }
 
-/// Share of the images whose largest logit, the first of equal ones, is their label's; 0 without labels.
+/// Share of the images whose largest logit, the first of equal ones, is their label's; 0 without
+/// labels.
 fn accuracy(network: &Folded, images: &ImageBatch) -> candle_core::Result<f64> {
     const PORTION: usize = 100;
     let mut right = 0;

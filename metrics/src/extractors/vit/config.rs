@@ -8,11 +8,11 @@ pub(super) const CHANNELS: usize = 3;
 /// Whose vision transformer: they differ in names, in a few parts and in the activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
-    /// Oquab et al. 2023, arXiv:2304.07193: a scale after each branch, GELU, the class token after the last
-    /// norm as feature.
+    /// Oquab et al. 2023, arXiv:2304.07193: a scale after each branch, GELU, the class token after
+    /// the last norm as feature.
     DinoV2,
-    /// Radford et al. 2021, arXiv:2103.00020: a norm before the first block, quick GELU, the class token
-    /// projected and scaled to length 1 as feature.
+    /// Radford et al. 2021, arXiv:2103.00020: a norm before the first block, quick GELU, the class
+    /// token projected and scaled to length 1 as feature.
     Clip,
 }
 

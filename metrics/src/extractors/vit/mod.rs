@@ -1,12 +1,12 @@
 //! Vision transformers as extractors: DINOv2 for FD-DINOv2 and CLIP for CMMD.
 //!
-//! Stein et al. 2023, "Exposing flaws of generative model evaluation metrics", arXiv:2306.04675 (FD-DINOv2);
-//! Jayasumana et al. 2024, "Rethinking FID", arXiv:2401.09603 (CMMD). Features must agree with
-//! `transformers` 5.23 on the same weights (`Dinov2Model` with the position embeddings of
-//! facebookresearch/dinov2; `CLIPVisionModelWithProjection`) to 1e-4 absolute.
+//! Stein et al. 2023, "Exposing flaws of generative model evaluation metrics", arXiv:2306.04675
+//! (FD-DINOv2); Jayasumana et al. 2024, "Rethinking FID", arXiv:2401.09603 (CMMD). Features must
+//! agree with `transformers` 5.23 on the same weights (`Dinov2Model` with the position embeddings
+//! of facebookresearch/dinov2; `CLIPVisionModelWithProjection`) to 1e-4 absolute.
 //!
-//! The forward pass is ours, since candle-transformers' DINOv2 is another function: positions by nearest
-//! neighbour, GELU by tanh, norms with 1e-5, patches' mean beside the class token.
+//! The forward pass is ours, since candle-transformers' DINOv2 is another function: positions by
+//! nearest neighbour, GELU by tanh, norms with 1e-5, patches' mean beside the class token.
 
 mod config;
 mod network;

@@ -35,8 +35,8 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// `weights` hold the tensors of `config.tensor_specs()`, and are used up; anything else is an error of
-    /// candle's.
+    /// `weights` hold the tensors of `config.tensor_specs()`, and are used up; anything else is an
+    /// error of candle's.
     pub(super) fn new(weights: &mut Weights, config: Config, device: &Device) -> Result<Self> {
         let (names, epsilon) = (config.names(), config.norm_epsilon());
         let mut reader = Reader { weights, device };

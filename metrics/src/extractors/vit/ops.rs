@@ -1,6 +1,6 @@
-//! What a transformer's block is made of. On the CPU each op works on rows of fixed pieces, so that an
-//! image's numbers are the same to the bit for any number of threads and whatever it comes with; on other
-//! devices candle's ops do the same up to rounding.
+//! What a transformer's block is made of. On the CPU each op works on rows of fixed pieces, so that
+//! an image's numbers are the same to the bit for any number of threads and whatever it comes with;
+//! on other devices candle's ops do the same up to rounding.
 
 use candle_core::{D, Result, Tensor};
 use ganbench_nn::kernels::gemm::{Mat, matmul};
@@ -35,8 +35,8 @@ pub(super) struct Linear {
     pub(super) bias: Option<Tensor>,
 }
 
-/// Rows of one piece of a product: few enough that a handful of images keep many threads busy, and enough
-/// that packing the weights for each costs little.
+/// Rows of one piece of a product: few enough that a handful of images keep many threads busy, and
+/// enough that packing the weights for each costs little.
 const PIECE: usize = 96;
 
 impl Linear {
@@ -129,7 +129,8 @@ impl LayerNorm {
     }
 }
 
-/// Queries, keys and values of `heads` side by side, each `[rows, width]` with `tokens` rows an image.
+/// Queries, keys and values of `heads` side by side, each `[rows, width]` with `tokens` rows an
+/// image.
 pub(super) struct Attention<'a> {
     pub(super) query: &'a Tensor,
     pub(super) key: &'a Tensor,

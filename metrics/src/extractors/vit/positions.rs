@@ -1,7 +1,7 @@
 //! Position embeddings of one grid of patches, resized to another as DINOv2 does.
 
-/// torch's bicubic kernel, a = −0.75 (Keys 1981, doi:10.1109/TASSP.1981.1163711): the weights of the four
-/// neighbours of a point `t` beyond the second.
+/// torch's bicubic kernel, a = −0.75 (Keys 1981, doi:10.1109/TASSP.1981.1163711): the weights of
+/// the four neighbours of a point `t` beyond the second.
 fn weights(t: f64) -> [f64; 4] {
     const A: f64 = -0.75;
     let near = |x: f64| ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0;
@@ -14,8 +14,8 @@ struct Taps {
     weights: [f64; 4],
 }
 
-/// DINOv2 asks for (to + 0.1)/from as the scale, against rounding errors, and torch then takes the scale as
-/// it is: centres lie a little closer than from/to apart. (`interpolate_pos_encoding` of
+/// DINOv2 asks for (to + 0.1)/from as the scale, against rounding errors, and torch then takes the
+/// scale as it is: centres lie a little closer than from/to apart. (`interpolate_pos_encoding` of
 /// facebookresearch/dinov2; the same without 0.1 in `transformers` is another function.)
 fn taps(from: usize, to: usize) -> Vec<Taps> {
     let step = from as f64 / (to as f64 + 0.1);
@@ -28,8 +28,9 @@ fn taps(from: usize, to: usize) -> Vec<Taps> {
     (0..to).map(tap).collect()
 }
 
-/// `positions`: f32 `[from·from, width]`, the class token's left out. Returns `[to·to, width]`. Must agree
-/// with torch 2.9.0 (`interpolate(mode="bicubic", scale_factor=(to + 0.1)/from)`) to f32 rounding.
+/// `positions`: f32 `[from·from, width]`, the class token's left out. Returns `[to·to, width]`.
+/// Must agree with torch 2.9.0 (`interpolate(mode="bicubic", scale_factor=(to + 0.1)/from)`) to f32
+/// rounding.
 pub(super) fn resize(positions: &[f32], from: usize, to: usize, width: usize) -> Vec<f32> {
     assert_eq!(positions.len(), from * from * width, "positions of another grid");
     if from == to {

@@ -22,12 +22,12 @@ struct Normalisation {
     std: [f32; CHANNELS],
 }
 
-/// The images as patches, f32 `[n·grid², 3·patch²]`, each patch channel by channel. Images must have 1 or 3
-/// channels; a grey image is its one plane three times.
+/// The images as patches, f32 `[n·grid², 3·patch²]`, each patch channel by channel. Images must
+/// have 1 or 3 channels; a grey image is its one plane three times.
 ///
-/// DINOv2 as dgm-eval 74c79f7 (`models/dinov2.py`): Pillow's bicubic on bytes to 224x224 whatever the
-/// shape, ImageNet's mean and deviation. CLIP as cmmd-pytorch (`io_util.py`, `embedding.py`): the square in
-/// the middle, Pillow's bicubic on bytes, CLIP's mean and deviation.
+/// DINOv2 as dgm-eval 74c79f7 (`models/dinov2.py`): Pillow's bicubic on bytes to 224x224 whatever
+/// the shape, ImageNet's mean and deviation. CLIP as cmmd-pytorch (`io_util.py`, `embedding.py`):
+/// the square in the middle, Pillow's bicubic on bytes, CLIP's mean and deviation.
 ///
 /// # Errors
 /// If the device refuses the memory.
@@ -109,7 +109,8 @@ mod tests {
         let x = patches(&[image], &config, &Device::Cpu).unwrap();
         let x: Vec<Vec<f32>> = x.to_vec2().unwrap();
         assert_eq!((x.len(), x[0].len()), (4, 12));
-        // Patch 1 is the right upper one; its green pixels stand at columns 2 and 3 of rows 0 and 1.
+        // Patch 1 is the right upper one; its green pixels stand at columns 2 and 3 of rows 0 and
+        // 1.
         let green = [(0, 2), (0, 3), (1, 2), (1, 3)].map(|(y, x)| 3 * (4 * y + x) + 1);
         for (got, byte) in x[1][4..8].iter().zip(green) {
             assert_eq!(*got, (f32::from(byte as u8) / 255.0 - 0.456) / 0.224);

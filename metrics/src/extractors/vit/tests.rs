@@ -1,5 +1,6 @@
-//! tests-data/vit_golden.json: what `transformers` 5.23.0 (torch 2.9.0, pillow 12.3.0) makes of made images
-//! with made weights in small networks, and the names in its files; made by vit_golden.py beside it.
+//! tests-data/vit_golden.json: what `transformers` 5.23.0 (torch 2.9.0, pillow 12.3.0) makes of
+//! made images with made weights in small networks, and the names in its files; made by
+//! vit_golden.py beside it.
 
 use std::collections::BTreeMap;
 

@@ -11,8 +11,8 @@ use super::im2col::{fold, unfold};
 /// Most numbers of an unfolded chunk of a weight gradient, and of all of its partial sums.
 const UNFOLDED: usize = 1 << 17;
 const PARTIAL: usize = 1 << 21;
-/// Pieces of parallel work that a weight gradient makes at least, where it can. Not a function of the threads:
-/// the sums would depend on them.
+/// Pieces of parallel work that a weight gradient makes at least, where it can. Not a function of
+/// the threads: the sums would depend on them.
 const TASKS: usize = 8;
 
 /// Copies `[image][channel][position]` to `[channel][image][position]` or back.
@@ -114,8 +114,9 @@ pub fn weight_grad<T: Real>(x: &[T], dy: &[T], d: &Dims) -> Vec<T> {
         work.for_each(|(to, from)| regroup(from, to, d.cout, p, false));
         &grouped
     };
-    // A task takes as many input channels as leave their unfolded chunk in the second-level cache, and one
-    // group of the images. The groups are added in order: as many as the weight's size allows.
+    // A task takes as many input channels as leave their unfolded chunk in the second-level cache,
+    // and one group of the images. The groups are added in order: as many as the weight's size
+    // allows.
     let chunks = d.n.div_ceil(chunk);
     let groups = (PARTIAL / (d.cout * k)).clamp(1, TASKS).min(chunks.max(1));
     let most = (UNFOLDED / (d.plane.taps() * chunk * p)).max(1);

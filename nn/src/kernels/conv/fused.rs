@@ -1,6 +1,6 @@
-//! Convolution, bias and activation as one op: the sums are finished while they are in the cache, and the
-//! backward pass goes through the activation once for all three gradients. Differentiable once; where
-//! gradients of gradients are asked for, the composed twin takes its place.
+//! Convolution, bias and activation as one op: the sums are finished while they are in the cache,
+//! and the backward pass goes through the activation once for all three gradients. Differentiable
+//! once; where gradients of gradients are asked for, the composed twin takes its place.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};

@@ -1,13 +1,14 @@
-//! A convolution with stride 1 read from its output's side: the input is the gradient of an output, the
-//! kernel turned by half a circle. The direct path unfolds the side that it reads, so a convolution to few
-//! channels (an image from features) is computed as the one from few channels that it mirrors.
+//! A convolution with stride 1 read from its output's side: the input is the gradient of an output,
+//! the kernel turned by half a circle. The direct path unfolds the side that it reads, so a
+//! convolution to few channels (an image from features) is computed as the one from few channels
+//! that it mirrors.
 
 use super::super::real::Real;
 use super::Dims;
 use super::im2col::Plane;
 
-/// Channels of x for each one of y from which on the other side is unfolded: measured to win where they are 5 and
-/// 21, not measured below.
+/// Channels of x for each one of y from which on the other side is unfolded: measured to win where
+/// they are 5 and 21, not measured below.
 const FEW: usize = 4;
 
 impl Dims {
@@ -30,7 +31,8 @@ impl Dims {
         Some(Self { n: self.n, cin: self.cout, cout: self.cin, plane })
     }
 
-    /// The weight `[cout, cin, kh, kw]` as `[cin, cout, kh, kw]`, each kernel turned by half a circle.
+    /// The weight `[cout, cin, kh, kw]` as `[cin, cout, kh, kw]`, each kernel turned by half a
+    /// circle.
     pub(super) fn turned<T: Real>(&self, w: &[T]) -> Vec<T> {
         let taps = self.plane.taps();
         let mut out = Vec::with_capacity(w.len());

@@ -1,9 +1,10 @@
 //! Convolution as three ops whose backward passes use one another, so that gradients of any order
-//! exist: the convolution itself, its gradient with respect to the input (which is also the transposed
-//! convolution), and its gradient with respect to the weight.
+//! exist: the convolution itself, its gradient with respect to the input (which is also the
+//! transposed convolution), and its gradient with respect to the weight.
 //!
-//! The arrangement follows the idea of `conv2d_gradfix` in NVlabs/stylegan3. Two paths: im2col (unfold, one
-//! matrix product a chunk of images; f32 or f64, any shape), and Winograd's algorithms where they fit.
+//! The arrangement follows the idea of `conv2d_gradfix` in NVlabs/stylegan3. Two paths: im2col
+//! (unfold, one matrix product a chunk of images; f32 or f64, any shape), and Winograd's algorithms
+//! where they fit.
 
 mod direct;
 mod finish;
@@ -34,8 +35,8 @@ pub enum Algorithm {
     Auto,
     /// Every product of the definition: errors within 5e-6 of the output's rms in f32.
     Direct,
-    /// Winograd wherever the kernel allows it (3×3 stride 1, 4×4 stride 2), else direct: errors within
-    /// 4e-5 of the output's rms. f64 is always direct.
+    /// Winograd wherever the kernel allows it (3×3 stride 1, 4×4 stride 2), else direct: errors
+    /// within 4e-5 of the output's rms. f64 is always direct.
     Winograd,
 }
 
@@ -44,8 +45,8 @@ impl Algorithm {
     fn tiling(self, p: &Problem) -> Option<Tiling> {
         let tiling = Tiling::of(p).filter(|_| self != Self::Direct)?;
         let direct = p.size_out[0] * p.size_out[1] * p.kernel[0] * p.kernel[1] * p.cin * p.cout;
-        // The transforms cost too: measured, they pay from about two thirds of the products on, and not
-        // for a handful of channels, of which a vector of 16 would be mostly empty.
+        // The transforms cost too: measured, they pay from about two thirds of the products on, and
+        // not for a handful of channels, of which a vector of 16 would be mostly empty.
         let saves = tiling.multiplications() * 3 <= direct * 2;
         (self == Self::Winograd || saves).then_some(tiling)
     }
@@ -87,8 +88,8 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// Every product of the definition: for features that are compared between machines and programs to many
-    /// digits.
+    /// Every product of the definition: for features that are compared between machines and
+    /// programs to many digits.
     pub fn direct(geometry: Geometry) -> Self {
         Self { geometry, algorithm: Algorithm::Direct }
     }
@@ -237,8 +238,8 @@ impl Dims {
         self.cout * self.plane.positions()
     }
 
-    /// Images that share one matrix product: enough columns to fill the kernel's registers, few enough
-    /// for the unfolded chunk to stay in the second-level cache.
+    /// Images that share one matrix product: enough columns to fill the kernel's registers, few
+    /// enough for the unfolded chunk to stay in the second-level cache.
     fn chunk(&self) -> usize {
         256usize.div_ceil(self.plane.positions()).min(self.n.max(1))
     }

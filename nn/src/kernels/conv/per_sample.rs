@@ -1,8 +1,8 @@
-//! Convolution of every image with a filter of its own, as modulated convolution needs it (Karras et al. 2020,
-//! "Analyzing and improving the image quality of StyleGAN", arXiv:1912.04958).
+//! Convolution of every image with a filter of its own, as modulated convolution needs it (Karras
+//! et al. 2020, "Analyzing and improving the image quality of StyleGAN", arXiv:1912.04958).
 //!
-//! Three ops whose backward passes use one another, as for the plain convolution. One image is one task:
-//! unfold, one matrix product.
+//! Three ops whose backward passes use one another, as for the plain convolution. One image is one
+//! task: unfold, one matrix product.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
@@ -16,11 +16,12 @@ use super::super::real::{Real, by_type, cpu_slice};
 use super::im2col::{fold, unfold};
 use super::{Convolution, Dims, Geometry, conv_transpose2d, conv2d, dims4, shape, transposed_size};
 
-/// `y[i] = x[i] ∗ w[i]`: x `[n, cin, h, w]`, w `[n, cout, cin, kh, kw]`, y `[n, cout, oh, ow]`. Always by the
-/// direct path, whatever algorithm `conv` names.
+/// `y[i] = x[i] ∗ w[i]`: x `[n, cin, h, w]`, w `[n, cout, cin, kh, kw]`, y `[n, cout, oh, ow]`.
+/// Always by the direct path, whatever algorithm `conv` names.
 ///
 /// # Errors
-/// If the shapes do not fit, the types are not both f32 or both f64 or, off the CPU, the batch is empty.
+/// If the shapes do not fit, the types are not both f32 or both f64 or, off the CPU, the batch is
+/// empty.
 pub fn conv2d_per_sample(x: &Tensor, w: &Tensor, conv: impl Into<Convolution>) -> Result<Tensor> {
     let conv = conv.into();
     let ([n, ..], [images, ..]) = (shape(x)?, shape5(w)?);
@@ -32,9 +33,9 @@ pub fn conv2d_per_sample(x: &Tensor, w: &Tensor, conv: impl Into<Convolution>) -
     image_by_image(x, w, |x, w| conv2d(x, w, conv))
 }
 
-/// Transposed convolution of every image with its own filter: x `[n, cin, h, w]`, w
-/// `[n, cin, cout, kh, kw]`, y `[n, cout, oh, ow]` of height (h − 1)·stride − 2·padding + kh. Always by the
-/// direct path, whatever algorithm `conv` names.
+/// Transposed convolution of every image with its own filter: x `[n, cin, h, w]`, w `[n, cin, cout,
+/// kh, kw]`, y `[n, cout, oh, ow]` of height (h − 1)·stride − 2·padding + kh. Always by the direct
+/// path, whatever algorithm `conv` names.
 ///
 /// # Errors
 /// As [`conv2d_per_sample`].
@@ -99,7 +100,8 @@ fn filter(d: &Dims) -> usize {
     d.cout * d.k()
 }
 
-/// The image as columns `[k, positions]`: unfolded into `col`, or as it lies where that is the same.
+/// The image as columns `[k, positions]`: unfolded into `col`, or as it lies where that is the
+/// same.
 fn columns<'a, T: Real>(image: &'a [T], d: &Dims, col: &'a mut Vec<T>) -> Mat<'a, T> {
     let (k, p) = (d.k(), d.plane.positions());
     if d.is_pointwise() {

@@ -13,7 +13,8 @@ const SHAPES: [([usize; 4], [usize; 4], Geometry); 10] = [
     ([2, 2, 2, 3], [2, 2, 5, 5], Geometry { stride: [2, 1], padding: [2, 3] }),
     ([5, 6, 4, 4], [7, 6, 1, 1], Geometry { stride: [1, 1], padding: [0, 0] }),
     ([2, 3, 9, 9], [2, 3, 3, 3], Geometry { stride: [2, 2], padding: [0, 0] }),
-    // To few channels: computed from the output's side, unless the padding is wider than the kernel.
+    // To few channels: computed from the output's side, unless the padding is wider than the
+    // kernel.
     ([2, 8, 5, 7], [2, 8, 3, 3], Geometry { stride: [1, 1], padding: [1, 1] }),
     ([3, 5, 6, 4], [1, 5, 3, 2], Geometry { stride: [1, 1], padding: [0, 1] }),
     ([1, 4, 3, 3], [1, 4, 2, 2], Geometry { stride: [1, 1], padding: [2, 1] }),
@@ -207,7 +208,8 @@ fn the_fused_op_equals_its_composed_twin_and_has_its_gradients() {
 
 #[test]
 fn a_fused_bias_is_added_on_every_path() {
-    // Direct with one image a chunk and with several, mirrored, pointwise, and both ways of Winograd.
+    // Direct with one image a chunk and with several, mirrored, pointwise, and both ways of
+    // Winograd.
     let single = |t: Tensor| t.to_dtype(DType::F32).unwrap();
     for (xs, ws, stride, padding) in [
         ([2, 3, 17, 17], [4, 3, 3, 3], 1, 1),

@@ -45,7 +45,8 @@ enum Weights {
     Winograd(MapFilters),
 }
 
-/// Bytes of Winograd's filters up to which they are worth while: every block of tiles reads them all.
+/// Bytes of Winograd's filters up to which they are worth while: every block of tiles reads them
+/// all.
 const LARGEST_FILTERS: usize = 4 << 20;
 
 /// Floats of input that one pass over the weights works on: half of a usual second-level cache.
@@ -54,8 +55,8 @@ const BLOCK: usize = 1 << 17;
 const FLAT: usize = 12 * 8;
 
 impl Conv {
-    /// `weight` is `[cout, cin, kh, kw]`; `scale` and `bias` `[cout]`: max(scale · conv + bias, 0), with the
-    /// scale multiplied into the weights.
+    /// `weight` is `[cout, cin, kh, kw]`; `scale` and `bias` `[cout]`: max(scale · conv + bias, 0),
+    /// with the scale multiplied into the weights.
     ///
     /// # Panics
     /// If the sizes disagree or `cout` is no multiple of 16: a defect of the caller.
@@ -116,7 +117,8 @@ impl Conv {
     /// Writes the convolution of all images of `x` to `y` from `place` on.
     ///
     /// # Panics
-    /// If the sizes disagree, or the border of `x` is narrower than [`Self::border`]: a defect of the caller.
+    /// If the sizes disagree, or the border of `x` is narrower than [`Self::border`]: a defect of
+    /// the caller.
     pub fn apply(&self, x: &Maps, y: &mut Maps, place: Place) {
         let Geometry { padding, stride } = self.spec.geometry;
         assert_eq!(x.channels, self.spec.cin, "an input of other channels");
@@ -230,8 +232,8 @@ impl Kernel for Apply<'_> {
                             y: y.wrapping_add(row.y + panel.start + pixel * self.y.channels),
                             y_pixel: self.y.channels,
                         };
-                        // SAFETY: `apply` holds every window inside x and its border, every output inside
-                        // y; panels are whole, and x and y are different buffers.
+                        // SAFETY: `apply` holds every window inside x and its border, every output
+                        // inside y; panels are whole, and x and y are different buffers.
                         unsafe { s.window(pixels, panel.len(), at) };
                         pixel += pixels;
                     }

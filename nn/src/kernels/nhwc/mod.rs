@@ -1,9 +1,11 @@
-//! Convolutional networks that are only read (feature extractors), on the CPU in f32: images lie pixel by
-//! pixel, the channels of a pixel side by side (NHWC), with room for the padding around them.
+//! Convolutional networks that are only read (feature extractors), on the CPU in f32: images lie
+//! pixel by pixel, the channels of a pixel side by side (NHWC), with room for the padding around
+//! them.
 //!
-//! A window's line is then one run of memory, so a convolution needs neither unfolding nor padding copies,
-//! and a concatenation is a matter of where results are written. Each function works on one thread and
-//! treats every image alike whatever it comes with: an image's result is the same to the bit in any batch.
+//! A window's line is then one run of memory, so a convolution needs neither unfolding nor padding
+//! copies, and a concatenation is a matter of where results are written. Each function works on one
+//! thread and treats every image alike whatever it comes with: an image's result is the same to the
+//! bit in any batch.
 
 mod conv;
 mod pool;
@@ -44,7 +46,8 @@ impl Place {
 }
 
 impl Maps {
-    /// Of `size` [height, width]; values inside the border are whatever was there, and have to be written.
+    /// Of `size` [height, width]; values inside the border are whatever was there, and have to be
+    /// written.
     pub fn new(n: usize, size: [usize; 2], channels: usize, border: [usize; 2]) -> Self {
         let [height, width] = size;
         let floats = n * (height + 2 * border[0]) * (width + 2 * border[1]) * channels;

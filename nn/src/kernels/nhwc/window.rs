@@ -30,8 +30,8 @@ pub struct Window {
 /// max(bias + window · w, 0) of R pixels and P·16 channels.
 ///
 /// # Safety
-/// `x` can be read for `lines` lines of `run` floats at R pixels, `w` and `bias` for a panel, `y` written
-/// at R pixels, and `y` overlaps none of the others.
+/// `x` can be read for `lines` lines of `run` floats at R pixels, `w` and `bias` for a panel, `y`
+/// written at R pixels, and `y` overlaps none of the others.
 #[inline(always)]
 pub unsafe fn window<S: Simd, const R: usize, const P: usize>(s: S, at: Window) {
     let mut sums = [[s.splat(0.0); P]; R];

@@ -64,7 +64,8 @@ unsafe fn transpose8(r: [__m256; 8]) -> [__m256; 8] {
     }
 }
 
-// SAFETY of every block: an `Avx2` exists only behind `run`, on a machine that has the instructions.
+// SAFETY of every block: an `Avx2` exists only behind `run`, on a machine that has the
+// instructions.
 impl Simd for Avx2 {
     type V = Pair;
     const FUSED: bool = true;

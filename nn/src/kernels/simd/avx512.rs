@@ -41,7 +41,8 @@ unsafe fn window_of(s: Avx512, pixels: usize, channels: usize, at: Window) {
     }
 }
 
-// SAFETY of every block: an `Avx512` exists only behind `run`, on a machine that has the instructions.
+// SAFETY of every block: an `Avx512` exists only behind `run`, on a machine that has the
+// instructions.
 impl Simd for Avx512 {
     type V = __m512;
     const FUSED: bool = true;
@@ -99,7 +100,8 @@ impl Simd for Avx512 {
                 fours[i + 2] = s(_mm512_unpacklo_pd(d(pairs[i + 1]), d(pairs[i + 3])));
                 fours[i + 3] = s(_mm512_unpackhi_pd(d(pairs[i + 1]), d(pairs[i + 3])));
             }
-            // fours[4·b + c] holds, in quarter q, column 4·q + c of rows 4·b to 4·b + 3: now the quarters.
+            // fours[4·b + c] holds, in quarter q, column 4·q + c of rows 4·b to 4·b + 3: now the
+            // quarters.
             let mut out = r;
             for c in 0..4 {
                 let low = [

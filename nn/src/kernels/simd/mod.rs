@@ -1,9 +1,10 @@
-//! Vectors of 16 f32, on whatever the machine has: AVX-512, AVX2 with FMA, or portable code that the
-//! compiler turns into what the target always has (SSE2, NEON).
+//! Vectors of 16 f32, on whatever the machine has: AVX-512, AVX2 with FMA, or portable code that
+//! the compiler turns into what the target always has (SSE2, NEON).
 //!
-//! A kernel is written once, generic over [`Simd`], and run through [`dispatch`], which compiles it for
-//! each instruction set and picks one at run time. Everything between `dispatch` and an intrinsic has to be
-//! `#[inline(always)]`: only then is it compiled with the instruction set's features.
+//! A kernel is written once, generic over [`Simd`], and run through [`dispatch`], which compiles it
+//! for each instruction set and picks one at run time. Everything between `dispatch` and an
+//! intrinsic has to be `#[inline(always)]`: only then is it compiled with the instruction set's
+//! features.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -29,8 +30,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     const ROWS: usize;
     /// Vectors that lie side by side in the register tile.
     const PANELS: usize;
-    /// Rows of a register tile that lie a stride apart (tiles at the points, pixels of a convolution). Fewer
-    /// than `ROWS` where the compiler would otherwise keep sums in memory (three times slower).
+    /// Rows of a register tile that lie a stride apart (tiles at the points, pixels of a
+    /// convolution). Fewer than `ROWS` where the compiler would otherwise keep sums in memory
+    /// (three times slower).
     const STRIDED_ROWS: usize;
 
     fn splat(self, x: f32) -> Self::V;
@@ -59,8 +61,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// As [`super::tile::tile`].
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize);
 
-    /// One register tile of a convolution: `pixels` ≤ `STRIDED_ROWS` pixels of `channels` output channels, which
-    /// are 16, or `PANELS`·16.
+    /// One register tile of a convolution: `pixels` ≤ `STRIDED_ROWS` pixels of `channels` output
+    /// channels, which are 16, or `PANELS`·16.
     ///
     /// # Safety
     /// As [`super::nhwc::window`].
@@ -195,8 +197,8 @@ pub fn tile_rows(isa: Isa) -> usize {
     tile_of(isa).0
 }
 
-/// A function of plain loops, compiled for each instruction set and run with the one in use. Arithmetic is
-/// not fused or reordered by that: all instruction sets give the same bits.
+/// A function of plain loops, compiled for each instruction set and run with the one in use.
+/// Arithmetic is not fused or reordered by that: all instruction sets give the same bits.
 macro_rules! vectorised {
     ($(#[$meta:meta])* $vis:vis fn $name:ident<T: Real>($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*

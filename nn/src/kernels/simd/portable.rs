@@ -54,11 +54,13 @@ impl Simd for Portable {
         }
         c
     }
+    // SAFETY: the caller keeps to the contract of the trait.
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> Self::V {
         // SAFETY: the caller's.
         unsafe { p.cast::<[f32; LANES]>().read_unaligned() }
     }
+    // SAFETY: the caller keeps to the contract of the trait.
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: Self::V) {
         // SAFETY: the caller's.
@@ -74,11 +76,13 @@ impl Simd for Portable {
         }
         out
     }
+    // SAFETY: the caller keeps to the contract of the trait.
     #[inline(always)]
     unsafe fn tile(self, rows: usize, a: Factor, b: Factor, c: Product, k: usize) {
         // SAFETY: the caller's.
         unsafe { by_rows!(self, rows, a, b, c, k, 1, [1 2 3]) }
     }
+    // SAFETY: the caller keeps to the contract of the trait.
     #[inline(always)]
     unsafe fn window(self, pixels: usize, _: usize, at: Window) {
         // SAFETY: the caller's.

@@ -35,7 +35,8 @@ fn with_gradient(x: &Tensor, f: impl Fn(&Tensor) -> Result<Tensor>) -> [Vec<f64>
 
 #[test]
 fn softmax_of_logarithms_is_their_share() {
-    // Sums 1 + 2 + 3 = 6 and 4 + 4 + 2 = 10; a common shift leaves the shares and adds to the logarithm.
+    // Sums 1 + 2 + 3 = 6 and 4 + 4 + 2 = 10; a common shift leaves the shares and adds to the
+    // logarithm.
     let x = rows(&[&[1.0, 2.0, 3.0], &[4.0, 4.0, 2.0]]).log().unwrap();
     let shares = [1.0 / 6.0, 1.0 / 3.0, 0.5, 0.4, 0.4, 0.2];
     for shift in [0.0, 500.0, -2000.0] {

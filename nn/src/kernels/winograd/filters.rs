@@ -18,19 +18,21 @@ pub struct Filters {
     pub panel_width: usize,
 }
 
-/// Bytes of all filters at the points from which on it is better to make them one panel at a time, beside
-/// the products that read it: half of a last-level cache of 16 MB.
+/// Bytes of all filters at the points from which on it is better to make them one panel at a time,
+/// beside the products that read it: half of a last-level cache of 16 MB.
 const LARGE: usize = 10 << 20;
 
 /// Bytes of the values at the points that may be kept whole for that.
 const MOST: usize = 32 << 20;
 
-/// Whether to work panel by panel on all images, not image by image with all panels. From the shapes alone.
+/// Whether to work panel by panel on all images, not image by image with all panels. From the
+/// shapes alone.
 pub fn panel_by_panel(t: &Tiling, transposed: bool) -> bool {
     let filters = t.points() * t.k() * t.cout16() * 4;
     let from = if transposed { t.cout16() } else { t.k() };
     let values = t.points() * t.n * t.per_image() * from * 4;
-    // One panel is two vectors at most; the phases of one channel have to start panels of their own.
+    // One panel is two vectors at most; the phases of one channel have to start panels of their
+    // own.
     let whole = t.cin16().is_multiple_of(2 * LANES) || !transposed;
     filters > LARGE && values < MOST && whole
 }
@@ -132,7 +134,8 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
         let mut taps = [[[0.0f32; LANES]; 16]; AT_ONCE];
         let (rows, inside, columns) =
             if self.transposed { (t.cout16(), t.cout, t.cin) } else { (t.cin16(), t.cin, t.cout) };
-        // The columns of the transposed filters are the input channels at one phase after the other.
+        // The columns of the transposed filters are the input channels at one phase after the
+        // other.
         let (first, phases) = if self.transposed {
             let phase = self.first / t.cin16();
             (self.first % t.cin16(), phase..phase + 1)
@@ -168,8 +171,9 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
                     both_sides(
                         s,
                         &W::FILTER,
-                        // SAFETY: `taps` has 16 floats a tap; the place written lies within this task's
-                        // column of V, which has P² points and as many rows as the products have steps.
+                        // SAFETY: `taps` has 16 floats a tap; the place written lies within this
+                        // task's column of V, which has P² points and as many rows as the products
+                        // have steps.
                         |i, j| unsafe { s.load(taps[tap(i, j)].as_ptr()) },
                         |i, j, v| unsafe { s.store(out.add((i * P + j) * self.to.point), v) },
                     );

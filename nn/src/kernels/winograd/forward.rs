@@ -136,8 +136,8 @@ unsafe fn output<
     strips::store(s, strip, frame, channels)
 }
 
-/// All images at once, the output channels panel by panel: large filters are then made, read and forgotten
-/// within the cache.
+/// All images at once, the output channels panel by panel: large filters are then made, read and
+/// forgotten within the cache.
 fn by_panels<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>(
     x: &[f32],
     w: &[f32],
@@ -213,8 +213,8 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
             for channel in (first..(first + v.panel_width).min(t.cout)).step_by(LANES) {
                 let lanes = LANES.min(t.cout - channel);
                 let at = y.at((image * t.cout + channel) * plane);
-                // SAFETY: these channels of this image are this task's alone, and lie within y; m has the
-                // rows.
+                // SAFETY: these channels of this image are this task's alone, and lie within y; m
+                // has the rows.
                 unsafe {
                     let channels = std::slice::from_raw_parts_mut(at.cast(), lanes * plane);
                     let (row, m) = (image * t.per_image(), m.at_channel(channel - first));

@@ -208,8 +208,8 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
         let (frame, vectors) = (t.frame_in(), v.panel_width / LANES);
         for phase in 0..t.phases() {
             v.fill::<S, W, P, O, T>(s, w, t, true, phase * t.cin16() + first);
-            // SAFETY: m holds all rows of cout16 channels, v as many rows, u has room for all rows of one
-            // panel.
+            // SAFETY: m holds all rows of cout16 channels, v as many rows, u has room for all rows
+            // of one panel.
             unsafe { m.multiply(s, v, u, P * P) };
             for (i, strip) in
                 strips.chunks_exact_mut(frame.floats()).enumerate().take(t.n * vectors)

@@ -45,8 +45,8 @@ macro_rules! by_kernel {
     };
 }
 
-/// Bytes of a block's values at the points, and the tiles of a block: enough to use each filter often, few
-/// enough to stay near the core.
+/// Bytes of a block's values at the points, and the tiles of a block: enough to use each filter
+/// often, few enough to stay near the core.
 const BLOCK_BYTES: usize = 3 << 17;
 const FEWEST: usize = 16;
 const MOST: usize = 64;
@@ -65,8 +65,8 @@ impl MapFilters {
         matches!(kernel, [3, 3] | [5, 5] | [1, 3] | [3, 1] | [1, 7] | [7, 1])
     }
 
-    /// `w` is `[cout, cin, kh, kw]` of a kernel that [`Self::exist`] for, with both numbers of channels multiples
-    /// of 16. Packed for the instruction set in use.
+    /// `w` is `[cout, cin, kh, kw]` of a kernel that [`Self::exist`] for, with both numbers of
+    /// channels multiples of 16. Packed for the instruction set in use.
     pub fn new(w: &[f32], kernel: [usize; 2], cin: usize, cout: usize) -> Self {
         assert!(cin.is_multiple_of(LANES) && cout.is_multiple_of(LANES));
         assert_eq!(w.len(), cout * cin * kernel[0] * kernel[1], "weights of another size");
@@ -99,8 +99,8 @@ impl MapFilters {
         })
     }
 
-    /// max(x ∗ w + bias, 0), from `place` of y on. The caller has checked all sizes, and that the border of
-    /// x is that of [`Self::border`].
+    /// max(x ∗ w + bias, 0), from `place` of y on. The caller has checked all sizes, and that the
+    /// border of x is that of [`Self::border`].
     pub fn apply(&self, isa: Isa, x: &Maps, y: &mut Maps, layer: Layer<'_>) {
         assert!(x.channels == self.cin && layer.bias.len() == self.cout);
         by_kernel!(self.kernel, forward(self, isa, x, y, layer));
@@ -232,7 +232,8 @@ impl<
                     each_side(
                         s,
                         Sides { down: &WY::INPUT, across: &WX::INPUT },
-                        // SAFETY: the tile lies within x and its border, which `border` is wide enough for.
+                        // SAFETY: the tile lies within x and its border, which `border` is wide
+                        // enough for.
                         |a, b| unsafe { s.load(from.add(a * row_in + b * cin)) },
                         // SAFETY: u has room for a block of rows of cin channels.
                         |a, b, value| unsafe { s.store(u.place(a * PX + b, r, channel), value) },

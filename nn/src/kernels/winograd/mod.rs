@@ -1,15 +1,15 @@
-//! Convolution with fewer multiplications: Winograd's algorithms for 3×3 kernels of stride 1 and, phase
-//! by phase, for 4×4 kernels of stride 2. f32 only.
+//! Convolution with fewer multiplications: Winograd's algorithms for 3×3 kernels of stride 1 and,
+//! phase by phase, for 4×4 kernels of stride 2. f32 only.
 //!
-//! All three passes share one linear form. With U the transformed input tiles, V the transformed filters
-//! and M the products at each point: U = Bᵀ x B, V = G w Gᵀ, M = U·V, y = Aᵀ M A. The gradients are the
-//! exact adjoints: dx = B(A dy Aᵀ · Vᵀ)Bᵀ added up over the overlapping tiles, dw = Gᵀ(Uᵀ · A dy Aᵀ)G.
-//! A kernel of stride 2 reads the even and odd pixels as four images, each with its 2×2 kernel; they count
-//! as four times the input channels.
+//! All three passes share one linear form. With U the transformed input tiles, V the transformed
+//! filters and M the products at each point: U = Bᵀ x B, V = G w Gᵀ, M = U·V, y = Aᵀ M A. The
+//! gradients are the exact adjoints: dx = B(A dy Aᵀ · Vᵀ)Bᵀ added up over the overlapping tiles, dw
+//! = Gᵀ(Uᵀ · A dy Aᵀ)G. A kernel of stride 2 reads the even and odd pixels as four images, each
+//! with its 2×2 kernel; they count as four times the input channels.
 //!
 //! Measured choices (cpu-kernels.md §2): lanes are channels, from 16-channel strips copied to
-//! `[pixel][16]`; a block of whole images goes through all steps on one thread; rows of U and M are one
-//! vector longer than needed, since strides of powers of two fall into the same cache sets.
+//! `[pixel][16]`; a block of whole images goes through all steps on one thread; rows of U and M are
+//! one vector longer than needed, since strides of powers of two fall into the same cache sets.
 
 mod filters;
 mod forward;
@@ -153,8 +153,8 @@ impl Tiling {
         self.tiles.map(|t| t * self.variant.sides().1)
     }
 
-    /// Images of one block: about 32 tiles, so that a block's U and M stay near the core, and whole blocks
-    /// for every thread. Depends on the shapes alone.
+    /// Images of one block: about 32 tiles, so that a block's U and M stay near the core, and whole
+    /// blocks for every thread. Depends on the shapes alone.
     fn images_per_block(&self) -> usize {
         let wanted = 32usize.div_ceil(self.per_image());
         let blocks = self.n.div_ceil(wanted).next_multiple_of(4);

@@ -58,8 +58,8 @@ impl Tiling {
 /// U of one image: Bᵀ x B of every tile, rows from `row` on.
 ///
 /// # Safety
-/// `u` has room for the image's rows of k channels at P² points, and nobody else writes them. The margin of
-/// `strip` outside the image is 0.
+/// `u` has room for the image's rows of k channels at P² points, and nobody else writes them. The
+/// margin of `strip` outside the image is 0.
 #[inline(always)]
 pub unsafe fn input_points<
     S: Simd,
@@ -88,8 +88,8 @@ pub unsafe fn input_points<
                 both_sides(
                     s,
                     &W::INPUT,
-                    // SAFETY: the tile lies within the frame, which the strip holds; the rest is the
-                    // caller's.
+                    // SAFETY: the tile lies within the frame, which the strip holds; the rest is
+                    // the caller's.
                     |a, b| unsafe {
                         s.load(strip.add((a * frame.covered[1] + b) * t.stride * LANES))
                     },
@@ -105,8 +105,8 @@ pub unsafe fn input_points<
 /// A dy Aᵀ of one image, rows from `row` on.
 ///
 /// # Safety
-/// `m` has room for the image's rows of `cout16` channels at P² points, and nobody else writes them. The
-/// margin of `strip` outside the image is 0.
+/// `m` has room for the image's rows of `cout16` channels at P² points, and nobody else writes
+/// them. The margin of `strip` outside the image is 0.
 #[inline(always)]
 pub unsafe fn output_points<
     S: Simd,
@@ -131,7 +131,8 @@ pub unsafe fn output_points<
             both_sides_adjoint(
                 s,
                 &W::OUTPUT,
-                // SAFETY: the tile lies within the frame, which the strip holds; the rest is the caller's.
+                // SAFETY: the tile lies within the frame, which the strip holds; the rest is the
+                // caller's.
                 |a, b| unsafe { s.load(strip.add((a * frame.covered[1] + b) * LANES)) },
                 |a, b, value| unsafe { s.store(m.place(a * P + b, row + tile, first), value) },
             );
@@ -178,8 +179,8 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
 /// M = U·V at every point.
 ///
 /// # Safety
-/// `a` holds `rows` rows of k channels at each of `points`, `c` has room for `rows` rows of all of `v`'s
-/// columns, `v` has k rows.
+/// `a` holds `rows` rows of k channels at each of `points`, `c` has room for `rows` rows of all of
+/// `v`'s columns, `v` has k rows.
 #[inline(always)]
 pub unsafe fn products<S: Simd>(
     s: S,

@@ -41,7 +41,8 @@ impl Frame {
     }
 }
 
-/// A pixel on its way through a frame, row by row: a division a pixel would cost as much as its copy.
+/// A pixel on its way through a frame, row by row: a division a pixel would cost as much as its
+/// copy.
 struct Place {
     y: usize,
     x: usize,
@@ -60,8 +61,8 @@ impl Place {
     }
 }
 
-/// Channels from `first` on of `image` into the strip; what lies outside the image is left as it is, lanes
-/// without a channel become 0.
+/// Channels from `first` on of `image` into the strip; what lies outside the image is left as it
+/// is, lanes without a channel become 0.
 #[inline(always)]
 pub fn load<S: Simd>(s: S, image: &[f32], first: usize, frame: Frame, strip: &mut [f32]) {
     let [height, width] = frame.size;
@@ -95,8 +96,8 @@ pub fn load<S: Simd>(s: S, image: &[f32], first: usize, frame: Frame, strip: &mu
     }
 }
 
-/// The strip's part inside the image back into up to 16 channels; what the strip does not cover becomes 0.
-/// Every value of `image` is written.
+/// The strip's part inside the image back into up to 16 channels; what the strip does not cover
+/// becomes 0. Every value of `image` is written.
 #[inline(always)]
 pub fn store<'a, S: Simd>(
     s: S,

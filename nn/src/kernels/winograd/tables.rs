@@ -1,17 +1,19 @@
 //! Winograd's minimal filtering algorithms as three small matrices each, and their application to
 //! vectors of 16 channels.
 //!
-//! Lavin and Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308:
-//! y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A. The matrices come from the Cook–Toom construction on chosen points:
-//! column i of Aᵀ holds the powers of point i, row i of Bᵀ the coefficients of Π(x − other points), row i
-//! of G the powers of point i over Π(point i − other points); the last of each belongs to infinity.
+//! Lavin and Gray 2016, "Fast algorithms for convolutional neural networks", arXiv:1509.09308: y =
+//! Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A. The matrices come from the Cook–Toom construction on chosen points:
+//! column i of Aᵀ holds the powers of point i, row i of Bᵀ the coefficients of Π(x − other points),
+//! row i of G the powers of point i over Π(point i − other points); the last of each belongs to
+//! infinity.
 
 // Counted loops with constant bounds are what the compiler unrolls into straight code.
 #![allow(clippy::needless_range_loop)]
 
 use super::super::simd::Simd;
 
-/// `OUT` outputs of a filter of `TAPS` from `POINTS` = `OUT + TAPS − 1` multiplications, in one dimension.
+/// `OUT` outputs of a filter of `TAPS` from `POINTS` = `OUT + TAPS − 1` multiplications, in one
+/// dimension.
 pub trait Tables<const POINTS: usize, const OUT: usize, const TAPS: usize>:
     Copy + Send + Sync + 'static
 {
@@ -115,8 +117,8 @@ impl Tables<6, 2, 5> for F25 {
     const OUTPUT: [[f32; 6]; 2] = output_table(&Self::POINTS);
 }
 
-/// F(4, 7) on 0, ±3/8, ±3/4, ±5/4, ±5/2, ∞: of all sets of four pairs of such numbers the one with the least
-/// error (rms 1.4e-6 of the output's with 64 channels; a direct sum 0.4e-6).
+/// F(4, 7) on 0, ±3/8, ±3/4, ±5/4, ±5/2, ∞: of all sets of four pairs of such numbers the one with
+/// the least error (rms 1.4e-6 of the output's with 64 channels; a direct sum 0.4e-6).
 #[derive(Clone, Copy)]
 pub struct F47;
 

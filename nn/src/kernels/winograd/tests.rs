@@ -4,8 +4,8 @@ use super::super::simd::{Isa, with_isa};
 use super::*;
 use candle_core::{DType, Result, Tensor, Var};
 
-/// 1×1 images, one channel, three channels, odd sizes, batch 1, sizes that no tile divides, more channels
-/// than a panel has columns.
+/// 1×1 images, one channel, three channels, odd sizes, batch 1, sizes that no tile divides, more
+/// channels than a panel has columns.
 const SHAPES: [([usize; 4], [usize; 4], usize, usize); 16] = [
     ([2, 16, 8, 8], [16, 16, 3, 3], 1, 1),
     ([3, 3, 7, 5], [5, 3, 3, 3], 1, 1),

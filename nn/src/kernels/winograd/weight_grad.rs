@@ -126,7 +126,8 @@ impl<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize> Kernel
                 let at = u.place(point, 0, phase * t.cin16() + first.cin);
                 let a = Factor { at, outer: 1, step: u.row };
                 let c = Product { at: dv.wrapping_add(place(point, phase, 0)), row, add: false };
-                // SAFETY: u and m hold `rows` tiles, dv has room for these rows of the chunk's columns.
+                // SAFETY: u and m hold `rows` tiles, dv has room for these rows of the chunk's
+                // columns.
                 unsafe { panels(s, a, b, c, sizes) };
             }
         }
