@@ -146,14 +146,14 @@ fn uneven_classes_are_noted_where_a_generator_is_conditional() {
 
 #[test]
 fn fields_that_part_the_methods_in_one_way_share_a_note() {
-    let set = ["train.optimizer_d.lr=1e-4", "train.optimizer_g.lr=3e-4", "train.n_dis=5"];
+    let set = ["train.optimizer_d.lr=1e-4", "train.optimizer_g.lr=4e-4", "train.n_dis=5"];
     let plans = [plan("gan", 0, &[]), plan("contrad", 0, &set[..2]), plan("kdd", 0, &set)];
     assert_eq!(
         texts(&compared(&plans)),
         [
             "train.n_dis is not the same for all: 1 in GAN, ContraD; 5 in KDD GAN",
             "train.optimizer_d.lr, train.optimizer_g.lr are not the same for all: 0.0003, 0.0003 in GAN; 0.0001, \
-             0.0003 in ContraD, KDD GAN",
+             0.0004 in ContraD, KDD GAN",
         ]
     );
 }
