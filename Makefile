@@ -40,7 +40,7 @@ ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
 PEERED = --python "$(PEER_PYTHON)" $(ALONE) $(call flag,out,$(OUT))
 COMPARISON = --rounds $(ROUNDS) $(PEERED)
 
-.PHONY: help build reproduce reproduce-table1 bench bench-eval test test-slow drift drift-update kept lint check-cuda deny valgrind clean
+.PHONY: help build reproduce reproduce-table1 bench bench-eval test test-slow fuzz drift drift-update kept lint check-cuda deny valgrind clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
@@ -49,6 +49,7 @@ help:
 	@echo "make bench-eval         of these evaluation alone: Inception, FID, KID, precision to coverage"
 	@echo "make test               all tests"
 	@echo "make test-slow          plant faults and show that the guard against drift goes red, and stays green without (minutes)"
+	@echo "make fuzz FACTOR=10    ten times as many damaged files through every reader as in make test; prints the counts"
 	@echo "make drift              say whether numbers moved since reports/drift/baseline.parquet (under 3 minutes)"
 	@echo "make drift-update       make today's numbers the baseline: REASON=\"why they moved\""
 	@echo "make kept NAME=table1   work on a kept experiment, go on where it stopped, write the verdicts"
@@ -99,6 +100,15 @@ bench-eval: build
 test: export GANBENCH_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 test:
 	$(CARGO) test --release --workspace
+
+# Damaged files through every reader, FACTOR times as many as in `make test`; prints the counts.
+FACTOR ?= 10
+fuzz: export GANBENCH_COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+fuzz:
+	@mkdir -p target
+	GANBENCH_FUZZ_FACTOR=$(FACTOR) $(CARGO) test --release --workspace -- damaged --nocapture > target/fuzz.log 2>&1 \
+	  || { tail -60 target/fuzz.log >&2; exit 1; }
+	@grep -o 'fuzz: .*' target/fuzz.log
 
 test-slow:
 	$(CARGO) test --release --workspace -- --ignored planted --test-threads=1

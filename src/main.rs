@@ -21,6 +21,8 @@ mod evaluation;
 mod extend;
 mod fairness;
 mod generators;
+#[cfg(test)]
+mod hostile_files_tests;
 mod integrity;
 mod interrupt;
 mod kept;

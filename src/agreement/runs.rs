@@ -67,7 +67,7 @@ pub struct Run {
     pub id: String,
     pub method: String,
     pub seed: u64,
-    /// `real_kimg=60, sndcgan of width 8, batch 16`.
+    /// `real_kimg=45, sndcgan of width 8, batch 16`.
     pub recipe: String,
 }
 

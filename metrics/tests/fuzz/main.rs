@@ -6,11 +6,13 @@
 
 /// Counts allocated bytes.
 mod allocator;
+/// Damage to bytes of any kind.
+mod damage;
 /// Features and statistics.
 mod features;
 /// Sources of images, and single images.
 mod images;
-/// Valid bytes to damaged ones.
+/// Damage that follows the structure of a kind of file.
 mod mutate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,7 +34,7 @@ fn fuzz(name: &str, seeds: &[&[u8]], inputs: usize, bytes: usize, read: impl Fn(
     for seed in seeds {
         assert!(read(seed.to_vec()), "{name}: a seed is refused");
     }
-    let damage = |stream: &mut Stream| mutate::damaged(seeds, stream);
+    let damage = |stream: &mut Stream| damage::damaged(seeds, stream);
     fuzz_with(name, inputs, bytes, damage, read);
 }
 
@@ -45,17 +47,26 @@ fn fuzz_with(
     read: impl Fn(Vec<u8>) -> bool,
 ) {
     quieten_caught_panics();
+    let inputs = inputs * factor();
     let mut stream = Stream::new(0, name);
-    let mut taken = 0;
+    let (mut taken, mut most_held) = (0, 0);
     for i in 0..inputs {
         let damaged = damage(&mut stream);
         let before = allocator::start();
         let result = catch_unwind(AssertUnwindSafe(|| read(damaged)));
         let held = allocator::peak().saturating_sub(before);
         assert!(held <= bytes, "{name}: input {i} held {held} bytes");
+        most_held = most_held.max(held);
         taken += usize::from(result.unwrap_or_else(|_| panic!("{name}: input {i} panicked")));
     }
     assert!(taken > 0 && taken < inputs, "{name}: {taken} of {inputs} were taken");
+    let most_held_kib = most_held.div_ceil(1 << 10);
+    println!("fuzz: {name}: {inputs} inputs, {taken} taken, at most {most_held_kib} KiB held");
+}
+
+/// How many times as many inputs as in every test run: `make fuzz FACTOR=10`.
+fn factor() -> usize {
+    std::env::var("GANBENCH_FUZZ_FACTOR").map_or(1, |text| text.parse().expect("a whole number"))
 }
 
 /// Leaves out the reports of panics that readers catch and make errors: they would drown the test's
