@@ -3,6 +3,7 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Once;
 
 use ganbench_nn::rng::Stream;
 
@@ -22,6 +23,8 @@ fn factor() -> usize {
 
 /// Gives damaged forms of `seed` to `read`, which says whether it took them. Fails where it panics.
 fn fuzz(name: &str, seed: &[u8], inputs: usize, read: impl Fn(&[u8]) -> bool) {
+    static QUIETEN: Once = Once::new();
+    QUIETEN.call_once(crate::tell::quieten_panics);
     let inputs = inputs * factor();
     let mut stream = Stream::new(0, name);
     let mut taken = 0;
