@@ -30,7 +30,6 @@ static ONE: Mutex<()> = Mutex::new(());
 /// Gives `inputs` damaged forms of `seeds` to `read`, which says whether it took them. Fails where
 /// that panics, holds more than `bytes` at once, or takes none or all of them.
 fn fuzz(name: &str, seeds: &[&[u8]], inputs: usize, bytes: usize, read: impl Fn(Vec<u8>) -> bool) {
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     for seed in seeds {
         assert!(read(seed.to_vec()), "{name}: a seed is refused");
     }
@@ -46,6 +45,7 @@ fn fuzz_with(
     damage: impl Fn(&mut Stream) -> Vec<u8>,
     read: impl Fn(Vec<u8>) -> bool,
 ) {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     quieten_caught_panics();
     let inputs = inputs * factor();
     let mut stream = Stream::new(0, name);
