@@ -249,5 +249,7 @@ fn take(
 }
 
 #[cfg(test)]
+mod pickle_ops_tests;
+#[cfg(test)]
 #[path = "weights_tests.rs"]
 mod tests;
