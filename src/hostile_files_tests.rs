@@ -7,7 +7,7 @@ use std::sync::Once;
 
 use ganbench_nn::rng::Stream;
 
-use crate::integrity;
+use crate::integrity::{self, finished_run};
 use crate::kept::Experiment;
 use crate::plan::resolve;
 use crate::results::{CSV_NAME, PARQUET_NAME, find_runs, read_rows, rebuild};
@@ -15,17 +15,14 @@ use crate::run_folder::{PLAN_NAME, PROVENANCE_NAME, RunFolder};
 
 #[path = "../metrics/tests/fuzz/damage.rs"]
 mod damage;
-
-/// Times as many inputs as in every test run, for `make fuzz`.
-fn factor() -> usize {
-    std::env::var("GANBENCH_FUZZ_FACTOR").map_or(1, |text| text.parse().expect("a whole number"))
-}
+#[path = "../metrics/tests/fuzz/factor.rs"]
+mod factor;
 
 /// Gives damaged forms of `seed` to `read`, which says whether it took them. Fails where it panics.
 fn fuzz(name: &str, seed: &[u8], inputs: usize, read: impl Fn(&[u8]) -> bool) {
     static QUIETEN: Once = Once::new();
     QUIETEN.call_once(crate::tell::quieten_panics);
-    let inputs = inputs * factor();
+    let inputs = inputs * factor::factor();
     let mut stream = Stream::new(0, name);
     let mut taken = 0;
     for i in 0..inputs {
@@ -50,24 +47,10 @@ fn kept_run() -> RunFolder {
     RunFolder::at(&runs[0])
 }
 
-/// A finished run as this version writes it.
-fn finished_run(dir: &Path) -> RunFolder {
-    let old = kept_run();
-    let plan = old.plan().unwrap();
-    let run = RunFolder::of(dir, &plan);
-    fs::create_dir_all(run.path()).unwrap();
-    fs::copy(old.path().join(PROVENANCE_NAME), run.path().join(PROVENANCE_NAME)).unwrap();
-    run.write_plan(&plan).unwrap();
-    run.keep_scores(&old.scores().unwrap()).unwrap();
-    run.keep_records_of(&old).unwrap();
-    run.finish("ok").unwrap();
-    run
-}
-
 #[test]
 fn a_damaged_run_is_refused_or_says_what_it_said_before() {
     let dir = tempfile::tempdir().unwrap();
-    let run = finished_run(dir.path());
+    let run = finished_run(dir.path(), &kept_run());
     let said = |run: &RunFolder| (run.plan().unwrap(), run.scores().unwrap());
     let before = said(&run);
     for name in [PLAN_NAME, "scores.jsonl", "train.jsonl", "done", PROVENANCE_NAME] {

@@ -433,6 +433,21 @@ pub fn check_or_reopen(folder: &RunFolder) -> Result<()> {
     folder.reopen()
 }
 
+/// The run of another folder, as this version writes a finished one, under the name that a sweep
+/// gives it.
+#[cfg(test)]
+pub fn finished_run(dir: &Path, old: &RunFolder) -> RunFolder {
+    let plan = old.plan().unwrap();
+    let run = RunFolder::of(dir, &plan);
+    fs::create_dir_all(run.path()).unwrap();
+    fs::copy(old.path().join(PROVENANCE_NAME), run.path().join(PROVENANCE_NAME)).unwrap();
+    run.write_plan(&plan).unwrap();
+    run.keep_scores(&old.scores().unwrap()).unwrap();
+    run.keep_records_of(old).unwrap();
+    run.finish("ok").unwrap();
+    run
+}
+
 #[cfg(test)]
 #[path = "integrity_tests.rs"]
 mod tests;

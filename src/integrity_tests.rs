@@ -13,16 +13,7 @@ fn kept() -> Vec<PathBuf> {
 
 /// A finished run, as this version writes it, under the name that a sweep gives it.
 fn run(dir: &Path) -> RunFolder {
-    let old = RunFolder::at(&kept()[0]);
-    let plan = old.plan().unwrap();
-    let run = RunFolder::of(dir, &plan);
-    fs::create_dir_all(run.path()).unwrap();
-    fs::copy(old.path().join(PROVENANCE_NAME), run.path().join(PROVENANCE_NAME)).unwrap();
-    run.write_plan(&plan).unwrap();
-    run.keep_scores(&old.scores().unwrap()).unwrap();
-    run.keep_records_of(&old).unwrap();
-    run.finish("ok").unwrap();
-    run
+    finished_run(dir, &RunFolder::at(&kept()[0]))
 }
 
 fn edit(run: &RunFolder, name: &str, change: impl Fn(&str) -> String) {

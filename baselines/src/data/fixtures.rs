@@ -1,5 +1,6 @@
 //! Small made datasets for the tests.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ganbench_nn::images::ImageSize;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use polars::prelude::*;
+use serde::Deserialize;
 
 use super::{DataError, Dataset, DatasetRequest, Places, load_from};
 
@@ -151,4 +153,24 @@ pub(super) fn load_root(root: &Path, mut request: DatasetRequest) -> Result<Data
 /// The message of an error, with the path of the test's folder cut out.
 pub(super) fn message<T: std::fmt::Debug>(result: Result<T, DataError>, folder: &Path) -> String {
     result.unwrap_err().to_string().replace(&folder.display().to_string(), "DIR")
+}
+
+/// A JPEG file and the pixels that PIL reads from it, both in hexadecimal digits.
+#[derive(Deserialize)]
+pub(super) struct JpegCase {
+    pub height: u32,
+    pub width: u32,
+    pub jpeg: String,
+    pub pixels: String,
+}
+
+/// Cases by their names, of a file of `tests-data/`.
+pub(super) fn jpeg_cases(json: &str) -> BTreeMap<String, JpegCase> {
+    serde_json::from_str(json).unwrap()
+}
+
+/// The bytes that hexadecimal digits stand for.
+pub(super) fn bytes_from_hex(hex: &str) -> Vec<u8> {
+    let byte = |i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap();
+    (0..hex.len() / 2).map(byte).collect()
 }

@@ -122,25 +122,11 @@ pub(super) fn corrupt(error: &JpegError) -> Fault {
 mod tests {
     use std::collections::BTreeMap;
 
-    use serde::Deserialize;
-
     use super::*;
+    use crate::data::fixtures::{JpegCase, bytes_from_hex as bytes, jpeg_cases};
 
-    #[derive(Deserialize)]
-    struct Case {
-        height: u32,
-        width: u32,
-        jpeg: String,
-        pixels: String,
-    }
-
-    fn bytes(hex: &str) -> Vec<u8> {
-        let byte = |i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap();
-        (0..hex.len() / 2).map(byte).collect()
-    }
-
-    fn cases() -> BTreeMap<String, Case> {
-        serde_json::from_str(include_str!("../../tests-data/jpeg.json")).unwrap()
+    fn cases() -> BTreeMap<String, JpegCase> {
+        jpeg_cases(include_str!("../../tests-data/jpeg.json"))
     }
 
     fn rgb(file: &[u8]) -> Result<((u32, u32), Vec<u8>), Fault> {

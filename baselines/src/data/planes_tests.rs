@@ -1,25 +1,11 @@
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::*;
+use crate::data::fixtures::{JpegCase, bytes_from_hex as bytes, jpeg_cases};
 use crate::data::format::Encoded;
 
-#[derive(Deserialize)]
-struct Case {
-    height: u32,
-    width: u32,
-    jpeg: String,
-    pixels: String,
-}
-
-fn bytes(hex: &str) -> Vec<u8> {
-    let byte = |i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap();
-    (0..hex.len() / 2).map(byte).collect()
-}
-
-fn cases() -> BTreeMap<String, Case> {
-    serde_json::from_str(include_str!("../../tests-data/jpeg_planes.json")).unwrap()
+fn cases() -> BTreeMap<String, JpegCase> {
+    jpeg_cases(include_str!("../../tests-data/jpeg_planes.json"))
 }
 
 #[test]

@@ -7,8 +7,11 @@ use ganbench_nn::rng::Stream;
 
 use super::*;
 
+#[path = "../../tests/fuzz/factor.rs"]
+mod factor;
+
 const LEGACY: &[u8] = include_bytes!("../../tests-data/tiny_legacy.pth");
-const INPUTS: u64 = 50_000;
+const INPUTS: usize = 50_000;
 
 /// Operations that hostile pickles are made of: memo slots, marks, containers, sizes at their
 /// ends, and calls.
@@ -96,7 +99,7 @@ fn damaged_operations_of_a_pickle_never_panic() {
 
     let mut stream = Stream::new(0, "operations");
     let mut taken = 0;
-    let inputs = INPUTS * fuzz_factor();
+    let inputs = INPUTS * factor::factor();
     for _ in 0..inputs {
         let mut ops = state.clone();
         for _ in 0..=stream.below(3) {
@@ -111,13 +114,8 @@ fn damaged_operations_of_a_pickle_never_panic() {
             }
         }
         let file = [&LEGACY[..start], &ops.concat(), &LEGACY[end..]].concat();
-        taken += u64::from(is_taken(&file));
+        taken += usize::from(is_taken(&file));
     }
     println!("fuzz: pickle operations: {inputs} inputs, {taken} taken");
     assert!(taken > 0 && taken < inputs, "{taken} of {inputs} were taken");
-}
-
-/// How many times as many inputs as in every test run, for `make fuzz`.
-fn fuzz_factor() -> u64 {
-    std::env::var("GANBENCH_FUZZ_FACTOR").map_or(1, |text| text.parse().expect("a whole number"))
 }

@@ -8,6 +8,8 @@
 mod allocator;
 /// Damage to bytes of any kind.
 mod damage;
+/// How much is done in one run.
+mod factor;
 /// Features and statistics.
 mod features;
 /// Sources of images, and single images.
@@ -47,7 +49,7 @@ fn fuzz_with(
 ) {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     quieten_caught_panics();
-    let inputs = inputs * factor();
+    let inputs = inputs * factor::factor();
     let mut stream = Stream::new(0, name);
     let (mut taken, mut most_held) = (0, 0);
     for i in 0..inputs {
@@ -62,11 +64,6 @@ fn fuzz_with(
     assert!(taken > 0 && taken < inputs, "{name}: {taken} of {inputs} were taken");
     let most_held_kib = most_held.div_ceil(1 << 10);
     println!("fuzz: {name}: {inputs} inputs, {taken} taken, at most {most_held_kib} KiB held");
-}
-
-/// How many times as many inputs as in every test run: `make fuzz FACTOR=10`.
-fn factor() -> usize {
-    std::env::var("GANBENCH_FUZZ_FACTOR").map_or(1, |text| text.parse().expect("a whole number"))
 }
 
 /// Leaves out the reports of panics that readers catch and make errors: they would drown the test's
