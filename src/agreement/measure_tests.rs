@@ -169,3 +169,19 @@ fn runs_without_the_truth_and_too_few_runs_are_refused() {
         "4 runs have the metric modes_kl, expected at least 5 to correlate with it"
     );
 }
+
+#[test]
+fn names_of_result_files_come_escaped_into_the_page_and_its_tables() {
+    let mut all = rows("fid@small-shapes", |seed| seed as f64);
+    all.iter_mut().for_each(|row| row.method = "=1+1\u{1b}[31m".into());
+    let truths = truths();
+    let runs = Runs::new(&all, Points::Last).unwrap();
+    let findings = measure(&runs, &Request { truths: &truths, draws: 200, seed: 0 }).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    super::page::write(dir.path(), &findings, &runs).unwrap();
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
+    let files = ["README.md", "scores.csv", "agreement.csv", "agreement.svg"].map(read);
+    assert!(files.iter().all(|text| !text.contains('\u{1b}')), "{files:?}");
+    assert!(files[0].contains(r"=1+1\u{1b}[31m 10"), "{}", files[0]);
+    assert!(files[1].contains(r",'=1+1\u{1b}[31m,"), "{}", files[1]);
+}

@@ -1,9 +1,11 @@
 //! The findings as a page that is kept: `README.md`, `agreement.csv`, `scores.csv` and the figure.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use ganbench_reports::escape::{csv_name, visible_lines};
 use ganbench_reports::plot::{Drawing, Forest, ForestEstimate, ForestRow};
 use ganbench_reports::write_atomic;
 
@@ -21,7 +23,7 @@ pub fn write(folder: &Path, findings: &Findings, runs: &Runs) -> Result<()> {
     write_atomic(&folder.join("scores.csv"), scores_csv(runs)?.as_bytes())?;
     write_atomic(&folder.join("agreement.svg"), drawing.svg()?.as_bytes())?;
     write_atomic(&folder.join("agreement.png"), &drawing.png()?)?;
-    write_atomic(&folder.join("README.md"), page(findings).as_bytes())?;
+    write_atomic(&folder.join("README.md"), visible_lines(&page(findings)).as_bytes())?;
     Ok(())
 }
 
@@ -72,8 +74,8 @@ fn agreement_csv(findings: &Findings) -> Result<String> {
                 let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
                 let interval = tau.and_then(|tau| tau.interval);
                 writer.write_record([
-                    &agreement.metric,
-                    truth,
+                    csv_name(&agreement.metric).as_ref(),
+                    csv_name(truth).as_ref(),
                     chosen,
                     &text(tau.map(|tau| tau.tau)),
                     &text(interval.map(|[low, _]| low)),
@@ -90,17 +92,19 @@ fn agreement_csv(findings: &Findings) -> Result<String> {
 fn scores_csv(runs: &Runs) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let head = ["run_id", "method", "seed", "recipe", "checkpoint"].into_iter();
-    writer.write_record(head.chain(runs.metrics.iter().map(String::as_str)))?;
+    let names = runs.metrics.iter().map(|metric| csv_name(metric));
+    writer.write_record(head.map(Cow::from).chain(names).map(|name| name.into_owned()))?;
     for point in &runs.points {
         let run = &runs.runs[point.run];
         let seed = run.seed.to_string();
         let facts = [&run.id, &run.method, &seed, &run.recipe, &point.checkpoint];
+        let facts = facts.map(|fact| csv_name(fact).into_owned());
         let values: Vec<String> = point
             .values
             .iter()
             .map(|value| value.map_or(String::new(), |v| v.to_string()))
             .collect();
-        writer.write_record(facts.into_iter().chain(&values))?;
+        writer.write_record(facts.iter().chain(&values))?;
     }
     finished(writer, "scores.csv")
 }
