@@ -1,8 +1,8 @@
 //! `--dry-run`: the plans, and what they will cost, from a few measured steps of each.
 
 use anyhow::Result;
-use ganbench_baselines::data::Dataset;
 use ganbench_baselines::train::{SampleRequest, Trainer, Unit};
+use ganbench_data::Dataset;
 use ganbench_metrics::Extractor;
 
 use crate::machine;

@@ -10,7 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_reports::{ResultRow, write_atomic};
+use ganbench_files::write_atomic;
+use ganbench_reports::ResultRow;
 
 use crate::fairness::{differing_fields, fields, value};
 use crate::integrity;

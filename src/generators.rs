@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use candle_core::Device;
 use ganbench_baselines::train::LoadedGenerator;
-use ganbench_nn::images::ImageSize;
+use ganbench_data::images::ImageSize;
 
 use crate::memory;
 use crate::plan::Plan;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Once;
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use crate::integrity::{self, finished_run};
 use crate::kept::Experiment;

@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_baselines::data::hex;
+use ganbench_data::hex;
 use ganbench_reports::ResultRow;
 use sha2::{Digest as _, Sha256};
 

@@ -47,7 +47,6 @@ mod sweep;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-
 use cli::{Cli, Command, ExtractorCommand};
 use interrupt::Interrupted;
 
@@ -67,7 +66,7 @@ fn main() -> ExitCode {
         }
     };
     if let Some(bytes) = cli.memory_limit {
-        ganbench_nn::memory::set_limit(bytes);
+        ganbench_files::memory::set_limit(bytes);
     }
     let outcome = match &cli.command {
         Command::Reproduce(args) => commands::reproduce::run(args),

@@ -6,10 +6,10 @@
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use ganbench_baselines::data::Dataset;
 use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer, network_weights};
+use ganbench_data::Dataset;
+use ganbench_files::memory as budget;
 use ganbench_metrics::Extractor;
-use ganbench_nn::memory as budget;
 
 use crate::machine;
 use crate::plan::Plan;

@@ -3,17 +3,16 @@
 mod dataset;
 mod evaluation;
 
-use ganbench_baselines::data::{Split, hex, plain_name};
+pub use dataset::DatasetPlan;
+use evaluation::least_fakes;
+pub use evaluation::{EvaluationPlan, ReferenceSplit};
 use ganbench_baselines::methods::{self, METHODS};
 use ganbench_baselines::train::{TrainError, TrainPlan, Unit, check_sizes};
+use ganbench_data::{Split, hex, plain_name};
 use ganbench_metrics::MetricError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-
-pub use dataset::DatasetPlan;
-use evaluation::least_fakes;
-pub use evaluation::{EvaluationPlan, ReferenceSplit};
 
 /// Version of the plan's form. A field added later is left out of the hash at its neutral value, so
 /// that old ids stay; a changed meaning raises this number.

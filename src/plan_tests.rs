@@ -1,6 +1,7 @@
+use ganbench_data::Fit;
+
 use super::*;
 use crate::recipe::Recipe;
-use ganbench_baselines::data::Fit;
 
 fn plan(method: &str) -> Plan {
     Recipe::of("table1").unwrap().plan(method, 0).unwrap()

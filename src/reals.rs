@@ -2,10 +2,10 @@
 //! them.
 
 use anyhow::{Result, bail};
-use ganbench_baselines::data::Dataset;
+use ganbench_data::Dataset;
+use ganbench_data::draw_subset;
+use ganbench_data::images::ImageBatch;
 use ganbench_metrics::{Keep, MetricError, Subset, needs};
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::subset::draw_subset;
 use ganbench_reports::short_hash;
 
 use crate::plan::{EvaluationPlan, Plan, ReferenceSplit};
@@ -212,7 +212,7 @@ pub fn kept_rows(plan: &EvaluationPlan, n_real: usize) -> Result<Keep, MetricErr
 
 #[cfg(test)]
 mod tests {
-    use ganbench_baselines::data::{self, DatasetRequest, Split};
+    use ganbench_data::{self as data, DatasetRequest, Split};
 
     use super::*;
 

@@ -1,6 +1,6 @@
-use ganbench_baselines::data::default_extractor;
 use ganbench_baselines::methods::AdversarialPart;
 use ganbench_baselines::train::Unit;
+use ganbench_data::default_extractor;
 use ganbench_metrics::extractor::published_sha256;
 use ganbench_metrics::protocol::CUSTOM;
 use ganbench_metrics::{ExtractorId, Label};

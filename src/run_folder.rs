@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::{Diverged, StepRecord};
-use ganbench_nn::shared;
-use ganbench_reports::{ResultRow, remove_unfinished, short_hash, write_atomic};
+use ganbench_files::shared;
+use ganbench_files::{remove_unfinished, write_atomic};
+use ganbench_reports::{ResultRow, short_hash};
 use serde::{Deserialize, Serialize};
 
 use crate::integrity::Finished;

@@ -1,9 +1,9 @@
 //! `samples.png` in a run's folder: what its averaged generator makes at the end.
 
 use anyhow::{Context as _, Result};
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_files::write_atomic;
 use ganbench_reports::plot::{SampleSheet, samples_of_png, samples_png};
-use ganbench_reports::write_atomic;
 
 use crate::plan::Plan;
 use crate::run_folder::RunFolder;

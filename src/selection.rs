@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_baselines::data::{Dataset, hex};
 use ganbench_baselines::train::{TrainError, Trainer};
+use ganbench_data::{Dataset, hex};
+use ganbench_files::write_atomic;
 use ganbench_metrics::{Extractor, ExtractorOptions, instance_selection, load_with};
-use ganbench_reports::write_atomic;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 

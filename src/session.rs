@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use candle_core::Device;
-use ganbench_baselines::data::sources::Reading;
-use ganbench_baselines::data::{self, Dataset, DatasetRequest, Fit, Places, Split, Stage};
 use ganbench_baselines::train::{TrainError, check};
+use ganbench_data::images::ImageBatch;
+use ganbench_data::sources::Reading;
+use ganbench_data::{self as data, Dataset, DatasetRequest, Fit, Places, Split, Stage};
 use ganbench_metrics::extractor::entry;
 use ganbench_metrics::{
     Extractor, ExtractorId, ExtractorOptions, Measurement, RealReference, ReferenceBuilder,
     WeightsSource, load_with, needs,
 };
-use ganbench_nn::images::ImageBatch;
 use ganbench_reports::short_hash;
 
 use crate::evaluation::tell_skipped;

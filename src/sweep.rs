@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ganbench_baselines::data::Dataset;
-use ganbench_nn::images::ImageBatch;
+use ganbench_data::Dataset;
+use ganbench_data::images::ImageBatch;
 
 use crate::integrity;
 use crate::interrupt::Interrupt;

@@ -98,7 +98,7 @@ pub fn name(text: &str) -> String {
 pub fn quieten_panics() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let is_caught = ganbench_nn::panics::is_caught();
+        let is_caught = ganbench_files::panics::is_caught();
         let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
         let thread = std::thread::current();
         if !is_caught

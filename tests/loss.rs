@@ -104,7 +104,7 @@ fn gradients_are_written_in_the_precision_of_the_arrays() {
         let out = text(&dir.path().join("out.npz"));
         let _ = ok(&["loss", "non-saturating", "--inputs", &inputs, "--out", &out]);
         let file = std::fs::File::open(&out).unwrap();
-        let mut npz = ganbench_nn::numpy::Archive::open("out", Box::new(file)).unwrap();
+        let mut npz = ganbench_data::numpy::Archive::open("out", Box::new(file)).unwrap();
         assert_eq!(
             npz.names(),
             ["d_adv", "d_adv.logits_fake", "d_adv.logits_real", "g_adv", "g_adv.logits_fake"]

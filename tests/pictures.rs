@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use npyz::WriterBuilder as _;
 use polars::prelude::*;
 

@@ -1,9 +1,9 @@
 use std::fs;
 use std::path::Path;
 
+use ganbench_data::rng::Stream;
 use ganbench_metrics::files::{Companions, FeatureFile, FileMeta, StoredFeatures, write_features};
 use ganbench_metrics::{ExtractorId, Features, Statistics};
-use ganbench_nn::rng::Stream;
 use npyz::WriterBuilder as _;
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use npyz::WriterBuilder as _;
 use serde_json::Value;
 

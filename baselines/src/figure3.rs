@@ -10,7 +10,7 @@
 //! [−1, 1]² (ours). A fake is no anchor of itself, as in the KDD loss of this crate.
 
 use candle_core::{Device, Result, Tensor, Var};
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use crate::losses::adversarial::{Form, Logits};
 use crate::losses::kdd::generator;

@@ -1,11 +1,9 @@
-//! Datasets, networks, methods and the training loop: real images in, samples out.
+//! Networks, methods and the training loop: real images in, samples out.
 
 pub mod augment;
-pub mod data;
 pub mod figure3;
 pub mod linear_evaluation;
 pub mod losses;
 pub mod methods;
 pub mod networks;
-pub mod parquet;
 pub mod train;

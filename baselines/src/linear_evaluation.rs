@@ -7,8 +7,8 @@
 //! last epoch's classifier.
 
 use candle_core::{D, DType, Device, Result, Tensor};
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::rng::Stream;
+use ganbench_data::images::ImageBatch;
+use ganbench_data::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use crate::augment::{Augmentation, SimClr};
@@ -201,7 +201,7 @@ impl LinearEvaluation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ganbench_nn::images::ImageSize;
+    use ganbench_data::images::ImageSize;
 
     /// Grey images whose class is their lightness.
     fn images(n: usize, labelled: bool) -> ImageBatch {

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use ganbench_nn::shared::Unfinished;
+use ganbench_files::shared::Unfinished;
 use hf_hub::{Cache, CacheRepo, Repo, RepoType};
 
 use crate::error::HubError;

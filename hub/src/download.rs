@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ganbench_nn::shared::{Lock, holder};
+use ganbench_files::shared::{Lock, holder};
 use ureq::http::Uri;
 
 use crate::cached::{Place, Repository};

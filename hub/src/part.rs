@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use ganbench_nn::shared::open_regular;
+use ganbench_files::shared::open_regular;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::HubError;

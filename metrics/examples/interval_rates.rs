@@ -10,14 +10,14 @@
 
 use std::sync::LazyLock;
 
+use ganbench_data::rng::Stream;
+use ganbench_data::shapes::ShapeFactors;
 use ganbench_metrics::bootstrap::{Bootstrap, Interval, Reals, difference_intervals, intervals};
 use ganbench_metrics::{
     EvaluationInput, ExtractorId, Features, Logits, MetricValue, RealReference, Recognition,
     Settings, evaluate, metrics,
 };
 use ganbench_metrics::{inception_score, kid};
-use ganbench_nn::rng::Stream;
-use ganbench_nn::shapes::ShapeFactors;
 use rayon::prelude::*;
 
 const DIM: usize = 64;

@@ -21,7 +21,7 @@
 //! Two sets of fakes against the same reals share the reals' noise. [`difference_intervals`] draws
 //! the reals once for both sides, and each side's fakes on their own.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use crate::balls::Inside;
 use crate::card::{Metric, ValueRange};

@@ -1,5 +1,7 @@
 use std::collections::BTreeSet;
 
+use ganbench_data::rng::Stream;
+
 use super::*;
 use crate::features::{Features, Logits};
 use crate::inception_score::Splits;
@@ -8,7 +10,6 @@ use crate::recognition::recognitions_of_the_truth;
 use crate::reference::RealReference;
 use crate::settings::NearestReal;
 use crate::{inception_score, kid};
-use ganbench_nn::rng::Stream;
 
 const DIM: usize = 8;
 

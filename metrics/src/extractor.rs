@@ -3,7 +3,7 @@
 //! An extractor is one file under `extractors/` and one line in [`EXTRACTORS`].
 
 use candle_core::Device;
-use ganbench_nn::images::{ImageBatch, ImageSize, ImageView};
+use ganbench_data::images::{ImageBatch, ImageSize, ImageView};
 use thiserror::Error;
 
 use crate::error::MetricError;

@@ -12,7 +12,7 @@
 //! d×d matrix for each of the counts, 15 times FID's fakes' side; the root of the real covariance
 //! is computed once.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use crate::card::{ImageCounts, LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};

@@ -69,7 +69,7 @@ fn error_trace_norm(statistics: &Statistics) -> Result<f64, MetricError> {
 
 #[cfg(test)]
 mod tests {
-    use ganbench_nn::rng::Stream;
+    use ganbench_data::rng::Stream;
 
     use super::*;
     use crate::fid::{FewSamples, fid_divided, fid_of_few};

@@ -1,7 +1,8 @@
+use ganbench_data::rng::Stream;
+
 use super::*;
 use crate::golden;
 use crate::tiny_fixture::TinyFixture;
-use ganbench_nn::rng::Stream;
 
 fn gaussian(mean: f64, variance: f64, d: usize) -> Statistics {
     let mut covariance = vec![0.0; d * d];

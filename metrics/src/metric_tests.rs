@@ -1,8 +1,9 @@
+use ganbench_data::rng::Stream;
+
 use super::*;
 use crate::features::Logits;
 use crate::recognition::recognitions_of_the_truth;
 use crate::settings::NearestReal;
-use ganbench_nn::rng::Stream;
 
 fn features(purpose: &str, n: usize, classes: Option<usize>) -> Features {
     let mut stream = Stream::new(0, purpose);

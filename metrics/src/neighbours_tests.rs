@@ -1,5 +1,6 @@
+use ganbench_data::rng::Stream;
+
 use super::*;
-use ganbench_nn::rng::Stream;
 
 /// Every pair in f64, as the definition says.
 pub(crate) fn plain_radii(rows: Rows<'_, f32>, k: usize) -> Vec<f64> {

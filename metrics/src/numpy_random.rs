@@ -4,7 +4,7 @@
 //! `numpy.random.RandomState(2020)`, so its numbers come out only with the same generator: MT19937
 //! (Matsumoto and Nishimura 1998, doi:10.1145/272991.272995) seeded by one 32-bit integer, and
 //! Fisher-Yates from the top with masked rejection. Nothing else may use this module: randomness of
-//! our own comes from `ganbench_nn::rng`.
+//! our own comes from `ganbench_data::rng`.
 
 const N: usize = 624;
 const M: usize = 397;

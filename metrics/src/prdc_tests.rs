@@ -1,7 +1,8 @@
+use ganbench_data::rng::Stream;
+
 use super::*;
 use crate::golden;
 use crate::tiny_fixture::TinyFixture;
-use ganbench_nn::rng::Stream;
 
 fn of<T: Real>(real: &[T], fake: &[T], d: usize, k: usize) -> Result<Prdc, MetricError> {
     prdc(PrdcInput { real: Rows::new(real, d)?, fake: Rows::new(fake, d)?, k })

@@ -91,7 +91,7 @@ pub(crate) fn congruence(factor: &Factor, symmetric: &[f64], d: usize) -> Vec<f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ganbench_nn::rng::Stream;
+    use ganbench_data::rng::Stream;
 
     #[test]
     fn a_congruence_is_two_plain_products() {

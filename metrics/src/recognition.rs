@@ -1,6 +1,6 @@
 //! What an image shows of the world of `shapes`.
 
-use ganbench_nn::shapes::{FACTORS, KIND_COUNTS, ShapeFactors};
+use ganbench_data::shapes::{FACTORS, KIND_COUNTS, ShapeFactors};
 
 /// The factors that an image shows, and how well it shows them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,7 +48,7 @@ impl Recognition {
 /// What samples of the true distribution show.
 #[cfg(test)]
 pub(crate) fn recognitions_of_the_truth(purpose: &str, n: usize) -> Vec<Recognition> {
-    let mut stream = ganbench_nn::rng::Stream::new(0, purpose);
+    let mut stream = ganbench_data::rng::Stream::new(0, purpose);
     let draws = std::iter::repeat_with(|| ShapeFactors::draw(&mut stream)).take(n);
     draws.map(|factors| Recognition { factors, misfit: 0.5, real_misfit: 0.5 }).collect()
 }

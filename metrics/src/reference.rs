@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use ganbench_nn::subset::draw_subset;
+use ganbench_data::draw_subset;
 
 use crate::error::MetricError;
 use crate::features::Features;

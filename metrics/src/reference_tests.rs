@@ -1,6 +1,7 @@
+use ganbench_data::rng::Stream;
+
 use super::*;
 use crate::settings::NearestReal;
-use ganbench_nn::rng::Stream;
 
 fn features(n: usize) -> Features {
     Features::new(4, Stream::new(0, "reference test").normal(n * 4), None).unwrap()

@@ -79,7 +79,7 @@ pub enum Subset {
     /// The first ones, as ganbench 0.1 did. Of a set that is sorted by class they show few classes.
     First,
     /// A seeded draw, stratified by class where the classes are known
-    /// ([`ganbench_nn::subset::draw_subset`]).
+    /// ([`ganbench_data::draw_subset`]).
     Drawn { seed: u64 },
 }
 

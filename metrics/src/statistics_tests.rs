@@ -1,5 +1,6 @@
+use ganbench_data::rng::Stream;
+
 use super::*;
-use ganbench_nn::rng::Stream;
 
 fn in_pool<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(f)

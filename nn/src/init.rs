@@ -1,7 +1,8 @@
 //! How parameters start.
 
+use ganbench_data::rng::Stream;
+
 use crate::kernels::orthogonal::orthonormalise;
-use crate::rng::Stream;
 
 /// How a parameter starts. The fan-in of a tensor `[a, b, …]` is b times the product of the rest,
 /// the fan-out a times that product, as PyTorch counts them for every kind of layer.

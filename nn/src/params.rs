@@ -9,10 +9,10 @@ use std::path::Path;
 use std::rc::Rc;
 
 use candle_core::{DType, Device, Result, Tensor, Var, bail};
+use ganbench_data::rng::Stream;
 
 pub use crate::init::Init;
 use crate::kernels::conv::Algorithm;
-use crate::rng::Stream;
 
 /// State that no gradient reaches: running averages, singular vectors. Kept at f32 precision, so
 /// that files hold it exactly.

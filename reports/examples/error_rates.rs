@@ -5,7 +5,7 @@
 //! are ln FIDs of six rows, normal with the standard deviations of kept experiments; the seed of
 //! the draws is fixed.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use ganbench_reports::statistics::exact::{Outcomes, fisher_p};
 use ganbench_reports::statistics::typical::is_collapse_typical;
 use ganbench_reports::statistics::{Row, Rows, student_t_exceeds};

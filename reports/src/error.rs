@@ -1,7 +1,6 @@
 //! What can go wrong between rows and a report.
 
-use std::path::PathBuf;
-
+use ganbench_files::WriteError;
 use thiserror::Error;
 
 use crate::row::RowError;
@@ -50,8 +49,8 @@ pub enum ReportError {
     DuplicateRun { method: String, seed: u64, first_run: String, second_run: String },
     #[error("result row is not valid: {0}")]
     Row(#[from] RowError),
-    #[error("{} could not be written: {source}", path.display())]
-    Write { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     #[error("{figure} could not be drawn: {reason}")]
     Draw { figure: String, reason: String },
     #[error("sample grid needs {expected}, but {label} has {got}")]

@@ -14,7 +14,6 @@ pub mod claim;
 mod error;
 pub mod escape;
 mod metric;
-mod output;
 pub mod plot;
 mod report;
 pub mod reported;
@@ -26,7 +25,6 @@ pub use anchor::{Anchor, AnchorKey, AnchorNetworks, AnchorValue};
 pub use card::{MetricCard, MetricCards, ValueAxis};
 pub use error::{Disagreement, Finding, ReportError};
 pub use metric::{Direction, MetricName};
-pub use output::{remove_unfinished, write_atomic, write_unsynced};
 pub use report::{ReportInput, TableNote, tables, write_report};
 pub use row::{
     COLUMNS, Checkpoint, Column, ColumnKind, IMPORTED, ResultRow, RowError, Status, kimg_name,

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use ganbench_files::write_atomic;
+
 use crate::anchor::Anchor;
 use crate::card::MetricCards;
 use crate::error::ReportError;
 use crate::escape::{visible, visible_lines};
-use crate::output::write_atomic;
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
 use crate::reported;
 use crate::row::ResultRow;

@@ -85,7 +85,7 @@ fn every_column_has_the_kind_of_its_field() {
 
 #[test]
 fn floats_survive_json_to_the_bit() {
-    let mut stream = ganbench_nn::rng::Stream::new(0, "test/row");
+    let mut stream = ganbench_data::rng::Stream::new(0, "test/row");
     for _ in 0..20_000 {
         let bits = f64::from_bits(stream.u64());
         let value = if bits.is_finite() { bits } else { stream.uniform() };

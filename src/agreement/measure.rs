@@ -1,6 +1,6 @@
 //! The rank correlation of each metric with the truth, and how sure it is.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use ganbench_reports::statistics::kendall_tau_b;
 use ganbench_reports::{Direction, MetricName};
 use serde::Serialize;

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use ganbench_files::write_atomic;
 use ganbench_reports::escape::{csv_name, visible_lines};
 use ganbench_reports::plot::{Drawing, Forest, ForestEstimate, ForestRow};
-use ganbench_reports::write_atomic;
 
 use super::measure::{Agreement, Findings, Tau};
 use super::runs::Runs;

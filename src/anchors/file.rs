@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use ganbench_reports::{Anchor, write_atomic};
+use ganbench_files::write_atomic;
+use ganbench_reports::Anchor;
 
 /// In a folder of results.
 const NAME: &str = "anchors.jsonl";

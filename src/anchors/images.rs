@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use ganbench_baselines::data::shapes::{self, World};
-use ganbench_baselines::data::{DatasetRequest, Split};
-use ganbench_nn::blur::gaussian_blur;
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::subset::draw_subset;
+use ganbench_data::blur::gaussian_blur;
+use ganbench_data::draw_subset;
+use ganbench_data::images::ImageBatch;
+use ganbench_data::shapes::{self, World};
+use ganbench_data::{DatasetRequest, Split};
 
 use super::wanted::RealKind;
 use crate::plan::{Plan, ReferenceSplit};

@@ -1,8 +1,8 @@
 //! From images of known kind to their numbers.
 
 use anyhow::{Context as _, Result};
+use ganbench_data::images::ImageBatch;
 use ganbench_metrics::bootstrap::WithInterval;
-use ganbench_nn::images::ImageBatch;
 use ganbench_reports::{Anchor, AnchorValue};
 
 use super::file;

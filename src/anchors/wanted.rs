@@ -1,7 +1,7 @@
 //! Which anchors a sweep's results need.
 
 use anyhow::Result;
-use ganbench_baselines::data::hex;
+use ganbench_data::hex;
 use ganbench_metrics::{bare_name, metric};
 use ganbench_reports::{Anchor, AnchorKey, AnchorNetworks, ResultRow};
 use sha2::{Digest as _, Sha256};

@@ -4,13 +4,13 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::rng::Stream;
 use ganbench_metrics::fid::{FewSamples, FidInput, fid, fid_of_few};
 use ganbench_metrics::kid::{self, KidInput, kid};
 use ganbench_metrics::prdc::{PrdcInput, prdc};
 use ganbench_metrics::{Extractor, ExtractorOptions, Rows, Statistics, WeightsSource, load_with};
-use ganbench_nn::images::{ImageBatch, ImageSize};
 use ganbench_nn::kernels::gemm::{Mat, matmul};
-use ganbench_nn::rng::Stream;
 use rayon::prelude::*;
 use serde::Serialize;
 

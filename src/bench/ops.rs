@@ -13,12 +13,12 @@ use anyhow::{Context as _, Result};
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor, Var};
 use ganbench_baselines::networks::LayerSize;
+use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::activation::{Activation, activate, activation_gradient};
 use ganbench_nn::kernels::conv::{Geometry, conv_transpose2d, conv2d};
 use ganbench_nn::layers::{BatchNorm, Kernel, Pass};
 use ganbench_nn::optim::{Optimizer, Rule};
 use ganbench_nn::params::{Init, ParamStore};
-use ganbench_nn::rng::Stream;
 use serde::Serialize;
 
 use super::{Repeats, Times};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
-use ganbench_reports::write_atomic;
+use ganbench_files::write_atomic;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -10,10 +10,10 @@ use ganbench_baselines::networks::{
 };
 use ganbench_baselines::train::flops::{Pair, Passes};
 use ganbench_baselines::train::{Trainer, known_architecture};
+use ganbench_data::rng::Stream;
 use ganbench_nn::layers::Pass;
 use ganbench_nn::optim::{Optimizer, Rule};
 use ganbench_nn::params::ParamStore;
-use ganbench_nn::rng::Stream;
 use serde::Serialize;
 
 use super::{Profile, Repeats, Times, alternate};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use ganbench_files::write_atomic;
 use ganbench_reports::escape::visible_lines;
-use ganbench_reports::write_atomic;
 use serde::Serialize;
 
 use crate::drift::{

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::Result;
 use candle_core::Device;
 use clap::Args;
-use ganbench_baselines::data::Alpha;
-use ganbench_baselines::data::sources::{ImageSource, SourceRequest};
+use ganbench_data::Alpha;
+use ganbench_data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::{
     Deviations, Extractor, ExtractorOptions, Measurement, Reals, extractor, inception, load_with,

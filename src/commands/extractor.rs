@@ -6,11 +6,11 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use candle_core::Device;
 use clap::Args;
-use ganbench_baselines::data::{Dataset, Split, hex};
+use ganbench_data::{Dataset, Split, hex};
+use ganbench_files::write_atomic;
 use ganbench_metrics::small::{
     Card, CardSet, Recipe, Trained, TrainedOn, TrainingInput, train as train_classifier,
 };
-use ganbench_reports::write_atomic;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use ganbench_baselines::data::{DatasetRequest, Places, Split};
+use ganbench_data::{DatasetRequest, Places, Split};
 use ganbench_hub::Limits;
 use ganbench_metrics::extractor::entry;
 use ganbench_metrics::weights::source::PublishedFile;

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use ganbench_baselines::figure3::{Cloud, Figure3, MODES, Moved};
+use ganbench_files::write_atomic;
 use ganbench_reports::plot::{self, CloudPanel, clouds};
-use ganbench_reports::write_atomic;
 use serde_json::json;
 
 use crate::cli::ReproduceArgs;

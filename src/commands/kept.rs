@@ -154,7 +154,7 @@ fn command(words: &str, at: &MachineArgs) -> Result<Command> {
     flag("weights", at.weights.clone().filter(|_| !words.contains("--weights")));
     flag("device", Some(at.device.clone()));
     flag("threads", at.threads.map(|n| n.to_string()));
-    flag("memory-limit", ganbench_nn::memory::limit().map(|bytes| format!("{bytes}B")));
+    flag("memory-limit", ganbench_files::memory::limit().map(|bytes| format!("{bytes}B")));
     if at.quiet {
         command.arg("--quiet");
     }

@@ -1,10 +1,10 @@
 //! `ganbench list`: what there is to choose from.
 
 use anyhow::Result;
-use ganbench_baselines::data::datasets;
 use ganbench_baselines::losses::registry::{self, SettingKind};
 use ganbench_baselines::methods::METHODS;
 use ganbench_baselines::networks::ARCHITECTURES;
+use ganbench_data::datasets;
 use ganbench_metrics::card::ProtocolField;
 use ganbench_metrics::protocol::protocols;
 use ganbench_metrics::{EXTRACTORS, FAMILIES, Metric, MetricFamily, Settings, metric};

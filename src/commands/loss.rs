@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use candle_core::{DType, Tensor};
 use clap::Args;
 use ganbench_baselines::losses::registry::{self, EvaluatedTerm, Given, Settings, Value};
-use ganbench_nn::numpy::Archive;
-use ganbench_reports::write_atomic;
+use ganbench_data::numpy::Archive;
+use ganbench_files::write_atomic;
 use npyz::WriterBuilder as _;
 use serde_json::{Map, Value as Json, json};
 

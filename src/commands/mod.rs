@@ -27,10 +27,10 @@ pub mod verify_extractor;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
-use ganbench_baselines::data::DataError;
-use ganbench_baselines::data::sources::SourceError;
 use ganbench_baselines::losses::registry::LossError;
 use ganbench_baselines::train::TrainError;
+use ganbench_data::DataError;
+use ganbench_data::sources::SourceError;
 use ganbench_metrics::{ExtractorError, MetricError};
 
 use crate::cli::{Cli, MachineArgs};

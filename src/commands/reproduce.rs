@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use ganbench_baselines::data::plain_name;
-use ganbench_reports::remove_unfinished;
+use ganbench_data::plain_name;
+use ganbench_files::remove_unfinished;
 
 use super::figure3;
 use crate::begun::{Begun, RUNS};

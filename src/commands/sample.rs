@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::SampleRequest;
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::memory;
-use ganbench_reports::{write_atomic, write_unsynced};
+use ganbench_data::images::ImageBatch;
+use ganbench_files::memory;
+use ganbench_files::{write_atomic, write_unsynced};
 use npyz::WriterBuilder as _;
 
 use crate::cli::SampleArgs;

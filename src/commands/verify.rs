@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use ganbench_baselines::data::Dataset;
 use ganbench_baselines::train::StepRecord;
+use ganbench_data::Dataset;
+use ganbench_metrics::WithInterval;
 use ganbench_reports::ResultRow;
 use serde::Serialize;
 
@@ -19,7 +20,6 @@ use crate::reals::{RealImages, load_reference};
 use crate::run_folder::{PLAN_NAME, Provenance, RunFolder};
 use crate::selection::{select, trainer};
 use crate::session::{Evaluator, Surroundings, load_dataset, load_extractor, real_reference};
-use ganbench_metrics::WithInterval;
 
 /// Between machines that round differently: of losses and gradient norms of the first step,
 /// relative. Measured with and without fused multiply-add: 2e-7 of losses, 2e-3 of the smallest

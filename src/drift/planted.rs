@@ -4,13 +4,13 @@
 use std::sync::OnceLock;
 
 use candle_core::Device;
-use ganbench_baselines::data::Dataset;
 use ganbench_baselines::methods::METHODS;
 use ganbench_baselines::networks::{Generator, Latent};
 use ganbench_baselines::train::{SampleRequest, TrainPlan, Trainer};
+use ganbench_data::Dataset;
+use ganbench_data::images::ImageView;
 use ganbench_metrics::fid::Divisor;
 use ganbench_metrics::{Extractor, ExtractorError, Features, RESIZES, Resize, Settings};
-use ganbench_nn::images::ImageView;
 use ganbench_nn::layers::Pass;
 
 use super::compare::{Comparison, Sides, compare};

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ganbench_data::rng::Stream;
 use ganbench_metrics::card::Scale;
 use ganbench_metrics::{bare_name, metric};
 
@@ -12,7 +13,6 @@ use super::files::read;
 use super::line::Verdict;
 use super::show::{Shown, text};
 use super::value::{GuardedValue, Layer, Provenance};
-use ganbench_nn::rng::Stream;
 
 fn scores() -> Vec<GuardedValue> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/drift/baseline.parquet");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use ganbench_baselines::data::hex;
+use ganbench_data::hex;
 use ganbench_reports::{IMPORTED, ResultRow, Status, TableKey, protocol_sentence};
 use sha2::{Digest as _, Sha256};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use candle_core::DeviceLocation;
-use ganbench_baselines::data::hex;
+use ganbench_data::hex;
 use ganbench_metrics::files::{
     Companions, FeatureFile, FileMeta, StoredFeatures, write_features, write_statistics,
 };

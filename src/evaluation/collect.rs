@@ -5,7 +5,7 @@ use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use ganbench_baselines::data::sources::{Image, ImageSource};
+use ganbench_data::sources::{Image, ImageSource};
 use ganbench_metrics::statistics::Accumulator;
 use ganbench_metrics::{Extractor, Features, Statistics};
 

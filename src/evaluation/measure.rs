@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Result, bail};
+use ganbench_files::memory;
 use ganbench_metrics::class_fid::{ClassFidInput, class_fids};
 use ganbench_metrics::class_pairs::{ClassLabels, pair_classes};
 use ganbench_metrics::fid::{FidInput, fid_divided};
@@ -12,8 +13,6 @@ use ganbench_metrics::{
     MetricValue, RealReference, Reals, Settings, Side as Which, Statistics, WithInterval,
     evaluate_timed, metric, needs, with_intervals,
 };
-
-use ganbench_nn::memory;
 
 use super::collect::Side;
 use super::outcome::Seconds;

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use anyhow::Result;
-use ganbench_baselines::data::sources::ImageSource;
+use ganbench_data::sources::ImageSource;
 use ganbench_metrics::Statistics;
 use ganbench_metrics::files::{Contents, FileMeta, MU_SIGMA, StoredFeatures};
 

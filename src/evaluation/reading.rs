@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use ganbench_baselines::data::Alpha;
-use ganbench_baselines::data::sources::{Image, Reading};
+use ganbench_data::Alpha;
+use ganbench_data::sources::{Image, Reading};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -174,7 +174,7 @@ impl Sides {
 
 #[cfg(test)]
 mod tests {
-    use ganbench_nn::images::ImageSize;
+    use ganbench_data::images::ImageSize;
 
     use super::*;
 

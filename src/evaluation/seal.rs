@@ -2,11 +2,12 @@
 //! content, and what reading its images came to. The first line is the hash of the rest.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use ganbench_baselines::data::hex;
-use ganbench_nn::shared::{Unfinished, open_regular};
+use ganbench_data::hex;
+use ganbench_files::shared::open_regular;
+use ganbench_files::write_unsynced;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -38,9 +39,7 @@ pub(super) fn write(features: &Path, key: &str, images: ImagesRead) -> io::Resul
     let json = serde_json::to_string(&seal)?;
     let text = format!("{}\n{json}", hex(Sha256::new_with_prefix(&json)));
     let path = path_of(features);
-    let mut file = Unfinished::beside(&path)?;
-    file.write_all(text.as_bytes())?;
-    file.persist(&path)
+    write_unsynced(&path, text.as_bytes()).map_err(|error| error.source)
 }
 
 /// What reading the images came to, where the file of features is whole and of `key`. None where

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use anyhow::Result;
 use candle_core::Device;
-use ganbench_baselines::data::sources::{self, BatchSource, ImageSource, Skipped, SourceRequest};
-use ganbench_baselines::data::{IMAGE_EXTENSIONS, hex};
 use ganbench_baselines::networks::BatchNormIn;
 use ganbench_baselines::train::{LoadedGenerator, SampleRequest};
+use ganbench_data::images::ImageBatch;
+use ganbench_data::sources::{self, BatchSource, ImageSource, Skipped, SourceRequest};
+use ganbench_data::{IMAGE_EXTENSIONS, hex};
 use ganbench_metrics::Sampling;
 use ganbench_metrics::protocol::LabelRule;
-use ganbench_nn::images::ImageBatch;
 use sha2::{Digest as _, Sha256};
 
 use crate::generators::{generator_file, load_generator};

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
+use ganbench_files::write_atomic;
 use ganbench_reports::claim::{Judged, Pair, Scale, Verdict};
 use ganbench_reports::statistics::exact::{Outcomes, deciding_permutation_p, fisher_p};
 use ganbench_reports::statistics::typical::typical_and_apart;
 use ganbench_reports::statistics::{Row, Rows, spending};
-use ganbench_reports::write_atomic;
 use serde::{Deserialize, Serialize};
 
 use super::experiment::{Claim, Counts, Experiment};

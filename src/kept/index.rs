@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use ganbench_files::write_atomic;
 use ganbench_reports::claim::{Verdict, holm};
-use ganbench_reports::write_atomic;
 
 use super::findings::Finding;
 use super::{Findings, Folder, all, find, page};

@@ -16,7 +16,12 @@ mod unreported;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use ganbench_reports::write_atomic;
+pub use experiment::{Experiment, Part};
+pub use findings::{Findings, PartState, find};
+use ganbench_files::write_atomic;
+pub use index::{check as check_page, renew};
+pub use measure::Run;
+pub use page::page;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::reproduce;
@@ -24,12 +29,6 @@ use crate::machine;
 use crate::recipe::FIGURE3;
 use crate::results;
 use crate::run_folder::{Lock, RunFolder};
-
-pub use experiment::{Experiment, Part};
-pub use findings::{Findings, PartState, find};
-pub use index::{check as check_page, renew};
-pub use measure::Run;
-pub use page::page;
 
 const EXPERIMENT_NAME: &str = "experiment.toml";
 const SLICES_NAME: &str = "slices.jsonl";

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use anyhow::Result;
+use ganbench_files::write_atomic;
 use ganbench_reports::claim::{Verdict, seeds_text};
 use ganbench_reports::escape::visible_lines;
-use ganbench_reports::write_atomic;
 
 use super::experiment::Counts;
 use super::findings::{Finding, Findings};

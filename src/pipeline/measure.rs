@@ -3,14 +3,14 @@
 use anyhow::Result;
 use ganbench_baselines::networks::BatchNormIn;
 use ganbench_baselines::train::{SampleRequest, Sampler, Spent};
+use ganbench_data::images::ImageBatch;
+use ganbench_data::rng::Stream;
 use ganbench_metrics::bootstrap::{self, Bootstrap, WithInterval, with_intervals};
 use ganbench_metrics::protocol::LabelRule;
 use ganbench_metrics::{
     Done, EvaluationInput, Extractor, ExtractorId, Features, Label, Labels, Measurement,
     MetricValue, Sampling, evaluate,
 };
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::rng::Stream;
 use ganbench_reports::{ResultRow, Status};
 
 use crate::machine;

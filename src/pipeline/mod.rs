@@ -9,14 +9,19 @@ mod measure;
 
 use anyhow::{Context as _, Result, bail};
 use candle_core::Device;
-use ganbench_baselines::data::Dataset;
 use ganbench_baselines::linear_evaluation::{LabelledSplits, LinearEvaluation};
 use ganbench_baselines::train::{
     Diverged, LoadedGenerator, RunMark, SampleRequest, Spent, Trainer,
 };
+use ganbench_data::Dataset;
+use ganbench_data::images::ImageBatch;
 use ganbench_metrics::{Label, MetricValue};
-use ganbench_nn::images::ImageBatch;
 use ganbench_reports::{ResultRow, Status, kimg_name};
+#[cfg(test)]
+pub use measure::{Facts, label_of_plan};
+pub use measure::{
+    Fakes, Measured, Noise, label, mean, measure, measure_set, row, sample_seeds, spent_up_to,
+};
 use thiserror::Error;
 
 use crate::generators::{generator_file, kept_points, load_generator};
@@ -28,12 +33,6 @@ use crate::results::SCORES_NAME;
 use crate::run_folder::{Provenance, RecordWriter, RunFolder};
 use crate::session::{Evaluator, metric_names};
 use crate::{machine, memory, samples, selection};
-
-#[cfg(test)]
-pub use measure::{Facts, label_of_plan};
-pub use measure::{
-    Fakes, Measured, Noise, label, mean, measure, measure_set, row, sample_seeds, spent_up_to,
-};
 
 /// What one run needs.
 pub struct RunInput<'a> {

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use candle_core::Device;
+use ganbench_data::images::ImageView;
 use ganbench_metrics::{Extractor, ExtractorError, Features};
-use ganbench_nn::images::ImageView;
 
 use super::*;
 use crate::plan::{assignment, merge};

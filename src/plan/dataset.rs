@@ -1,6 +1,6 @@
 //! The real images of a run, in its plan.
 
-use ganbench_baselines::data::{Fit, Split, folder_name, is_known, plain_name};
+use ganbench_data::{Fit, Split, folder_name, is_known, plain_name};
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;

@@ -1,8 +1,8 @@
 //! How a run is measured, in its plan.
 
-use ganbench_baselines::data::Split;
 use ganbench_baselines::linear_evaluation::LinearEvaluation;
 use ganbench_baselines::train::Statistics;
+use ganbench_data::Split;
 use ganbench_metrics::{Deviations, Measurement, Metric, MetricError};
 use serde::{Deserialize, Serialize};
 

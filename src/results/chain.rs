@@ -5,7 +5,7 @@
 //!
 //! Lines of ganbench before 0.2 have none and are read as they are.
 
-use ganbench_baselines::data::hex;
+use ganbench_data::hex;
 use sha2::{Digest as _, Sha256};
 
 /// What stands before the digest, in the place of the object's closing brace.

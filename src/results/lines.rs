@@ -102,7 +102,7 @@ pub(super) fn is_json(line: &[u8]) -> bool {
 /// # Errors
 /// If the file cannot be read, or any other line is no valid row, naming file and line.
 pub fn read_scores(path: &Path) -> Result<Scores, ResultsError> {
-    let content = ganbench_nn::files::read(path).map_err(failed(path, "read"))?;
+    let content = ganbench_files::read(path).map_err(failed(path, "read"))?;
     let mut rows = Vec::new();
     let mut lines = content.split(|&b| b == b'\n').enumerate().peekable();
     while let Some((i, line)) = lines.next() {

@@ -16,13 +16,11 @@ pub mod table;
 
 use std::path::{Path, PathBuf};
 
-use ganbench_reports::{ResultRow, RowError};
-use thiserror::Error;
-
 pub use files::{CSV_NAME, PARQUET_NAME, read_rows, rows_of};
-pub use lines::{SCORES_NAME, TornLine, append_scores, find_runs};
-
+use ganbench_reports::{ResultRow, RowError};
 use lines::read_scores;
+pub use lines::{SCORES_NAME, TornLine, append_scores, find_runs};
+use thiserror::Error;
 
 /// Results that cannot be read or written.
 #[derive(Debug, Error)]
@@ -52,7 +50,7 @@ pub enum ResultsError {
     #[error("{} is neither .parquet, .csv nor a folder that holds {PARQUET_NAME} or {CSV_NAME}", path.display())]
     NoResults { path: PathBuf },
     #[error(transparent)]
-    Write(#[from] ganbench_reports::ReportError),
+    Write(#[from] ganbench_files::WriteError),
 }
 
 /// What a rebuild found and wrote.

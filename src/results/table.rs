@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::io::Cursor;
 use std::path::Path;
 
-use ganbench_baselines::parquet::{ParquetError, ParquetFile};
-use ganbench_nn::{files, memory};
+use ganbench_data::parquet::{ParquetError, ParquetFile};
+use ganbench_files::write_atomic;
+use ganbench_files::{self as files, memory};
 use ganbench_reports::escape::{csv_name, from_csv_name};
-use ganbench_reports::{Column as Described, ColumnKind, write_atomic};
+use ganbench_reports::{Column as Described, ColumnKind};
 use polars::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -1,4 +1,4 @@
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use ganbench_reports::{COLUMNS, Status};
 use polars::prelude::*;
 

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use ganbench_baselines::data::{Dataset, DatasetRequest, Split, default_extractor, draw_subset};
+use ganbench_data::images::ImageBatch;
+use ganbench_data::{Dataset, DatasetRequest, Split, default_extractor, draw_subset};
 use ganbench_metrics::protocol::DEFAULT;
 use ganbench_metrics::{
     Deviations, Done, EvaluationInput, Extractor, ExtractorId, Features, Label, Measurement,
     Metric, MetricError, RealReference, WeightsSource, bare_name, evaluate, load, metric, metrics,
     needs,
 };
-use ganbench_nn::images::ImageBatch;
 
 use super::faults::{Reals, SEED};
 use crate::machine::UsageError;

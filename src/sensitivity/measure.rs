@@ -1,8 +1,8 @@
 //! Clean images and planted faults through every metric, and what comes of it.
 
 use anyhow::Result;
+use ganbench_data::images::ImageBatch;
 use ganbench_metrics::{ExtractorId, Label, Metric};
-use ganbench_nn::images::ImageBatch;
 use serde::Serialize;
 
 use super::faults::{Fault, SEED};

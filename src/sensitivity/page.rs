@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use ganbench_files::write_atomic;
 use ganbench_reports::plot::{Drawing, HeatCell, HeatKey, HeatLabel, HeatMap, HeatRow};
-use ganbench_reports::write_atomic;
 
 use super::answer::answer;
 use super::faults::Kind;

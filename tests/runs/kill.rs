@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use super::{assert_same, names, run_of, sixty_steps, start_with_log};
 use crate::program::{ok, strs};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use candle_core::{Result, Tensor, bail};
+use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::Real;
-use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::affine::{self, Affine, Planes};

@@ -4,8 +4,8 @@
 
 use candle_core::backend::BackendStorage;
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, bail};
+use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::{Real, cpu_slice, with_cpu_slice};
-use ganbench_nn::rng::Stream;
 use rayon::prelude::*;
 
 use super::SimClr;

@@ -11,8 +11,8 @@
 //! On one channel the saturation changes nothing, brightness and contrast are as on three.
 
 use candle_core::{Result, Tensor, bail};
+use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::Real;
-use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::affine::{self, Affine, Planes};

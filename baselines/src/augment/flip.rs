@@ -1,8 +1,8 @@
 //! Horizontal flip.
 
 use candle_core::{Result, Tensor};
+use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::Real;
-use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::affine::{self, Affine, Planes};

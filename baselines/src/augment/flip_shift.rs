@@ -1,7 +1,7 @@
 //! Horizontal flip and a shift of whole pixels.
 
 use candle_core::{Result, Tensor};
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{View, resample};

@@ -16,16 +16,15 @@ mod taps;
 
 pub use ada::{Ada, AdaRule, Observed};
 pub use blur::Blur;
+use candle_core::{Result, Tensor};
 pub use color::{ColorDraw, Jitter, jitter};
 pub use diffaug::DiffAug;
 pub use flip::Flip;
 pub use flip_shift::FlipShift;
+use ganbench_data::rng::Stream;
 pub use geometry::{View, resample};
-pub use simclr::SimClr;
-
-use candle_core::{Result, Tensor};
-use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
+pub use simclr::SimClr;
 
 /// What is done to every image before the discriminator sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! SimCLR's augmentation, the views of ContraD.
 
 use candle_core::{Result, Tensor};
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::blur::Blur;

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 
 use candle_core::{Result, Tensor};
+use ganbench_data::rng::Stream;
 use ganbench_nn::layers::Pass;
-use ganbench_nn::rng::Stream;
 
 use super::Loss;
 use crate::augment::Augmentation;

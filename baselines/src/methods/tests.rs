@@ -85,9 +85,9 @@ fn contrad_without_its_fakes_term_teaches_the_trunk_simclr_alone() {
     };
     use crate::networks::{Discriminator, Latent, NetworkSizes, architecture};
     use candle_core::{Device, Tensor};
+    use ganbench_data::rng::Stream;
     use ganbench_nn::layers::Pass;
     use ganbench_nn::params::ParamStore;
-    use ganbench_nn::rng::Stream;
 
     let mut parts = (method("contrad").unwrap().parts)();
     parts.contrastive.as_mut().unwrap().lambda_fake = 0.0;

@@ -167,7 +167,7 @@ mod tests {
             let store = ParamStore::new("generator", 3, &Device::Cpu);
             let sizes = NetworkSizes { width: 4, z_dim: 16, classes, ..PAPER_32 };
             let g = DcganGenerator::new(&store.root(), sizes).unwrap();
-            let z = ganbench_nn::rng::Stream::new(0, "z").normal(64);
+            let z = ganbench_data::rng::Stream::new(0, "z").normal(64);
             let z = Tensor::from_vec(z, (4, 16), &Device::Cpu).unwrap();
             let labels = Some(Tensor::new(&[0u32, 1, 2, 1], &Device::Cpu).unwrap());
             let x = g.forward(&Latent { z, labels, noise: None }, Pass::Train).unwrap();
@@ -186,7 +186,7 @@ mod tests {
         let generator = DcganGenerator::new(&g.root(), sizes).unwrap();
         let trunk = DcganTrunk::new(&d.root(), sizes).unwrap();
         let z = Tensor::from_vec(
-            ganbench_nn::rng::Stream::new(0, "z").normal(48),
+            ganbench_data::rng::Stream::new(0, "z").normal(48),
             (3, 16),
             &Device::Cpu,
         )

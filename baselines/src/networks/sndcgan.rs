@@ -173,7 +173,7 @@ mod tests {
             let sizes = NetworkSizes { width: 4, classes, ..SIZES };
             let g = SndcganGenerator::new(&store.root(), sizes).unwrap();
             let z = Tensor::from_vec(
-                ganbench_nn::rng::Stream::new(0, "z").normal(512),
+                ganbench_data::rng::Stream::new(0, "z").normal(512),
                 (4, 128),
                 &Device::Cpu,
             )

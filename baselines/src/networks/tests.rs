@@ -1,9 +1,9 @@
 //! What every architecture owes, and the published sizes.
 
 use candle_core::{Device, Tensor};
+use ganbench_data::rng::Stream;
 use ganbench_nn::layers::Pass;
 use ganbench_nn::params::{Init, ParamStore};
-use ganbench_nn::rng::Stream;
 
 use super::*;
 

@@ -1,10 +1,10 @@
 //! Every architecture trains, samples and starts again as it was.
 
 use candle_core::Device;
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::conv::Algorithm;
 use ganbench_nn::optim::Rule;
-use ganbench_nn::rng::Stream;
 
 use super::same_start_tests;
 use super::{

@@ -1,6 +1,6 @@
 //! What can be known to be wrong with a plan before any work.
 
-use ganbench_nn::images::ImageBatch;
+use ganbench_data::images::ImageBatch;
 use thiserror::Error;
 
 use super::plan::TrainPlan;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use ganbench_files::hash::{hex, update_from};
 use safetensors::SafeTensors;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -18,7 +19,6 @@ use thiserror::Error;
 
 use super::Trainer;
 use super::budget::Spent;
-use crate::data::hash::{hex, update_from};
 
 /// Of the states' form; another one is refused.
 const FORMAT: u32 = 3;
@@ -256,7 +256,7 @@ impl Trainer<'_> {
     fn load(&mut self, path: &Path, hash: &str) -> Result<RunMark, CheckpointError> {
         let damaged = |what: String| CheckpointError::Damaged { path: path.to_path_buf(), what };
         let read = |source| CheckpointError::Read { path: path.to_path_buf(), source };
-        let bytes = ganbench_nn::files::read(path).map_err(read)?;
+        let bytes = ganbench_files::read(path).map_err(read)?;
         let found = in_name(&bytes[..]).map_err(read)?;
         if found != hash {
             return Err(damaged(format!("its content has hash {found}, its name says {hash}")));

@@ -27,8 +27,10 @@ mod terms;
 mod trainer;
 
 pub use budget::{Budget, BudgetError, Spent, Unit};
+use candle_core::{DType, Device, Result, Tensor};
 pub use check::{TrainError, check, known_architecture};
 pub use checkpoint::{CheckpointError, Loaded, RunMark};
+use ganbench_data::images::ImageBatch;
 pub use pace::Replay;
 pub use plan::{EmaPlan, NetworkPlan, TrainPlan, ZPrior};
 pub use record::{Diverged, StepRecord};
@@ -36,9 +38,6 @@ pub use sampler::{LoadedGenerator, SampleRequest, Sampler};
 pub use sizes::{check_sizes, network_weights};
 pub use statistics::Statistics;
 pub use trainer::Trainer;
-
-use candle_core::{DType, Device, Result, Tensor};
-use ganbench_nn::images::ImageBatch;
 
 /// u8 NHWC images as f32 `[n, channels, h, w]` in [−1, 1].
 ///
@@ -55,18 +54,18 @@ pub fn to_tensor(images: &ImageBatch, device: &Device) -> Result<Tensor> {
 ///
 /// # Errors
 /// If x is not of rank 4.
-pub fn to_images(x: &Tensor) -> Result<(ganbench_nn::images::ImageSize, Vec<u8>)> {
+pub fn to_images(x: &Tensor) -> Result<(ganbench_data::images::ImageSize, Vec<u8>)> {
     let (_, channels, height, width) = x.dims4()?;
     let x = x.permute((0, 2, 3, 1))?.to_device(&Device::Cpu)?.flatten_all()?.to_vec1::<f32>()?;
     let pixels =
         x.iter().map(|&v| ((v + 1.0) * 127.5 + 0.5).floor().clamp(0.0, 255.0) as u8).collect();
-    Ok((ganbench_nn::images::ImageSize::new(height, width, channels), pixels))
+    Ok((ganbench_data::images::ImageSize::new(height, width, channels), pixels))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ganbench_nn::images::ImageSize;
+    use ganbench_data::images::ImageSize;
 
     #[test]
     fn every_u8_value_survives_the_way_to_a_tensor_and_back() {

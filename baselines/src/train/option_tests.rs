@@ -1,7 +1,7 @@
 //! Every architecture trains, and every option that a plan can ask for.
 
 use candle_core::Device;
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
 
 use super::same_start_tests::plan;
 use super::{NetworkPlan, TrainPlan, Trainer};

@@ -4,7 +4,7 @@
 //! optimisers, spectral norm, batch norm and the average.
 
 use candle_core::Device;
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
 use ganbench_nn::kernels::conv::Algorithm;
 use ganbench_nn::optim::Rule;
 use serde::Deserialize;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Device;
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
 use ganbench_nn::kernels::conv::Algorithm;
 use ganbench_nn::optim::Rule;
 use ganbench_nn::params::ParamStore;

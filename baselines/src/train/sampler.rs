@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use candle_core::{Device, Result, Tensor};
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::rng::Stream;
+use ganbench_files::memory;
 use ganbench_nn::layers::Pass;
-use ganbench_nn::memory;
 use ganbench_nn::params::{Init, ParamStore};
-use ganbench_nn::rng::Stream;
 
 use super::plan::{NetworkPlan, TrainPlan, ZPrior};
 use super::statistics::Statistics;

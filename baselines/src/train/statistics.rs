@@ -1,9 +1,9 @@
 //! Which statistics a generator's batch norms use when it is measured.
 
 use candle_core::{Result, bail};
+use ganbench_data::rng::Stream;
 use ganbench_nn::layers::Pass;
 use ganbench_nn::params::ParamStore;
-use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::sampler::{BATCH, SampleRequest, Sampler};
@@ -83,7 +83,7 @@ impl Statistics {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
-    use ganbench_nn::images::ImageSize;
+    use ganbench_data::images::ImageSize;
 
     use super::super::same_start_tests::plan;
     use super::super::sampler::LoadedGenerator;

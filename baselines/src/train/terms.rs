@@ -1,8 +1,8 @@
 //! What a step sends through the networks, and the terms of its two losses.
 
 use candle_core::Tensor;
+use ganbench_data::rng::Stream;
 use ganbench_nn::layers::Pass;
-use ganbench_nn::rng::Stream;
 
 use super::check::TrainError;
 use super::plan::ZPrior;

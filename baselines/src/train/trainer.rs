@@ -5,10 +5,10 @@ use std::time::Instant;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Tensor};
 use cpu_time::ProcessTime;
-use ganbench_nn::images::ImageBatch;
+use ganbench_data::images::ImageBatch;
+use ganbench_data::rng::Stream;
 use ganbench_nn::optim::Optimizer;
 use ganbench_nn::params::ParamStore;
-use ganbench_nn::rng::Stream;
 
 use super::Sampler;
 use super::adaptive::Adaptive;

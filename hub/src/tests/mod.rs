@@ -285,7 +285,8 @@ fn a_file_that_another_process_downloads_is_left_to_it() {
     let content = toy.content.clone();
     let server = Server::new(move |asked, _| honest(asked, &content, "tag"));
     toy.put_beside("tag.lock", b"");
-    let lock = ganbench_nn::shared::Lock::try_take(&toy.beside_blob("tag.lock")).unwrap().unwrap();
+    let lock =
+        ganbench_files::shared::Lock::try_take(&toy.beside_blob("tag.lock")).unwrap().unwrap();
     let message = toy.message(&server);
     assert!(message.starts_with(&format!("process {}", std::process::id())), "{message}");
     assert!(message.contains(" is downloading it (it holds DIR/cache/"), "{message}");

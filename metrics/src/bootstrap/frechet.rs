@@ -12,7 +12,7 @@
 //! as many images, is the same number for every draw). So the variance is −Cov(T(S), T(S′)), each
 //! term counted once.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use super::{Bootstrap, Reals, Sides, stream};
 use crate::error::MetricError;

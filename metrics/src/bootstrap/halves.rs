@@ -24,7 +24,7 @@
 //! differently tell its variance at n/2, two quarters at n/4, and their ratio goes on to n. The
 //! fakes' part takes that scale, the reals' part p(1 − p).
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use rayon::prelude::*;
 
 use super::near::{Cells, Levels, Neighbours, OUT, Pairs, Points, Side};

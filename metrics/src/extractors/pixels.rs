@@ -5,7 +5,7 @@
 //! bicubic on floats, clipped) and divided by 255. dgm-eval then averages each channel away; here
 //! all 3·32·32 numbers are the features.
 
-use ganbench_nn::images::ImageView;
+use ganbench_data::images::ImageView;
 use rayon::prelude::*;
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest, check_images};
@@ -81,7 +81,7 @@ impl Extractor for Pixels {
 mod tests {
     use std::path::PathBuf;
 
-    use ganbench_nn::images::{ImageBatch, ImageSize};
+    use ganbench_data::images::{ImageBatch, ImageSize};
 
     use super::*;
     use crate::extractor::load;

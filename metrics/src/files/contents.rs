@@ -3,8 +3,8 @@
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
 
-use ganbench_nn::files;
-use ganbench_nn::numpy::{Archive, Array, Header, Kind};
+use ganbench_data::numpy::{Archive, Array, Header, Kind};
+use ganbench_files as files;
 
 use super::FileError;
 use super::keys::{self, MU_SIGMA};

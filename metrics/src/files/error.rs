@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use ganbench_nn::memory::NoMemory;
-use ganbench_nn::numpy::NumpyError;
+use ganbench_data::numpy::NumpyError;
+use ganbench_files::memory::NoMemory;
 use thiserror::Error;
 
 use crate::error::MetricError;

@@ -1,6 +1,6 @@
 //! Names under which programs keep a mean and a covariance.
 
-use ganbench_nn::numpy::Archive;
+use ganbench_data::numpy::Archive;
 
 use super::FileError;
 

@@ -3,9 +3,9 @@
 use std::io::{Read as _, Seek as _};
 use std::path::Path;
 
+use ganbench_data::numpy::{Archive, Array, Element, Input, Kind};
+use ganbench_files::{self as files, memory};
 use ganbench_nn::kernels::Real;
-use ganbench_nn::numpy::{Archive, Array, Element, Input, Kind};
-use ganbench_nn::{files, memory};
 
 use super::keys::{self, StatisticsKeys};
 use super::{FileError, FileMeta, WideFeatures, meta};

@@ -1,7 +1,7 @@
 use std::io::Cursor;
 
-use ganbench_nn::rng::Stream;
-use ganbench_nn::shapes::ShapeFactors;
+use ganbench_data::rng::Stream;
+use ganbench_data::shapes::ShapeFactors;
 
 use super::*;
 use crate::features::{Features, Logits};

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Read as _, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use ganbench_nn::shared;
+use ganbench_files::shared;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 

@@ -27,7 +27,7 @@ fn g(m: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ganbench_nn::rng::Stream;
+    use ganbench_data::rng::Stream;
 
     #[test]
     fn g_starts_as_grassberger_prints_it() {

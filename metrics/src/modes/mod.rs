@@ -36,13 +36,13 @@
 mod entropy;
 mod intervals;
 
-use ganbench_nn::shapes::{CONTINUOUS, KIND_COUNTS, Kinds, MODES, is_held_out};
+use entropy::entropy;
+use ganbench_data::shapes::{CONTINUOUS, KIND_COUNTS, Kinds, MODES, is_held_out};
 
 use crate::card::{ImageCounts, LeastImages, Metric, Scale, ValueAxis, ValueRange};
 use crate::error::MetricError;
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
 use crate::recognition::Recognition;
-use entropy::entropy;
 
 /// Number of metrics.
 const METRICS: usize = 6 + KIND_COUNTS.len() + CONTINUOUS;

@@ -1,6 +1,7 @@
+use ganbench_data::rng::Stream;
+use ganbench_data::shapes::ShapeFactors;
+
 use super::*;
-use ganbench_nn::rng::Stream;
-use ganbench_nn::shapes::ShapeFactors;
 
 /// Samples of the true distribution, of which the ones that `keep` refuses are drawn again.
 fn drawn(n: usize, keep: impl Fn(&ShapeFactors) -> bool) -> Vec<Recognition> {

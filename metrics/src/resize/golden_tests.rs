@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use ganbench_nn::images::{ImageSize, ImageView};
+use ganbench_data::images::{ImageSize, ImageView};
 use npyz::npz::NpzArchive;
 use sha2::{Digest as _, Sha256};
 

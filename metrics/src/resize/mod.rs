@@ -8,11 +8,10 @@ mod pil;
 mod tensorflow1;
 mod torch_bilinear;
 
+use ganbench_data::images::ImageView;
 pub(crate) use pil::{Filter, pil_bytes, pil_float};
 pub(crate) use tensorflow1::tensorflow1_bilinear;
 pub(crate) use torch_bilinear::torch_bilinear;
-
-use ganbench_nn::images::ImageView;
 
 /// A reference's resize by name, so that a change of it can be seen without a network.
 #[derive(Clone, Copy)]

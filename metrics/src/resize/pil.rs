@@ -7,7 +7,7 @@
 //! 13 takes columns first where the height shrinks more than the width, which moves roundings;
 //! square images resized to squares are the same in all versions.
 
-use ganbench_nn::images::{ImageSize, ImageView};
+use ganbench_data::images::{ImageSize, ImageView};
 
 /// What a pixel's neighbours weigh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

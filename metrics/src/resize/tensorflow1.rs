@@ -1,6 +1,6 @@
 //! The resize of TensorFlow 1, as torch-fidelity repeats it.
 
-use ganbench_nn::images::{ImageSize, ImageView};
+use ganbench_data::images::{ImageSize, ImageView};
 
 /// Bilinear resize of TensorFlow 1 (`resize_bilinear` with `align_corners=False`): no half-pixel
 /// shift, no antialiasing. Must agree with torch-fidelity 0.4.0

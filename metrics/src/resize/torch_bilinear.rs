@@ -1,6 +1,6 @@
 //! PyTorch's bilinear resize without antialiasing, which pytorch-fid uses.
 
-use ganbench_nn::images::{ImageSize, ImageView};
+use ganbench_data::images::{ImageSize, ImageView};
 
 /// `torch.nn.functional.interpolate(mode="bilinear", align_corners=False)` on f32: pixels have
 /// their centres at half numbers; downscaling takes two pixels a direction and aliases. Must agree

@@ -8,12 +8,11 @@ pub mod source;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use ganbench_nn::files;
+use ganbench_files as files;
+use pickle::PickleError;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
-
-use pickle::PickleError;
 
 /// Above any network here (CLIP ViT-L/14 with its half for text: 1.7 GB); keeps a wrong path from
 /// filling the memory.

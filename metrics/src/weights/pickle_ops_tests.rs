@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use super::*;
 

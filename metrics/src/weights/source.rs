@@ -101,7 +101,7 @@ impl PublishedFile {
         if sha256.is_none() {
             let io = |source| WeightsError::Io { path: path.clone(), source };
             let mut hash = Sha256::new();
-            let mut file = ganbench_nn::files::open(&path).map_err(io)?;
+            let mut file = ganbench_files::open(&path).map_err(io)?;
             std::io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(io)?;
             check_hash(&path, &hex(&hash.finalize()), self.sha256)?;
         }

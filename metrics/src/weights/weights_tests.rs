@@ -1,6 +1,7 @@
-use super::*;
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use source::WeightsSource;
+
+use super::*;
 
 // tests-data/tiny_*.pth, torch 2.9.0, all but tiny_zip with _use_new_zipfile_serialization=False:
 //   base = torch.arange(12, dtype=torch.float32).reshape(3, 4) / 8

@@ -1,6 +1,6 @@
 //! Damage to bytes of any kind. The program's own tests take this file too.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 /// Numbers at which headers break.
 const EDGES: [u64; 8] =

@@ -1,8 +1,8 @@
 use std::path::Path;
 
-use ganbench_baselines::data::sources::{ArrayFormat, SourceRequest, decode_image, open_bytes};
-use ganbench_baselines::parquet::ParquetFile;
-use ganbench_nn::rng::Stream;
+use ganbench_data::parquet::ParquetFile;
+use ganbench_data::rng::Stream;
+use ganbench_data::sources::{ArrayFormat, SourceRequest, decode_image, open_bytes};
 
 use crate::mutate::{jpeg_segments, png_checksums, png_chunks};
 use crate::{INPUTS, MIB, fuzz, fuzz_with};

@@ -20,7 +20,7 @@ mod mutate;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, Once, PoisonError};
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 /// Damaged files each reader is given.
 const INPUTS: usize = 100_000;
@@ -76,7 +76,7 @@ fn quieten_caught_panics() {
             let in_polars = panic.location().is_some_and(|at| at.file().contains("/polars-"));
             let thread = std::thread::current();
             let is_polars = thread.name().is_some_and(|name| name.starts_with("polars-"));
-            if !ganbench_nn::panics::is_caught() && !in_polars && !is_polars {
+            if !ganbench_files::panics::is_caught() && !in_polars && !is_polars {
                 report(panic);
             }
         }));

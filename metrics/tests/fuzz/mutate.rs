@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Write as _};
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 

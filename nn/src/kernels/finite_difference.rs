@@ -2,9 +2,9 @@
 //! defines an op or a loss. Panics with the entry that is off.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
+use ganbench_data::rng::Stream;
 
 use crate::params::ParamStore;
-use crate::rng::Stream;
 
 /// A seeded normal f64 tensor.
 pub fn normal(seed: u64, shape: &[usize]) -> Tensor {

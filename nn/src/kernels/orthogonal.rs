@@ -63,7 +63,7 @@ pub fn orthonormalise(vectors: &mut [f64], length: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Stream;
+    use ganbench_data::rng::Stream;
 
     fn gaussian(n: usize) -> Vec<f64> {
         Stream::new(0, "test").normal(n).into_iter().map(f64::from).collect()

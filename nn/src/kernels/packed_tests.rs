@@ -1,6 +1,7 @@
+use ganbench_data::rng::Stream;
+
 use super::super::simd::with_isa;
 use super::*;
-use crate::rng::Stream;
 
 fn pack(values: &[f32], dim: usize) -> PackedRows {
     PackedRows::new(values.len() / dim, dim, |row, columns, out| {

@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn at_the_start_it_changes_nothing() {
         let store = ParamStore::new("test", 0, &Device::Cpu);
-        let x = crate::rng::Stream::new(0, "test").normal(2 * 8 * 16);
+        let x = ganbench_data::rng::Stream::new(0, "test").normal(2 * 8 * 16);
         let x = Tensor::from_vec(x, (2, 8, 4, 4), &Device::Cpu).unwrap();
         let y = block(&store, 8).forward(&x, Pass::Train).unwrap();
         let list = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();

@@ -4,10 +4,10 @@
 //! that goes on from a state draws what it would have drawn.
 
 use candle_core::{Result, Tensor};
+use ganbench_data::rng::Stream;
 
 use super::Pass;
 use crate::params::{Buffer, Init, Scope};
-use crate::rng::Stream;
 
 /// A buffer holds f32, which counts to 2²⁴: passes are counted in ones and in so many.
 const BLOCK: f64 = 1048576.0;

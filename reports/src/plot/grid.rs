@@ -1,6 +1,6 @@
 //! Sample grids: all methods side by side at the same noise, and the plain grid of one run.
 
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
 use image::{Rgb as Pixel, RgbImage, imageops};
 
 use super::drawing::{Align, BLACK, Drawing, Frame, TEXT_GREY, point, wrapped};

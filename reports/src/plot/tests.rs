@@ -1,5 +1,5 @@
-use ganbench_nn::images::{ImageBatch, ImageSize};
-use ganbench_nn::rng::Stream;
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::rng::Stream;
 
 use super::axes::Axis;
 use super::drawing::{Align, Frame, Shape};
@@ -274,8 +274,9 @@ fn every_figure_renders_as_png_and_svg() {
         assert!(svg.contains(&shown), "{}", &svg[..200]);
         assert!(svg.contains("font-family=\"sans-serif\""));
         if let Some(folder) = &folder {
-            crate::write_atomic(&folder.join(format!("{name}.png")), &png).unwrap();
-            crate::write_atomic(&folder.join(format!("{name}.svg")), svg.as_bytes()).unwrap();
+            ganbench_files::write_atomic(&folder.join(format!("{name}.png")), &png).unwrap();
+            ganbench_files::write_atomic(&folder.join(format!("{name}.svg")), svg.as_bytes())
+                .unwrap();
         }
     }
 }
@@ -387,8 +388,8 @@ fn a_sample_sheet_keeps_every_pixel() {
     let labelled = samples_png(&sheet).unwrap();
     if let Some(folder) = std::env::var_os("GANBENCH_PICTURES") {
         let folder = std::path::PathBuf::from(folder);
-        crate::write_atomic(&folder.join("sheet.png"), &png).unwrap();
-        crate::write_atomic(&folder.join("sheet-labelled.png"), &labelled).unwrap();
+        ganbench_files::write_atomic(&folder.join("sheet.png"), &png).unwrap();
+        ganbench_files::write_atomic(&folder.join("sheet-labelled.png"), &labelled).unwrap();
     }
     let sheet = SampleSheet { images: &images, columns: 2, row_labels: Some(&names) };
     assert_eq!(

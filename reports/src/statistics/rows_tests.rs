@@ -77,7 +77,7 @@ fn one_value_and_equal_values_have_no_interval() {
 /// Of tables of six rows with three seeds each: the share of comparisons with the first row that
 /// are called a difference, where that row lies `effect` above the others.
 fn called(spreads: [f64; 6], effect: f64, tables: usize) -> f64 {
-    let mut stream = ganbench_nn::rng::Stream::new(0, "statistics/rows-tests");
+    let mut stream = ganbench_data::rng::Stream::new(0, "statistics/rows-tests");
     let (mut calls, mut all) = (0, 0);
     for _ in 0..tables {
         let values = spreads.iter().enumerate().map(|(i, spread)| {

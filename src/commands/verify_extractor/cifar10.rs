@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_baselines::data::{self, DatasetRequest, Split};
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::{self as data, DatasetRequest, Split};
 use ganbench_metrics::numpy_random::RandomState;
-use ganbench_nn::images::{ImageBatch, ImageSize};
 
 /// First labels of the files of the original archive: data_batch_1 to data_batch_5.
 const FIRST_LABELS: [[u32; 10]; 5] = [

@@ -3,8 +3,9 @@
 mod cifar10;
 
 use anyhow::{Result, bail};
+use cifar10::Cifar10;
 use clap::Args;
-use ganbench_baselines::data::Split;
+use ganbench_data::Split;
 use ganbench_metrics::fid::{FewSamples, fid_of_rows};
 use ganbench_metrics::kid::{self, KidInput, kid};
 use ganbench_metrics::{Features, inception_score};
@@ -13,7 +14,6 @@ use serde::Serialize;
 use super::extraction::ExtractorArgs;
 use crate::machine::UsageError;
 use crate::progress::Progress;
-use cifar10::Cifar10;
 
 /// Computes the values that torch-fidelity publishes for subsets of CIFAR-10 and prints them beside
 /// their targets. Exit code 1 if one is missed. DIR of --data holds cifar10/ as the hub has it, or

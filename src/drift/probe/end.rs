@@ -9,8 +9,8 @@
 
 use anyhow::{Context as _, Result};
 use candle_core::Device;
-use ganbench_baselines::data::Dataset;
 use ganbench_baselines::train::{Budget, EmaPlan, SampleRequest, TrainPlan, Trainer, Unit};
+use ganbench_data::Dataset;
 use ganbench_nn::optim::Rule;
 
 use super::moments::{NAMES, moments};

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Result;
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::rng::Stream;
+use ganbench_data::images::ImageBatch;
+use ganbench_data::rng::Stream;
 
 use crate::recipe::Recipe;
 use crate::session::{Surroundings, load_dataset};

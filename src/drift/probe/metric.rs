@@ -1,12 +1,12 @@
 //! Fixed images through every resize, extractor and metric.
 
 use anyhow::{Result, bail};
+use ganbench_data::images::ImageBatch;
 use ganbench_metrics::protocol::TABLES;
 use ganbench_metrics::{
     Deviations, ExtractorId, Features, Labels, Measurement, MetricValue, metrics as all_metrics,
     needs,
 };
-use ganbench_nn::images::ImageBatch;
 
 use super::images::FixedImages;
 use super::moments::{NAMES, moments};

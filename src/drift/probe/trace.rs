@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, Result};
 use candle_core::Device;
-use ganbench_baselines::data::Dataset;
 use ganbench_baselines::methods::METHODS;
 use ganbench_baselines::train::{StepRecord, TrainPlan, Trainer};
+use ganbench_data::Dataset;
 use ganbench_nn::optim::Rule;
 
 use super::moments::{NAMES, moments};

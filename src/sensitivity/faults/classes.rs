@@ -1,6 +1,6 @@
 //! Classes that are left out, too frequent or uneven.
 
-use ganbench_nn::images::ImageBatch;
+use ganbench_data::images::ImageBatch;
 
 use super::{Fault, Kind, Making, Unit, Worlds};
 

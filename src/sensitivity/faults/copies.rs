@@ -1,6 +1,6 @@
 //! Few images that come again and again, and images of the reference that come as fakes.
 
-use ganbench_nn::images::ImageBatch;
+use ganbench_data::images::ImageBatch;
 
 use super::pixels::add_noise;
 use super::{Fault, Kind, Making, Unit, Worlds};

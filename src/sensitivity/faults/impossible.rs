@@ -1,7 +1,7 @@
 //! Images that the world of `shapes` does not hold, among others that it does.
 
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::shapes::{HUES, ShapeFactors};
+use ganbench_data::images::ImageBatch;
+use ganbench_data::shapes::{HUES, ShapeFactors};
 
 use super::{Fault, Kind, Making, Unit, Worlds};
 

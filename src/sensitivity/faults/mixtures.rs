@@ -1,6 +1,6 @@
 //! Images that have nothing to do with the data set, among real ones.
 
-use ganbench_nn::images::ImageBatch;
+use ganbench_data::images::ImageBatch;
 
 use super::{Fault, Kind, Making, Unit, Worlds};
 

@@ -18,8 +18,8 @@ mod tests;
 mod tied;
 mod world;
 
-use ganbench_nn::images::{ImageBatch, ImageSize};
-use ganbench_nn::rng::Stream;
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::rng::Stream;
 
 use crate::machine::UsageError;
 

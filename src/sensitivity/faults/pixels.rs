@@ -1,6 +1,6 @@
 //! Faults of each image for itself.
 
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
 use rayon::prelude::*;
 
 use super::{Fault, Kind, Making, Unit, Worlds};

@@ -1,7 +1,7 @@
 //! Parts of the world of `shapes` that are never shown.
 
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::shapes::{KIND_COUNTS, MODES as ALL_MODES, ShapeFactors};
+use ganbench_data::images::ImageBatch;
+use ganbench_data::shapes::{KIND_COUNTS, MODES as ALL_MODES, ShapeFactors};
 
 use super::world::{BACKGROUND, HUE, TEXTURE, kinds_of_mode, true_kinds, true_places};
 use super::{Fault, Kind, Making, Unit, Worlds};

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use ganbench_baselines::data::{DatasetRequest, Split, load};
-use ganbench_nn::shapes::{FACTORS, KIND_COUNTS, ShapeFactors};
+use ganbench_data::shapes::{FACTORS, KIND_COUNTS, ShapeFactors};
+use ganbench_data::{DatasetRequest, Split, load};
 
 use super::*;
 

@@ -1,7 +1,7 @@
 //! Factors of `shapes` that are tied to one another, while each by itself stays as it should be.
 
-use ganbench_nn::images::ImageBatch;
-use ganbench_nn::shapes::KIND_COUNTS;
+use ganbench_data::images::ImageBatch;
+use ganbench_data::shapes::KIND_COUNTS;
 
 use super::world::{BACKGROUND, HUE, SHAPE, TEXTURE, true_kinds};
 use super::{Fault, Kind, Making, Unit, Worlds};

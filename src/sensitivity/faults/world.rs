@@ -1,8 +1,8 @@
 //! Images of the world of `shapes`, drawn from factors.
 
-use ganbench_nn::images::{Factors, ImageBatch};
-use ganbench_nn::rng::Stream;
-use ganbench_nn::shapes::{CONTINUOUS, FACTORS, KIND_COUNTS, Kinds, ShapeFactors};
+use ganbench_data::images::{Factors, ImageBatch};
+use ganbench_data::rng::Stream;
+use ganbench_data::shapes::{CONTINUOUS, FACTORS, KIND_COUNTS, Kinds, ShapeFactors};
 use rayon::prelude::*;
 
 use super::Making;

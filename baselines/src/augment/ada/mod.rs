@@ -16,16 +16,15 @@ mod color;
 mod rule;
 mod warp;
 
-pub use rule::{AdaRule, Observed};
-
 use candle_core::{Result, Tensor, bail};
+use color::ColorMatrix;
+use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::Real;
-use ganbench_nn::rng::Stream;
+pub use rule::{AdaRule, Observed};
 use serde::{Deserialize, Serialize};
+use warp::{Geometry, Warp};
 
 use super::affine::{self, Affine, Planes};
-use color::ColorMatrix;
-use warp::{Geometry, Warp};
 
 /// The pipeline at one strength.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

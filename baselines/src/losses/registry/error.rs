@@ -1,6 +1,6 @@
 //! What can be wrong with a request for a loss, one sentence each.
 
-use ganbench_nn::numpy::NumpyError;
+use ganbench_data::numpy::NumpyError;
 use thiserror::Error;
 
 /// A loss that cannot be computed.

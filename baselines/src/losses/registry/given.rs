@@ -1,7 +1,7 @@
 //! Arrays as a user gave them, before any loss looked at them.
 
 use candle_core::{Device, Result, Tensor};
-use ganbench_nn::numpy::{self, Kind};
+use ganbench_data::numpy::{self, Kind};
 
 use super::LossError;
 

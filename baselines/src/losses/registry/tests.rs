@@ -177,7 +177,7 @@ fn numpy_arrays_keep_their_kind() {
     };
     let read = |bytes: Vec<u8>| {
         let input = std::io::Cursor::new(bytes);
-        Given::read("x", &mut ganbench_nn::numpy::Array::npy("x.npy", input).unwrap())
+        Given::read("x", &mut ganbench_data::numpy::Array::npy("x.npy", input).unwrap())
     };
     let big: Vec<u8> = [1.5f64, -2.0].iter().flat_map(|x| x.to_be_bytes()).collect();
     let given = read(npy(">f8", "False", "(2,)", &big)).unwrap();

@@ -1,11 +1,11 @@
 //! The generator: images of all sizes, each made from its maps by one layer, added up.
 
 use candle_core::{Result, Tensor, bail};
+use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::upfirdn::{UpFirDn, upfirdn2d};
 use ganbench_nn::layers::styled::{Constant, Styled, StyledConv, ToPixels};
 use ganbench_nn::layers::{Kernel, Pass};
 use ganbench_nn::params::Scope;
-use ganbench_nn::rng::Stream;
 
 use super::super::{Generator, Latent, LayerSize, NetworkSizes};
 use super::mapping::{self, Mapping};

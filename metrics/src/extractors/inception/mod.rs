@@ -16,16 +16,16 @@ mod tap;
 mod tensors;
 
 use candle_core::Result;
-use ganbench_nn::images::ImageView;
+use cpu::CpuNetwork;
+use ganbench_data::images::ImageView;
+use preprocessing::Preprocessing;
+use tap::Tap;
+use tensors::TensorNetwork;
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest, check_images};
 use crate::features::{Features, Logits};
 use crate::weights::TensorSpec;
 use crate::weights::source::PublishedFile;
-use cpu::CpuNetwork;
-use preprocessing::Preprocessing;
-use tap::Tap;
-use tensors::TensorNetwork;
 
 const NAME: &str = "inception";
 const PYTORCH_FID: &str = "inception-pytorch-fid";

@@ -194,7 +194,7 @@ impl InplaceOp1 for NormRelu {
 mod tests {
     use super::*;
     use candle_core::Device;
-    use ganbench_nn::rng::Stream;
+    use ganbench_data::rng::Stream;
 
     fn x(h: usize, w: usize) -> Tensor {
         let values = Stream::new(0, "pool").uniforms(6 * h * w, 0.0, 1.0);

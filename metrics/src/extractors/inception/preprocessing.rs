@@ -1,7 +1,7 @@
 //! What the reference implementations do to an image before the FID Inception sees it. The network
 //! and its weights are the same; numbers of different preprocessings must not be mixed.
 
-use ganbench_nn::images::ImageView;
+use ganbench_data::images::ImageView;
 use rayon::prelude::*;
 
 use super::SIDE;

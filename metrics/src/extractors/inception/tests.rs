@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
 
 use super::*;
 use crate::extractor::{ExtractorOptions, load_with};

@@ -1,8 +1,8 @@
 //! What training does to an image before the network sees it: a mirror image and a shift by whole
 //! pixels, on the u8 pixels themselves.
 
-use ganbench_nn::images::{ImageBatch, ImageSize};
-use ganbench_nn::rng::Stream;
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::rng::Stream;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

@@ -5,8 +5,8 @@
 //! support, −1 to 1.
 
 use candle_core::{D, Device, Result, Tensor};
-use ganbench_nn::images::Factors;
-use ganbench_nn::shapes::{
+use ganbench_data::images::Factors;
+use ganbench_data::shapes::{
     BACKGROUNDS, CONTINUOUS, FACTORS, HUES, Kinds, SHAPES, ShapeFactors, TEXTURES,
 };
 
@@ -72,8 +72,8 @@ pub(super) fn largest(row: &[f32]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ganbench_data::rng::Stream;
     use ganbench_nn::kernels::finite_difference::{check, normal};
-    use ganbench_nn::rng::Stream;
 
     fn drawn(n: usize) -> Vec<ShapeFactors> {
         let mut stream = Stream::new(0, "test");

@@ -20,20 +20,19 @@ mod training;
 
 use std::sync::OnceLock;
 
-use ganbench_nn::images::ImageView;
+pub use augmentation::{Augmentation, Border};
+pub use card::{Card, CardError, CardSet, TrainedOn};
+use ganbench_data::images::ImageView;
+use network::{CHANNELS, CLASSES, DIM, Folded, Heads, SIDE, scaled, tensor_specs};
+pub use recognition::FactorCard;
 use sha2::{Digest as _, Sha256};
+pub use training::{Recipe, Trained, TrainingError, TrainingInput, TrainingProgress, train};
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest};
 use crate::features::{Features, Logits};
 use crate::recognition::Recognition;
 use crate::weights::source::WeightsSource;
 use crate::weights::{Weights, WeightsError, hex};
-use network::{CHANNELS, CLASSES, DIM, Folded, Heads, SIDE, scaled, tensor_specs};
-
-pub use augmentation::{Augmentation, Border};
-pub use card::{Card, CardError, CardSet, TrainedOn};
-pub use recognition::FactorCard;
-pub use training::{Recipe, Trained, TrainingError, TrainingInput, TrainingProgress, train};
 
 /// An embedded file.
 struct Embedded {

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::{D, Device, Result, Tensor, bail};
-use ganbench_nn::images::ImageView;
+use ganbench_data::images::ImageView;
 use ganbench_nn::kernels::activation::{Activation, bias_activate};
 use ganbench_nn::kernels::conv::{Convolution, Geometry, conv2d};
 use ganbench_nn::layers::{BatchNorm, Conv2d, Kernel, LayerOptions, Linear, Pass};

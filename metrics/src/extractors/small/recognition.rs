@@ -5,8 +5,8 @@
 //! looks like what it was taken for.
 
 use candle_core::Result;
-use ganbench_nn::images::{ImageBatch, ImageView};
-use ganbench_nn::shapes::{CONTINUOUS, Fit, KIND_COUNTS, ShapeFactors};
+use ganbench_data::images::{ImageBatch, ImageView};
+use ganbench_data::shapes::{CONTINUOUS, Fit, KIND_COUNTS, ShapeFactors};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 

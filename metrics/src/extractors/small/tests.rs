@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
-use ganbench_baselines::data::{Dataset, DatasetRequest, Split, load as load_data};
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::shapes::{KIND_COUNTS, ShapeFactors};
+use ganbench_data::{Dataset, DatasetRequest, Split, load as load_data};
 use ganbench_nn::layers::Pass;
 use ganbench_nn::params::ParamStore;
-use ganbench_nn::shapes::{KIND_COUNTS, ShapeFactors};
 
 use super::network::Classifier;
 use super::*;
@@ -115,7 +115,7 @@ fn no_feature_is_dead_and_noise_moves_them_further_than_another_sample() {
         let fake = Statistics::of(features(&*extractor, images).pool_rows()).unwrap();
         fid(FidInput { real: &real, fake: &fake }).unwrap()
     };
-    let mut stream = ganbench_nn::rng::Stream::new(0, "test");
+    let mut stream = ganbench_data::rng::Stream::new(0, "test");
     let mut noisy = rows(600..1200);
     for pixel in noisy.pixels.iter_mut() {
         *pixel = (f64::from(*pixel) + stream.range(-40.0, 40.0)).clamp(0.0, 255.0) as u8;
@@ -263,7 +263,7 @@ fn of_10_000_recognised_test_images_two_at_most_were_taken_for_another_kind() {
 #[test]
 fn noise_and_other_pictures_are_not_recognised() {
     let mut noisy = split("shapes", 100).images;
-    let mut stream = ganbench_nn::rng::Stream::new(0, "test");
+    let mut stream = ganbench_data::rng::Stream::new(0, "test");
     let noise = stream.normal(noisy.pixels.len());
     for (pixel, noise) in noisy.pixels.iter_mut().zip(noise) {
         *pixel = (f32::from(*pixel) + 60.0 * noise).clamp(0.0, 255.0) as u8;

@@ -8,11 +8,11 @@
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor};
-use ganbench_nn::images::{ImageBatch, ImageSize};
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::rng::Stream;
 use ganbench_nn::layers::Pass;
 use ganbench_nn::optim::{Optimizer, Rule};
 use ganbench_nn::params::ParamStore;
-use ganbench_nn::rng::Stream;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 

@@ -1,8 +1,9 @@
 //! Training on a few shapes.
 
+use ganbench_data::{Dataset, DatasetRequest, Split, load};
+
 use super::super::card::{Card, CardSet, TrainedOn};
 use super::*;
-use ganbench_baselines::data::{Dataset, DatasetRequest, Split, load};
 
 fn shapes(split: Split, n: usize) -> Dataset {
     let request = DatasetRequest { limit: Some(n), ..DatasetRequest::new("shapes", split) };

@@ -14,13 +14,13 @@ mod ops;
 mod positions;
 mod preprocessing;
 
-use ganbench_nn::images::ImageView;
+use config::{Config, Family};
+use ganbench_data::images::ImageView;
+use network::Network;
 
 use crate::extractor::{Extractor, ExtractorEntry, ExtractorError, LoadRequest, check_images};
 use crate::features::Features;
 use crate::weights::source::PublishedFile;
-use config::{Config, Family};
-use network::Network;
 
 /// A vision transformer and where its weights are.
 struct Published {

@@ -1,7 +1,7 @@
 //! What the reference implementations do to an image before a vision transformer sees it.
 
 use candle_core::{Device, Result, Tensor};
-use ganbench_nn::images::{ImageSize, ImageView};
+use ganbench_data::images::{ImageSize, ImageView};
 use rayon::prelude::*;
 
 use super::config::{CHANNELS, Config, Family};

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use candle_core::Device;
-use ganbench_nn::images::{ImageSize, ImageView};
+use ganbench_data::images::{ImageSize, ImageView};
 use serde::Deserialize;
 
 use super::*;

@@ -1,8 +1,8 @@
 use candle_core::{Device, Tensor};
+use ganbench_data::rng::Stream;
 
 use super::super::conv::{Convolution, Geometry, conv2d};
 use super::*;
-use crate::rng::Stream;
 
 fn values(purpose: &str, n: usize) -> Vec<f32> {
     Stream::new(0, purpose).normal(n)
