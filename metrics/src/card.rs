@@ -6,7 +6,8 @@
 //! it needs.
 
 use crate::error::{MetricError, Side};
-use crate::metric::{FAMILIES, MetricFamily};
+use crate::families::FAMILIES;
+use crate::metric::MetricFamily;
 use crate::settings::Settings;
 
 /// A metric under its bare name, with its card.

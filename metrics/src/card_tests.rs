@@ -3,9 +3,11 @@ use std::collections::BTreeSet;
 use ganbench_data::rng::Stream;
 
 use super::*;
+use crate::evaluate::evaluate_timed;
+use crate::families::inception_score::Splits;
+use crate::families::metrics;
 use crate::features::{Features, Logits};
-use crate::inception_score::Splits;
-use crate::metric::{Evaluation, EvaluationInput, Labels, evaluate_timed, metrics};
+use crate::metric::{Evaluation, EvaluationInput, Labels};
 use crate::recognition::recognitions_of_the_truth;
 use crate::reference::RealReference;
 use crate::settings::NearestReal;
@@ -117,7 +119,7 @@ fn a_card_names_every_setting_that_changes_its_metric_and_no_other() {
     let base = settings();
     let splits = |n| inception_score::Options { splits: Splits::Equal(n), ..base.inception_score };
     let order = inception_score::Options { shuffle_seed: None, ..base.inception_score };
-    let fid_infinity = crate::fid_infinity::Options { counts: 5, ..base.fid_infinity };
+    let fid_infinity = crate::families::fid::infinity::Options { counts: 5, ..base.fid_infinity };
     // `IsBias` is no setting: it comes with the logits.
     for (field, changed) in [
         (ProtocolField::IsSplits, Settings { inception_score: splits(5), ..base }),
@@ -125,7 +127,10 @@ fn a_card_names_every_setting_that_changes_its_metric_and_no_other() {
         (ProtocolField::NearestK, Settings { nearest_k: 3, ..base }),
         (ProtocolField::IprNearestK, Settings { ipr_nearest_k: 5, ..base }),
         (ProtocolField::NearestReal, Settings { nearest_real: NearestReal::AsManyAsFakes, ..base }),
-        (ProtocolField::FidDivisor, Settings { fid_divisor: crate::fid::Divisor::N, ..base }),
+        (
+            ProtocolField::FidDivisor,
+            Settings { fid_divisor: crate::families::fid::Divisor::N, ..base },
+        ),
         (ProtocolField::FidInfinityCounts, Settings { fid_infinity, ..base }),
         (
             ProtocolField::KidSubset,
@@ -148,7 +153,7 @@ fn a_metric_of_fakes_alone_reads_nothing_of_the_real_images() {
     let of_fakes: Vec<&str> = metrics().filter(|m| !m.looks_at_reals()).map(|m| m.name).collect();
     assert_eq!(of_fakes[..2], ["is", "vendi"]);
     // The metrics of known truth have it in the place of real images.
-    let of_truth = crate::modes::FAMILY.metrics.iter().map(|metric| metric.name);
+    let of_truth = crate::families::modes::FAMILY.metrics.iter().map(|metric| metric.name);
     assert!(of_fakes[2..].iter().copied().eq(of_truth));
     for card in metrics() {
         assert!(card.reads(ProtocolField::Extractor) && card.reads(ProtocolField::NFake));

@@ -1,8 +1,8 @@
 //! What an extractor makes of a set of images.
 
 use crate::error::MetricError;
+use crate::numerics::rows::Rows;
 use crate::recognition::Recognition;
-use crate::rows::Rows;
 
 /// Features of `n` images, in their order.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::numpy_random::RandomState;
+use crate::numerics::numpy_random::RandomState;
 
 /// One of the script's sets: uniform numbers of 24 bits, each with half of its left neighbour
 /// added, then scaled and shifted, every step one f32 operation.

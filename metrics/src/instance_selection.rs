@@ -8,9 +8,9 @@
 //! linear one) that leaves the ratio asked for.
 
 use crate::error::MetricError;
-use crate::rows::Rows;
-use crate::spectrum;
-use crate::statistics::Statistics;
+use crate::numerics::rows::Rows;
+use crate::numerics::spectrum;
+use crate::numerics::statistics::Statistics;
 
 /// Added to the diagonal of the covariance.
 const REGULARISER: f64 = 1e-5;

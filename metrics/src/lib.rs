@@ -7,45 +7,25 @@
 //!
 //! Progress goes through callbacks, nothing is printed.
 
-pub mod authenticity;
-mod balls;
 pub mod bootstrap;
 pub mod card;
-pub mod class_fid;
 pub mod class_pairs;
-pub mod cmmd;
 mod error;
-mod estimates;
+mod evaluate;
 pub mod extractor;
 mod extractors;
+mod families;
 mod features;
-pub mod fid;
-pub mod fid_infinity;
-pub mod fid_stored;
 pub mod files;
-pub mod inception_score;
 pub mod instance_selection;
-pub mod kid;
-mod kid_influence;
-mod kid_stacked;
-mod kid_whole;
 pub mod measurement;
 mod metric;
-pub mod modes;
-mod neighbours;
-pub mod numpy_random;
-pub mod prdc;
-pub mod precision_recall;
-mod products;
+mod numerics;
 pub mod protocol;
 mod recognition;
 mod reference;
 mod resize;
-mod rows;
 mod settings;
-mod spectrum;
-pub mod statistics;
-pub mod vendi;
 pub mod weights;
 
 #[cfg(test)]
@@ -58,21 +38,26 @@ pub use bootstrap::{
 };
 pub use card::{ImageCounts, Metric};
 pub use error::{MetricError, Side};
+pub use evaluate::{evaluate, evaluate_timed};
 pub use extractor::{
     EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorId, ExtractorOptions, load,
     load_with,
 };
 pub use extractors::{inception, pixels, small, vit};
+pub use families::{
+    FAMILIES, authenticity, cmmd, default_metrics, fid, inception_score, intra_fid, kid, metric,
+    metrics, modes, needs, prdc, precision_recall, vendi,
+};
 pub use features::{Features, Logits};
 pub use measurement::{Deviations, Done, Label, Measurement, Sampling};
 pub use metric::{
-    Evaluation, EvaluationInput, FAMILIES, Labels, MetricFamily, MetricValue, Needs, bare_name,
-    default_metrics, evaluate, evaluate_timed, metric, metrics, needs,
+    Evaluation, EvaluationInput, Labels, MetricFamily, MetricValue, Needs, bare_name,
 };
+pub use numerics::rows::Rows;
+pub use numerics::statistics::Statistics;
+pub use numerics::{numpy_random, statistics};
 pub use recognition::Recognition;
 pub use reference::{Keep, RealReference, ReferenceBuilder};
 pub use resize::{RESIZES, Resize};
-pub use rows::Rows;
 pub use settings::{NearestReal, Settings, Subset};
-pub use statistics::Statistics;
 pub use weights::source::WeightsSource;

@@ -7,8 +7,8 @@
 use crate::card::{Metric, ProtocolField};
 use crate::error::MetricError;
 use crate::extractor;
-use crate::inception_score::Splits;
-use crate::metric::metric;
+use crate::families::inception_score::Splits;
+use crate::families::metric;
 use crate::protocol::{
     CUSTOM, LabelRule, Protocol, RealCount, Samples, TABLES_0_1, protocol as by_name,
 };

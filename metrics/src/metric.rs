@@ -1,9 +1,4 @@
-//! The table of metrics, and their evaluation in one call.
-//!
-//! A metric is one file with a `FAMILY`, which holds the card of each of its metrics (`card.rs`),
-//! and one line in [`FAMILIES`].
-
-use std::time::Instant;
+//! What a family of metrics is, what it is handed, and what it gives back.
 
 use crate::bootstrap::Resample;
 use crate::card::Metric;
@@ -12,25 +7,6 @@ use crate::extractor::ExtractorId;
 use crate::features::Features;
 use crate::reference::{Chosen, RealReference, choose};
 use crate::settings::Settings;
-use crate::{
-    authenticity, class_fid, cmmd, fid, fid_infinity, inception_score, kid, modes, prdc,
-    precision_recall, vendi,
-};
-
-/// All metrics, in the order of tables.
-pub const FAMILIES: &[MetricFamily] = &[
-    fid::FAMILY,
-    inception_score::FAMILY,
-    prdc::FAMILY,
-    kid::FAMILY,
-    fid_infinity::FAMILY,
-    precision_recall::FAMILY,
-    authenticity::FAMILY,
-    vendi::FAMILY,
-    cmmd::FAMILY,
-    class_fid::FAMILY,
-    modes::FAMILY,
-];
 
 /// Metrics that are computed together.
 #[derive(Clone, Copy)]
@@ -66,7 +42,7 @@ impl Needs {
     pub(crate) const RECOGNITIONS: Self = Self { recognitions: true, ..Self::POOL };
     pub(crate) const LABELS: Self = Self { labels: true, ..Self::ALL_ROWS };
 
-    fn are_met(self, input: &EvaluationInput<'_>) -> bool {
+    pub(crate) fn are_met(self, input: &EvaluationInput<'_>) -> bool {
         (!self.logits || input.fake.logits().is_some())
             && (!self.labels || input.labels.is_some())
             && (!self.recognitions || input.fake.recognitions().is_some())
@@ -80,36 +56,6 @@ pub(crate) struct Score {
     pub(crate) std: Option<f64>,
     pub(crate) n_real: usize,
     pub(crate) n_fake: usize,
-}
-
-/// All metrics, in the order of tables.
-pub fn metrics() -> impl Iterator<Item = &'static Metric> {
-    FAMILIES.iter().flat_map(|family| family.metrics)
-}
-
-/// Those that [`evaluate`] computes where nobody says which are wanted (IS only where there are
-/// logits).
-pub fn default_metrics() -> impl Iterator<Item = &'static Metric> {
-    FAMILIES.iter().filter(|family| family.by_default).flat_map(|family| family.metrics)
-}
-
-/// What a metric needs, by its name, bare or with an extractor; features alone for an unknown one.
-pub fn needs(name: &str) -> Needs {
-    let bare = bare_name(name);
-    let family = FAMILIES.iter().find(|family| family.metrics.iter().any(|m| m.name == bare));
-    family.map_or(Needs::POOL, |family| family.needs)
-}
-
-/// The metric of a name, bare or with an extractor (`fid`, `fid@small-cifar10`).
-///
-/// # Errors
-/// If there is none: lists the known ones.
-pub fn metric(name: &str) -> Result<&'static Metric, MetricError> {
-    let bare = bare_name(name);
-    metrics().find(|m| m.name == bare).ok_or_else(|| MetricError::UnknownMetric {
-        name: name.into(),
-        known: metrics().map(|m| m.name).collect::<Vec<_>>().join(", "),
-    })
 }
 
 /// The inverse of [`ExtractorId::reported_name`]: the name in front of the `@`, where there is one.
@@ -176,54 +122,3 @@ pub struct Evaluation {
     /// on.
     pub seconds: Vec<(&'static str, f64)>,
 }
-
-/// The metrics of a set of fakes, in the order of [`metrics`].
-///
-/// FID takes the statistics of all real images of the reference; the metrics of nearest neighbours
-/// take as many as [`Settings::nearest_real`] says.
-///
-/// # Errors
-/// If a wanted metric is unknown or cannot be computed from the features.
-pub fn evaluate(input: EvaluationInput<'_>) -> Result<Vec<MetricValue>, MetricError> {
-    Ok(evaluate_timed(input)?.values)
-}
-
-/// [`evaluate`] with the time that each family took.
-///
-/// # Errors
-/// As of [`evaluate`].
-pub fn evaluate_timed(input: EvaluationInput<'_>) -> Result<Evaluation, MetricError> {
-    for name in input.metrics.unwrap_or_default() {
-        metric(name)?;
-    }
-    if input.real.dim() != input.fake.dim() {
-        let (real, fake) = (input.real.dim(), input.fake.dim());
-        return Err(MetricError::Dimensions { real, fake });
-    }
-    let (mut values, mut seconds) = (Vec::new(), Vec::new());
-    for family in FAMILIES {
-        let wanted = |m: &Metric| match input.metrics {
-            Some(names) => names.contains(&m.name),
-            None => family.by_default && family.needs.are_met(&input),
-        };
-        if !family.metrics.iter().any(wanted) {
-            continue;
-        }
-        let start = Instant::now();
-        let scores = (family.compute)(&input)?;
-        seconds.push((family.name, start.elapsed().as_secs_f64()));
-        let wanted = family.metrics.iter().zip(scores).filter(|(m, _)| wanted(m));
-        values.extend(wanted.map(|(m, score)| MetricValue {
-            metric: input.extractor.reported_name(m.name),
-            value: score.value,
-            std: score.std,
-            n_real: score.n_real,
-            n_fake: score.n_fake,
-        }));
-    }
-    Ok(Evaluation { values, seconds })
-}
-
-#[cfg(test)]
-#[path = "metric_tests.rs"]
-mod tests;

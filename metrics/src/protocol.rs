@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use serde::{Deserialize, Serialize};
 
 use crate::error::MetricError;
-use crate::fid::Divisor;
-use crate::inception_score::{self, Splits};
+use crate::families::fid::Divisor;
+use crate::families::inception_score::{self, Splits};
 use crate::settings::{NearestReal, Settings, Subset};
 
 /// How numbers are measured: what makes two of them comparable.

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use ganbench_data::draw_subset;
 
 use crate::error::MetricError;
+use crate::families::fid::RealRoot;
 use crate::features::Features;
-use crate::fid::RealRoot;
-use crate::neighbours;
-use crate::rows::Rows;
+use crate::numerics::neighbours;
+use crate::numerics::rows::Rows;
+use crate::numerics::statistics::{Accumulator, Statistics};
 use crate::settings::{Settings, Subset};
-use crate::statistics::{Accumulator, Statistics};
 
 /// Squared radii of a subset's rows, by (subset, rows, k).
 type Radii = HashMap<(Subset, usize, usize), Arc<Vec<f64>>>;

@@ -13,8 +13,8 @@ fn labels() -> Vec<u32> {
 }
 
 const DRAWN: Settings = Settings {
-    inception_score: crate::inception_score::Options {
-        splits: crate::inception_score::Splits::Equal(10),
+    inception_score: crate::families::inception_score::Options {
+        splits: crate::families::inception_score::Splits::Equal(10),
         shuffle_seed: None,
     },
     nearest_k: 5,
@@ -22,9 +22,9 @@ const DRAWN: Settings = Settings {
     nearest_real: NearestReal::AsManyAsFakes,
     nearest_fake: None,
     subset: Subset::Drawn { seed: 0 },
-    fid_divisor: crate::fid::Divisor::NMinus1,
-    kid: crate::kid::Options { subset: 10, subsets: 2, seed: 0 },
-    fid_infinity: crate::fid_infinity::Options { counts: 3, seed: 0 },
+    fid_divisor: crate::families::fid::Divisor::NMinus1,
+    kid: crate::families::kid::Options { subset: 10, subsets: 2, seed: 0 },
+    fid_infinity: crate::families::fid::infinity::Options { counts: 3, seed: 0 },
 };
 
 #[test]

@@ -1,6 +1,7 @@
 //! The conventions of the metrics: everything that a protocol fixes of their computation.
 
-use crate::{fid, fid_infinity, inception_score, kid};
+use crate::families::fid::{self, infinity};
+use crate::families::{inception_score, kid};
 
 /// The conventions of the metrics. The default is that of protocol `table1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct Settings {
     pub subset: Subset,
     pub fid_divisor: fid::Divisor,
     pub kid: kid::Options,
-    pub fid_infinity: fid_infinity::Options,
+    pub fid_infinity: infinity::Options,
 }
 
 impl Default for Settings {
@@ -31,7 +32,7 @@ impl Default for Settings {
             subset: Subset::First,
             fid_divisor: fid::Divisor::default(),
             kid: kid::Options::default(),
-            fid_infinity: fid_infinity::Options::default(),
+            fid_infinity: infinity::Options::default(),
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use ganbench_files::memory;
-use ganbench_metrics::class_fid::{ClassFidInput, class_fids};
 use ganbench_metrics::class_pairs::{ClassLabels, pair_classes};
+use ganbench_metrics::fid::stored::fid_of_stored;
 use ganbench_metrics::fid::{FidInput, fid_divided};
-use ganbench_metrics::fid_stored::fid_of_stored;
+use ganbench_metrics::intra_fid::{ClassFidInput, class_fids};
 use ganbench_metrics::{
     Bootstrap, EvaluationInput, ExtractorId, Features, ImageCounts, Labels, MetricError,
     MetricValue, RealReference, Reals, Settings, Side as Which, Statistics, WithInterval,
@@ -311,7 +311,7 @@ fn fid_of_classes(real: &RealSide, fake: &Side) -> Result<Vec<ClassValue>> {
         fake: features.pool_rows(),
         labels: Labels { real: &pairs.real, fake: &pairs.fake },
     })?;
-    let value = |class: &ganbench_metrics::class_fid::ClassFid| ClassValue {
+    let value = |class: &ganbench_metrics::intra_fid::ClassFid| ClassValue {
         class: class.class,
         name: pairs.names.get(&class.class).cloned(),
         value: class.fid,

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
-use crate::decode::format::Encoded;
 use super::*;
+use crate::decode::format::Encoded;
 use crate::fixtures::{JpegCase, bytes_from_hex as bytes, jpeg_cases};
 
 fn cases() -> BTreeMap<String, JpegCase> {

@@ -16,10 +16,10 @@ use ganbench_data::rng::Stream;
 
 use super::{Bootstrap, Reals, Sides, stream};
 use crate::error::MetricError;
+use crate::families::fid::fid_to_reference;
 use crate::features::Features;
-use crate::fid::fid_to_reference;
+use crate::numerics::rows::Rows;
 use crate::reference::RealReference;
-use crate::rows::Rows;
 
 /// Variance of FID, or of the difference of two against the same reals. None where a half has no
 /// covariance.

@@ -29,9 +29,9 @@ use rayon::prelude::*;
 
 use super::near::{Cells, Levels, Neighbours, OUT, Pairs, Points, Side};
 use super::{Bootstrap, Reals, Sides, stream};
-use crate::balls::Inside;
 use crate::error::MetricError;
-use crate::rows::Rows;
+use crate::numerics::balls::Inside;
+use crate::numerics::rows::Rows;
 
 /// Images of the larger side that are split: more add hours and memory, and no precision. Of larger
 /// sets a draw with as many reals for each fake stands for the whole.

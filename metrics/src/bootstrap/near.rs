@@ -8,8 +8,8 @@
 use ganbench_nn::kernels::gemm::{Mat, matmul};
 use rayon::prelude::*;
 
-use crate::balls::Inside;
-use crate::rows::Rows;
+use crate::numerics::balls::Inside;
+use crate::numerics::rows::Rows;
 
 const TILE: usize = 128;
 

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{Bootstrap, stream};
 use crate::error::MetricError;
-use crate::inception_score::{self, Distributions};
+use crate::families::inception_score::{self, Distributions};
 use crate::metric::EvaluationInput;
 
 /// Variance of the score of one set of fakes. None of fewer than two images.

@@ -9,7 +9,7 @@ use ganbench_files as files;
 use super::FileError;
 use super::keys::{self, MU_SIGMA};
 use super::read::statistics;
-use crate::statistics::Statistics;
+use crate::numerics::statistics::Statistics;
 
 /// What a `.npz` or `.npy` file holds. Nothing of a file of another kind, or of one that is
 /// damaged: whoever reads it says what is wrong.

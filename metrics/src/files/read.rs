@@ -10,8 +10,8 @@ use ganbench_nn::kernels::Real;
 use super::keys::{self, StatisticsKeys};
 use super::{FileError, FileMeta, WideFeatures, meta};
 use crate::features::{Features, Logits};
+use crate::numerics::statistics::Statistics;
 use crate::recognition::Recognition;
-use crate::statistics::Statistics;
 
 /// Two million images of 2048 f32 numbers; keeps a wrong path from filling the memory.
 const LARGEST: usize = 16 << 30;

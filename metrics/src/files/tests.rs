@@ -5,9 +5,9 @@ use ganbench_data::shapes::ShapeFactors;
 
 use super::*;
 use crate::features::{Features, Logits};
+use crate::numerics::rows::Rows;
+use crate::numerics::statistics::Statistics;
 use crate::recognition::Recognition;
-use crate::rows::Rows;
-use crate::statistics::Statistics;
 
 // metrics/tests-data/features.npz and statistics.npz are made by metrics/tests/fuzz-seeds/make.py.
 const FEATURES: &[u8] = include_bytes!("../../tests-data/features.npz");

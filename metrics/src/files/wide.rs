@@ -2,7 +2,7 @@
 
 use crate::error::MetricError;
 use crate::features::{Features, Logits};
-use crate::rows::Rows;
+use crate::numerics::rows::Rows;
 
 /// Features in f64, with all their digits.
 #[derive(Clone, Debug, PartialEq)]

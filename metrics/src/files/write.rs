@@ -10,8 +10,8 @@ use zip::{CompressionMethod, ZipWriter};
 
 use super::{FileError, FileMeta, meta};
 use crate::features::Features;
+use crate::numerics::statistics::Statistics;
 use crate::recognition::Recognition;
-use crate::statistics::Statistics;
 
 /// Size of the arrays of a file of features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use ganbench_nn::params::ParamStore;
 
 use super::network::Classifier;
 use super::*;
-use crate::fid::{FidInput, fid};
-use crate::statistics::Statistics;
+use crate::families::fid::{FidInput, fid};
+use crate::numerics::statistics::Statistics;
 use crate::weights::WeightTensor;
 use crate::{ExtractorOptions, load_with};
 

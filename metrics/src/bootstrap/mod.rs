@@ -23,12 +23,13 @@
 
 use ganbench_data::rng::Stream;
 
-use crate::balls::Inside;
 use crate::card::{Metric, ValueRange};
 use crate::error::MetricError;
+use crate::families::FAMILIES;
+use crate::families::kid::influence;
 use crate::kid;
-use crate::kid_influence;
-use crate::metric::{EvaluationInput, FAMILIES, MetricValue};
+use crate::metric::{EvaluationInput, MetricValue};
+use crate::numerics::balls::Inside;
 
 mod frechet;
 mod halves;
@@ -255,7 +256,7 @@ pub(crate) fn inception_score(
 pub(crate) fn kid(sides: &Sides<'_>, request: Bootstrap) -> Result<Vec<Option<f64>>, MetricError> {
     let real = sides.first.real.require_all_rows()?;
     let fakes: Vec<_> = sides.inputs().map(|input| input.fake.pool_rows()).collect();
-    let of_sets = kid_influence::variance(real, &fakes, request.reals);
+    let of_sets = influence::variance(real, &fakes, request.reals);
     // The mean over subsets is the value of whole sets plus the noise of their draw. That is known
     // of a single set with all drawn, from the spread of the subsets, and goes with the variance of
     // whole sets elsewhere: reals that are held or shared are drawn into the same subsets.
@@ -267,7 +268,7 @@ pub(crate) fn kid(sides: &Sides<'_>, request: Bootstrap) -> Result<Vec<Option<f6
             let of_side = |values: &&[MetricValue]| values.iter().find(|v| v.metric == name)?.std;
             let stds = sides.values.iter().filter_map(of_side);
             let of_draws: f64 = stds.map(|std| std * std / (subsets as f64 - 1.0)).sum();
-            let single = |fake| kid_influence::variance(real, &[fake], Reals::Drawn);
+            let single = |fake| influence::variance(real, &[fake], Reals::Drawn);
             let of_whole = match (fakes.len(), request.reals) {
                 (1, Reals::Drawn) => of_sets,
                 _ => fakes.iter().map(|fake| single(*fake)).sum(),
@@ -301,5 +302,4 @@ pub(crate) fn improved_precision_recall(
 }
 
 #[cfg(test)]
-#[path = "bootstrap_tests.rs"]
 mod tests;

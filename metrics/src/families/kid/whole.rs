@@ -7,8 +7,8 @@ use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gemm::{Mat, matmul};
 use rayon::prelude::*;
 
-use crate::kid::{Draw, KidInput, kernel};
-use crate::rows::Rows;
+use super::{Draw, KidInput, kernel};
+use crate::numerics::rows::Rows;
 
 const TILE_ROWS: usize = 256;
 const TILE_COLUMNS: usize = 1024;

@@ -3,7 +3,7 @@
 
 use ganbench_nn::kernels::packed::{PackedRows, RowProducts};
 
-use crate::kid::{Draw, KidInput, kernel_sum};
+use super::{Draw, KidInput, kernel_sum};
 
 /// Rows and columns of a tile of products: with the rows' part of a block of steps it stays in a
 /// second-level cache of 1 MiB.

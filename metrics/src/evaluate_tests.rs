@@ -1,9 +1,15 @@
 use ganbench_data::rng::Stream;
 
 use super::*;
+use crate::extractor::ExtractorId;
+use crate::families::{fid, kid, metrics, needs, prdc};
+use crate::features::Features;
 use crate::features::Logits;
+use crate::metric::Labels;
 use crate::recognition::recognitions_of_the_truth;
+use crate::reference::RealReference;
 use crate::settings::NearestReal;
+use crate::settings::Settings;
 
 fn features(purpose: &str, n: usize, classes: Option<usize>) -> Features {
     let mut stream = Stream::new(0, purpose);

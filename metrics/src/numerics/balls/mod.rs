@@ -5,10 +5,10 @@ use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::packed::RowProducts;
 use rayon::prelude::*;
 
-use crate::estimates::{
+use crate::numerics::estimates::{
     Frame, RowEstimates, Scaled, TILE, UNDERFLOW, for_each_product, squared_distance,
 };
-use crate::rows::Rows;
+use crate::numerics::rows::Rows;
 
 /// Two sets with the squared radius of each row's ball.
 pub(crate) struct Balls<'a, T> {
@@ -172,5 +172,4 @@ impl Pair {
 }
 
 #[cfg(test)]
-#[path = "balls_tests.rs"]
 mod tests;

@@ -67,7 +67,7 @@ fn subsets_one_by_one_and_from_whole_sets_are_the_same() {
     draws.push(Draw { fake: (600..690).rev().collect(), real: (5..95).collect() });
     // More than a tile of `kid_stacked.rs`, of which one holds fakes and reals.
     draws.push(Draw { fake: random.choice(n, 300), real: random.choice(1300, 300) });
-    let (one, whole) = (by_subset(input, &draws), kid_whole::estimates(input, &draws));
+    let (one, whole) = (by_subset(input, &draws), whole::estimates(input, &draws));
     for (one, whole) in one.iter().zip(&whole) {
         // Products of 8 terms may be added in another order elsewhere in a tile.
         assert!((one - whole).abs() < 1e-8, "{one} {whole}");

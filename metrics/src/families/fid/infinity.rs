@@ -14,12 +14,12 @@
 
 use ganbench_data::rng::Stream;
 
+use super::fid_to_reference;
 use crate::card::{ImageCounts, LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::fid::fid_to_reference;
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
+use crate::numerics::rows::Rows;
 use crate::reference::RealReference;
-use crate::rows::Rows;
 
 const METRIC: &str = "fid_inf";
 
@@ -85,7 +85,7 @@ pub struct FidInfinity {
 ///
 /// # Errors
 /// If there are fewer than 3 counts or fewer fakes than give 3 different ones, the dimensions
-/// differ, or [`crate::fid::fid`] cannot be computed.
+/// differ, or [`crate::families::fid::fid`] cannot be computed.
 pub fn fid_infinity(
     real: &RealReference,
     fake: Rows<'_, f32>,

@@ -10,11 +10,11 @@
 
 use std::collections::BTreeMap;
 
+use super::fid::{FewSamples, fid_of_rows};
 use crate::card::{LeastImages, Metric, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::fid::{FewSamples, fid_of_rows};
 use crate::metric::{EvaluationInput, Labels, MetricFamily, Needs, Score};
-use crate::rows::Rows;
+use crate::numerics::rows::Rows;
 
 const METRIC: &str = "intra_fid";
 

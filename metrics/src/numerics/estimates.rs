@@ -7,7 +7,7 @@ use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::packed::{PackedRows, RowProducts};
 use rayon::prelude::*;
 
-use crate::rows::Rows;
+use super::rows::Rows;
 
 /// Rows and columns of a tile of products: with the rows' part of a block of steps it stays in a
 /// second-level cache of 1 MiB.

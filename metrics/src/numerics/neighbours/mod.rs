@@ -12,8 +12,10 @@ use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::packed::RowProducts;
 use rayon::prelude::*;
 
-use crate::estimates::{Frame, RowEstimates, Scaled, TILE, for_each_product, squared_distance};
-use crate::rows::Rows;
+use crate::numerics::estimates::{
+    Frame, RowEstimates, Scaled, TILE, for_each_product, squared_distance,
+};
+use crate::numerics::rows::Rows;
 
 /// The `k` smallest upper bounds met so far for one row, and whoever may be among the `k` nearest.
 struct Nearest {
@@ -235,5 +237,4 @@ pub(crate) fn nearest<T: Real>(search: Search<'_, T>) -> Vec<Neighbour> {
 }
 
 #[cfg(test)]
-#[path = "neighbours_tests.rs"]
 pub(crate) mod tests;

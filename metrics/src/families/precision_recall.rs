@@ -12,13 +12,13 @@
 
 use ganbench_nn::kernels::Real;
 
-use crate::balls::Inside;
+use super::prdc::{PrdcInput, check_more_than_k, decide_each};
 use crate::bootstrap;
 use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::MetricError;
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
-use crate::neighbours::squared_radii;
-use crate::prdc::{PrdcInput, check_more_than_k, decide_each};
+use crate::numerics::balls::Inside;
+use crate::numerics::neighbours::squared_radii;
 
 const METRIC: &str = "ipr";
 
@@ -97,7 +97,7 @@ pub fn precision_recall<T: Real>(input: PrdcInput<'_, T>) -> Result<PrecisionRec
 mod tests {
     use super::*;
     use crate::golden;
-    use crate::rows::Rows;
+    use crate::numerics::rows::Rows;
 
     fn of(real: &[f32], fake: &[f32], d: usize, k: usize) -> Result<PrecisionRecall, MetricError> {
         precision_recall(PrdcInput { real: Rows::new(real, d)?, fake: Rows::new(fake, d)?, k })

@@ -14,10 +14,10 @@ use ganbench_nn::kernels::gemm::Mat;
 use crate::card::{ImageCounts, LeastImages, Metric, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
-use crate::products::product;
-use crate::rows::Rows;
-use crate::spectrum;
-use crate::statistics::Statistics;
+use crate::numerics::products::product;
+use crate::numerics::rows::Rows;
+use crate::numerics::spectrum;
+use crate::numerics::statistics::Statistics;
 
 const METRIC: &str = "vendi";
 

@@ -15,21 +15,24 @@
 //! subsets one by one (up to about 7,000 images a side), the kernels of whole sets are computed and
 //! each subset picks its own (`kid_whole.rs`).
 
+pub(crate) mod influence;
+mod stacked;
+mod whole;
+
 use std::sync::{Mutex, PoisonError};
 
 use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gemm::{Mat, matmul};
 use ganbench_nn::kernels::simd::{Kernel, Simd, dispatch};
 use rayon::prelude::*;
+use stacked::Stack;
 
 use crate::bootstrap;
 use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
-use crate::kid_stacked::Stack;
-use crate::kid_whole;
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
-use crate::numpy_random::RandomState;
-use crate::rows::Rows;
+use crate::numerics::numpy_random::RandomState;
+use crate::numerics::rows::Rows;
 
 const METRIC: &str = "kid";
 
@@ -135,7 +138,7 @@ pub fn kid<T: Real>(input: KidInput<'_, T>, options: Options) -> Result<Kid, Met
     let triangles = |a: f64, b: f64| 0.5 * (a * a + b * b) + a * b;
     let whole = triangles(real.len() as f64, fake.len() as f64);
     let estimates = match 2.0 * whole <= subsets as f64 * triangles(subset as f64, subset as f64) {
-        true => kid_whole::estimates(input, &draws),
+        true => whole::estimates(input, &draws),
         false => by_subset(input, &draws),
     };
     let mean = estimates.iter().sum::<f64>() / subsets as f64;
@@ -259,5 +262,4 @@ impl<T: Real> Kernel for KernelSum<'_, T> {
 }
 
 #[cfg(test)]
-#[path = "kid_tests.rs"]
 mod tests;

@@ -19,13 +19,13 @@
 
 use ganbench_nn::kernels::Real;
 
-use crate::balls::{Balls, Inside, Membership, membership};
 use crate::bootstrap;
 use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
-use crate::neighbours::squared_radii;
-use crate::rows::Rows;
+use crate::numerics::balls::{Balls, Inside, Membership, membership};
+use crate::numerics::neighbours::squared_radii;
+use crate::numerics::rows::Rows;
 
 const METRIC: &str = "prdc";
 
@@ -186,5 +186,4 @@ pub(crate) fn decide_each<T: Real>(
 }
 
 #[cfg(test)]
-#[path = "prdc_tests.rs"]
 mod tests;

@@ -10,7 +10,7 @@ use ganbench_nn::kernels::gram::Gram;
 use rayon::prelude::*;
 
 use crate::error::MetricError;
-use crate::rows::Rows;
+use crate::numerics::rows::Rows;
 
 const BLOCK_ROWS: usize = 512;
 /// Columns that are summed by one piece of parallel work.
@@ -196,5 +196,4 @@ impl Accumulator {
 }
 
 #[cfg(test)]
-#[path = "statistics_tests.rs"]
 mod tests;

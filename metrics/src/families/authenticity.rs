@@ -13,8 +13,8 @@ use ganbench_nn::kernels::Real;
 use crate::card::{ImageCounts, LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
-use crate::neighbours::{Search, nearest, squared_radii};
-use crate::rows::Rows;
+use crate::numerics::neighbours::{Search, nearest, squared_radii};
+use crate::numerics::rows::Rows;
 
 const METRIC: &str = "authpct";
 

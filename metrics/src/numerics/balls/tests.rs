@@ -1,8 +1,8 @@
 use ganbench_data::rng::Stream;
 
 use super::*;
-use crate::neighbours::squared_radii;
-use crate::neighbours::tests::{hard_sets, partner};
+use crate::numerics::neighbours::squared_radii;
+use crate::numerics::neighbours::tests::{hard_sets, partner};
 
 /// Every pair in f64, as the definition says.
 fn plain_membership(balls: &Balls<'_, f32>) -> Membership {

@@ -15,8 +15,8 @@ use crate::bootstrap;
 use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
-use crate::numpy_random::RandomState;
-use crate::rows::Rows;
+use crate::numerics::numpy_random::RandomState;
+use crate::numerics::rows::Rows;
 
 const METRIC: &str = "is";
 

@@ -1,12 +1,13 @@
+use rayon::prelude::*;
+
 use super::*;
+use crate::evaluate::evaluate;
 use crate::extractor::ExtractorId;
 use crate::features::{Features, Logits};
 use crate::inception_score;
-use crate::metric::evaluate;
 use crate::recognition::recognitions_of_the_truth;
 use crate::reference::RealReference;
 use crate::settings::Settings;
-use rayon::prelude::*;
 
 const NAMES: [&str; 9] = [
     "fid",
@@ -243,6 +244,6 @@ fn exactly_the_metrics_whose_cards_say_so_have_intervals() {
     let cards: Vec<&str> = crate::metrics().filter(|m| m.has_intervals()).map(|m| m.name).collect();
     assert_eq!(found, cards);
     assert_eq!(found[..NAMES.len()], NAMES);
-    let of_truth = crate::modes::FAMILY.metrics.iter().map(|metric| metric.name);
+    let of_truth = crate::families::modes::FAMILY.metrics.iter().map(|metric| metric.name);
     assert!(found[NAMES.len()..].iter().copied().eq(of_truth));
 }

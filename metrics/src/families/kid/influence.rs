@@ -17,9 +17,9 @@
 use ganbench_nn::kernels::gemm::{Mat, matmul};
 use rayon::prelude::*;
 
+use super::kernel;
 use crate::bootstrap::{Reals, variance as variance_of};
-use crate::kid::kernel;
-use crate::rows::Rows;
+use crate::numerics::rows::Rows;
 
 /// Images a side whose influence is computed: beyond, the cost of all pairs buys no precision.
 const MOST: usize = 10_000;

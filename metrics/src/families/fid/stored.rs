@@ -17,10 +17,10 @@
 //! that the true covariance of one side lacks and that of the other has, an error of ε does change
 //! the root by √ε, and statistics do not tell these from others.
 
+use super::{Divisor, FidInput, RealRoot, checked, terms_within};
 use crate::error::MetricError;
-use crate::fid::{Divisor, FidInput, RealRoot, checked, terms_within};
-use crate::spectrum;
-use crate::statistics::Statistics;
+use crate::numerics::spectrum;
+use crate::numerics::statistics::Statistics;
 
 /// A covariance of sums in f32 has eigenvalues negative by up to about 1e-4 of the largest. Beyond
 /// this share it is taken for something else than a covariance.
@@ -36,11 +36,11 @@ pub struct FidOfStored {
     pub error: f64,
 }
 
-/// [`crate::fid::fid_divided`] with a bound of its error. Where the statistics are sound, the value
+/// [`crate::families::fid::fid_divided`] with a bound of its error. Where the statistics are sound, the value
 /// is the same to the bit.
 ///
 /// # Errors
-/// As of [`crate::fid::fid`], but a covariance may have an eigenvalue down to −1e-3 of its largest.
+/// As of [`crate::families::fid::fid`], but a covariance may have an eigenvalue down to −1e-3 of its largest.
 pub fn fid_of_stored(input: FidInput<'_>, divisor: Divisor) -> Result<FidOfStored, MetricError> {
     let FidInput { real, fake } = input;
     let errors = [error_trace_norm(real)?, error_trace_norm(fake)?];
@@ -72,8 +72,8 @@ mod tests {
     use ganbench_data::rng::Stream;
 
     use super::*;
-    use crate::fid::{FewSamples, fid_divided, fid_of_few};
-    use crate::rows::Rows;
+    use crate::families::fid::{FewSamples, fid_divided, fid_of_few};
+    use crate::numerics::rows::Rows;
 
     const D: usize = 64;
 

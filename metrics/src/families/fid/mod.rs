@@ -19,6 +19,9 @@
 //! 1e-10 · tr Σ, and may come out negative by as much; it is given as it is, since a clamped value
 //! would hide what the rounding was.
 
+pub mod infinity;
+pub mod stored;
+
 use ganbench_nn::kernels::Real;
 use ganbench_nn::kernels::gemm::Mat;
 
@@ -26,11 +29,11 @@ use crate::bootstrap;
 use crate::card::{LeastImages, Metric, ProtocolField, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
-use crate::products::{Factor, congruence, product};
+use crate::numerics::products::{Factor, congruence, product};
+use crate::numerics::rows::Rows;
+use crate::numerics::spectrum;
+use crate::numerics::statistics::Statistics;
 use crate::reference::RealReference;
-use crate::rows::Rows;
-use crate::spectrum;
-use crate::statistics::Statistics;
 
 /// FID in the table of metrics.
 pub const FAMILY: MetricFamily = MetricFamily {
@@ -313,5 +316,4 @@ pub(crate) fn checked(eigenvalues: Vec<f64>, tolerance: f64) -> Result<Vec<f64>,
 }
 
 #[cfg(test)]
-#[path = "fid_tests.rs"]
 mod tests;

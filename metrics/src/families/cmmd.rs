@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use crate::card::{ImageCounts, LeastImages, Metric, Scale, ValueAxis, ValueRange};
 use crate::error::{MetricError, Side};
 use crate::metric::{EvaluationInput, MetricFamily, Needs, Score};
-use crate::rows::Rows;
+use crate::numerics::rows::Rows;
 
 const METRIC: &str = "cmmd";
 const SIGMA: f64 = 10.0;
