@@ -7,11 +7,11 @@ use std::sync::Once;
 
 use ganbench_data::rng::Stream;
 
-use crate::integrity::{self, finished_run};
-use crate::kept::Experiment;
+use crate::experiments::Experiment;
 use crate::plan::resolve;
 use crate::results::{CSV_NAME, PARQUET_NAME, find_runs, read_rows, rebuild};
-use crate::run_folder::{PLAN_NAME, PROVENANCE_NAME, RunFolder};
+use crate::run::folder::{PLAN_NAME, PROVENANCE_NAME, RunFolder};
+use crate::run::integrity::{self, finished_run};
 
 #[path = "../metrics/tests/fuzz/damage.rs"]
 mod damage;
@@ -21,7 +21,7 @@ mod factor;
 /// Gives damaged forms of `seed` to `read`, which says whether it took them. Fails where it panics.
 fn fuzz(name: &str, seed: &[u8], inputs: usize, read: impl Fn(&[u8]) -> bool) {
     static QUIETEN: Once = Once::new();
-    QUIETEN.call_once(crate::tell::quieten_panics);
+    QUIETEN.call_once(crate::cli::process::quieten_panics);
     let inputs = inputs * factor::factor();
     let mut stream = Stream::new(0, name);
     let mut taken = 0;
@@ -106,6 +106,6 @@ fn a_damaged_experiment_is_an_error() {
     let file = dir.path().join("kdd.toml");
     fuzz("experiment", &text, 2_000, |damaged| {
         fs::write(&file, damaged).unwrap();
-        Experiment::read(&file).is_ok()
+        Experiment::read(&file, crate::cli::COMMANDS).is_ok()
     });
 }

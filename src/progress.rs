@@ -1,52 +1,41 @@
-//! Progress on stderr: a bar with rate and time left on a terminal, plain lines elsewhere.
+//! How far a piece of work is. Nothing is shown unless a program says how, with [`show_with`].
 
-use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::sync::OnceLock;
+use std::time::Instant;
 
-use indicatif::{ProgressBar, ProgressStyle};
+/// Shows one piece of work.
+pub trait Display: Send {
+    /// `share` in 0..=1; `text` is the rate and the time left.
+    fn set(&mut self, share: f64, text: &str);
 
-use crate::tell;
+    /// The work is done; `text` says what came of it.
+    fn finish(&mut self, text: &str);
+}
+
+/// Makes what shows a piece of work called `label`.
+pub type NewDisplay = fn(label: &str) -> Box<dyn Display>;
+
+static NEW_DISPLAY: OnceLock<NewDisplay> = OnceLock::new();
+
+/// Has all progress from now on be shown. The first caller decides; false for any later one.
+pub fn show_with(new: NewDisplay) -> bool {
+    NEW_DISPLAY.set(new).is_ok()
+}
 
 /// One piece of work with a known end.
 pub struct Progress {
-    label: String,
     total: f64,
     started: Instant,
     offset: f64,
-    bar: Option<ProgressBar>,
-    last_line: Instant,
-    lines: bool,
+    display: Option<Box<dyn Display>>,
 }
-
-/// Between plain lines.
-const LINE_EVERY: Duration = Duration::from_secs(15);
-/// Ticks of a bar, whatever the unit.
-const TICKS: u64 = 10_000;
 
 impl Progress {
     /// Work from 0 to `total`, in any unit. `quiet` shows nothing.
     pub fn new(label: impl Into<String>, total: f64, quiet: bool) -> Self {
-        let label = tell::name(&label.into());
-        let terminal = std::io::stderr().is_terminal();
-        let bar = (terminal && !quiet).then(|| {
-            let bar = ProgressBar::new(TICKS);
-            let style = "{prefix:<28} [{bar:30}] {percent:>3} % {msg}";
-            if let Ok(style) = ProgressStyle::with_template(style) {
-                bar.set_style(style.progress_chars("=> "));
-            }
-            bar.set_prefix(label.clone());
-            bar
-        });
-        let now = Instant::now();
-        Self {
-            label,
-            total,
-            started: now,
-            offset: 0.0,
-            bar,
-            last_line: now,
-            lines: !terminal && !quiet,
-        }
+        let new = NEW_DISPLAY.get().filter(|_| !quiet);
+        let display = new.map(|new| new(&label.into()));
+        Self { total, started: Instant::now(), offset: 0.0, display }
     }
 
     /// Work that was done before the clock started.
@@ -66,25 +55,17 @@ impl Progress {
 
     /// `done` of the total; `rate` says how fast in the reader's unit.
     pub fn set(&mut self, done: f64, rate: &str) {
-        let share = (done / self.total).clamp(0.0, 1.0);
-        let message = format!("{rate}{}", self.left(done));
-        if let Some(bar) = &self.bar {
-            bar.set_position((share * TICKS as f64) as u64);
-            bar.set_message(tell::name(&message));
-        } else if self.lines && self.last_line.elapsed() >= LINE_EVERY {
-            self.last_line = Instant::now();
-            tell!("{}: {:.0} % {message}", self.label, share * 100.0);
+        let text = format!("{rate}{}", self.left(done));
+        if let Some(display) = &mut self.display {
+            display.set((done / self.total).clamp(0.0, 1.0), &text);
         }
     }
 
-    /// Ends the bar; a line stays.
+    /// Ends the work; a line stays.
     pub fn finish(self, outcome: &str) {
         let took = duration(self.started.elapsed().as_secs_f64());
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-        if self.bar.is_some() || self.lines {
-            tell!("{}: {outcome} in {took}", self.label);
+        if let Some(mut display) = self.display {
+            display.finish(&format!("{outcome} in {took}"));
         }
     }
 }

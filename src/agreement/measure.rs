@@ -6,8 +6,8 @@ use ganbench_reports::{Direction, MetricName};
 use serde::Serialize;
 
 use super::runs::{AgreementError, Points, Run, Runs};
-use crate::cards;
-use crate::run_folder::commit;
+use crate::report::cards;
+use crate::run::folder::commit;
 
 /// Fewer runs give intervals that cover nearly everything.
 const FEWEST_RUNS: usize = 5;

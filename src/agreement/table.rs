@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::measure::{Agreement, Findings, Tau};
-use crate::cards;
+use crate::report::cards;
 
 /// Stands where a correlation cannot be computed.
 const NONE: &str = "–";

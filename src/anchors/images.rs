@@ -10,9 +10,9 @@ use ganbench_data::{DatasetRequest, Split};
 
 use super::wanted::RealKind;
 use crate::plan::{Plan, ReferenceSplit};
-use crate::reals::RealImages;
-use crate::session::{read_dataset, request};
-use crate::sweep::Sweep;
+use crate::run::reals::RealImages;
+use crate::run::session::{read_dataset, request};
+use crate::run::sweep::Sweep;
 
 /// Of the draw of the images.
 const SEED: u64 = 0;
@@ -80,7 +80,10 @@ impl<'a> Pool<'a> {
         } else {
             read_dataset(&request, sweep.at.quiet)
                 .map(|dataset| Cow::Owned(dataset.images))
-                .map_err(|error| LeftOut { why: crate::message(&error), try_again: true })
+                .map_err(|error| LeftOut {
+                    why: crate::message::with_causes(&error),
+                    try_again: true,
+                })
         };
         let size = sweep.dataset.images.size;
         let of_size = other.and_then(|images: Cow<'a, ImageBatch>| {

@@ -8,16 +8,16 @@ use ganbench_reports::{Anchor, AnchorValue};
 use super::file;
 use super::images::{Counts, Drawn, LeftOut, Pool};
 use super::wanted::{Group, Kind, groups, open};
-use crate::generators::load_generator;
-use crate::measurer::Measurer;
-use crate::pipeline::{Fakes, mean, measure, measure_set};
 use crate::plan::Plan;
 use crate::progress::Progress;
-use crate::reals::RealImages;
-use crate::run_folder::Lock;
-use crate::selection::trainer;
-use crate::session::Evaluator;
-use crate::sweep::Sweep;
+use crate::run::folder::Lock;
+use crate::run::generators::load_generator;
+use crate::run::measurer::Measurer;
+use crate::run::pipeline::{Fakes, mean, measure, measure_set};
+use crate::run::reals::RealImages;
+use crate::run::selection::trainer;
+use crate::run::session::Evaluator;
+use crate::run::sweep::Sweep;
 
 /// The anchors of a sweep's results: those that are kept, and what they lack, which is then kept
 /// too. What cannot be had is left out with its reason.
@@ -96,7 +96,11 @@ fn of_untrained(
 fn with_values(anchor: Anchor, values: Result<Vec<AnchorValue>>) -> Anchor {
     match values {
         Ok(values) => Anchor { values, ..anchor },
-        Err(error) => Anchor { left_out: Some(crate::message(&error)), try_again: true, ..anchor },
+        Err(error) => Anchor {
+            left_out: Some(crate::message::with_causes(&error)),
+            try_again: true,
+            ..anchor
+        },
     }
 }
 

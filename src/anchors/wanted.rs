@@ -7,7 +7,7 @@ use ganbench_reports::{Anchor, AnchorKey, AnchorNetworks, ResultRow};
 use sha2::{Digest as _, Sha256};
 
 use crate::plan::Plan;
-use crate::sweep::Sweep;
+use crate::run::sweep::Sweep;
 
 /// A kind of images that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Group<'_> {
             left_out: None,
             try_again: false,
             version: env!("CARGO_PKG_VERSION").into(),
-            commit: crate::run_folder::commit(),
+            commit: crate::run::folder::commit(),
         }
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::compare::{Round, Row, Settings, Work};
 use super::spread::Spread;
 use crate::machine;
-use crate::run_folder::commit;
+use crate::run::folder::commit;
 
 /// Everything of a comparison; no path of the machine is in it.
 #[derive(Debug, Serialize)]

@@ -18,8 +18,8 @@ use serde::Serialize;
 
 use super::{Profile, Repeats, Times, alternate};
 use crate::plan::merge;
-use crate::recipe::Recipe;
-use crate::session::{Surroundings, load_dataset};
+use crate::plan::recipe::Recipe;
+use crate::run::session::{Surroundings, load_dataset};
 
 /// What is timed.
 #[derive(Clone, Debug)]

@@ -19,7 +19,7 @@ use super::probe::parts::{PROBED, Probed, end, metrics, resizes, runs, trace};
 use super::probe::{FixedImages, Measured, Pieces, TracedRun, Weights};
 use super::show::{Shown, text};
 use super::value::GuardedValue;
-use crate::session::Surroundings;
+use crate::run::session::Surroundings;
 
 fn here() -> Surroundings {
     Surroundings { data: None, weights: None, device: Device::Cpu, quiet: true }

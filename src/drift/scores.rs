@@ -8,7 +8,7 @@ use ganbench_reports::ResultRow;
 
 use super::value::{GuardedValue, Provenance};
 use crate::results::find_runs;
-use crate::run_folder::RunFolder;
+use crate::run::folder::RunFolder;
 
 /// Whatever is equal where nothing is wrong differs by more than this.
 const EXACT: f64 = 1e-6;
@@ -57,7 +57,7 @@ pub fn add_machines(folder: &Path, values: &mut [GuardedValue]) {
         // A run that went on elsewhere is of no one machine.
         let mut machines = run.provenances();
         let machine = machines.next()?;
-        let of = |p: &crate::run_folder::Provenance| {
+        let of = |p: &crate::run::folder::Provenance| {
             (p.version.clone(), p.commit.clone(), p.cpu.clone(), p.simd.clone())
         };
         let same = machines.all(|other| of(&other) == of(&machine));

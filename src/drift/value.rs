@@ -4,7 +4,7 @@ use ganbench_reports::{Column, ColumnKind, ResultRow, Status};
 use serde::{Deserialize, Serialize};
 
 use crate::machine;
-use crate::run_folder::commit;
+use crate::run::folder::commit;
 
 /// Which kind of number, and so by what it is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use ganbench_data::{Fit, Split, folder_name, is_known, plain_name};
 use serde::{Deserialize, Serialize};
 
 use super::PlanError;
-use crate::selection::SelectionPlan;
+use super::selection::SelectionPlan;
 
 /// The real images of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -64,6 +64,18 @@ pub struct Rebuilt {
     pub csv: PathBuf,
 }
 
+impl Rebuilt {
+    /// Says which half-written lines were left out.
+    pub fn log_torn_lines(&self) {
+        for TornLine { path, line, bytes } in &self.torn {
+            log::info!(
+                "note: {} line {line} was cut off after {bytes} bytes and is left out; its run measures it again",
+                path.display()
+            );
+        }
+    }
+}
+
 /// Reads the scores of `runs` (run folders) and writes `results.parquet` and `results.csv` into
 /// `out`.
 ///

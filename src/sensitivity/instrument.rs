@@ -14,7 +14,7 @@ use ganbench_metrics::{
 
 use super::faults::{Reals, SEED};
 use crate::machine::UsageError;
-use crate::session::read_dataset;
+use crate::run::session::read_dataset;
 
 /// The data sets that faults are planted into: those with an extractor in the program, and colour.
 pub const DATASETS: [&str; 2] = ["shapes", "cifar10"];

@@ -9,7 +9,7 @@ use super::faults::{Fault, SEED};
 use super::instrument::{Instrument, REFERENCE, SPLIT};
 use super::verdict::{THRESHOLD, Verdict};
 use crate::progress::Progress;
-use crate::run_folder::commit;
+use crate::run::folder::commit;
 
 /// What is planted.
 pub struct Request {

@@ -29,17 +29,17 @@ mod tiers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use counts::CountLine;
 use ganbench_metrics::card::Scale;
+use groups::Groups;
 use serde::Serialize;
+use tiers::Tier;
 
 use super::collapse::Collapses;
 use super::compare::Sides;
 use super::line::{Line, Pair, Verdict};
 use super::noise::FALSE_ALARMS;
 use super::value::{Key, Layer};
-pub use counts::CountLine;
-use groups::Groups;
-use tiers::Tier;
 
 /// A difference of many scores.
 #[derive(Clone, Debug, PartialEq, Serialize)]

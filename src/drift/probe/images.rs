@@ -6,8 +6,8 @@ use anyhow::Result;
 use ganbench_data::images::ImageBatch;
 use ganbench_data::rng::Stream;
 
-use crate::recipe::Recipe;
-use crate::session::{Surroundings, load_dataset};
+use crate::plan::recipe::Recipe;
+use crate::run::session::{Surroundings, load_dataset};
 
 /// Images a side.
 const N: usize = 256;

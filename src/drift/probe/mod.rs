@@ -16,11 +16,11 @@ use ganbench_metrics::{
     EvaluationInput, Extractor, ExtractorId, Features, Labels, MetricValue, RESIZES, RealReference,
     Resize, Settings, WeightsSource, evaluate, load,
 };
-
-use super::value::GuardedValue;
-use crate::session::Surroundings;
 pub use images::{FixedImages, cifar10_is_there};
 pub use trace::TracedRun;
+
+use super::value::GuardedValue;
+use crate::run::session::Surroundings;
 
 /// The definition of the probe: raised where its images, counts or settings change, so that values
 /// of two definitions are not compared.

@@ -11,8 +11,8 @@ use super::moments::{NAMES, moments};
 use super::{DEFINITION, Pieces, Weights};
 use crate::drift::value::{GuardedValue, Layer};
 use crate::plan::Plan;
-use crate::recipe::Recipe;
-use crate::session::{Surroundings, load_dataset, load_extractor};
+use crate::plan::recipe::Recipe;
+use crate::run::session::{Surroundings, load_dataset, load_extractor};
 
 /// Each further step multiplies what rounding did to the one before by about ten.
 const STEPS: usize = 2;
