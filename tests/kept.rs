@@ -152,7 +152,7 @@ fn a_signal_ends_an_experiment_after_the_step_under_way_and_its_page_is_written(
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("kept");
     let (file, root_text) = (text(&experiment(dir.path(), "0", "100000")), text(&root));
-    let mut child = Started::of(&mut command(&args(&file, &root_text, &[])));
+    let mut child = Started::spawn(&mut command(&args(&file, &root_text, &[])));
     let started = || {
         let runs = fs::read_dir(&root)
             .ok()?

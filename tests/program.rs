@@ -142,7 +142,7 @@ pub fn in_own_mounts(script: &str, words: &[String]) -> Option<Output> {
 pub struct Started(Child);
 
 impl Started {
-    pub fn of(command: &mut Command) -> Self {
+    pub fn spawn(command: &mut Command) -> Self {
         Self(command.spawn().unwrap_or_else(|e| panic!("{command:?} could not be started: {e}")))
     }
 }

@@ -158,7 +158,7 @@ struct Rate {
 }
 
 impl Rate {
-    fn of(groups: &[Vec<(f64, Interval)>]) -> Self {
+    fn from_groups(groups: &[Vec<(f64, Interval)>]) -> Self {
         let (mut held, mut n, mut told, mut truth, mut called) = (0, 0, 0.0, 0.0, 0);
         let mut all = 0.0;
         for group in groups {
@@ -236,7 +236,7 @@ fn main() {
         let drawn = [drawn.clone()];
         let rate = |groups: &[Vec<Draw>], of: &dyn Fn(&Draw) -> (f64, Interval)| {
             let groups: Vec<Vec<_>> = groups.iter().map(|g| g.iter().map(of).collect()).collect();
-            Rate::of(&groups)
+            Rate::from_groups(&groups)
         };
         let own = |d: &Draw| (d.values[i], d.told[i]);
         let (both, fixed) = (rate(&drawn, &own), rate(&held, &own));

@@ -25,7 +25,7 @@ pub fn log_likelihoods(features: Rows<'_, f32>) -> Result<Vec<f64>, MetricError>
         let (metric, side) = ("instance selection", crate::error::Side::Real);
         return Err(MetricError::TooFew { metric, side, needed: 2, got: n });
     }
-    let statistics = Statistics::of(features)?;
+    let statistics = Statistics::from_rows(features)?;
     let biased = (n - 1) as f64 / n as f64;
     let mut covariance: Vec<f64> = statistics.covariance().iter().map(|v| v * biased).collect();
     covariance.iter_mut().step_by(d + 1).for_each(|v| *v += REGULARISER);

@@ -150,7 +150,7 @@ impl RealReference {
 
     pub fn statistics(&self) -> &Statistics {
         // All rows are there and finite: nothing else could fail.
-        let from_rows = || Statistics::of(self.held()).expect("finite rows");
+        let from_rows = || Statistics::from_rows(self.held()).expect("finite rows");
         self.statistics.get_or_init(from_rows)
     }
 
@@ -237,7 +237,7 @@ impl RealReference {
             return Ok(root);
         }
         // Not under the lock, as above.
-        let root = Arc::new(RealRoot::of(self.statistics())?);
+        let root = Arc::new(RealRoot::new(self.statistics())?);
         *self.root.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&root));
         Ok(root)
     }

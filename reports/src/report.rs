@@ -82,7 +82,7 @@ pub fn tables(
                 table.notes.extend(own.map(|note| note.text.clone()));
                 let rows: Vec<&str> = table.spent.iter().map(|s| row_of(&s.method)).collect();
                 let ours = table.last_columns();
-                table.published = Published::of(&key, &rows, &ours, &numbers, cards);
+                table.published = Published::for_tables(&key, &rows, &ours, &numbers, cards);
                 table.anchors = Anchors::new(&table, anchors);
                 tables.push(table);
             }

@@ -199,7 +199,8 @@ fn row(
     let ours = rounds.iter().map(|r| of_ours(&r.ours)).collect::<Option<Vec<f64>>>()?;
     let peer = rounds.iter().map(|r| of_peer(&r.peer)).collect::<Option<Vec<f64>>>()?;
     let ratio: Vec<f64> = ours.iter().zip(&peer).map(|(ours, peer)| ours / peer).collect();
-    let (ours, peer, ratio) = (Spread::of(&ours), Spread::of(&peer), Spread::of(&ratio));
+    let (ours, peer, ratio) =
+        (Spread::from_values(&ours), Spread::from_values(&peer), Spread::from_values(&ratio));
     Some(Row { what: what.to_string(), ours, peer, ratio })
 }
 

@@ -79,7 +79,7 @@ pub fn measure(settings: &Settings, found: &mut dyn FnMut(EvalLine) -> Result<()
         Ok(fid_of_few(few).map(|_| ())?)
     })?)?;
     found(settings.line(&format!("fid {}x{DIM}", settings.n), 1.0, settings.repeat, || {
-        let (real, fake) = (Statistics::of(real)?, Statistics::of(fake)?);
+        let (real, fake) = (Statistics::from_rows(real)?, Statistics::from_rows(fake)?);
         Ok(fid(FidInput { real: &real, fake: &fake }).map(|_| ())?)
     })?)?;
     found(settings.line(&format!("prdc {}x{DIM}", settings.n), 1.0, settings.repeat, || {

@@ -77,7 +77,7 @@ impl Profile {
     ///
     /// # Errors
     /// If the work fails.
-    pub fn of(steps: usize, run: &mut dyn FnMut() -> Result<()>) -> Result<Self> {
+    pub fn measure(steps: usize, run: &mut dyn FnMut() -> Result<()>) -> Result<Self> {
         profile::start();
         let started = Instant::now();
         let outcome = (0..steps).try_for_each(|_| run());

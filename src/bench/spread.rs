@@ -12,7 +12,7 @@ pub struct Spread {
 
 impl Spread {
     /// NaN where there are none.
-    pub fn of(values: &[f64]) -> Self {
+    pub fn from_values(values: &[f64]) -> Self {
         Self {
             median: median(values),
             min: values.iter().copied().fold(f64::NAN, f64::min),
@@ -45,8 +45,8 @@ mod tests {
 
     #[test]
     fn the_spread_does_not_depend_on_the_order() {
-        let spread = Spread::of(&[3.0, 1.0, 2.0]);
-        assert_eq!(spread, Spread::of(&[1.0, 2.0, 3.0]));
+        let spread = Spread::from_values(&[3.0, 1.0, 2.0]);
+        assert_eq!(spread, Spread::from_values(&[1.0, 2.0, 3.0]));
         assert_eq!((spread.min, spread.max), (1.0, 3.0));
     }
 }

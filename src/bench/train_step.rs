@@ -155,7 +155,8 @@ pub fn plain(settings: &Settings, told: &mut dyn FnMut(usize)) -> Result<Vec<Mea
     let mut measured = Vec::new();
     for (k, ((variant, pass), times)) in VARIANTS.into_iter().zip(times).enumerate() {
         let steps = settings.repeats.timed;
-        let profile = settings.profile.then(|| Profile::of(steps, &mut || step(k))).transpose()?;
+        let profile =
+            settings.profile.then(|| Profile::measure(steps, &mut || step(k))).transpose()?;
         let flops = layers.step(&plain_passes(settings.batch, pass));
         measured.push(Measured { variant, times, flops, profile, forwards: None });
     }
@@ -193,7 +194,7 @@ pub fn of_method(
     told: &mut dyn FnMut(usize),
 ) -> Result<Measured> {
     let a = known_architecture(&settings.architecture)?;
-    let mut recipe = Recipe::of("table1")?;
+    let mut recipe = Recipe::by_name("table1")?;
     // More steps than a measurement makes: the run must not end, and few images are drawn faster.
     let changes = format!(
         "dataset = {{ name = \"shapes\", limit = {} }}\n\
@@ -221,7 +222,7 @@ pub fn of_method(
     };
     let times = alternate(1, settings.repeats, &mut step, told)?.remove(0);
     let steps = settings.repeats.timed;
-    let profile = settings.profile.then(|| Profile::of(steps, &mut || step(0))).transpose()?;
+    let profile = settings.profile.then(|| Profile::measure(steps, &mut || step(0))).transpose()?;
     let spent = *trainer.spent();
     let steps = spent.g_steps.max(1);
     let forwards = Forwards {

@@ -70,7 +70,7 @@ pub fn train(args: &TrainExtractorArgs) -> Result<()> {
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
     let (train, test) = (load(args, Split::Train)?, load(args, Split::Test)?);
-    let mut recipe = Recipe { seed: args.seed, ..Recipe::of(&args.dataset) };
+    let mut recipe = Recipe { seed: args.seed, ..Recipe::for_dataset(&args.dataset) };
     if let Some(epochs) = args.epochs {
         recipe.epochs = epochs;
     }

@@ -85,7 +85,7 @@ pub fn run(args: &FeaturesArgs) -> Result<()> {
     match (&side.statistics, &side.features) {
         (Some(statistics), _) if args.stats => write_statistics(&args.out, statistics, companions)?,
         (None, Some(features)) if args.stats => {
-            let statistics = ganbench_metrics::Statistics::of(features.pool_rows())?;
+            let statistics = ganbench_metrics::Statistics::from_rows(features.pool_rows())?;
             write_statistics(&args.out, &statistics, companions)?;
         }
         (_, Some(features)) => write_features(&args.out, features, companions)?,

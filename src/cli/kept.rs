@@ -49,7 +49,7 @@ pub fn run(args: &KeptArgs) -> Result<u8> {
     let experiment = Experiment::read(&args.experiment, COMMANDS)?;
     let parts = chosen(&experiment, args)?;
     args.pages.iter().try_for_each(|page| experiments::check_page(page))?;
-    let folder = Folder::of(&args.kept, &experiment, &args.experiment, COMMANDS)?;
+    let folder = Folder::find_or_create(&args.kept, &experiment, &args.experiment, COMMANDS)?;
     let mut code = 0;
     if !args.pages_only {
         let signals = Signals::watch()?;

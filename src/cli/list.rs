@@ -173,7 +173,7 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
         Listed::Tables => RECIPES
             .iter()
             .map(|(name, _)| {
-                let recipe = Recipe::of(name)?;
+                let recipe = Recipe::by_name(name)?;
                 let rows: Vec<String> = recipe.rows().into_iter().map(|row| row.name).collect();
                 let summary = match recipe.table.summary.as_str() {
                     "" => rows.join(", "),

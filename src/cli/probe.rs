@@ -44,9 +44,9 @@ pub fn run(args: &ProbeArgs) -> Result<()> {
         device: Device::Cpu,
         quiet: args.quiet,
     };
-    let mut sets = vec![FixedImages::of("shapes", &at)?];
+    let mut sets = vec![FixedImages::for_dataset("shapes", &at)?];
     if cifar10_is_there(args.data.as_deref()) {
-        sets.push(FixedImages::of("cifar10", &at)?);
+        sets.push(FixedImages::for_dataset("cifar10", &at)?);
     } else if !args.quiet {
         tell!("note: no cifar10/ in --data or $GANBENCH_DATA; shapes alone");
     }

@@ -173,7 +173,8 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
     let test = linear.map(|plan| load_test_split(plan, &at)).transpose()?.flatten();
     let mut provenance = process::provenance(&args.machine, threads);
     provenance.uneven_classes = real.reals().uneven_classes();
-    let folders: Vec<RunFolder> = plans.iter().map(|plan| RunFolder::of(&runs, plan)).collect();
+    let folders: Vec<RunFolder> =
+        plans.iter().map(|plan| RunFolder::for_plan(&runs, plan)).collect();
     check_unchanged(&runs, &plans, &folders)?;
     let sweep = Sweep {
         plans: &plans,

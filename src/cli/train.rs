@@ -117,7 +117,7 @@ fn planned(args: &TrainArgs) -> Result<Plan> {
     let place = recipe.display().to_string();
     let text = std::fs::read_to_string(&recipe).with_context(|| format!("cannot read {place}"))?;
     let own: toml::Table = text.parse().with_context(|| format!("{place} is not TOML"))?;
-    let mut table = Recipe::of("table1")?.plan;
+    let mut table = Recipe::by_name("table1")?.plan;
     let defaults = "table = \"custom\"\n[train]\nseed = 0\n".parse::<toml::Table>()?;
     merge(&mut table, &defaults);
     merge(&mut table, &own);

@@ -61,7 +61,7 @@ pub fn compare(sides: Sides<'_>) -> Comparison {
         groups.entry(value.key().of_all_seeds()).or_default().push(value);
     }
     let noises: HashMap<Key<'_>, Option<Noise>> =
-        groups.iter().map(|(key, values)| (*key, Noise::of(values))).collect();
+        groups.iter().map(|(key, values)| (*key, Noise::from_values(values))).collect();
 
     let mut pairs: BTreeMap<Key<'_>, Vec<Pair<'_>>> = BTreeMap::new();
     for value in baseline {

@@ -40,12 +40,12 @@ fn own(values: Vec<GuardedValue>) -> Vec<GuardedValue> {
     values.into_iter().map(|value| GuardedValue { layer: Layer::Own, ..value }).collect()
 }
 
-fn of(baseline: &[GuardedValue], candidate: &[GuardedValue]) -> Comparison {
+fn compared(baseline: &[GuardedValue], candidate: &[GuardedValue]) -> Comparison {
     compare(Sides { baseline, candidate })
 }
 
 fn only(baseline: GuardedValue, candidate: GuardedValue) -> Line {
-    let comparison = of(&[baseline], &[candidate]);
+    let comparison = compared(&[baseline], &[candidate]);
     assert_eq!(comparison.rows.len(), 1);
     comparison.rows.into_iter().next().unwrap()
 }
@@ -71,7 +71,7 @@ fn a_relative_tolerance_is_of_the_baseline_or_of_the_floor_near_zero() {
 #[test]
 fn a_value_is_judged_by_the_spread_over_seeds() {
     // Squares 1 + ¼ + 0 + 0 + 2¼ = 3.5, variance 0.875, of a difference 1.75.
-    let near = of(&own(five()), &own(vec![score(0, 9.5)]));
+    let near = compared(&own(five()), &own(vec![score(0, 9.5)]));
     assert_eq!(near.verdict, Verdict::Within);
     let line = &near.rows[0];
     assert!((line.size.unwrap() - 0.5 / 1.75f64.sqrt()).abs() < 1e-12);
@@ -79,17 +79,17 @@ fn a_value_is_judged_by_the_spread_over_seeds() {
     assert!((line.allowed.unwrap() - 4.604_095).abs() < 1e-5, "{:?}", line.allowed);
     // The least move that is drift, of 9.
     assert!((line.least_move.unwrap() - 4.604_095 * 1.75f64.sqrt() / 9.0).abs() < 1e-5);
-    assert_eq!(of(&own(five()), &own(vec![score(0, 40.0)])).verdict, Verdict::Drift);
+    assert_eq!(compared(&own(five()), &own(vec![score(0, 40.0)])).verdict, Verdict::Drift);
 }
 
 #[test]
 fn scores_of_trained_runs_are_judged_together_and_shown_one_by_one() {
-    let comparison = of(&five(), &[score(0, 9.0), score(1, 40.0)]);
+    let comparison = compared(&five(), &[score(0, 9.0), score(1, 40.0)]);
     let line = comparison.rows.iter().find(|line| line.seed == Some(1)).unwrap();
     assert!(line.size.unwrap() > 20.0);
     assert_eq!((line.verdict, line.allowed, line.least_move), (Verdict::Within, None, None));
     assert_eq!((comparison.pooled.len(), comparison.verdict), (1, Verdict::Within));
-    let both = of(&five(), &[score(0, 40.0), score(1, 41.0)]);
+    let both = compared(&five(), &[score(0, 40.0), score(1, 41.0)]);
     assert_eq!(both.verdict, Verdict::Drift);
     assert!(both.rows.iter().all(|line| line.verdict == Verdict::Within));
     assert_eq!(both.pooled[0].verdict, Verdict::Drift);
@@ -97,12 +97,12 @@ fn scores_of_trained_runs_are_judged_together_and_shown_one_by_one() {
 
 #[test]
 fn many_comparisons_widen_what_each_is_allowed() {
-    let one = of(&own(five()), &own(vec![score(0, 9.5)])).rows[0].allowed.unwrap();
+    let one = compared(&own(five()), &own(vec![score(0, 9.5)])).rows[0].allowed.unwrap();
     let many = |n: usize| -> Vec<GuardedValue> {
         let named = |i: usize| move |v: GuardedValue| GuardedValue { name: format!("m{i}"), ..v };
         (0..n).flat_map(|i| own(five()).into_iter().map(named(i))).collect()
     };
-    let hundred = of(&many(100), &many(100));
+    let hundred = compared(&many(100), &many(100));
     assert_eq!(hundred.verdict, Verdict::Identical);
     assert!(hundred.rows[0].allowed.unwrap() > 2.0 * one);
 }
@@ -111,7 +111,7 @@ fn many_comparisons_widen_what_each_is_allowed() {
 fn the_mean_over_shared_seeds_shows_what_single_seeds_hide() {
     let shifted: Vec<GuardedValue> =
         five().into_iter().map(|v| GuardedValue { value: v.value.map(|x| x + 8.0), ..v }).collect();
-    let comparison = of(&own(five()), &own(shifted));
+    let comparison = compared(&own(five()), &own(shifted));
     let (means, singles): (Vec<&Line>, Vec<&Line>) =
         comparison.rows.iter().partition(|line| line.seeds > 1);
     assert!(singles.iter().all(|line| line.verdict == Verdict::Within), "{comparison:?}");
@@ -123,9 +123,9 @@ fn the_mean_over_shared_seeds_shows_what_single_seeds_hide() {
 #[test]
 fn intervals_add_to_the_noise_and_stand_alone_with_one_seed() {
     let with = |v: GuardedValue| GuardedValue { ci_low: Some(8.0), ci_high: Some(12.0), ..v };
-    let spread = of(&five(), &[score(0, 9.5)]).rows[0].size.unwrap();
+    let spread = compared(&five(), &[score(0, 9.5)]).rows[0].size.unwrap();
     let both: Vec<GuardedValue> = five().into_iter().map(with).collect();
-    assert!(of(&both, &[score(0, 9.5)]).rows[0].size.unwrap() < spread);
+    assert!(compared(&both, &[score(0, 9.5)]).rows[0].size.unwrap() < spread);
     let alone = only(with(score(0, 10.0)), score(0, 11.0));
     // 4/(2·1.96) = 1.0204, times √2.
     assert!((alone.size.unwrap() - 1.0 / (1.020_43 * 2f64.sqrt())).abs() < 1e-4);
@@ -135,16 +135,17 @@ fn intervals_add_to_the_noise_and_stand_alone_with_one_seed() {
 #[test]
 fn runs_that_leave_the_value_of_most_seeds_are_counted() {
     let runs = |value: f64, n: u64| -> Vec<GuardedValue> {
-        let of = |method: &str, seed| GuardedValue { method: method.into(), ..score(seed, value) };
-        ["a", "b", "c"].iter().flat_map(|method| (0..n).map(|seed| of(method, seed))).collect()
+        let run = |method: &str, seed| GuardedValue { method: method.into(), ..score(seed, value) };
+        let methods = ["a", "b", "c"].iter();
+        methods.flat_map(|method| (0..n).map(|seed| run(method, seed))).collect()
     };
     let mut one = runs(0.0, 5);
     one[0].value = Some(0.5);
-    let comparison = of(&runs(0.0, 5), &one);
+    let comparison = compared(&runs(0.0, 5), &one);
     assert_eq!(comparison.verdict, Verdict::Within);
     let line = comparison.rows.iter().find(|line| line.verdict == Verdict::Within).unwrap();
     assert!(line.reason.as_ref().unwrap().contains("no noise to judge by; how many runs leave it"));
-    let all = of(&runs(0.0, 5), &runs(0.5, 5));
+    let all = compared(&runs(0.0, 5), &runs(0.5, 5));
     assert_eq!(all.verdict.exit_code(), 3);
     let said = text(&all, &[], Shown::Moved);
     assert!(
@@ -194,7 +195,7 @@ fn what_was_measured_in_another_way_is_not_comparable_and_says_why() {
 #[test]
 fn rows_missing_in_the_candidate_are_not_comparable() {
     let other = GuardedValue { name: "is@small-shapes".into(), ..score(0, 2.0) };
-    let comparison = of(&[score(0, 10.0), other.clone()], std::slice::from_ref(&other));
+    let comparison = compared(&[score(0, 10.0), other.clone()], std::slice::from_ref(&other));
     assert_eq!(comparison.verdict, Verdict::NotComparable);
     let said = text(&comparison, &[other], Shown::Moved);
     assert!(
@@ -205,7 +206,7 @@ fn rows_missing_in_the_candidate_are_not_comparable() {
         "{said}"
     );
     // Nothing in common at all.
-    assert_eq!(of(&five(), &[exact("fid", 1.0)]).verdict, Verdict::NotComparable);
+    assert_eq!(compared(&five(), &[exact("fid", 1.0)]).verdict, Verdict::NotComparable);
 }
 
 #[test]
@@ -213,7 +214,7 @@ fn data_sets_and_seeds_that_the_candidate_never_looked_at_are_left_out_with_a_no
     let cifar = |v: GuardedValue| GuardedValue { dataset: "cifar10".into(), ..v };
     let baseline: Vec<GuardedValue> =
         five().into_iter().chain(five().into_iter().map(cifar)).collect();
-    let comparison = of(&baseline, &five()[..2]);
+    let comparison = compared(&baseline, &five()[..2]);
     assert_eq!(comparison.verdict, Verdict::Identical);
     assert_eq!(comparison.rows.len(), 3);
     assert_eq!(
@@ -226,7 +227,7 @@ fn data_sets_and_seeds_that_the_candidate_never_looked_at_are_left_out_with_a_no
         ]
     );
     // Another seed altogether is no shared seed.
-    assert_eq!(of(&five(), &[score(9, 10.0)]).verdict, Verdict::NotComparable);
+    assert_eq!(compared(&five(), &[score(9, 10.0)]).verdict, Verdict::NotComparable);
 }
 
 fn made_by(value: GuardedValue, commit: &str, simd: &str) -> GuardedValue {
@@ -260,7 +261,8 @@ fn other_bits_of_the_same_build_on_the_same_machine_are_a_finding_of_their_own()
         |value| GuardedValue { tolerance: Some(0.1), ..GuardedValue::new(Layer::Own, "x", value) };
     let (a, b) = (made_by(own(1.0), "abc", "avx2"), made_by(own(1.01), "abc", "avx2"));
     assert_eq!(only(a, b).verdict, Verdict::Within);
-    let comparison = of(&[baseline()], &[made_by(exact("fid", 50.0f64.next_up()), "abc", "avx2")]);
+    let comparison =
+        compared(&[baseline()], &[made_by(exact("fid", 50.0f64.next_up()), "abc", "avx2")]);
     let said = text(&comparison, &[], Shown::Moved);
     assert!(
         said.contains("not reproduced: 1 of the baseline's values, such as metric fid"),
@@ -279,7 +281,7 @@ fn what_the_baseline_lacks_is_counted_by_layer_and_checkpoint() {
         tolerance: Some(1e-3),
         ..GuardedValue::new(Layer::Trace, "d_loss", 1.0)
     };
-    let comparison = of(&[exact("fid", 1.0)], &[exact("fid", 1.0), exact("kid", 1.0), end]);
+    let comparison = compared(&[exact("fid", 1.0)], &[exact("fid", 1.0), exact("kid", 1.0), end]);
     assert_eq!(comparison.verdict, Verdict::Identical);
     assert_eq!(
         comparison.notes,
@@ -298,7 +300,7 @@ fn the_least_move_of_a_tolerance_is_the_tolerance_or_that_of_the_floor() {
 
 #[test]
 fn power_names_the_values_that_could_move_by_more_than_asked() {
-    let comparison = of(&five(), &five());
+    let comparison = compared(&five(), &five());
     let least = comparison.pooled[0].least_move.unwrap();
     let enough = Power::new(&comparison, 1.01 * least);
     assert_eq!((enough.values, enough.blind.len()), (5, 0));
@@ -314,8 +316,8 @@ fn power_names_the_values_that_could_move_by_more_than_asked() {
     );
     // What a tolerance guards.
     let exact = [exact("fid", 50.0)];
-    assert_eq!(Power::new(&of(&exact, &exact), 1e-3).blind.len(), 0);
-    assert_eq!(Power::new(&of(&exact, &exact), 1e-7).blind.len(), 1);
+    assert_eq!(Power::new(&compared(&exact, &exact), 1e-3).blind.len(), 0);
+    assert_eq!(Power::new(&compared(&exact, &exact), 1e-7).blind.len(), 1);
 }
 
 #[test]
@@ -341,7 +343,7 @@ fn each_value_is_judged_by_its_own_tolerance() {
     };
     let baseline = [own(0, Some(1e-2)), own(1, Some(1e-4)), own(2, None)];
     let moved = |v: &GuardedValue| GuardedValue { value: v.value.map(|x| x * 1.001), ..v.clone() };
-    let comparison = of(&baseline, &baseline.each_ref().map(moved));
+    let comparison = compared(&baseline, &baseline.each_ref().map(moved));
     let verdicts: Vec<Verdict> = comparison.rows.iter().map(|line| line.verdict).collect();
     assert_eq!(verdicts, [Verdict::Within, Verdict::Drift, Verdict::Within]);
 }
@@ -359,7 +361,7 @@ fn nan_never_passes() {
 
 #[test]
 fn drift_comes_before_what_cannot_be_compared() {
-    let comparison = of(&[exact("a", 1.0), exact("b", 1.0)], &[exact("a", 2.0)]);
+    let comparison = compared(&[exact("a", 1.0), exact("b", 1.0)], &[exact("a", 2.0)]);
     assert_eq!(comparison.verdict, Verdict::Drift);
     let said = markdown(&comparison, &[]);
     assert!(said.contains("| metric a | 1.00000000 | 2.00000000 | +1.000e0 |"), "{said}");

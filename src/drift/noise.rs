@@ -31,7 +31,7 @@ impl Noise {
     /// taken as known.
     ///
     /// None where there is one value without an interval, or no spread at all.
-    pub fn of(values: &[&GuardedValue]) -> Option<Self> {
+    pub fn from_values(values: &[&GuardedValue]) -> Option<Self> {
         let numbers: Vec<f64> = values.iter().filter_map(|v| v.value).collect();
         let n = numbers.len() as f64;
         let mean = numbers.iter().sum::<f64>() / n;

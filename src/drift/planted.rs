@@ -27,7 +27,7 @@ fn here() -> Surroundings {
 
 fn shapes() -> &'static FixedImages {
     static SHAPES: OnceLock<FixedImages> = OnceLock::new();
-    SHAPES.get_or_init(|| FixedImages::of("shapes", &here()).unwrap())
+    SHAPES.get_or_init(|| FixedImages::for_dataset("shapes", &here()).unwrap())
 }
 
 fn probed(extractor: &str) -> Probed {

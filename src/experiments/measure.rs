@@ -248,7 +248,7 @@ impl Measure {
                     Norm::DClassGrad => r.d_class_grad_norm,
                     Norm::DFeature => r.d_feature_norm,
                 };
-                statistic.of(&run.records.iter().filter_map(value).collect::<Vec<_>>())
+                statistic.apply(&run.records.iter().filter_map(value).collect::<Vec<_>>())
             }
             Self::Figure3 { .. } => None,
         }
@@ -257,7 +257,7 @@ impl Measure {
 
 impl Statistic {
     /// Of the values in their order. `None` for no values, and where it would divide by 0.
-    fn of(self, values: &[f64]) -> Option<f64> {
+    fn apply(self, values: &[f64]) -> Option<f64> {
         let (first, from) = (*values.first()?, values.len() - values.len().div_ceil(10));
         let of = if self == Self::Last { &values[from..] } else { values };
         let mut sorted = of.to_vec();
@@ -316,7 +316,7 @@ mod tests {
     fn statistics_of_a_norm_on_paper() {
         let values: Vec<f64> =
             (0..=20).map(|i| 10f64.powf(f64::from((i * 8) % 21) / 10.0)).collect();
-        let of = |s: Statistic| s.of(&values).unwrap();
+        let of = |s: Statistic| s.apply(&values).unwrap();
         assert!((of(Statistic::Median) - 10.0).abs() < 1e-12);
         assert!((of(Statistic::Largest) - 100.0).abs() < 1e-12);
         // The last three of the shuffled order: (18, 19, 20)·8 mod 21 = 18, 5, 13; the first is
@@ -324,9 +324,9 @@ mod tests {
         assert!((of(Statistic::Last) - 10f64.powf(1.3)).abs() < 1e-12);
         assert!((of(Statistic::Growth) - 100.0).abs() < 1e-12);
         assert!((of(Statistic::Decades) - 1.8).abs() < 1e-12);
-        assert_eq!(Statistic::Median.of(&[]), None);
-        assert_eq!(Statistic::Decades.of(&[0.0, 1.0]), None);
-        assert_eq!(Statistic::Growth.of(&[0.0, 1.0]), None);
+        assert_eq!(Statistic::Median.apply(&[]), None);
+        assert_eq!(Statistic::Decades.apply(&[0.0, 1.0]), None);
+        assert_eq!(Statistic::Growth.apply(&[0.0, 1.0]), None);
     }
 
     #[test]

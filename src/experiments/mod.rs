@@ -52,7 +52,7 @@ impl Folder {
     ///
     /// # Errors
     /// If a folder cannot be listed or written.
-    pub fn of(
+    pub fn find_or_create(
         root: &Path,
         experiment: &Experiment,
         file: &Path,

@@ -21,7 +21,7 @@ struct Score<'a> {
 
 impl<'a> Score<'a> {
     /// `None` where the row has no value.
-    fn of(run: &'a Run, row: &'a ResultRow) -> Option<Self> {
+    fn new(run: &'a Run, row: &'a ResultRow) -> Option<Self> {
         Some(Self {
             row: run.plan.row_name(),
             extractor: &row.extractor,
@@ -53,7 +53,7 @@ pub fn markdown(runs: &[Run]) -> Option<String> {
 
 fn scores(run: &Run) -> Vec<Score<'_>> {
     let fids = run.rows.iter().filter(|row| row.base_metric() == "fid");
-    fids.filter_map(|row| Score::of(run, row)).collect()
+    fids.filter_map(|row| Score::new(run, row)).collect()
 }
 
 /// Values by row, of one choice of score a run.

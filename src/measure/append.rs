@@ -81,7 +81,9 @@ pub fn append(appended: &Appended<'_>, outcome: &Outcome) -> Result<()> {
     let mut rows = Vec::new();
     for (value, interval) in &outcome.values {
         let counts = there.iter().find(|row| {
-            row.checkpoint == "last" && row.metric == value.metric && TableKey::of(row) == table
+            row.checkpoint == "last"
+                && row.metric == value.metric
+                && TableKey::from_row(row) == table
         });
         let Some(like) = counts else { continue };
         let (n_real, n_fake) = (value.n_real as u64, value.n_fake as u64);
@@ -145,7 +147,7 @@ fn like(
     let mut found: Vec<TableKey> = Vec::new();
     let mut others: BTreeSet<String> = BTreeSet::new();
     for row in there.iter().filter(|row| row.checkpoint == "last") {
-        let of = TableKey::of(row);
+        let of = TableKey::from_row(row);
         let differs = [
             ("data set", of.dataset_sha256.as_str(), dataset_sha256),
             ("split", of.split.as_str(), split),

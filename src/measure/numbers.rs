@@ -273,7 +273,7 @@ fn fid_of_statistics(
     let fake_statistics = match (&fake.statistics, &fake.features) {
         (Some(statistics), _) => statistics,
         (None, Some(features)) => {
-            of_fake = Statistics::of(features.pool_rows())?;
+            of_fake = Statistics::from_rows(features.pool_rows())?;
             &of_fake
         }
         (None, None) => bail!("a side without features and without statistics"),

@@ -128,7 +128,7 @@ impl Recipe {
     ///
     /// # Errors
     /// If there is no such table.
-    pub fn of(table: &str) -> Result<Self, PlanError> {
+    pub fn by_name(table: &str) -> Result<Self, PlanError> {
         let known = || RECIPES.iter().map(|(n, _)| *n).collect::<Vec<_>>().join(", ");
         let (_, text) =
             RECIPES.iter().find(|(name, _)| *name == table).ok_or_else(|| PlanError::Value {
@@ -293,7 +293,7 @@ impl Recipe {
 /// Where a row stands in its table; rows that no recipe knows stand last.
 pub fn place_of(table: &str, row: &str) -> usize {
     let place = |recipe: Recipe| recipe.rows().iter().position(|known| known.name == row);
-    Recipe::of(table).ok().and_then(place).unwrap_or(usize::MAX)
+    Recipe::by_name(table).ok().and_then(place).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::run::reals::Reals;
 #[test]
 fn every_recipe_makes_plans_of_all_its_rows_at_each_of_its_budgets() {
     for (name, _) in RECIPES {
-        let mut recipe = Recipe::of(name).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let mut recipe = Recipe::by_name(name).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(recipe.table.name, *name);
         let presets: Vec<String> = recipe.presets.keys().cloned().collect();
         for preset in std::iter::once(None).chain(presets.into_iter().map(Some)) {
@@ -34,7 +34,7 @@ fn every_recipe_makes_plans_of_all_its_rows_at_each_of_its_budgets() {
 #[test]
 fn names_of_rows_are_unique_and_networks_that_rows_name_exist() {
     for (name, _) in RECIPES {
-        let recipe = Recipe::of(name).unwrap();
+        let recipe = Recipe::by_name(name).unwrap();
         let rows = recipe.rows();
         for (i, row) in rows.iter().enumerate() {
             assert!(rows[..i].iter().all(|other| other.name != row.name), "{name} {}", row.name);
@@ -46,7 +46,7 @@ fn names_of_rows_are_unique_and_networks_that_rows_name_exist() {
 
 #[test]
 fn networks_change_presets_rows_change_networks_and_the_command_line_changes_all() {
-    let mut recipe = Recipe::of("table1").unwrap();
+    let mut recipe = Recipe::by_name("table1").unwrap();
     let table = |text: &str| text.parse::<toml::Table>().unwrap();
     let presets = BTreeMap::from([("smoke".to_string(), table("train.n_dis = 3"))]);
     recipe.networks = vec![Variant {
@@ -84,7 +84,7 @@ fn planned(recipe: &Recipe) -> Vec<(Row, Plan)> {
 fn contrad_warms_up_for_3000_steps_of_the_papers_budget_on_every_pair_of_networks() {
     let mut pairs = 0;
     for table in ["contrad-table1", "contrad-table3"] {
-        let mut recipe = Recipe::of(table).unwrap();
+        let mut recipe = Recipe::by_name(table).unwrap();
         recipe.apply_budget("paper").unwrap();
         for (row, plan) in planned(&recipe) {
             let train = &plan.train;
@@ -105,7 +105,7 @@ fn contrad_warms_up_for_3000_steps_of_the_papers_budget_on_every_pair_of_network
 
 #[test]
 fn the_trunk_of_simclr_alone_learns_from_no_other_loss() {
-    let recipe = Recipe::of("contrad-table3").unwrap();
+    let recipe = Recipe::by_name("contrad-table3").unwrap();
     let (simclr, contrad): (Vec<_>, Vec<_>) =
         planned(&recipe).into_iter().partition(|(row, _)| row.name == "simclr");
     assert_eq!((simclr.len(), contrad.len()), (3, 3));
@@ -140,7 +140,7 @@ fn published() -> BTreeMap<[String; 4], Vec<String>> {
 #[test]
 fn every_published_number_belongs_to_a_row_of_its_table_or_says_that_it_has_none() {
     for [table, row, architecture, _] in published().into_keys() {
-        let recipe = Recipe::of(&table).unwrap_or_else(|e| panic!("{row}: {e}"));
+        let recipe = Recipe::by_name(&table).unwrap_or_else(|e| panic!("{row}: {e}"));
         let here = |(own, plan): &(Row, Plan)| {
             own.name == row && plan.train.network.architecture == architecture
         };
@@ -149,7 +149,7 @@ fn every_published_number_belongs_to_a_row_of_its_table_or_says_that_it_has_none
     for number in reported::all().unwrap().into_iter().filter(|n| n.our_row.is_empty()) {
         assert!(number.our_architecture.is_empty(), "{number:?}");
         for table in number.our_tables.split(';').filter(|table| !table.is_empty()) {
-            assert!(Recipe::of(table).is_ok(), "{number:?}");
+            assert!(Recipe::by_name(table).is_ok(), "{number:?}");
         }
     }
 }
@@ -171,7 +171,7 @@ fn every_row_of_a_papers_table_has_the_numbers_that_the_paper_prints() {
         ("reacgan-tiny", &["tiny-imagenet"], &["fid", "is"]),
     ];
     for (table, datasets, metrics) in of_paper {
-        let recipe = Recipe::of(table).unwrap();
+        let recipe = Recipe::by_name(table).unwrap();
         for (row, plan) in planned(&recipe) {
             for dataset in datasets {
                 let architecture = plan.train.network.architecture.as_str();
@@ -187,7 +187,7 @@ fn every_row_of_a_papers_table_has_the_numbers_that_the_paper_prints() {
 #[test]
 fn kdd_gans_table_3_has_the_papers_ten_rows() {
     let rows: Vec<String> =
-        Recipe::of("kdd-table3").unwrap().rows().into_iter().map(|row| row.name).collect();
+        Recipe::by_name("kdd-table3").unwrap().rows().into_iter().map(|row| row.name).collect();
     let expected = [
         "hinge",
         "kdd",
@@ -244,7 +244,7 @@ fn label(plan: &Plan) -> Label {
 
 /// The labels of all rows of a table, each once.
 fn labels(table: &str, budget: Option<&str>) -> Vec<Label> {
-    let mut recipe = Recipe::of(table).unwrap();
+    let mut recipe = Recipe::by_name(table).unwrap();
     if let Some(budget) = budget {
         recipe.apply_budget(budget).unwrap();
     }
@@ -261,7 +261,7 @@ fn labels(table: &str, budget: Option<&str>) -> Vec<Label> {
 #[test]
 fn every_label_is_a_protocol_that_was_followed_or_says_what_differs() {
     for (name, _) in RECIPES {
-        let presets: Vec<String> = Recipe::of(name).unwrap().presets.keys().cloned().collect();
+        let presets: Vec<String> = Recipe::by_name(name).unwrap().presets.keys().cloned().collect();
         for preset in std::iter::once(None).chain(presets.iter().map(|p| Some(p.as_str()))) {
             for label in labels(name, preset) {
                 let followed = label.differences.is_empty();
@@ -301,7 +301,7 @@ fn at_the_papers_budget_every_table_is_measured_by_its_papers_protocol() {
 fn away_from_the_papers_budget_every_table_is_measured_as_our_tables_are() {
     for (name, _) in RECIPES {
         for budget in [None, Some("smoke")] {
-            if budget.is_some() && !Recipe::of(name).unwrap().presets.contains_key("smoke") {
+            if budget.is_some() && !Recipe::by_name(name).unwrap().presets.contains_key("smoke") {
                 continue;
             }
             let labels = labels(name, budget);
@@ -312,7 +312,7 @@ fn away_from_the_papers_budget_every_table_is_measured_as_our_tables_are() {
 
 #[test]
 fn a_protocol_that_was_not_followed_is_no_label() {
-    let mut recipe = Recipe::of("kdd-table1").unwrap();
+    let mut recipe = Recipe::by_name("kdd-table1").unwrap();
     recipe.apply_budget("paper").unwrap();
     let with = |text: &str| {
         let mut recipe = recipe.clone();
@@ -333,7 +333,7 @@ fn a_protocol_that_was_not_followed_is_no_label() {
 
 #[test]
 fn the_rows_of_table1_have_heads_of_one_kind_and_the_papers_own_are_rows_that_are_asked_for() {
-    let mut recipe = Recipe::of("table1").unwrap();
+    let mut recipe = Recipe::by_name("table1").unwrap();
     let head = |recipe: &Recipe, row: &str| {
         let plan = recipe.plan(row, 0).unwrap();
         crate::report::fairness::fields(&plan).get("train.parts.adversarial.head").cloned()

@@ -55,7 +55,7 @@ impl TableRequest {
 
     /// The table's recipe with the changes.
     fn recipe(&self) -> Result<Recipe, PlanError> {
-        let mut recipe = Recipe::of(&self.table)?;
+        let mut recipe = Recipe::by_name(&self.table)?;
         if self.own_heads {
             recipe.table.head = None;
         }

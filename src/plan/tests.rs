@@ -4,12 +4,12 @@ use super::recipe::Recipe;
 use super::*;
 
 fn plan(method: &str) -> Plan {
-    Recipe::of("table1").unwrap().plan(method, 0).unwrap()
+    Recipe::by_name("table1").unwrap().plan(method, 0).unwrap()
 }
 
 #[test]
 fn a_budget_of_images_through_d_says_by_its_format_that_it_counts_the_steps_of_g() {
-    let mut recipe = crate::plan::recipe::Recipe::of("table1").unwrap();
+    let mut recipe = crate::plan::recipe::Recipe::by_name("table1").unwrap();
     assert_eq!(recipe.plan("gan", 0).unwrap().format, FORMAT);
     recipe.apply_budget("d_kforwards=9").unwrap();
     let plan = recipe.plan("gan", 0).unwrap();
@@ -37,7 +37,7 @@ fn a_plan_given_back_as_toml_is_the_same_run() {
 #[test]
 fn run_ids_stay() {
     // The recipe's defaults may be retuned; its runs are other runs then.
-    let mut recipe = Recipe::of("table1").unwrap();
+    let mut recipe = Recipe::by_name("table1").unwrap();
     recipe.table.head = None;
     for text in [
         "train.network.width=16",
@@ -69,7 +69,7 @@ fn methods_of_a_table_share_all_but_their_own_parts() {
 
 #[test]
 fn an_assignment_reaches_a_nested_value_whatever_its_type() {
-    let mut table = Recipe::of("table1").unwrap().plan;
+    let mut table = Recipe::by_name("table1").unwrap().plan;
     for text in ["train.batch=32", "dataset.name=cifar10", "train.parts.adversarial.tau=0.05"] {
         merge(&mut table, &assignment(text).unwrap());
     }
@@ -90,7 +90,7 @@ fn a_part_of_another_kind_replaces_the_whole_part() {
 #[test]
 fn wrong_plans_are_named() {
     let with = |text: &str| {
-        let mut table = Recipe::of("table1").unwrap().plan;
+        let mut table = Recipe::by_name("table1").unwrap().plan;
         merge(&mut table, &"table = \"t\"\nmethod = \"gan\"\n[train]\nseed = 0".parse().unwrap());
         merge(&mut table, &assignment(text).unwrap());
         resolve(table, "test").unwrap_err().to_string()

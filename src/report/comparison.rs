@@ -125,7 +125,7 @@ fn samples<'a>(rows: &'a [ResultRow], checkpoint: &str, path: &Path) -> Result<V
     let mut found: Vec<(Sample<'a>, Vec<OfRun<'a>>)> = Vec::new();
     for row in rows.iter().filter(|row| row.checkpoint == checkpoint) {
         let Some(value) = row.value else { continue };
-        let key = TableKey { table: String::new(), ..TableKey::of(row) };
+        let key = TableKey { table: String::new(), ..TableKey::from_row(row) };
         let is_it = |s: &Sample<'_>| {
             s.method == row.method && s.dataset == row.dataset && s.metric == row.metric
         };

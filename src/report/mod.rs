@@ -205,7 +205,7 @@ fn stability(
         }
     }
     let rows: Vec<Stability> =
-        rows.iter().map(|(label, runs)| Stability::of(label, runs)).collect();
+        rows.iter().map(|(label, runs)| Stability::from_runs(label, runs)).collect();
     stability::markdown(&rows)
 }
 

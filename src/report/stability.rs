@@ -36,7 +36,7 @@ pub struct Norms {
 }
 
 impl Norms {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
+    fn from_values(mut values: Vec<f64>) -> Option<Self> {
         values.retain(|value| value.is_finite());
         values.sort_by(f64::total_cmp);
         let (least, largest) = (*values.first()?, *values.last()?);
@@ -73,11 +73,11 @@ pub fn variation(run: &SteadyRun<'_>) -> Option<f64> {
 
 impl Stability {
     /// Of the runs of one row.
-    pub fn of(label: &str, runs: &[SteadyRun<'_>]) -> Self {
+    pub fn from_runs(label: &str, runs: &[SteadyRun<'_>]) -> Self {
         let variations: Vec<f64> =
             runs.iter().filter(|run| !diverged(run)).filter_map(variation).collect();
         let norms = |of: fn(&StepRecord) -> f64| {
-            Norms::of(runs.iter().flat_map(|run| run.records.iter().map(of)).collect())
+            Norms::from_values(runs.iter().flat_map(|run| run.records.iter().map(of)).collect())
         };
         Self {
             label: label.to_string(),
@@ -166,7 +166,8 @@ mod tests {
         );
         let records = [record(1.0), record(5.0), record(3.0)];
         let run = |rows| SteadyRun { rows, records: &records };
-        let found = Stability::of("x", &[run(&steady), run(&fallen), run(&idle), run(&lost)]);
+        let found =
+            Stability::from_runs("x", &[run(&steady), run(&fallen), run(&idle), run(&lost)]);
         assert_eq!((found.runs, found.diverged, found.failed), (4, 1, 2));
         let expected = (6f64 / 9.0).sqrt() / 2.0;
         assert!((found.fid_variation.unwrap() - expected).abs() < 1e-12);

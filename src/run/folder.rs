@@ -131,7 +131,7 @@ pub struct RunFolder {
 
 impl RunFolder {
     /// `<runs>/<method>-s<seed>-<run_id>`.
-    pub fn of(runs: &Path, plan: &Plan) -> Self {
+    pub fn for_plan(runs: &Path, plan: &Plan) -> Self {
         let name = format!("{}-s{}-{}", plan.row_name(), plan.train.seed, plan.run_id());
         Self { path: runs.join(name) }
     }

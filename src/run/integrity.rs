@@ -387,7 +387,7 @@ fn differing(line: usize, row: &ResultRow, plan: &Plan) -> impl Iterator<Item = 
     differ.map(move |(field, row, plan)| Change::Row { line, field, row, plan })
 }
 
-/// The id that a folder's name ends with, as [`RunFolder::of`] gives it; none of a folder of
+/// The id that a folder's name ends with, as [`RunFolder::for_plan`] gives it; none of a folder of
 /// another name.
 fn named_id(folder: &Path) -> Option<String> {
     let name = folder.file_name()?.to_str()?;
@@ -438,7 +438,7 @@ pub fn check_or_reopen(folder: &RunFolder) -> Result<()> {
 #[cfg(test)]
 pub fn finished_run(dir: &Path, old: &RunFolder) -> RunFolder {
     let plan = old.plan().unwrap();
-    let run = RunFolder::of(dir, &plan);
+    let run = RunFolder::for_plan(dir, &plan);
     fs::create_dir_all(run.path()).unwrap();
     fs::copy(old.path().join(PROVENANCE_NAME), run.path().join(PROVENANCE_NAME)).unwrap();
     run.write_plan(&plan).unwrap();

@@ -64,7 +64,7 @@ fn states(run: &Path) -> Vec<PathBuf> {
 fn start_with_log(args: &[String], log: &Path) -> Started {
     let log = fs::File::create(log).unwrap();
     let mut command = command(&strs(args));
-    Started::of(command.stdout(Stdio::null()).stderr(log))
+    Started::spawn(command.stdout(Stdio::null()).stderr(log))
 }
 
 /// Waits for something that another process does.

@@ -64,7 +64,7 @@ fn a_signal_is_answered_when_the_reader_of_the_log_went_first() {
     ok(&strs(&sixty_steps("gan", &whole)));
     let args = sixty_steps("gan", &out);
     let mut command = command(&strs(&args));
-    let mut child = Started::of(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    let mut child = Started::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
     until("training", || has_lines(&out, "train.jsonl", 2));
     drop(child.stderr.take());
     send(&child, libc::SIGINT);

@@ -91,7 +91,7 @@ fn shift_hsv<T: Real>(image: &mut [T], j: &Jitter) {
             (value * j.value).clamp(0.0, 1.0),
         ];
         for (c, v) in from_hsv(hsv).into_iter().enumerate() {
-            image[c * plane + i] = T::of(v);
+            image[c * plane + i] = T::nearest(v);
         }
     }
 }
@@ -105,7 +105,7 @@ fn contrast<T: Real>(image: &mut [T], factor: f64) {
     for channel in image.chunks_exact_mut(plane) {
         let mean = mean(channel);
         for v in channel {
-            *v = T::of(((v.f64() - mean) * factor + mean).clamp(0.0, 1.0));
+            *v = T::nearest(((v.f64() - mean) * factor + mean).clamp(0.0, 1.0));
         }
     }
 }
@@ -122,7 +122,7 @@ fn contrast_gradient<T: Real>(input: &[T], g: &mut [T], factor: f64) {
         }
         let through_mean = (1.0 - factor) * mean(g);
         for g in g.iter_mut() {
-            *g = T::of(factor * g.f64() + through_mean);
+            *g = T::nearest(factor * g.f64() + through_mean);
         }
     }
 }
@@ -140,7 +140,7 @@ fn forward_image<T: Real>(image: &mut [T], draw: &ColorDraw) {
     if draw.grey {
         let plane = image.len() / 3;
         for i in 0..plane {
-            let luma = T::of((0..3).map(|c| GREY[c] * image[c * plane + i].f64()).sum());
+            let luma = T::nearest((0..3).map(|c| GREY[c] * image[c * plane + i].f64()).sum());
             (0..3).for_each(|c| image[c * plane + i] = luma);
         }
     }
@@ -151,7 +151,7 @@ fn backward_image<T: Real>(input: &[T], g: &mut [T], draw: &ColorDraw) {
     if draw.grey {
         for i in 0..plane {
             let sum: f64 = (0..3).map(|c| g[c * plane + i].f64()).sum();
-            (0..3).for_each(|c| g[c * plane + i] = T::of(GREY[c] * sum));
+            (0..3).for_each(|c| g[c * plane + i] = T::nearest(GREY[c] * sum));
         }
     }
     if let Some(j) = &draw.jitter {

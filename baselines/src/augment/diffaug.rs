@@ -99,8 +99,8 @@ impl Color {
     fn change<T: Real>(&self, image: &mut [T], size: Planes, offset: bool) {
         let (c, s) = (self.contrast, self.saturation);
         let mean = image.iter().map(|v| v.f64()).sum::<f64>() / image.len() as f64;
-        let base = T::of((1.0 - c) * mean + if offset { self.brightness } else { 0.0 });
-        let (gain, of_mean) = (T::of(c * s), T::of(c * (1.0 - s) / size.channels as f64));
+        let base = T::nearest((1.0 - c) * mean + if offset { self.brightness } else { 0.0 });
+        let (gain, of_mean) = (T::nearest(c * s), T::nearest(c * (1.0 - s) / size.channels as f64));
         let plane = size.pixels();
         for i in 0..plane {
             let sum: T = (0..size.channels).map(|k| image[k * plane + i]).sum();

@@ -121,9 +121,9 @@ impl Resample {
             for (y, x) in y.chunks_exact_mut(h * w).zip(x.chunks_exact(h * w)) {
                 for (y, ty) in y.chunks_exact_mut(w).zip(&ys) {
                     let (top, bottom) = (&x[ty.lo * w..][..w], &x[ty.hi * w..][..w]);
-                    let wy = T::of(ty.weight);
+                    let wy = T::nearest(ty.weight);
                     for (y, tx) in y.iter_mut().zip(&xs) {
-                        let wx = T::of(tx.weight);
+                        let wx = T::nearest(tx.weight);
                         let a = top[tx.lo] + (top[tx.hi] - top[tx.lo]) * wx;
                         let b = bottom[tx.lo] + (bottom[tx.hi] - bottom[tx.lo]) * wx;
                         *y = a + (b - a) * wy;
@@ -147,9 +147,9 @@ impl Resample {
                 );
                 for (dx, g) in dx.chunks_exact_mut(h * w).zip(g.chunks_exact(h * w)) {
                     for (g, ty) in g.chunks_exact(w).zip(&ys) {
-                        let wy = T::of(ty.weight);
+                        let wy = T::nearest(ty.weight);
                         for (&g, tx) in g.iter().zip(&xs) {
-                            let wx = T::of(tx.weight);
+                            let wx = T::nearest(tx.weight);
                             let (top, bottom) = (g - g * wy, g * wy);
                             dx[ty.lo * w + tx.lo] += top - top * wx;
                             dx[ty.lo * w + tx.hi] += top * wx;

@@ -40,7 +40,7 @@ impl Taps {
         let mut y = vec![T::default(); x.len() / self.inputs * self.outputs()];
         for (y, x) in y.chunks_exact_mut(self.outputs()).zip(x.chunks_exact(self.inputs)) {
             for (y, taps) in y.iter_mut().zip(self.taps.chunks_exact(self.width)) {
-                *y = taps.iter().map(|&(i, w)| x[i] * T::of(w)).sum();
+                *y = taps.iter().map(|&(i, w)| x[i] * T::nearest(w)).sum();
             }
         }
         y
@@ -51,7 +51,7 @@ impl Taps {
         let mut dx = vec![T::default(); g.len() / self.outputs() * self.inputs];
         for (dx, g) in dx.chunks_exact_mut(self.inputs).zip(g.chunks_exact(self.outputs())) {
             for (&g, taps) in g.iter().zip(self.taps.chunks_exact(self.width)) {
-                taps.iter().for_each(|&(i, w)| dx[i] += g * T::of(w));
+                taps.iter().for_each(|&(i, w)| dx[i] += g * T::nearest(w));
             }
         }
         dx
@@ -63,7 +63,7 @@ impl Taps {
         let mut y = vec![T::default(); self.outputs() * columns];
         for (output, y) in y.chunks_exact_mut(columns).enumerate() {
             for &(input, w) in self.of(output).iter().filter(|(_, w)| *w != 0.0) {
-                add_scaled(y, &x[input * columns..][..columns], T::of(w));
+                add_scaled(y, &x[input * columns..][..columns], T::nearest(w));
             }
         }
         y
@@ -75,7 +75,7 @@ impl Taps {
         let mut dx = vec![T::default(); self.inputs * columns];
         for (output, g) in g.chunks_exact(columns).enumerate() {
             for &(input, w) in self.of(output).iter().filter(|(_, w)| *w != 0.0) {
-                add_scaled(&mut dx[input * columns..][..columns], g, T::of(w));
+                add_scaled(&mut dx[input * columns..][..columns], g, T::nearest(w));
             }
         }
         dx

@@ -84,7 +84,7 @@ fn known() -> impl Iterator<Item = &'static str> {
 mod tests {
     use super::*;
 
-    fn of(folders: &[&str]) -> Result<Option<Splits>, String> {
+    fn found_in(folders: &[&str]) -> Result<Option<Splits>, String> {
         let folders: Vec<String> = folders.iter().map(|&name| name.into()).collect();
         splits(Path::new("DIR"), &folders).map_err(|error| error.to_string())
     }
@@ -95,32 +95,32 @@ mod tests {
             ["val", "valid", "validation", "test", "testing", "eval", "evaluation", "dev", "VALID"]
         {
             for train in ["train", "Train", "training"] {
-                let found = of(&[train, test]).unwrap().unwrap();
+                let found = found_in(&[train, test]).unwrap().unwrap();
                 assert_eq!(found, Splits { train: Some(train.into()), tests: vec![test.into()] });
                 assert_eq!(found.found(), format!("{train}/, {test}/"));
             }
         }
-        assert_eq!(of(&["cat", "trains"]), Ok(None));
+        assert_eq!(found_in(&["cat", "trains"]), Ok(None));
     }
 
     #[test]
     fn test_comes_before_eval_before_validation() {
-        let found = of(&["dev", "evaluation", "Test", "train"]).unwrap().unwrap();
+        let found = found_in(&["dev", "evaluation", "Test", "train"]).unwrap().unwrap();
         assert_eq!(found.tests, ["Test", "evaluation", "dev"]);
     }
 
     #[test]
     fn what_could_be_either_is_refused_with_the_known_names() {
         assert_eq!(
-            of(&["foo", "train"]).unwrap_err(),
+            found_in(&["foo", "train"]).unwrap_err(),
             "DIR holds train/, which is called as a split, beside foo/, which is not, so that it is open what to \
              train on; splits are called train, training, test, testing, eval, evaluation, val, valid, \
              validation, dev; move foo/ elsewhere, or rename train/ if it is a class"
         );
         assert_eq!(
-            of(&["train", "val", "valid"]).unwrap_err(),
+            found_in(&["train", "val", "valid"]).unwrap_err(),
             "DIR holds both val/ and valid/, which are names of the same split; keep one of the two"
         );
-        assert!(of(&["Train", "train"]).unwrap_err().contains("both Train/ and train/"));
+        assert!(found_in(&["Train", "train"]).unwrap_err().contains("both Train/ and train/"));
     }
 }

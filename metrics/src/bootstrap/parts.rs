@@ -22,7 +22,7 @@ pub(super) fn variance(
     let logits = input.fake.logit_rows().ok_or(MetricError::NoLogits { metric: "is" })?;
     let options = input.settings.inception_score;
     inception_score::check(logits, options)?;
-    let p = Distributions::of(logits);
+    let p = Distributions::from_logits(logits);
     let sizes: Vec<usize> = options.parts(p.len()).iter().map(|part| part.len()).collect();
     let largest = sizes.iter().copied().max().unwrap_or(0);
     let alike = sizes.iter().filter(|size| **size + 1 >= largest).count();

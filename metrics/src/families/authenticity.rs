@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::golden;
 
-    fn of(real: &[f32], fake: &[f32], d: usize) -> Result<f64, MetricError> {
+    fn metric_value(real: &[f32], fake: &[f32], d: usize) -> Result<f64, MetricError> {
         authenticity(AuthenticityInput { real: Rows::new(real, d)?, fake: Rows::new(fake, d)? })
     }
 
@@ -102,15 +102,15 @@ mod tests {
         // Real 0, 1, 4: distances to the nearest other 1, 1, 3. Fake 0.2 (nearest 0, at 0.2 < 1) is
         // a copy; 6.5 (nearest 4, at 2.5 < 3) too; 8 (at 4 > 3) is not; 7 (at 3, not above 3) is
         // one.
-        assert_eq!(of(&[0.0, 1.0, 4.0], &[0.2, 6.5, 8.0, 7.0], 1).unwrap(), 25.0);
+        assert_eq!(metric_value(&[0.0, 1.0, 4.0], &[0.2, 6.5, 8.0, 7.0], 1).unwrap(), 25.0);
     }
 
     #[test]
     fn copies_are_not_authentic_and_strangers_are() {
         let x = golden::features(golden::REAL);
         let far: Vec<f32> = x.iter().map(|v| v + 100.0).collect();
-        assert_eq!(of(&x, &x, 16).unwrap(), 0.0);
-        assert_eq!(of(&x, &far, 16).unwrap(), 100.0);
+        assert_eq!(metric_value(&x, &x, 16).unwrap(), 0.0);
+        assert_eq!(metric_value(&x, &far, 16).unwrap(), 100.0);
     }
 
     #[test]
@@ -119,7 +119,8 @@ mod tests {
             ("authpct", golden::REAL, golden::FAKE),
             ("authpct_wide", golden::WIDE_REAL, golden::WIDE_FAKE),
         ] {
-            let got = of(&golden::features(real), &golden::features(fake), real.d).unwrap();
+            let got =
+                metric_value(&golden::features(real), &golden::features(fake), real.d).unwrap();
             let expected = golden::values(name)[0];
             assert!((got - expected).abs() < 1e-12, "{name} {got} {expected}");
         }
@@ -128,10 +129,16 @@ mod tests {
     #[test]
     fn sets_too_small_and_bad_numbers_are_refused() {
         let text = |r: Result<f64, MetricError>| r.unwrap_err().to_string();
-        assert_eq!(text(of(&[1.0], &[1.0], 1)), "authpct needs at least 2 real images, got 1");
-        assert_eq!(text(of(&[1.0, 2.0], &[], 1)), "authpct needs at least 1 fake images, got 0");
         assert_eq!(
-            text(of(&[1.0, 2.0], &[f32::NAN], 1)),
+            text(metric_value(&[1.0], &[1.0], 1)),
+            "authpct needs at least 2 real images, got 1"
+        );
+        assert_eq!(
+            text(metric_value(&[1.0, 2.0], &[], 1)),
+            "authpct needs at least 1 fake images, got 0"
+        );
+        assert_eq!(
+            text(metric_value(&[1.0, 2.0], &[f32::NAN], 1)),
             "row 0 of the features holds NaN, expected finite numbers only"
         );
     }

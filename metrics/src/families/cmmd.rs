@@ -74,7 +74,7 @@ pub fn cmmd<T: Real>(input: CmmdInput<'_, T>) -> Result<f64, MetricError> {
     if real.dim() != fake.dim() {
         return Err(MetricError::Dimensions { real: real.dim(), fake: fake.dim() });
     }
-    let (x, y) = (Wide::of(real), Wide::of(fake));
+    let (x, y) = (Wide::from_rows(real), Wide::from_rows(fake));
     Ok(SCALE * (x.mean_kernel(&x) + y.mean_kernel(&y) - 2.0 * x.mean_kernel(&y)))
 }
 
@@ -86,7 +86,7 @@ struct Wide {
 }
 
 impl Wide {
-    fn of<T: Real>(rows: Rows<'_, T>) -> Self {
+    fn from_rows<T: Real>(rows: Rows<'_, T>) -> Self {
         let values: Vec<f64> = rows.values().iter().map(|v| v.f64()).collect();
         let squares = |row: &[f64]| row.iter().map(|v| v * v).sum();
         let norms = values.chunks_exact(rows.dim()).map(squares).collect();
@@ -128,16 +128,16 @@ mod tests {
     use super::*;
     use crate::golden;
 
-    fn of(real: &[f64], fake: &[f64], d: usize) -> Result<f64, MetricError> {
+    fn metric_value(real: &[f64], fake: &[f64], d: usize) -> Result<f64, MetricError> {
         cmmd(CmmdInput { real: Rows::new(real, d)?, fake: Rows::new(fake, d)? })
     }
 
     #[test]
     fn two_points_at_a_distance_agree_with_paper() {
         // 1 + 1 − 2 exp(−2/200), and nothing between equal sets.
-        let value = of(&[1.0, 0.0], &[0.0, 1.0], 2).unwrap();
+        let value = metric_value(&[1.0, 0.0], &[0.0, 1.0], 2).unwrap();
         assert!((value - 2000.0 * (1.0 - (-0.01f64).exp())).abs() < 1e-9, "{value}");
-        assert!(of(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0], 1).unwrap().abs() < 1e-12);
+        assert!(metric_value(&[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0], 1).unwrap().abs() < 1e-12);
     }
 
     #[test]
@@ -164,9 +164,9 @@ mod tests {
     #[test]
     fn bad_sets_are_refused() {
         let text = |r: Result<f64, MetricError>| r.unwrap_err().to_string();
-        assert_eq!(text(of(&[], &[1.0], 1)), "cmmd needs at least 1 real images, got 0");
+        assert_eq!(text(metric_value(&[], &[1.0], 1)), "cmmd needs at least 1 real images, got 0");
         assert_eq!(
-            text(of(&[1.0], &[f64::NAN], 1)),
+            text(metric_value(&[1.0], &[f64::NAN], 1)),
             "row 0 of the features holds NaN, expected finite numbers only"
         );
     }

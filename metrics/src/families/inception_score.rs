@@ -186,7 +186,7 @@ pub(crate) struct Distributions {
 
 impl Distributions {
     /// Of logits that [`check`] let pass.
-    pub(crate) fn of<T: Real>(logits: Rows<'_, T>) -> Self {
+    pub(crate) fn from_logits<T: Real>(logits: Rows<'_, T>) -> Self {
         let classes = logits.dim();
         let mut p = vec![0f32; logits.values().len()];
         let mut negative_entropies = vec![0.0; logits.len()];
@@ -276,7 +276,7 @@ mod tests {
         let logits = Rows::new(&logits, 6).unwrap();
         let order: Vec<usize> = (0..logits.len()).collect();
         let (at_hand, plain) =
-            (Distributions::of(logits).score(&order), split_score(logits, &order));
+            (Distributions::from_logits(logits).score(&order), split_score(logits, &order));
         // The probabilities are f32.
         assert!((at_hand - plain).abs() < 1e-6 * plain, "{at_hand} {plain}");
     }

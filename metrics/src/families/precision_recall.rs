@@ -99,7 +99,12 @@ mod tests {
     use crate::golden;
     use crate::numerics::rows::Rows;
 
-    fn of(real: &[f32], fake: &[f32], d: usize, k: usize) -> Result<PrecisionRecall, MetricError> {
+    fn metric_values(
+        real: &[f32],
+        fake: &[f32],
+        d: usize,
+        k: usize,
+    ) -> Result<PrecisionRecall, MetricError> {
         precision_recall(PrdcInput { real: Rows::new(real, d)?, fake: Rows::new(fake, d)?, k })
     }
 
@@ -108,20 +113,20 @@ mod tests {
         // Real 0, 1, 3 with k = 1: balls [−1, 1], [0, 2], [1, 5]. Fakes 2, 5, 9: radii 3, 3, 4. 2
         // and 5 lie on a real ball, 9 in none: precision 2/3. Fake balls [−1, 5], [2, 8], [5, 13]:
         // recall 1.
-        let got = of(&[0.0, 1.0, 3.0], &[2.0, 5.0, 9.0], 1, 1).unwrap();
+        let got = metric_values(&[0.0, 1.0, 3.0], &[2.0, 5.0, 9.0], 1, 1).unwrap();
         assert_eq!(got, PrecisionRecall { precision: 2.0 / 3.0, recall: 1.0 });
     }
 
     #[test]
     fn identical_features_everywhere_give_one_unlike_prdc() {
-        let got = of(&[1.0; 40], &[1.0; 40], 2, 3).unwrap();
+        let got = metric_values(&[1.0; 40], &[1.0; 40], 2, 3).unwrap();
         assert_eq!(got, PrecisionRecall { precision: 1.0, recall: 1.0 });
     }
 
     #[test]
     fn values_of_the_golden_sets_are_torch_fidelitys() {
         let (real, fake) = (golden::features(golden::REAL), golden::features(golden::FAKE));
-        let got = of(&real, &fake, golden::REAL.d, 3).unwrap();
+        let got = metric_values(&real, &fake, golden::REAL.d, 3).unwrap();
         let expected = golden::values("ipr");
         // Theirs are f32 means of indicators.
         assert!((got.precision - expected[0]).abs() < 1e-7, "{got:?} {expected:?}");
@@ -132,13 +137,19 @@ mod tests {
     fn sets_too_small_and_bad_numbers_are_refused() {
         let text = |r: Result<PrecisionRecall, MetricError>| r.unwrap_err().to_string();
         let x = [0.5; 12];
-        assert_eq!(text(of(&x[..6], &x, 2, 3)), "ipr needs at least 4 real images, got 3");
-        assert_eq!(text(of(&x, &x[..6], 2, 3)), "ipr needs at least 4 fake images, got 3");
-        assert_eq!(text(of(&x, &x, 2, 0)), "ipr needs k of at least 1, got 0");
+        assert_eq!(
+            text(metric_values(&x[..6], &x, 2, 3)),
+            "ipr needs at least 4 real images, got 3"
+        );
+        assert_eq!(
+            text(metric_values(&x, &x[..6], 2, 3)),
+            "ipr needs at least 4 fake images, got 3"
+        );
+        assert_eq!(text(metric_values(&x, &x, 2, 0)), "ipr needs k of at least 1, got 0");
         let mut bad = x;
         bad[0] = f32::INFINITY;
         assert_eq!(
-            text(of(&bad, &x, 2, 3)),
+            text(metric_values(&bad, &x, 2, 3)),
             "row 0 of the features holds inf, expected finite numbers only"
         );
     }

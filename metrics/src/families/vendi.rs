@@ -94,7 +94,7 @@ fn normalised<T: Real>(rows: Rows<'_, T>) -> Result<Vec<f64>, MetricError> {
 
 /// XᵀX/n from the mean and covariance, whose sums are parallel and of fixed order.
 fn second_moments(unit: Rows<'_, f64>) -> Result<Vec<f64>, MetricError> {
-    let statistics = Statistics::of(unit)?;
+    let statistics = Statistics::from_rows(unit)?;
     let (n, mean) = (unit.len() as f64, statistics.mean());
     let covariance = statistics.covariance().chunks_exact(mean.len()).zip(mean);
     let of_row = |(row, a): (&[f64], &f64)| -> Vec<f64> {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use crate::golden;
 
-    fn of(values: &[f32], d: usize) -> Result<f64, MetricError> {
+    fn metric_value(values: &[f32], d: usize) -> Result<f64, MetricError> {
         vendi(Rows::new(values, d)?)
     }
 
@@ -116,20 +116,21 @@ mod tests {
     fn groups_at_right_angles_count_once_each() {
         // Eigenvalues of K/n: 1/2 and 1/2 for two groups of equal size, whatever the lengths of the
         // rows; 3/4 and 1/4 for three of a kind beside one.
-        let two = of(&[1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.5, 0.0], 3).unwrap();
+        let two =
+            metric_value(&[1.0, 0.0, 0.0, 0.0, 2.0, 0.0, 3.0, 0.0, 0.0, 0.0, 0.5, 0.0], 3).unwrap();
         assert!((two - 2.0).abs() < 1e-12, "{two}");
-        let uneven = of(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0], 2).unwrap();
+        let uneven = metric_value(&[1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 1.0], 2).unwrap();
         let expected = (0.75 * (4f64 / 3.0).ln() + 0.25 * 4f64.ln()).exp();
         assert!((uneven - expected).abs() < 1e-12, "{uneven}");
     }
 
     #[test]
     fn copies_of_one_image_score_one_and_all_different_ones_their_number() {
-        let same = of(&[0.3, 0.4].repeat(20), 2).unwrap();
+        let same = metric_value(&[0.3, 0.4].repeat(20), 2).unwrap();
         assert!((same - 1.0).abs() < 1e-12, "{same}");
         let mut identity = vec![0.0; 5 * 9];
         (0..5).for_each(|i| identity[i * 9 + i] = 7.0);
-        let all = of(&identity, 9).unwrap();
+        let all = metric_value(&identity, 9).unwrap();
         assert!((all - 5.0).abs() < 1e-12, "{all}");
     }
 
@@ -137,7 +138,7 @@ mod tests {
     fn values_of_the_golden_sets_are_numpys() {
         // More rows than dimensions, and fewer.
         for (name, set) in [("vendi", golden::FAKE), ("vendi_wide", golden::WIDE_FAKE)] {
-            let got = of(&golden::features(set), set.d).unwrap();
+            let got = metric_value(&golden::features(set), set.d).unwrap();
             let expected = golden::values(name)[0];
             assert!((got - expected).abs() < 1e-12 * expected, "{name} {got} {expected}");
         }
@@ -146,13 +147,13 @@ mod tests {
     #[test]
     fn rows_without_direction_and_bad_numbers_are_refused() {
         let text = |r: Result<f64, MetricError>| r.unwrap_err().to_string();
-        assert_eq!(text(of(&[], 2)), "vendi needs at least 1 fake images, got 0");
+        assert_eq!(text(metric_value(&[], 2)), "vendi needs at least 1 fake images, got 0");
         assert_eq!(
-            text(of(&[1.0, 0.0, 0.0, 0.0], 2)),
+            text(metric_value(&[1.0, 0.0, 0.0, 0.0], 2)),
             "row 1 of the features is zero, but vendi compares directions; leave that image out"
         );
         assert_eq!(
-            text(of(&[1.0, f32::NAN], 2)),
+            text(metric_value(&[1.0, f32::NAN], 2)),
             "row 0 of the features holds NaN, expected finite numbers only"
         );
     }

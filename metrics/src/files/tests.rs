@@ -56,7 +56,7 @@ fn features_and_statistics_of_numpy_are_read() {
     let expected = Features::new(3, pool(), Some(logits)).unwrap();
     assert_eq!(read(FEATURES).unwrap(), FeatureFile::Features(expected));
     let FeatureFile::Statistics(got) = read(STATISTICS).unwrap() else { panic!("no statistics") };
-    let expected = Statistics::of(Rows::new(&pool(), 3).unwrap()).unwrap();
+    let expected = Statistics::from_rows(Rows::new(&pool(), 3).unwrap()).unwrap();
     assert_eq!((got.n(), got.dim()), (Some(5), 3));
     for (a, b) in got.mean().iter().zip(expected.mean()) {
         assert!((a - b).abs() < 1e-14, "{a} {b}");
@@ -119,7 +119,7 @@ fn what_is_written_comes_back_to_the_bit_whatever_the_blocks() {
     write_features(&path, &whole, Companions::default()).unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
 
-    let statistics = Statistics::of(whole.pool_rows()).unwrap();
+    let statistics = Statistics::from_rows(whole.pool_rows()).unwrap();
     write_statistics(&path, &statistics, Companions::default()).unwrap();
     assert_eq!(FeatureFile::read(&path).unwrap(), FeatureFile::Statistics(statistics.clone()));
     let (mean, covariance) = (statistics.mean().to_vec(), statistics.covariance().to_vec());
@@ -306,7 +306,7 @@ fn what_a_file_says_of_itself_and_its_labels_come_back() {
     assert_eq!(StoredFeatures::read(&path).unwrap(), expected);
     assert_eq!(Contents::probe(&path), Contents { features: true, ..Contents::default() });
 
-    let statistics = Statistics::of(Rows::new(&pool(), 3).unwrap()).unwrap();
+    let statistics = Statistics::from_rows(Rows::new(&pool(), 3).unwrap()).unwrap();
     write_statistics(&path, &statistics, companions).unwrap();
     let content = FeatureFile::Statistics(statistics);
     let (of_meta, of_labels) = (Some(meta.clone()), Some(labels.clone()));

@@ -46,7 +46,7 @@ pub(crate) struct Frame {
 
 impl Frame {
     /// Centred at the mean of the first set.
-    pub(crate) fn of<'a, T: Real>(sets: &[Rows<'a, T>]) -> Self {
+    pub(crate) fn around<'a, T: Real>(sets: &[Rows<'a, T>]) -> Self {
         const PIECE: usize = 256;
         let dim = sets.first().map_or(0, Rows::dim);
         let pieces = |set: &Rows<'a, T>| set.values().par_chunks(PIECE * dim.max(1));

@@ -40,7 +40,7 @@ impl Activation {
                 if x > T::default() {
                     x
                 } else {
-                    x * T::of(slope)
+                    x * T::nearest(slope)
                 }
             }
             Self::Tanh => x.tanh(),
@@ -62,7 +62,7 @@ macro_rules! by_activation {
                 $body
             }
             $crate::kernels::activation::Activation::LeakyRelu(slope) => {
-                let slope = <$t>::of(slope);
+                let slope = <$t>::nearest(slope);
                 let $f = move |x: $t| if x > <$t>::default() { x } else { x * slope };
                 $body
             }
@@ -88,12 +88,12 @@ macro_rules! by_gradient {
                 $body
             }
             $crate::kernels::activation::Activation::LeakyRelu(slope) => {
-                let slope = <$t>::of(slope);
+                let slope = <$t>::nearest(slope);
                 let $f = move |y: $t, g: $t| if y > <$t>::default() { g } else { g * slope };
                 $body
             }
             $crate::kernels::activation::Activation::Tanh => {
-                let $f = |y: $t, g: $t| g * (<$t>::of(1.0) - y * y);
+                let $f = |y: $t, g: $t| g * (<$t>::nearest(1.0) - y * y);
                 $body
             }
         }
@@ -395,7 +395,7 @@ pub(super) fn gradient_and_sums<T: Real>(
     for sums in sums.chunks_exact(channels) {
         totals.iter_mut().zip(sums).for_each(|(t, s)| *t += s);
     }
-    (dx, totals.into_iter().map(T::of).collect())
+    (dx, totals.into_iter().map(T::nearest).collect())
 }
 
 #[cfg(test)]

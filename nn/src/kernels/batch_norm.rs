@@ -104,7 +104,7 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(dims: &[usize]) -> Result<Self> {
+    fn from_dims(dims: &[usize]) -> Result<Self> {
         if dims.len() < 2 || dims.contains(&0) {
             bail!("batch norm needs a non-empty input of rank 2 or more, got shape {dims:?}")
         }
@@ -117,7 +117,7 @@ vectorised! {
     fn channel_sums<T: Real>(x: &[T], centre: &[f64], square: bool, sums: &mut [f64]) {
         let inner = x.len() / sums.len();
         for ((x, sum), &centre) in x.chunks_exact(inner).zip(sums).zip(centre) {
-            let centre = T::of(centre);
+            let centre = T::nearest(centre);
             let value = |x: T| if square { (x - centre) * (x - centre) } else { x - centre };
             let mut parts = [T::default(); PARTS];
             let (x, rest) = x.as_chunks::<PARTS>();
@@ -190,7 +190,7 @@ vectorised! {
             sums.iter_mut().zip(mean).enumerate()
         {
             let at = c * inner..(c + 1) * inner;
-            let mean = T::of(mean);
+            let mean = T::nearest(mean);
             let mut parts = [[T::default(); PARTS]; 2];
             let (x, x_rest) = v.x[at.clone()].as_chunks::<PARTS>();
             let (y, y_rest) = v.y[at.clone()].as_chunks::<PARTS>();
@@ -248,7 +248,7 @@ impl CustomOp3 for BatchNorm {
         lb: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let _timer = time("batch norm");
-        let s = Sizes::of(lx.dims())?;
+        let s = Sizes::from_dims(lx.dims())?;
         if lg.dims() != lb.dims() || (lg.dims() != [1, s.c] && lg.dims() != [s.n, s.c]) {
             bail!(
                 "batch norm of {:?} got a gain of {:?} and a bias of {:?}",
@@ -271,7 +271,7 @@ impl CustomOp3 for BatchNorm {
                 let one = |c: usize| {
                     let scale = gain[row + c].f64() / (m.var[c] + self.eps).sqrt();
                     let shift = bias[row + c].f64() - m.mean[c] * scale;
-                    Affine { scale: T::of(scale), shift: T::of(shift) }
+                    Affine { scale: T::nearest(scale), shift: T::nearest(shift) }
                 };
                 (0..s.c).map(one).collect()
             };
@@ -315,7 +315,7 @@ impl BatchNorm {
         g: &Tensor,
     ) -> Result<(Tensor, Tensor, Tensor)> {
         let _timer = time("batch norm, gradient");
-        let s = Sizes::of(x.dims())?;
+        let s = Sizes::from_dims(x.dims())?;
         let m = self
             .used
             .lock()
@@ -353,9 +353,9 @@ impl BatchNorm {
                 let one = |c: usize| {
                     let slope = totals[c].1 / count * inv_std[c] * inv_std[c];
                     Slopes {
-                        scale: T::of(gain_of(i, c) * inv_std[c]),
-                        shift: T::of(m.mean[c] * slope - totals[c].0 / count * inv_std[c]),
-                        slope: T::of(slope),
+                        scale: T::nearest(gain_of(i, c) * inv_std[c]),
+                        shift: T::nearest(m.mean[c] * slope - totals[c].0 / count * inv_std[c]),
+                        slope: T::nearest(slope),
                     }
                 };
                 (0..s.c).map(one).collect()
@@ -375,7 +375,7 @@ impl BatchNorm {
                 dbias[to] += a;
                 dgain[to] += b;
             }
-            let cast = |v: Vec<f64>| v.into_iter().map(T::of).collect::<Vec<T>>();
+            let cast = |v: Vec<f64>| v.into_iter().map(T::nearest).collect::<Vec<T>>();
             (dx, cast(dgain), cast(dbias))
         })?;
         Ok((

@@ -178,7 +178,7 @@ impl CustomOp2 for ChannelProducts {
         let y = by_type!(a, T, {
             let (a, b) = (cpu_slice::<T>(a, la)?, cpu_slice::<T>(b, lb)?);
             let channels = a.par_chunks(inner).zip(b.par_chunks(inner));
-            T::storage(channels.map(|(a, b)| T::of(product(a, b))).collect())
+            T::storage(channels.map(|(a, b)| T::nearest(product(a, b))).collect())
         });
         Ok((y, (n, c).into()))
     }
@@ -282,7 +282,7 @@ impl CustomOp2 for AddNoise {
                     // In the order of the images, whatever thread was first.
                     images.map(of_image).collect::<Vec<f64>>().iter().sum::<f64>()
                 })?;
-                Tensor::from_vec(vec![T::of(sum)], 1, g.device())
+                Tensor::from_vec(vec![T::nearest(sum)], 1, g.device())
             })
         });
         Ok((x.track_op().then(|| g.clone()), d_strength.transpose()?))

@@ -27,7 +27,7 @@ vectorised! {
             }
         }
         let rest = x_rest.iter().zip(u_rest).map(|(&x, &u)| (x * u).f64()).sum::<f64>();
-        let along = T::of(total(parts) + rest);
+        let along = T::nearest(total(parts) + rest);
         for (x, &u) in x.iter_mut().zip(unit) {
             *x -= along * u;
         }

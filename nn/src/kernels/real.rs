@@ -17,7 +17,7 @@ pub trait Real:
     + std::ops::MulAssign
     + 'static
 {
-    fn of(x: f64) -> Self;
+    fn nearest(x: f64) -> Self;
     fn f64(self) -> f64;
     fn sqrt(self) -> Self;
     fn tanh(self) -> Self;
@@ -33,7 +33,7 @@ pub trait Real:
 }
 
 impl Real for f32 {
-    fn of(x: f64) -> Self {
+    fn nearest(x: f64) -> Self {
         x as f32
     }
     fn f64(self) -> f64 {
@@ -66,7 +66,7 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    fn of(x: f64) -> Self {
+    fn nearest(x: f64) -> Self {
         x
     }
     fn f64(self) -> f64 {

@@ -200,7 +200,7 @@ impl CustomOp1 for Upsample {
         let _timer = time("upsampling");
         let s = Sizes::grown(layout.shape().dims4()?, self.factor)?;
         let y = by_type!(x, T, {
-            let (x, scale) = (cpu_slice::<T>(x, layout)?, T::of(self.scale));
+            let (x, scale) = (cpu_slice::<T>(x, layout)?, T::nearest(self.scale));
             // SAFETY: every piece is written whole.
             T::storage(unsafe {
                 build(s.large().elem_count(), |y| {
@@ -233,7 +233,7 @@ impl CustomOp1 for Pool {
         let _timer = time("pooling");
         let s = Sizes::shrunk(layout.shape().dims4()?, self.factor)?;
         let y = by_type!(x, T, {
-            let (x, scale) = (cpu_slice::<T>(x, layout)?, T::of(self.scale));
+            let (x, scale) = (cpu_slice::<T>(x, layout)?, T::nearest(self.scale));
             // SAFETY: every piece is written whole.
             T::storage(unsafe {
                 build(s.small().elem_count(), |y| {

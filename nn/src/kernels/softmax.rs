@@ -66,7 +66,7 @@ struct Composed {
 }
 
 impl Composed {
-    fn of(x: &Tensor) -> Result<Self> {
+    fn new(x: &Tensor) -> Result<Self> {
         let max = x.detach().max_keepdim(1)?;
         let finite = max.abs()?.lt(f64::INFINITY)?;
         let shift = finite.where_cond(&max, &max.zeros_like()?)?;
@@ -79,13 +79,13 @@ impl Composed {
 }
 
 fn composed_log_sum_exp(x: &Tensor) -> Result<Tensor> {
-    let Composed { shift, sum, empty, .. } = Composed::of(x)?;
+    let Composed { shift, sum, empty, .. } = Composed::new(x)?;
     let nothing = (shift.zeros_like()? + f64::NEG_INFINITY)?;
     empty.where_cond(&nothing, &(sum.log()? + shift)?)?.squeeze(1)
 }
 
 fn composed_softmax(x: &Tensor) -> Result<Tensor> {
-    let Composed { exp, sum, .. } = Composed::of(x)?;
+    let Composed { exp, sum, .. } = Composed::new(x)?;
     exp.broadcast_div(&sum)
 }
 
@@ -132,14 +132,14 @@ fn larger<T: Real>(a: T, b: T) -> T {
 vectorised! {
     /// The largest entry, −∞ of none.
     fn largest<T: Real>(x: &[T]) -> T {
-        let mut parts = [T::of(f64::NEG_INFINITY); PARTS];
+        let mut parts = [T::nearest(f64::NEG_INFINITY); PARTS];
         let (x, rest) = x.as_chunks::<PARTS>();
         for x in x {
             for i in 0..PARTS {
                 parts[i] = larger(parts[i], x[i]);
             }
         }
-        parts.iter().chain(rest).fold(T::of(f64::NEG_INFINITY), |a, &b| larger(a, b))
+        parts.iter().chain(rest).fold(T::nearest(f64::NEG_INFINITY), |a, &b| larger(a, b))
     }
 }
 
@@ -175,7 +175,7 @@ vectorised! {
 #[inline(always)]
 fn exponentials<T: Real>(x: &[T], mut each: impl FnMut(usize, T)) -> Sum {
     let max = largest(x).f64();
-    let shift = T::of(shift(max));
+    let shift = T::nearest(shift(max));
     let mut parts = [T::default(); PARTS];
     for (i, &x) in x.iter().enumerate() {
         let exp = (x - shift).exp();
@@ -192,7 +192,7 @@ fn log_sums<T: Real>(x: &[T], columns: usize) -> Vec<T> {
         .map(|row| {
             let pieces: Vec<Sum> =
                 row.par_chunks(PIECE).map(|x| exponentials(x, |_, _| ())).collect();
-            T::of(Sum::of_row(&pieces).log())
+            T::nearest(Sum::of_row(&pieces).log())
         })
         .collect()
 }
@@ -212,7 +212,7 @@ fn softmax<T: Real>(x: &[T], columns: usize, factors: Option<&[T]>) -> Vec<T> {
         y.par_chunks_mut(PIECE).zip(&pieces).for_each(|(y, piece)| {
             // A row of nothing but −∞ has no sum to divide by.
             let share = if row.exp == 0.0 { 0.0 } else { piece.weight(&row) / row.exp };
-            scale(y, T::of(factor * share));
+            scale(y, T::nearest(factor * share));
         });
     };
     // SAFETY: every row is written whole.
@@ -278,7 +278,7 @@ impl CustomOp1 for Softmax {
                         .zip(y.par_chunks(columns).zip(g.par_chunks(columns)))
                         .with_min_len((PIECE / columns).max(1))
                         .for_each(|(dx, (y, g))| {
-                            softmax_gradient(y, g, T::of(product_sum(y, g)), dx);
+                            softmax_gradient(y, g, T::nearest(product_sum(y, g)), dx);
                         });
                 })
             })?;

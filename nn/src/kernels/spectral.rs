@@ -43,7 +43,7 @@ pub(crate) fn normalise(x: &mut [f64], eps: f64) {
 
 /// W·v, `[rows]`.
 fn times<T: Real>(w: &[T], v: &[f64], rows: usize) -> Vec<f64> {
-    let v: Vec<T> = v.iter().map(|&x| T::of(x)).collect();
+    let v: Vec<T> = v.iter().map(|&x| T::nearest(x)).collect();
     let columns = w.len() / rows;
     w.par_chunks(columns).with_min_len(16).map(|row| dot(row, &v)).collect()
 }
@@ -56,7 +56,7 @@ fn transposed_times<T: Real>(w: &[T], u: &[f64], rows: usize) -> Vec<f64> {
         let mut sums = vec![T::default(); out.len()];
         for (r, &u) in u.iter().enumerate() {
             let start = r * columns + block * 512;
-            let u = T::of(u);
+            let u = T::nearest(u);
             for (sum, &w) in sums.iter_mut().zip(&w[start..start + out.len()]) {
                 *sum += w * u;
             }
@@ -139,12 +139,12 @@ impl SpectralNormalise {
                     .map(|(w, g)| dot(w, g))
                     .collect();
                 let inner: f64 = parts.iter().sum();
-                let v: Vec<T> = self.0.v.iter().map(|&v| T::of(v)).collect();
-                let scale = T::of(1.0 / sigma);
+                let v: Vec<T> = self.0.v.iter().map(|&v| T::nearest(v)).collect();
+                let scale = T::nearest(1.0 / sigma);
                 let mut dw = vec![T::default(); g.len()];
                 let work = dw.par_chunks_mut(columns).zip(g.par_chunks(columns)).zip(&self.0.u);
                 work.for_each(|((dw, g), &u)| {
-                    let factor = T::of(inner * u / sigma);
+                    let factor = T::nearest(inner * u / sigma);
                     for ((dw, &g), &v) in dw.iter_mut().zip(g).zip(&v) {
                         *dw = g * scale - v * factor;
                     }
@@ -164,7 +164,7 @@ impl CustomOp1 for SpectralNormalise {
     fn cpu_fwd(&self, w: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let out = by_type!(w, T, {
             let w = cpu_slice::<T>(w, layout)?;
-            let scale = T::of(1.0 / self.sigma(w));
+            let scale = T::nearest(1.0 / self.sigma(w));
             T::storage(w.iter().map(|&w| w * scale).collect())
         });
         Ok((out, layout.shape().clone()))

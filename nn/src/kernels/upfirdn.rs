@@ -176,7 +176,7 @@ vectorised! {
     fn filter_lines<T: Real>(x: &[T], width: usize, runs: &[Run], out: usize, y: &mut [T]) {
         for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(out)) {
             for run in runs {
-                let (x, y, weight) = (&x[run.from..], &mut y[run.to..], T::of(run.weight));
+                let (x, y, weight) = (&x[run.from..], &mut y[run.to..], T::nearest(run.weight));
                 if (run.from_step, run.to_step) == (1, 1) {
                     for (y, &x) in y[..run.count].iter_mut().zip(&x[..run.count]) {
                         *y += weight * x;
@@ -196,7 +196,7 @@ vectorised! {
     /// The lines of x, `width` long, into those of y, 0 before.
     fn filter_columns<T: Real>(x: &[T], width: usize, runs: &[Run], y: &mut [T]) {
         for run in runs {
-            let weight = T::of(run.weight);
+            let weight = T::nearest(run.weight);
             for i in 0..run.count {
                 let x = &x[(run.from + i * run.from_step) * width..][..width];
                 let y = &mut y[(run.to + i * run.to_step) * width..][..width];

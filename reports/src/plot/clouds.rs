@@ -40,7 +40,7 @@ pub fn clouds(panels: &[CloudPanel], centre: [f64; 2], reach: f64) -> Drawing {
         },
     );
     let look = |name: &str| {
-        Look::of(names.iter().position(|known| *known == name).unwrap_or_default()).color
+        Look::by_index(names.iter().position(|known| *known == name).unwrap_or_default()).color
     };
     for (i, panel) in panels.iter().enumerate() {
         let area =

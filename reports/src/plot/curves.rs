@@ -194,7 +194,7 @@ impl CurveFigure<'_> {
 
     fn legend(&self) -> Vec<LegendEntry> {
         let entry = |index: usize, label: &str| LegendEntry {
-            look: Look::of(index),
+            look: Look::by_index(index),
             label: label.to_string(),
             marked: false,
         };
@@ -282,7 +282,7 @@ impl CurveFigure<'_> {
             .filter_map(|run| run.iter().rev().find(|p| drawable(p)))
             .map(|p| (p.kimg, p.value))
             .collect();
-        Line { look: Look::of(index), stretches: stretches(&points), ends }
+        Line { look: Look::by_index(index), stretches: stretches(&points), ends }
     }
 }
 

@@ -92,7 +92,7 @@ impl Forest {
             drawing.text(&row.label, point(left - 8.0, baseline), LABEL_SIZE, Align::Right, BLACK);
             for (series, estimate) in row.estimates.iter().enumerate() {
                 let Some(estimate) = estimate else { continue };
-                let look = Look::of(series);
+                let look = Look::by_index(series);
                 let y = top + LINE * (series as f64 + 0.5);
                 if let Some([low, high]) = estimate.interval {
                     drawing.line(vec![point(x(low), y), point(x(high), y)], look.color, 1.6);
@@ -122,7 +122,7 @@ impl Forest {
     fn draw_key(&self, drawing: &mut Drawing, left: f64, y: f64) {
         let mut x = left;
         for (i, name) in self.series.iter().enumerate() {
-            let look = Look::of(i);
+            let look = Look::by_index(i);
             drawing.line(vec![point(x, y), point(x + 22.0, y)], look.color, 1.6);
             look.draw_marker(drawing, point(x + 11.0, y));
             let at = point(x + 28.0, y + 0.36 * LABEL_SIZE);
@@ -153,7 +153,7 @@ mod tests {
     fn an_interval_is_drawn_from_its_low_to_its_high_end() {
         let estimate = ForestEstimate { value: 0.5, interval: Some([0.0, 1.0]) };
         let drawing = forest(vec![Some(estimate), None]).drawing().unwrap();
-        let color = Look::of(0).color;
+        let color = Look::by_index(0).color;
         let lengths = drawing.shapes.iter().filter_map(|shape| match shape {
             Shape::Line { points, color: c, .. } if *c == color => Some(points[1].x - points[0].x),
             _ => None,

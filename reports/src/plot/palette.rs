@@ -37,7 +37,7 @@ pub(super) struct Look {
 
 impl Look {
     /// Colour, dash and marker repeat at different periods, so that 140 methods differ.
-    pub fn of(index: usize) -> Self {
+    pub fn by_index(index: usize) -> Self {
         Self {
             color: COLORS[index % COLORS.len()],
             dash: DASHES[index % DASHES.len()],

@@ -47,7 +47,7 @@ enum Along {
 }
 
 impl Along {
-    fn of(rows: &[ResultRow]) -> Self {
+    fn from_rows(rows: &[ResultRow]) -> Self {
         match rows.first() {
             Some(row) if row.budget_unit == "train_minutes" => Self::Minutes(row.budget_amount),
             _ => Self::Images,
@@ -91,7 +91,7 @@ pub fn score_curves(
     cards: MetricCards,
 ) -> Result<Option<Drawing>, ReportError> {
     let key = shared_key(rows)?;
-    let along = Along::of(rows);
+    let along = Along::from_rows(rows);
     let mut points: Vec<(&ResultRow, f64, f64)> = Vec::new();
     for row in rows {
         row.validate()?;
@@ -107,7 +107,7 @@ pub fn score_curves(
     let entries: Vec<LegendEntry> = methods
         .iter()
         .map(|(index, label, _)| LegendEntry {
-            look: Look::of(*index),
+            look: Look::by_index(*index),
             label: label.clone(),
             marked: true,
         })
@@ -245,7 +245,7 @@ fn line(
     let (typical, apart) = typical_and_apart(seeds.into_iter().collect(), fell);
     let (seeds, apart) = (Seeds::from_iter(typical), Seeds::from_iter(apart));
     let scale = metric.scale().for_values(seeds.values().flatten().map(|(_, v)| v));
-    Line { look: Look::of(index), seeds, collapsed: apart, scale, diverged }
+    Line { look: Look::by_index(index), seeds, collapsed: apart, scale, diverged }
 }
 
 /// Least and greatest of the finite values.

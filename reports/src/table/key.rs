@@ -25,7 +25,7 @@ pub struct TableKey {
 }
 
 impl TableKey {
-    pub fn of(row: &ResultRow) -> Self {
+    pub fn from_row(row: &ResultRow) -> Self {
         Self {
             table: row.table.clone(),
             dataset: row.dataset.clone(),
@@ -92,7 +92,7 @@ impl<'a> Keys<'a> {
         let mut finals: HashMap<&str, Vec<TableKey>> = HashMap::new();
         for row in rows.iter().filter(|row| !row.is_curve_point()) {
             let keys = finals.entry(&row.run_id).or_default();
-            let key = TableKey::of(row);
+            let key = TableKey::from_row(row);
             if !keys.contains(&key) {
                 keys.push(key);
             }
@@ -103,7 +103,7 @@ impl<'a> Keys<'a> {
     /// The key of a row. A point of a curve stands with the final numbers of its run under the same
     /// extractor, although it is measured on fewer fakes and so may follow no protocol itself.
     pub fn key(&self, row: &ResultRow) -> TableKey {
-        let key = TableKey::of(row);
+        let key = TableKey::from_row(row);
         if !row.is_curve_point() {
             return key;
         }

@@ -49,7 +49,7 @@ pub struct Published {
 
 impl Published {
     /// The numbers of these rows.
-    pub fn of(
+    pub fn for_tables(
         key: &TableKey,
         rows: &[&str],
         ours: &[OurColumn<'_>],
@@ -193,7 +193,8 @@ mod tests {
     fn a_papers_rows_stand_under_its_protocol_with_what_they_spent() {
         let rows = ["gan", "cr", "contrad"];
         let key = key("contrad-table1", "sndcgan");
-        let published = Published::of(&key, &rows, &[], &reported::all().unwrap(), test_cards());
+        let published =
+            Published::for_tables(&key, &rows, &[], &reported::all().unwrap(), test_cards());
         let columns: Vec<_> =
             published.columns.iter().map(|c| (c.metric.full(), c.protocol.as_str())).collect();
         assert_eq!(columns, [("fid", "contrad"), ("is", "contrad")]);
@@ -212,7 +213,7 @@ mod tests {
         let numbers = reported::all().unwrap();
         let rows = ["gan", "contrad", "hinge", "kdd-da7", "joint-gamma0.5-stale"];
         let fid = |key: &TableKey, row: &str| {
-            let published = Published::of(key, &rows, &[], &numbers, test_cards());
+            let published = Published::for_tables(key, &rows, &[], &numbers, test_cards());
             published.columns.first().and_then(|c| c.values.get(row).cloned())
         };
         assert_eq!(fid(&key("contrad-table1", "snresnet18"), "contrad").unwrap(), "9.86");
@@ -236,7 +237,8 @@ mod tests {
             };
             let ours =
                 [OurColumn { metric: &fid, counts: SampleCounts { n_real, n_fake: 50_000 } }];
-            let published = Published::of(&key, &["kdd", "kdd-da7"], &ours, &numbers, test_cards());
+            let published =
+                Published::for_tables(&key, &["kdd", "kdd-da7"], &ours, &numbers, test_cards());
             let place = ("fid".to_string(), "kdd-da7".to_string());
             let own = published.columns.iter().any(|c| c.metric.full() == "fid");
             (published.agreeing.get(&place).cloned(), own, published.sentences(str::to_string))

@@ -11,7 +11,7 @@ pub(crate) fn labels() -> Vec<MethodLabel> {
 }
 
 /// A row of a run of its own for each method and seed.
-fn of(method: &str, seed: u64, checkpoint: &str, metric: &str, value: f64) -> ResultRow {
+fn row_of(method: &str, seed: u64, checkpoint: &str, metric: &str, value: f64) -> ResultRow {
     ResultRow {
         run_id: format!("{method}-{seed}"),
         method: method.into(),
@@ -25,7 +25,7 @@ fn of(method: &str, seed: u64, checkpoint: &str, metric: &str, value: f64) -> Re
 }
 
 fn diverged(method: &str, seed: u64, checkpoint: &str, metric: &str) -> ResultRow {
-    let row = of(method, seed, checkpoint, metric, 0.0);
+    let row = row_of(method, seed, checkpoint, metric, 0.0);
     ResultRow { value: None, status: Status::Diverged, g_steps: 40, train_s: 9.0, ..row }
 }
 
@@ -35,10 +35,10 @@ fn one_seed() -> Vec<ResultRow> {
     for (method, fid, coverage) in
         [("reacgan", 20.5, 0.62), ("gan", 31.25, 0.5), ("contrad", 25.0, 0.6204)]
     {
-        rows.push(of(method, 0, "last", "fid", fid));
-        rows.push(of(method, 0, "last", "coverage", coverage));
-        rows.push(of(method, 0, "best", "fid", fid - 0.5));
-        rows.push(of(method, 0, "best", "coverage", coverage));
+        rows.push(row_of(method, 0, "last", "fid", fid));
+        rows.push(row_of(method, 0, "last", "coverage", coverage));
+        rows.push(row_of(method, 0, "best", "fid", fid - 0.5));
+        rows.push(row_of(method, 0, "best", "coverage", coverage));
     }
     rows
 }
@@ -134,9 +134,9 @@ fn several_seeds_give_geometric_means_of_distances_with_their_intervals() {
         .into_iter()
         .flat_map(|(seed, v)| {
             [
-                of("gan", seed, "last", "fid", v),
-                of("contrad", seed, "last", "fid", 10.0 * v),
-                of("gan", seed, "last", "is", v),
+                row_of("gan", seed, "last", "fid", v),
+                row_of("contrad", seed, "last", "fid", 10.0 * v),
+                row_of("gan", seed, "last", "is", v),
             ]
         })
         .collect();
@@ -155,7 +155,7 @@ fn several_seeds_give_geometric_means_of_distances_with_their_intervals() {
 #[test]
 fn bold_is_better_than_all_others_and_what_cannot_be_told_from_the_best_is_underlined() {
     let each = |method: &str, values: [f64; 3]| {
-        let row = |(seed, v): (usize, &f64)| of(method, seed as u64, "last", "fid", *v);
+        let row = |(seed, v): (usize, &f64)| row_of(method, seed as u64, "last", "fid", *v);
         values.iter().enumerate().map(row).collect::<Vec<_>>()
     };
     let standings = |rows: Vec<Vec<ResultRow>>| {
@@ -174,11 +174,11 @@ fn bold_is_better_than_all_others_and_what_cannot_be_told_from_the_best_is_under
 fn collapsed_runs_are_counted_in_the_status_and_left_out_of_the_typical_value() {
     let curve = |method: &str, seed: u64, fids: &[f64]| {
         let point = |(i, fid): (usize, &f64)| {
-            let mut row = of(method, seed, &format!("{}", 5 * i), "fid", *fid);
+            let mut row = row_of(method, seed, &format!("{}", 5 * i), "fid", *fid);
             row.g_steps = i as u64;
             row
         };
-        let last = of(method, seed, "last", "fid", *fids.last().unwrap());
+        let last = row_of(method, seed, "last", "fid", *fids.last().unwrap());
         fids.iter().enumerate().map(point).chain([last]).collect::<Vec<_>>()
     };
     let rows = [
@@ -206,15 +206,15 @@ fn collapsed_runs_are_counted_in_the_status_and_left_out_of_the_typical_value() 
 #[test]
 fn a_diverged_run_has_no_value_and_is_never_best() {
     let mut rows = vec![
-        of("contrad", 0, "last", "fid", 30.0),
-        of("contrad", 1, "last", "fid", 32.0),
+        row_of("contrad", 0, "last", "fid", 30.0),
+        row_of("contrad", 1, "last", "fid", 32.0),
         // The two seeds of gan that finished would win, were the third not lost.
-        of("gan", 0, "last", "fid", 1.0),
+        row_of("gan", 0, "last", "fid", 1.0),
         diverged("gan", 1, "last", "fid"),
         diverged("kdd", 0, "last", "fid"),
         diverged("kdd", 1, "last", "fid"),
     ];
-    rows.extend([of("gan", 0, "best", "fid", 1.0), of("gan", 1, "best", "fid", 0.5)]);
+    rows.extend([row_of("gan", 0, "best", "fid", 1.0), row_of("gan", 1, "best", "fid", 0.5)]);
     let table = Table::new(&rows, &labels(), test_cards()).unwrap();
     let markdown = table.markdown();
     assert!(markdown.contains("| GAN | 1.00† |"), "{markdown}");
@@ -235,8 +235,10 @@ fn a_diverged_run_has_no_value_and_is_never_best() {
 
 #[test]
 fn a_column_of_made_weights_says_so_and_looks_like_no_published_one() {
-    let mut rows =
-        vec![of("gan", 0, "last", "fid", 1.0), of("gan", 0, "last", "fid@small-shapes", 2.0)];
+    let mut rows = vec![
+        row_of("gan", 0, "last", "fid", 1.0),
+        row_of("gan", 0, "last", "fid@small-shapes", 2.0),
+    ];
     for row in &mut rows {
         row.metric = if row.value == Some(1.0) { "fid@made:0" } else { "fid@small-shapes" }.into();
         row.extractor_sha256 = "made:0".into();
@@ -250,9 +252,9 @@ fn a_column_of_made_weights_says_so_and_looks_like_no_published_one() {
 #[test]
 fn rows_that_do_not_compare_are_refused_by_field_and_run() {
     let rows_with = |change: fn(&mut ResultRow)| {
-        let mut other = of("contrad", 0, "last", "fid", 2.0);
+        let mut other = row_of("contrad", 0, "last", "fid", 2.0);
         change(&mut other);
-        vec![of("gan", 0, "last", "fid", 1.0), other]
+        vec![row_of("gan", 0, "last", "fid", 1.0), other]
     };
     let message =
         |change| Table::new(&rows_with(change), &labels(), test_cards()).unwrap_err().to_string();
@@ -282,7 +284,7 @@ fn rows_that_do_not_compare_are_refused_by_field_and_run() {
     assert!(message(|r| r.value = Some(f64::NAN)).contains("only finite numbers are stored"));
     assert!(matches!(Table::new(&[], &labels(), test_cards()), Err(ReportError::NoRows)));
     assert_eq!(
-        Table::new(&[of("gan", 0, "5", "fid", 1.0)], &labels(), test_cards())
+        Table::new(&[row_of("gan", 0, "5", "fid", 1.0)], &labels(), test_cards())
             .unwrap_err()
             .to_string(),
         "no row of table1 is of the last or best checkpoint; finish at least one run first"
@@ -308,11 +310,11 @@ fn mixed_rows_split_into_tables_of_their_own() {
 #[test]
 fn unequal_seeds_missing_values_and_builds_are_noted() {
     let mut rows = vec![
-        of("gan", 0, "last", "fid", 1.0),
-        of("gan", 1, "last", "fid", 1.5),
-        of("gan", 0, "last", "is", 2.0),
-        of("contrad", 0, "last", "fid", 2.0),
-        of("contrad", 0, "last", "is", 2.5),
+        row_of("gan", 0, "last", "fid", 1.0),
+        row_of("gan", 1, "last", "fid", 1.5),
+        row_of("gan", 0, "last", "is", 2.0),
+        row_of("contrad", 0, "last", "fid", 2.0),
+        row_of("contrad", 0, "last", "is", 2.5),
     ];
     rows[3].version = "0.2.0".into();
     let text = Table::new(&rows, &labels(), test_cards()).unwrap().markdown();
@@ -353,7 +355,7 @@ fn the_csv_holds_unrounded_values_of_all_tables() {
     let rows: Vec<ResultRow> = [0.1, 0.2]
         .into_iter()
         .zip(0..)
-        .map(|(v, seed)| of("gan", seed, "last", "fid", v))
+        .map(|(v, seed)| row_of("gan", seed, "last", "fid", v))
         .collect();
     let first = Table::new(&rows, &labels(), test_cards()).unwrap();
     let second = Table::new(&one_seed(), &labels(), test_cards()).unwrap();

@@ -20,7 +20,7 @@ fn scores(method: &str, name: &str, values: &[f64]) -> Vec<GuardedValue> {
     values.iter().zip(0..).map(|(&v, seed)| score(method, name, "last", seed, v)).collect()
 }
 
-fn of(baseline: &[GuardedValue], candidate: &[GuardedValue]) -> Comparison {
+fn compared(baseline: &[GuardedValue], candidate: &[GuardedValue]) -> Comparison {
     compare(Sides { baseline, candidate })
 }
 
@@ -32,7 +32,7 @@ fn find<'a>(comparison: &'a Comparison, method: Option<&str>) -> &'a PooledLine 
 fn two_methods_on_paper() {
     let baseline = [scores("a", "is@x", &[1.0, 2.0, 3.0]), scores("b", "is@x", &[1.0, 1.5, 3.5])];
     let candidate = [scores("a", "is@x", &[3.0, 4.0]), scores("b", "is@x", &[2.0, 2.0])];
-    let comparison = of(&baseline.concat(), &candidate.concat());
+    let comparison = compared(&baseline.concat(), &candidate.concat());
     // Squares within both sides are 2 + ½ and 3½ + 0 with 3 degrees of freedom each, and 1/3 + 1/2
     // is 5/6: the differences 1.5 and 0 have variances 25/36 and 35/36.
     let all = find(&comparison, None);
@@ -55,7 +55,7 @@ fn ratios_are_compared_by_their_logarithms_and_a_fall_is_seen_as_a_rise() {
     let baseline = scores("a", "fid@x", &[10.0, 11.0, 12.0]);
     let by = |factor: f64| {
         let values = [10.0, 11.0, 12.0].map(|v| v * factor);
-        find(&of(&baseline, &scores("a", "fid@x", &values)), Some("a")).clone()
+        find(&compared(&baseline, &scores("a", "fid@x", &values)), Some("a")).clone()
     };
     let (rise, fall) = (by(20.0), by(0.05));
     assert_eq!((rise.verdict, fall.verdict, rise.scale), (Verdict::Drift, Verdict::Drift, "ratio"));
@@ -70,7 +70,7 @@ fn ratios_are_compared_by_their_logarithms_and_a_fall_is_seen_as_a_rise() {
 fn one_odd_run_does_not_raise_the_alarm_however_odd() {
     let baseline = scores("a", "is@x", &[1.0, 1.1, 1.2, 1.3, 1.4]);
     for odd in [10.0, 1e3, 1e9] {
-        let comparison = of(&baseline, &scores("a", "is@x", &[1.2, odd]));
+        let comparison = compared(&baseline, &scores("a", "is@x", &[1.2, odd]));
         let line = find(&comparison, Some("a"));
         // (x/2) / √(x²/2 / 5 · 7/10) = √(25/14 · 2)
         assert!(line.size.unwrap() < 1.9, "{line:?}");
@@ -87,8 +87,8 @@ fn a_run_is_one_number_however_many_checkpoints_it_has() {
         values.iter().zip(0..).flat_map(of).collect()
     };
     let values = [[1.0, 2.0, 3.0], [3.0, 4.0, 6.0]];
-    let once = of(&scores("a", "is@x", &values[0]), &scores("a", "is@x", &values[1]));
-    let twice = of(&both(&values[0]), &both(&values[1]));
+    let once = compared(&scores("a", "is@x", &values[0]), &scores("a", "is@x", &values[1]));
+    let twice = compared(&both(&values[0]), &both(&values[1]));
     let (once, twice) = (find(&once, Some("a")), find(&twice, Some("a")));
     assert_eq!((once.cells, twice.cells), (1, 2));
     assert_eq!((once.size, once.df), (twice.size, twice.df));
@@ -100,7 +100,7 @@ fn cells_that_are_the_same_for_most_seeds_are_left_out_with_a_note() {
         scores("a", "precision@x", &[0.0, 0.0, 0.1]),
         scores("b", "precision@x", &[0.1, 0.2, 0.3]),
     ];
-    let comparison = of(&baseline.concat(), &baseline.concat());
+    let comparison = compared(&baseline.concat(), &baseline.concat());
     assert_eq!(comparison.pooled.len(), 1);
     assert_eq!(
         comparison.notes,
@@ -109,8 +109,10 @@ fn cells_that_are_the_same_for_most_seeds_are_left_out_with_a_note() {
           precision@x"
         ]
     );
-    let none =
-        of(&scores("a", "kid@x", &[0.1, -0.1, 0.2]), &scores("a", "kid@x", &[0.1, -0.1, 0.2]));
+    let none = compared(
+        &scores("a", "kid@x", &[0.1, -0.1, 0.2]),
+        &scores("a", "kid@x", &[0.1, -0.1, 0.2]),
+    );
     assert!(none.pooled.is_empty());
     assert!(
         none.notes[0].ends_with("the baseline has values without a logarithm: cells 1 of kid@x")
@@ -130,7 +132,7 @@ fn runs_that_collapsed_are_left_out_and_counted() {
             run("a", seed, 10.0 + seed as f64, last)
         })
         .collect();
-    let comparison = of(&baseline, &one);
+    let comparison = compared(&baseline, &one);
     assert_eq!(comparison.verdict, Verdict::Within);
     let reasons = comparison.rows.iter().filter_map(|line| line.reason.as_deref());
     assert_eq!(
@@ -145,7 +147,7 @@ fn runs_that_collapsed_are_left_out_and_counted() {
 
     let all: Vec<GuardedValue> =
         (0..8).flat_map(|seed| run("a", seed, 10.0 + seed as f64, 50.0)).collect();
-    let comparison = of(&baseline, &all);
+    let comparison = compared(&baseline, &all);
     let collapses = &comparison.counts[0];
     assert_eq!((collapses.candidate, collapses.candidate_runs), (8, 8));
     // 2 / C(16, 8)

@@ -25,8 +25,8 @@ impl FixedImages {
     ///
     /// # Errors
     /// If the data cannot be had.
-    pub fn of(dataset: &str, at: &Surroundings) -> Result<Self> {
-        let mut plan = Recipe::of("drift")?.plan("gan", 0)?.dataset;
+    pub fn for_dataset(dataset: &str, at: &Surroundings) -> Result<Self> {
+        let mut plan = Recipe::by_name("drift")?.plan("gan", 0)?.dataset;
         plan.name = dataset.into();
         let images = load_dataset(&mut plan, at)?.images;
         let fake = images.select(&(N..2 * N).collect::<Vec<_>>());

@@ -43,7 +43,7 @@ pub struct TracedRun {
 /// # Errors
 /// If a plan cannot be made.
 pub fn runs(at: &Surroundings) -> Result<(Vec<TracedRun>, Dataset)> {
-    let recipe = Recipe::of("drift")?;
+    let recipe = Recipe::by_name("drift")?;
     let plans: Result<Vec<Plan>, _> = METHODS.iter().map(|m| recipe.plan(m.name, 0)).collect();
     let mut plans = plans?;
     let first = plans.first_mut().context("there are no methods")?;

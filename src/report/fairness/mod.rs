@@ -217,7 +217,7 @@ fn unlike_fields(variants: &[Variant]) -> impl Iterator<Item = String> {
 
 fn unlike_presets(variants: &[Variant], table: &str) -> impl Iterator<Item = String> {
     // The head that a table gives to all of its rows needs no note in each.
-    let head = Recipe::of(table).ok().and_then(|recipe| recipe.table.head);
+    let head = Recipe::by_name(table).ok().and_then(|recipe| recipe.table.head);
     let head = head.and_then(|head| serde_json::to_value(head).ok()?.as_str().map(str::to_string));
     let is_tables = move |name: &str, own: &Fields| {
         name == "adversarial.head" && head.as_deref() == own.get(name).map(String::as_str)

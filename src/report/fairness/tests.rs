@@ -5,7 +5,7 @@ use crate::plan::recipe::Recipe;
 
 /// A plan of the smoke table with changes.
 fn plan(method: &str, seed: u64, set: &[&str]) -> Plan {
-    let mut recipe = Recipe::of("table1").unwrap();
+    let mut recipe = Recipe::by_name("table1").unwrap();
     for text in set {
         crate::plan::merge(&mut recipe.plan, &crate::plan::assignment(text).unwrap());
     }

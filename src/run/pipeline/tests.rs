@@ -58,7 +58,7 @@ fn rows(folder: &RunFolder) -> Vec<(String, String, Option<f64>)> {
 
 #[test]
 fn a_panic_of_a_worker_is_an_error_and_the_run_goes_on_from_its_checkpoint() {
-    let mut recipe = Recipe::of("table1").unwrap();
+    let mut recipe = Recipe::by_name("table1").unwrap();
     for text in [
         "dataset.limit=200",
         "train.batch=16",

@@ -62,11 +62,11 @@ impl ColorMatrix {
     pub(super) fn apply<T: Real>(&self, image: &mut [T], size: Planes, offset: bool) {
         let m = self.0;
         if size.channels == 3 {
-            let base = m.map(|row| T::of(if offset { row[3] } else { 0.0 }));
+            let base = m.map(|row| T::nearest(if offset { row[3] } else { 0.0 }));
             mix(image, size, m.map(|[r, g, b, _]| [r, g, b]), base);
         } else {
             let (gain, base) = self.of_grey();
-            let (gain, base) = (T::of(gain), T::of(if offset { base } else { 0.0 }));
+            let (gain, base) = (T::nearest(gain), T::nearest(if offset { base } else { 0.0 }));
             image.iter_mut().for_each(|v| *v = gain * *v + base);
         }
     }
@@ -77,7 +77,7 @@ impl ColorMatrix {
             let transposed = [0, 1, 2].map(|j| [m[0][j], m[1][j], m[2][j]]);
             mix(g, size, transposed, [T::default(); 3]);
         } else {
-            let gain = T::of(self.of_grey().0);
+            let gain = T::nearest(self.of_grey().0);
             g.iter_mut().for_each(|v| *v = gain * *v);
         }
     }
@@ -92,7 +92,7 @@ fn about_grey(entry: impl Fn(usize, usize) -> f64) -> [[f64; 3]; 3] {
 }
 
 fn mix<T: Real>(image: &mut [T], size: Planes, m: [[f64; 3]; 3], base: [T; 3]) {
-    let m = m.map(|row| row.map(T::of));
+    let m = m.map(|row| row.map(T::nearest));
     let (red, rest) = image.split_at_mut(size.pixels());
     let (green, blue) = rest.split_at_mut(size.pixels());
     for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {

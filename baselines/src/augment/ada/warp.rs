@@ -112,7 +112,7 @@ impl Warp {
         let columns = self.double[1].outputs();
         let mut seen = vec![T::default(); self.halve[0].inputs() * self.halve[1].inputs()];
         self.reads(|to, from, w| {
-            let w = w.map(T::of);
+            let w = w.map(T::nearest);
             let (top, bottom) = (&fine[from..from + 2], &fine[from + columns..from + columns + 2]);
             seen[to] = top[0] * w[0] + top[1] * w[1] + bottom[0] * w[2] + bottom[1] * w[3];
         });
@@ -126,7 +126,7 @@ impl Warp {
         let mut fine = vec![T::default(); self.double[0].outputs() * columns];
         self.reads(|to, from, w| {
             for (place, w) in [0, 1, columns, columns + 1].into_iter().zip(w) {
-                fine[from + place] += seen[to] * T::of(w);
+                fine[from + place] += seen[to] * T::nearest(w);
             }
         });
         let [down, along] = &self.double;

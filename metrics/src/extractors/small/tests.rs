@@ -103,7 +103,7 @@ fn no_feature_is_dead_and_noise_moves_them_further_than_another_sample() {
     let images = split("shapes", 1200).images;
     let rows = |range: std::ops::Range<usize>| images.select(&range.collect::<Vec<_>>());
     let extractor = extractor("small-shapes", 96);
-    let real = Statistics::of(features(&*extractor, &rows(0..600)).pool_rows()).unwrap();
+    let real = Statistics::from_rows(features(&*extractor, &rows(0..600)).pool_rows()).unwrap();
     let variances: Vec<f64> = (0..DIM).map(|i| real.covariance()[i * DIM + i]).collect();
     let (least, most) = variances
         .iter()
@@ -112,7 +112,7 @@ fn no_feature_is_dead_and_noise_moves_them_further_than_another_sample() {
     assert!(least > most / 900.0, "variances {least:e} to {most:e}");
 
     let distance = |images: &ImageBatch| {
-        let fake = Statistics::of(features(&*extractor, images).pool_rows()).unwrap();
+        let fake = Statistics::from_rows(features(&*extractor, images).pool_rows()).unwrap();
         fid(FidInput { real: &real, fake: &fake }).unwrap()
     };
     let mut stream = ganbench_data::rng::Stream::new(0, "test");

@@ -44,7 +44,7 @@ pub struct Recipe {
 
 impl Recipe {
     /// The recipe of an embedded extractor; that of `cifar10` for any dataset without one.
-    pub fn of(dataset: &str) -> Self {
+    pub fn for_dataset(dataset: &str) -> Self {
         let (epochs, augmentation) = match dataset {
             // A shift would make the known position, and with it the background, untrue.
             "shapes" => (3, Augmentation { flip: false, max_shift: 0, border: Border::Reflect }),

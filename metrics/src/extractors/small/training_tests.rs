@@ -11,7 +11,7 @@ fn shapes(split: Split, n: usize) -> Dataset {
 }
 
 fn short() -> Recipe {
-    Recipe { epochs: 2, batch: 50, ..Recipe::of("shapes") }
+    Recipe { epochs: 2, batch: 50, ..Recipe::for_dataset("shapes") }
 }
 
 fn error_of(train_set: &ImageBatch, recipe: Recipe) -> String {

@@ -18,7 +18,7 @@ pub(super) enum Activation {
 }
 
 impl Activation {
-    fn of(self, x: f32) -> f32 {
+    fn apply(self, x: f32) -> f32 {
         match self {
             Self::None => x,
             Self::Gelu => 0.5 * x * (1.0 + libm::erff(x * std::f32::consts::FRAC_1_SQRT_2)),
@@ -71,7 +71,7 @@ impl Linear {
                 let x = Mat::new(x, x.len() / inputs, inputs);
                 matmul(y, x, Mat::new(w, outputs, inputs).t(), false);
                 for row in y.chunks_exact_mut(outputs) {
-                    row.iter_mut().zip(&bias).for_each(|(y, b)| *y = activation.of(*y + b));
+                    row.iter_mut().zip(&bias).for_each(|(y, b)| *y = activation.apply(*y + b));
                 }
             });
         })?;

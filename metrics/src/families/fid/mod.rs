@@ -128,7 +128,7 @@ fn terms_to_reference(real: &RealReference, fake: Rows<'_, f32>) -> Result<Terms
         return terms_of_few(FewSamples { real, fake });
     }
     check_counts(Counts { real: Some(real.n()), fake: Some(fake.len()) })?;
-    let input = FidInput { real: real.statistics(), fake: &Statistics::of(fake)? };
+    let input = FidInput { real: real.statistics(), fake: &Statistics::from_rows(fake)? };
     terms(input, &*real.root()?)
 }
 
@@ -141,7 +141,7 @@ pub fn fid_of_rows(input: FewSamples<'_, f32>) -> Result<f64, MetricError> {
     if real.len() < real.dim() && fake.len() < fake.dim() {
         return fid_of_few(input);
     }
-    fid(FidInput { real: &Statistics::of(real)?, fake: &Statistics::of(fake)? })
+    fid(FidInput { real: &Statistics::from_rows(real)?, fake: &Statistics::from_rows(fake)? })
 }
 
 /// The two fitted Gaussians.
@@ -168,7 +168,7 @@ pub fn fid(input: FidInput<'_>) -> Result<f64, MetricError> {
 pub fn fid_divided(input: FidInput<'_>, divisor: Divisor) -> Result<f64, MetricError> {
     let FidInput { real, fake } = input;
     check_counts(Counts { real: real.n(), fake: fake.n() })?;
-    Ok(terms(input, &RealRoot::of(real)?)?.sum(divisor, [real.n(), fake.n()]))
+    Ok(terms(input, &RealRoot::new(real)?)?.sum(divisor, [real.n(), fake.n()]))
 }
 
 /// The larger part of the real side's work, which serves any number of sets of fakes.
@@ -178,11 +178,11 @@ pub struct RealRoot(Factor);
 impl RealRoot {
     /// # Errors
     /// If the covariance has an eigenvalue below −1e-6 of its largest.
-    pub fn of(real: &Statistics) -> Result<Self, MetricError> {
+    pub fn new(real: &Statistics) -> Result<Self, MetricError> {
         Self::within(real, ROUNDING)
     }
 
-    /// [`Self::of`] of a covariance whose eigenvalues may be negative by this share of the largest.
+    /// [`Self::new`] of a covariance whose eigenvalues may be negative by this share of the largest.
     pub(crate) fn within(real: &Statistics, tolerance: f64) -> Result<Self, MetricError> {
         match spectrum::cholesky(real.covariance(), real.dim()) {
             Some(columns) => Ok(Self(Factor { columns, lower: true })),

@@ -114,7 +114,7 @@ mod tests {
         let error = (got.value - exact).abs();
         assert!(0.0 < error && error < got.error && got.error < exact, "{got:?} {exact}");
         // One sound side is not blamed for the other.
-        let sound = Statistics::of(view(&y)).unwrap();
+        let sound = Statistics::from_rows(view(&y)).unwrap();
         let half = fid_of_stored(FidInput { real: &real, fake: &sound }, Divisor::NMinus1).unwrap();
         assert!((half.value - exact).abs() < half.error && half.error < got.error, "{half:?}");
     }
@@ -123,7 +123,8 @@ mod tests {
     fn sound_statistics_give_the_bits_of_fid_and_no_error() {
         for n in [40, 200] {
             let (x, y) = (rows("x", n, 1.0), rows("y", n, 1.15));
-            let [real, fake] = [&x, &y].map(|x| Statistics::of(Rows::new(x, D).unwrap()).unwrap());
+            let [real, fake] =
+                [&x, &y].map(|x| Statistics::from_rows(Rows::new(x, D).unwrap()).unwrap());
             let input = FidInput { real: &real, fake: &fake };
             let got = fid_of_stored(input, Divisor::NMinus1).unwrap();
             let value = fid_divided(input, Divisor::NMinus1).unwrap();

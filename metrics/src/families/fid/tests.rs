@@ -15,7 +15,7 @@ fn normal(purpose: &str, n: usize) -> Vec<f32> {
 }
 
 fn statistics(x: &[f32], d: usize) -> Statistics {
-    Statistics::of(Rows::new(x, d).unwrap()).unwrap()
+    Statistics::from_rows(Rows::new(x, d).unwrap()).unwrap()
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn fid_of_the_tiny_fixture_is_pytorch_fids() {
     let fixture = TinyFixture::read();
     let rows = |v| Rows::new(v, TinyFixture::DIM).unwrap();
     let (real, fake) = (rows(&fixture.real), rows(&fixture.fake));
-    let of = |rows| Statistics::of(rows).unwrap();
+    let of = |rows| Statistics::from_rows(rows).unwrap();
     let full = fid(FidInput { real: &of(real), fake: &of(fake) }).unwrap();
     let few = fid_of_few(FewSamples { real, fake }).unwrap();
     assert!((full - fixture.fid).abs() < 1e-9, "{full}");
@@ -98,7 +98,7 @@ fn both_roots_of_a_covariance_give_the_same_fid() {
     let (a, b) = (statistics(&y, d), statistics(&x, d));
     for (real, fake, bound) in [(&a, &b, 1e-13), (&b, &a, 1e-13), (&a, &a, 1e-11)] {
         let input = FidInput { real, fake };
-        let root = RealRoot::of(real).unwrap();
+        let root = RealRoot::new(real).unwrap();
         assert!(root.0.lower);
         let cholesky = fid_with_root(input, &root).unwrap();
         let eigen =
@@ -112,13 +112,13 @@ fn both_roots_of_a_covariance_give_the_same_fid() {
 fn a_covariance_without_full_rank_falls_back_to_eigenvectors() {
     let d = 64;
     let few = statistics(&normal("x", 40 * d), d);
-    assert!(!RealRoot::of(&few).unwrap().0.lower);
+    assert!(!RealRoot::new(&few).unwrap().0.lower);
     let many = normal("y", 500 * d);
     // A column twice: the last pivot is rounding.
     let twice: Vec<f32> =
         many.chunks(d).flat_map(|row| row[..d - 1].iter().chain(&row[..1])).copied().collect();
     let twice = statistics(&twice, d);
-    assert!(!RealRoot::of(&twice).unwrap().0.lower);
+    assert!(!RealRoot::new(&twice).unwrap().0.lower);
     let same = fid(FidInput { real: &twice, fake: &twice }).unwrap();
     assert!(same.abs() < 1e-6 * twice.trace(), "{same}");
 }
@@ -173,7 +173,8 @@ fn divided_by_n_the_covariances_shrink_as_on_paper() {
         FewSamples { real: Rows::new(&real, 1).unwrap(), fake: Rows::new(&fake, 1).unwrap() };
     assert!((fid_of_few_divided(input, Divisor::N).unwrap() - 2.0).abs() < 1e-12);
     assert!((fid_of_few(input).unwrap() - 3.0).abs() < 1e-12);
-    let (real, fake) = (Statistics::of(input.real).unwrap(), Statistics::of(input.fake).unwrap());
+    let (real, fake) =
+        (Statistics::from_rows(input.real).unwrap(), Statistics::from_rows(input.fake).unwrap());
     let input = FidInput { real: &real, fake: &fake };
     assert!((fid_divided(input, Divisor::N).unwrap() - 2.0).abs() < 1e-9);
     assert!((fid(input).unwrap() - 3.0).abs() < 1e-9);

@@ -226,7 +226,7 @@ fn block<T>(x: Mat<'_, T>, first: usize, rows: usize) -> Mat<'_, T> {
 }
 
 fn multiply<T: Real>(x: Mat<'_, T>, y: Mat<'_, T>, products: &mut Vec<T>) {
-    products.resize(x.rows * y.rows, T::of(0.0));
+    products.resize(x.rows * y.rows, T::nearest(0.0));
     matmul(products, x, y.t(), false);
 }
 

@@ -4,7 +4,12 @@ use super::*;
 use crate::golden;
 use crate::tiny_fixture::TinyFixture;
 
-fn of<T: Real>(real: &[T], fake: &[T], d: usize, options: Options) -> Result<Kid, MetricError> {
+fn metric_value<T: Real>(
+    real: &[T],
+    fake: &[T],
+    d: usize,
+    options: Options,
+) -> Result<Kid, MetricError> {
     kid(KidInput { real: Rows::new(real, d)?, fake: Rows::new(fake, d)? }, options)
 }
 
@@ -13,7 +18,7 @@ fn two_points_a_side_agree_with_paper() {
     // d = 1, reals 0 and 1, fakes 2 and 3: k(0, 1) = 1, k(2, 3) = 7³ = 343; k(0, 2) = k(0, 3) = 1,
     // k(1, 2) = 3³ = 27, k(1, 3) = 4³ = 64. MMD² = 1 + 343 − 2 (1 + 1 + 27 + 64) / 4 = 297.5.
     let one = Options { subset: 2, subsets: 1, seed: 2020 };
-    let got = of(&[0.0f64, 1.0], &[2.0, 3.0], 1, one).unwrap();
+    let got = metric_value(&[0.0f64, 1.0], &[2.0, 3.0], 1, one).unwrap();
     assert!((got.mean - 297.5).abs() < 1e-10, "{got:?}");
     assert_eq!(got.std, 0.0);
 }
@@ -23,7 +28,7 @@ fn one_subset_of_all_images_is_the_plain_estimate() {
     let (d, n) = (6, 36);
     let fixture = TinyFixture::read();
     let all = Options { subset: n, subsets: 1, seed: 7 };
-    let got = of(&fixture.real[..n * d], &fixture.fake, d, all).unwrap();
+    let got = metric_value(&fixture.real[..n * d], &fixture.fake, d, all).unwrap();
     assert!((got.mean - fixture.kid).abs() < 1e-12, "{got:?}");
 }
 
@@ -33,7 +38,8 @@ fn kid_is_symmetric_where_the_subsets_are_whole_sets() {
     let x = Stream::new(0, "x").normal(n * d);
     let y: Vec<f32> = Stream::new(0, "y").normal(n * d).iter().map(|v| 0.7 * v + 0.1).collect();
     let all = Options { subset: n, subsets: 1, seed: 1 };
-    let (there, back) = (of(&x, &y, d, all).unwrap().mean, of(&y, &x, d, all).unwrap().mean);
+    let (there, back) =
+        (metric_value(&x, &y, d, all).unwrap().mean, metric_value(&y, &x, d, all).unwrap().mean);
     // Sums of kernels near 1 from f32 products in other orders.
     assert!((there - back).abs() < 1e-7, "{there} {back}");
 }
@@ -46,7 +52,8 @@ fn values_of_the_golden_sets_are_torch_fidelitys() {
         ("kid_small", golden::REAL, golden::FAKE, small),
     ] {
         let expected = golden::values(name);
-        let got = of(&golden::features(real), &golden::features(fake), real.d, options).unwrap();
+        let got = metric_value(&golden::features(real), &golden::features(fake), real.d, options)
+            .unwrap();
         // The rounding of their f32 sums, of which KID is the small difference.
         assert!((got.mean - expected[0]).abs() < 1e-7, "{name} {got:?} {expected:?}");
         assert!((got.std - expected[1]).abs() < 1e-7, "{name} {got:?} {expected:?}");
@@ -82,7 +89,7 @@ fn the_number_of_threads_does_not_change_a_bit() {
         // By subset, and from whole sets.
         let few = Options { subset: 200, subsets: 1, seed: 2020 };
         let many = Options { subset: 200, subsets: 9, seed: 2020 };
-        pool.install(|| [few, many].map(|o| of(&x, &y, 16, o).unwrap().mean.to_bits()))
+        pool.install(|| [few, many].map(|o| metric_value(&x, &y, 16, o).unwrap().mean.to_bits()))
     };
     assert_eq!(run(1), run(3));
 }
@@ -93,25 +100,25 @@ fn sets_too_small_and_bad_numbers_are_refused() {
     let x = [0.5f32; 20];
     let options = Options { subset: 10, subsets: 2, seed: 2020 };
     assert_eq!(
-        text(of(&x[..18], &x, 2, options)),
+        text(metric_value(&x[..18], &x, 2, options)),
         "kid draws subsets of 10 images but there are only 9 real ones; lower --kid-subset"
     );
     assert_eq!(
-        text(of(&x, &x[..18], 2, options)),
+        text(metric_value(&x, &x[..18], 2, options)),
         "kid draws subsets of 10 images but there are only 9 fake ones; lower --kid-subset"
     );
     assert_eq!(
-        text(of(&x, &x, 2, Options { subset: 1, ..options })),
+        text(metric_value(&x, &x, 2, Options { subset: 1, ..options })),
         "kid needs subsets of at least 2 images, got 1; raise --kid-subset"
     );
     assert_eq!(
-        text(of(&x, &x, 2, Options { subsets: 0, ..options })),
+        text(metric_value(&x, &x, 2, Options { subsets: 0, ..options })),
         "kid needs subsets of at least 1, got 0"
     );
     let mut bad = x;
     bad[7] = f32::NAN;
     assert_eq!(
-        text(of(&x, &bad, 2, options)),
+        text(metric_value(&x, &bad, 2, options)),
         "row 3 of the features holds NaN, expected finite numbers only"
     );
     let input = KidInput { real: Rows::new(&x, 2).unwrap(), fake: Rows::new(&x, 1).unwrap() };

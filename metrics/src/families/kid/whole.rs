@@ -74,7 +74,7 @@ fn sums<T: Real>(pair: Pair<'_, T>) -> Vec<f64> {
         let mut sums = vec![0.0; left.of.len()];
         for column in (0..end).step_by(TILE_COLUMNS) {
             let columns = column..end.min(column + TILE_COLUMNS);
-            products.resize(rows.len() * columns.len(), T::of(0.0));
+            products.resize(rows.len() * columns.len(), T::nearest(0.0));
             let others = right.block(columns.clone()).t();
             matmul(products, left.block(rows.clone()), others, false);
             for (sum, (left, right)) in sums.iter_mut().zip(left.of.iter().zip(right.of)) {

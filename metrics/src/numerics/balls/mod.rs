@@ -78,7 +78,7 @@ fn share_of_any(others: &[u32]) -> f64 {
 /// Decides every pair in f64.
 pub(crate) fn membership<T: Real>(balls: &Balls<'_, T>) -> Membership {
     let Balls { real, fake, radii_real, radii_fake, inside: rule } = *balls;
-    let frame = Frame::of(&[real, fake]);
+    let frame = Frame::around(&[real, fake]);
     let (x, y) = (Scaled::new(real, &frame), Scaled::new(fake, &frame));
     let error = x.error();
     // Rounded up, so that the quick test in f32 never drops a pair, not even one on the ball.

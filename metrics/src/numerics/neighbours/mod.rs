@@ -128,7 +128,7 @@ impl Known {
 ///
 /// Callers guarantee 1 ≤ k < number of rows ≤ 2³² and finite numbers.
 pub(crate) fn squared_radii<T: Real>(rows: Rows<'_, T>, k: usize) -> Vec<f64> {
-    let scaled = Scaled::new(rows, &Frame::of(&[rows]));
+    let scaled = Scaled::new(rows, &Frame::around(&[rows]));
     let tiles = rows.len().div_ceil(TILE);
     let of_tile = |tile: usize| tile * TILE..rows.len().min((tile + 1) * TILE);
     let known: Vec<Mutex<Known>> =
@@ -210,7 +210,7 @@ pub(crate) struct Search<'a, T> {
 /// numbers.
 pub(crate) fn nearest<T: Real>(search: Search<'_, T>) -> Vec<Neighbour> {
     let Search { queries, points } = search;
-    let frame = Frame::of(&[points, queries]);
+    let frame = Frame::around(&[points, queries]);
     let (x, y) = (Scaled::new(queries, &frame), Scaled::new(points, &frame));
     let sides = Sides { queries: &x, points: &y };
     let tiles: Vec<Vec<Neighbour>> = (0..queries.len().div_ceil(TILE))

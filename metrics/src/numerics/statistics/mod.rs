@@ -33,7 +33,7 @@ impl Statistics {
     ///
     /// # Errors
     /// If a number is not finite (names the row).
-    pub fn of<T: Real>(rows: Rows<'_, T>) -> Result<Self, MetricError> {
+    pub fn from_rows<T: Real>(rows: Rows<'_, T>) -> Result<Self, MetricError> {
         let mut accumulator = Accumulator::new(rows.dim());
         accumulator.push(rows)?;
         Ok(accumulator.finish())

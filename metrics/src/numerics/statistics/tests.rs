@@ -10,7 +10,8 @@ fn in_pool<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
 fn mean_and_covariance_of_three_points_agree_with_paper() {
     // Points (1,2), (3,4), (5,12): means 3 and 6; deviations (−2,−4), (0,−2), (2,6).
     // Variances 8/2 = 4 and (16+4+36)/2 = 28, covariance (8+0+12)/2 = 10.
-    let got = Statistics::of(Rows::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 12.0], 2).unwrap()).unwrap();
+    let got =
+        Statistics::from_rows(Rows::new(&[1.0, 2.0, 3.0, 4.0, 5.0, 12.0], 2).unwrap()).unwrap();
     assert_eq!(got.n(), Some(3));
     assert_eq!(got.mean(), [3.0, 6.0]);
     assert_eq!(got.covariance(), [4.0, 10.0, 10.0, 28.0]);
@@ -22,8 +23,8 @@ fn a_mean_far_from_zero_costs_no_digits() {
     // Shifting by 2²⁰ is exact in f64 for these numbers, so the covariance must not move.
     let x: Vec<f64> = Stream::new(0, "x").normal(4000).iter().map(|&v| f64::from(v)).collect();
     let far: Vec<f64> = x.iter().map(|v| v + 1_048_576.0).collect();
-    let near = Statistics::of(Rows::new(&x, 4).unwrap()).unwrap();
-    let far = Statistics::of(Rows::new(&far, 4).unwrap()).unwrap();
+    let near = Statistics::from_rows(Rows::new(&x, 4).unwrap()).unwrap();
+    let far = Statistics::from_rows(Rows::new(&far, 4).unwrap()).unwrap();
     for (a, b) in near.covariance().iter().zip(far.covariance()) {
         assert!((a - b).abs() < 1e-9, "{a} {b}");
     }
@@ -35,7 +36,7 @@ fn neither_pieces_nor_threads_change_a_bit() {
     let (n, d) = (1300, 300);
     let x = Stream::new(1, "x").normal(n * d);
     let rows = Rows::new(&x, d).unwrap();
-    let whole = in_pool(1, || Statistics::of(rows).unwrap());
+    let whole = in_pool(1, || Statistics::from_rows(rows).unwrap());
     let pieces = in_pool(3, || {
         let mut accumulator = Accumulator::new(d);
         for piece in x.chunks(7 * d) {
@@ -58,7 +59,7 @@ fn neither_pieces_nor_threads_change_a_bit() {
 fn features_that_are_not_finite_are_refused_by_row() {
     let x = [0.0f32, 1.0, 2.0, f32::INFINITY, 4.0, f32::NAN];
     assert_eq!(
-        Statistics::of(Rows::new(&x, 2).unwrap()).unwrap_err().to_string(),
+        Statistics::from_rows(Rows::new(&x, 2).unwrap()).unwrap_err().to_string(),
         "row 1 of the features holds inf, expected finite numbers only"
     );
 }

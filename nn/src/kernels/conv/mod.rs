@@ -43,7 +43,7 @@ pub enum Algorithm {
 impl Algorithm {
     /// The tiling, where this is to be Winograd's.
     fn tiling(self, p: &Problem) -> Option<Tiling> {
-        let tiling = Tiling::of(p).filter(|_| self != Self::Direct)?;
+        let tiling = Tiling::for_problem(p).filter(|_| self != Self::Direct)?;
         let direct = p.size_out[0] * p.size_out[1] * p.kernel[0] * p.kernel[1] * p.cin * p.cout;
         // The transforms cost too: measured, they pay from about two thirds of the products on, and
         // not for a handful of channels, of which a vector of 16 would be mostly empty.

@@ -175,15 +175,15 @@ pub fn dispatch_on<K: Kernel>(isa: Isa, kernel: K) -> K::Out {
 
 /// Rows and vectors of the register tile of `isa`.
 fn tile_of(isa: Isa) -> (usize, usize) {
-    fn of<S: Simd>() -> (usize, usize) {
+    fn widths<S: Simd>() -> (usize, usize) {
         (S::ROWS, S::PANELS)
     }
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => of::<avx512::Avx512>(),
+        Isa::Avx512 => widths::<avx512::Avx512>(),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => of::<avx2::Avx2>(),
-        Isa::Portable => of::<portable::Portable>(),
+        Isa::Avx2 => widths::<avx2::Avx2>(),
+        Isa::Portable => widths::<portable::Portable>(),
     }
 }
 

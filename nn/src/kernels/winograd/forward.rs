@@ -45,8 +45,8 @@ fn run<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>(
             y,
             t,
             v: &v,
-            u: Points::of(&mut u, rows, t.k()),
-            m: Points::of(&mut m, rows, columns),
+            u: Points::new(&mut u, rows, t.k()),
+            m: Points::new(&mut m, rows, columns),
             strip: &mut strip,
             finish,
             tables: std::marker::PhantomData,
@@ -147,7 +147,7 @@ fn by_panels<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>
 ) {
     let rows = t.n * t.per_image();
     let mut u = Scratch::new(Points::sizes(P * P, rows, t.k()).2);
-    let u = Points::of(&mut u, rows, t.k());
+    let u = Points::new(&mut u, rows, t.k());
     x.par_chunks_exact(t.image_in()).enumerate().for_each(|(i, image)| {
         let mut strip = Scratch::zeroed(t.frame_in().floats());
         dispatch(ToPoints::<W, P, O, T> {
@@ -161,7 +161,7 @@ fn by_panels<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>
         });
     });
     let groups = Groups { rows, k: t.k() };
-    let packed = PackedPoints::of(u, groups, P * P);
+    let packed = PackedPoints::new(u, groups, P * P);
     let width = panel_width(isa());
     let y = Shared(y.as_mut_ptr().cast());
     (0..t.cout16().div_ceil(width)).into_par_iter().for_each(|panel| {
@@ -174,7 +174,7 @@ fn by_panels<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>
             first: panel * width,
             v: &mut v,
             u: &packed,
-            m: Points::of(&mut m, rows, width),
+            m: Points::new(&mut m, rows, width),
             y,
             strip: &mut strip,
             finish,

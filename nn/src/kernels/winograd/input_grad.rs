@@ -46,8 +46,8 @@ fn run<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>(
             dx,
             t,
             v: &v,
-            m: Points::of(&mut m, rows, t.cout16()),
-            u: Points::of(&mut u, rows, columns),
+            m: Points::new(&mut m, rows, t.cout16()),
+            u: Points::new(&mut u, rows, columns),
             strip_out: &mut strip_out,
             strip_in: &mut strip_in,
             finish,
@@ -147,7 +147,7 @@ fn by_panels<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>
 ) {
     let rows = t.n * t.per_image();
     let mut m = Scratch::new(Points::sizes(P * P, rows, t.cout16()).2);
-    let m = Points::of(&mut m, rows, t.cout16());
+    let m = Points::new(&mut m, rows, t.cout16());
     dy.par_chunks_exact(t.image_out()).enumerate().for_each(|(i, dy)| {
         let mut strip = Scratch::zeroed(t.frame_out().floats());
         dispatch(ToPoints::<W, P, O, T> {
@@ -160,7 +160,7 @@ fn by_panels<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>
             tables: std::marker::PhantomData,
         });
     });
-    let m = PackedPoints::of(m, Groups { rows, k: t.cout16() }, P * P);
+    let m = PackedPoints::new(m, Groups { rows, k: t.cout16() }, P * P);
     let width = panel_width(isa());
     let dx = Shared(dx.as_mut_ptr().cast());
     (0..t.cin16() / width).into_par_iter().for_each(|panel| {
@@ -173,7 +173,7 @@ fn by_panels<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>
             first: panel * width,
             v: &mut v,
             m: &m,
-            u: Points::of(&mut u, rows, width),
+            u: Points::new(&mut u, rows, width),
             dx,
             strips: &mut strips,
             finish,

@@ -18,7 +18,7 @@ struct Axis {
 }
 
 impl Axis {
-    fn of(taps: usize) -> Self {
+    fn for_taps(taps: usize) -> Self {
         let (points, outputs) = match taps {
             1 => (1, 1),
             3 => (6, 4),
@@ -76,7 +76,7 @@ impl MapFilters {
         // Three lines more, so that the points of one filter do not fall into one cache set.
         let point = panels * panel + 3 * LANES;
         let data = Scratch::new(
-            kernel.map(|taps| Axis::of(taps).points).iter().product::<usize>() * point,
+            kernel.map(|taps| Axis::for_taps(taps).points).iter().product::<usize>() * point,
         );
         let mut v = Filters { data, point, panel, panels, panel_width: width };
         by_kernel!(kernel, fill(&mut v, w, cin));
@@ -85,7 +85,7 @@ impl MapFilters {
 
     /// Bytes of the filters at the points.
     pub fn bytes(kernel: [usize; 2], cin: usize, cout: usize) -> usize {
-        let points: usize = kernel.map(|taps| Axis::of(taps).points).iter().product();
+        let points: usize = kernel.map(|taps| Axis::for_taps(taps).points).iter().product();
         points * cin * cout * size_of::<f32>()
     }
 
@@ -93,7 +93,7 @@ impl MapFilters {
     pub fn border(kernel: [usize; 2], size: [usize; 2], padding: [usize; 2]) -> [usize; 2] {
         [0, 1].map(|axis| {
             let (size, padding) = (size[axis], padding[axis]);
-            let Axis { outputs, taps, .. } = Axis::of(kernel[axis]);
+            let Axis { outputs, taps, .. } = Axis::for_taps(kernel[axis]);
             let tiles = (size + 2 * padding + 1 - taps).div_ceil(outputs);
             padding.max((tiles * outputs + taps - 1).saturating_sub(padding + size))
         })
@@ -210,7 +210,7 @@ impl<
         let block = (BLOCK_BYTES / per_tile).clamp(FEWEST, MOST).min(all);
         let mut u = Scratch::new(Points::sizes(PY * PX, block, cin).2);
         let mut m = Scratch::new(Points::sizes(PY * PX, block, columns).2);
-        let (u, m) = (Points::of(&mut u, block, cin), Points::of(&mut m, block, columns));
+        let (u, m) = (Points::new(&mut u, block, cin), Points::new(&mut m, block, columns));
         let (from, row_in) = (x.values.as_ptr(), x.row());
         let row_out = y.row();
         // Image, and first output row and column, of a tile.

@@ -78,7 +78,7 @@ pub struct Problem {
 
 impl Tiling {
     /// The algorithm with the fewest multiplications, or None if none of them fits the kernel.
-    pub fn of(p: &Problem) -> Option<Self> {
+    pub fn for_problem(p: &Problem) -> Option<Self> {
         let variants: &[Variant] = match (p.kernel, p.geometry.stride) {
             ([3, 3], [1, 1]) => &[Variant::F43, Variant::F23],
             ([4, 4], [2, 2]) => &[Variant::F42],

@@ -30,7 +30,7 @@ impl Points {
         (row, rows * row, points * rows * row)
     }
 
-    pub fn of(scratch: &mut Scratch, rows: usize, channels: usize) -> Self {
+    pub fn new(scratch: &mut Scratch, rows: usize, channels: usize) -> Self {
         let row = channels + LANES;
         Self { at: scratch.as_mut_ptr(), point: rows * row, row }
     }
@@ -208,7 +208,7 @@ pub struct PackedPoints {
 }
 
 impl PackedPoints {
-    pub fn of(from: Points, groups: Groups, points: usize) -> Self {
+    pub fn new(from: Points, groups: Groups, points: usize) -> Self {
         let point = groups.floats(tile_rows(isa()));
         let mut data = Scratch::new(points * point);
         let to = Shared(data.as_mut_ptr());

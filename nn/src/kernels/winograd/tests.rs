@@ -134,6 +134,6 @@ fn the_fewest_multiplications_win() {
         geometry: Geometry::square(1, 1),
     };
     // 4×4: 36 points against 4 tiles of 16; 2×2: 36 against 16.
-    assert_eq!(Tiling::of(&problem(4)).unwrap().variant, Variant::F43);
-    assert_eq!(Tiling::of(&problem(2)).unwrap().variant, Variant::F23);
+    assert_eq!(Tiling::for_problem(&problem(4)).unwrap().variant, Variant::F43);
+    assert_eq!(Tiling::for_problem(&problem(2)).unwrap().variant, Variant::F23);
 }

@@ -26,7 +26,7 @@ struct Chunk {
 
 impl Chunk {
     /// At least four tasks where the channels allow it; from the shapes alone.
-    fn of(t: &Tiling, width: usize) -> Self {
+    fn new(t: &Tiling, width: usize) -> Self {
         let cout = t.cout.next_multiple_of(width).min(64usize.next_multiple_of(width));
         let tasks = 4usize.div_ceil(t.cout.div_ceil(cout));
         Self { cin: t.cin.div_ceil(tasks).clamp(4, 64 / t.phases()), cout }
@@ -41,7 +41,7 @@ fn run<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>(
     let width = panel_width(isa());
     let area = (T * t.stride).pow(2);
     let mut dw = vec![0.0; t.cout * t.cin * area];
-    let chunk = Chunk::of(t, width);
+    let chunk = Chunk::new(t, width);
     let columns = t.cout.div_ceil(chunk.cout) * chunk.cout;
     let per_image = P * P * t.per_image() * (t.k() + columns);
     let at_once = (AT_ONCE / per_image).clamp(1, t.n.max(1));
@@ -51,8 +51,8 @@ fn run<W: Tables<P, O, T>, const P: usize, const O: usize, const T: usize>(
     let mut m = Scratch::zeroed(Points::sizes(P * P, most_rows, columns).2);
     for (x, dy) in x.chunks(at_once * t.image_in()).zip(dy.chunks(at_once * t.image_out())) {
         let images = x.len() / t.image_in();
-        let u = Points::of(&mut u, most_rows, t.k());
-        let m = Points::of(&mut m, most_rows, columns);
+        let u = Points::new(&mut u, most_rows, t.k());
+        let m = Points::new(&mut m, most_rows, columns);
         (0..2 * images).into_par_iter().for_each(|task| {
             let i = task / 2;
             let (side, to, frame, image) = if task % 2 == 0 {
