@@ -40,7 +40,7 @@ ALONE = $(call flag,batch,$(BATCH)) $(call flag,threads,$(THREADS))
 PEERED = --python "$(PEER_PYTHON)" $(ALONE) $(call flag,out,$(OUT))
 COMPARISON = --rounds $(ROUNDS) $(PEERED)
 
-.PHONY: help build reproduce reproduce-table1 bench bench-eval test test-slow fuzz drift drift-update kept lint check-cuda deny valgrind clean
+.PHONY: help build reproduce reproduce-table1 bench bench-eval test test-slow fuzz drift drift-update kept lint book check-cuda deny valgrind clean
 
 help:
 	@echo "make reproduce-table1   train five methods under one budget, measure them, print the table"
@@ -53,7 +53,8 @@ help:
 	@echo "make drift              say whether numbers moved since reports/drift/baseline.parquet (under 3 minutes)"
 	@echo "make drift-update       make today's numbers the baseline: REASON=\"why they moved\""
 	@echo "make kept NAME=table1   work on a kept experiment, go on where it stopped, write the verdicts"
-	@echo "make lint               formatting and clippy"
+	@echo "make lint               formatting, clippy, the documentation of the crates, and whether they can be packaged"
+	@echo "make book               the guide as a book, target/book/index.html"
 	@echo "make check-cuda         compile (not link) with the cuda feature, GPU or not; fetches NVIDIA's compiler"
 	@echo "make deny               licences, sources, duplicates and advisories of all crates, with cargo-deny (install it first)"
 	@echo "make valgrind           the kernels' tests under valgrind (install it first)"
@@ -136,6 +137,16 @@ drift-update: build
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps
+	$(CARGO) package --workspace --no-verify --allow-dirty --quiet
+
+# The guide as a book, target/book. mdBook is built from source on the first call.
+MDBOOK = target/tools/bin/mdbook
+$(MDBOOK):
+	$(CARGO) install mdbook --version 0.5.4 --locked --no-default-features --root target/tools --quiet
+
+book: $(MDBOOK)
+	$(MDBOOK) build docs --dest-dir ../target/book
 
 # Advisories come from the network: behind a closed one, cargo deny check bans licenses sources.
 deny:

@@ -51,6 +51,9 @@ mod bad_images;
 mod images_read;
 mod intra_class;
 
+/// `examples/`: the library as others use it.
+mod examples;
+
 /// `loss`.
 mod loss;
 

@@ -13,6 +13,18 @@
 //! Convention: but for what an entry of the table says, or a size that is asked of a folder, pixels
 //! are never scaled, cropped or converted silently; what does not fit is an error that names the
 //! file and the row (counted from 0).
+//!
+//! # Example
+//!
+//! ```
+//! use ganbench_data::{DatasetRequest, Split, load};
+//!
+//! let request = DatasetRequest { limit: Some(20), ..DatasetRequest::new("shapes", Split::Train) };
+//! let shapes = load(&request, &mut |_| {})?;
+//! assert_eq!(shapes.images.len(), 20);
+//! assert_eq!((shapes.images.size.height, shapes.images.size.channels), (32, 3));
+//! # Ok::<(), ganbench_data::DataError>(())
+//! ```
 
 pub mod blur;
 mod catalogue;

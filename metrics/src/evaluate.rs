@@ -7,10 +7,10 @@ use crate::error::MetricError;
 use crate::families::{FAMILIES, metric};
 use crate::metric::{Evaluation, EvaluationInput, MetricValue};
 
-/// The metrics of a set of fakes, in the order of [`metrics`].
+/// The metrics of a set of fakes, in the order of [`crate::metrics`].
 ///
 /// FID takes the statistics of all real images of the reference; the metrics of nearest neighbours
-/// take as many as [`Settings::nearest_real`] says.
+/// take as many as [`crate::Settings::nearest_real`] says.
 ///
 /// # Errors
 /// If a wanted metric is unknown or cannot be computed from the features.

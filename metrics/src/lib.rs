@@ -6,6 +6,33 @@
 //! [`Rows`].
 //!
 //! Progress goes through callbacks, nothing is printed.
+//!
+//! # Example
+//!
+//! ```
+//! use ganbench_data::{DatasetRequest, Split, load as load_images};
+//! use ganbench_metrics::{EvaluationInput, ExtractorId, RealReference, Settings, WeightsSource};
+//! use ganbench_metrics::{evaluate, load};
+//!
+//! let images = |split| {
+//!     let request = DatasetRequest { limit: Some(60), ..DatasetRequest::new("shapes", split) };
+//!     load_images(&request, &mut |_| {}).map(|set| set.images)
+//! };
+//! // This network comes with the crate; `inception` looks for its weights, or downloads them.
+//! let extractor = load("small-shapes", &WeightsSource::find(None))?;
+//! let real = extractor.extract(&images(Split::Test)?, &mut |_, _| {})?;
+//! let fake = extractor.extract(&images(Split::Train)?, &mut |_, _| {})?;
+//! let values = evaluate(EvaluationInput {
+//!     real: &RealReference::whole(real, None)?,
+//!     fake: &fake,
+//!     extractor: ExtractorId::from_extractor(extractor.as_ref()),
+//!     metrics: Some(&["fid", "coverage"]),
+//!     settings: Settings::default(),
+//!     labels: None,
+//! })?;
+//! assert_eq!(values[0].metric, "fid@small-shapes");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod bootstrap;
 pub mod card;

@@ -70,7 +70,7 @@ pub struct EvaluationInput<'a> {
     pub fake: &'a Features,
     /// The extractor that both features come from.
     pub extractor: ExtractorId<'a>,
-    /// Bare names of the metrics wanted; `None` for [`default_metrics`].
+    /// Bare names of the metrics wanted; `None` for [`crate::default_metrics`].
     pub metrics: Option<&'a [&'a str]>,
     pub settings: Settings,
     /// Classes of the images, for the metrics that look at each class alone.
@@ -115,7 +115,7 @@ pub struct MetricValue {
 /// The values of a set of fakes and what they cost.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// In the order of [`metrics`].
+    /// In the order of [`crate::metrics`].
     pub values: Vec<MetricValue>,
     /// Wall-clock seconds of each family that was computed, by [`MetricFamily::name`]. The real
     /// side's radii and roots are counted where they are computed first, and are at hand from then

@@ -7,6 +7,19 @@
 //! of it into one folder; [`statistics`] says how sure a number is, [`claim`] whether a claim about
 //! two rows holds over seeds; [`MetricCards`] is how the caller tells what is known of each metric.
 //! Nothing here trains, measures or prints.
+//!
+//! # Example
+//!
+//! ```
+//! use ganbench_reports::statistics::{Row, Rows};
+//!
+//! // FIDs of two methods on the same three seeds, as logarithms.
+//! let row = |fids: [f64; 3]| Row { seeds: vec![0, 1, 2], values: fids.map(f64::ln).to_vec() };
+//! let rows = Rows::new(&[row([20.1, 21.0, 19.8]), row([15.2, 15.9, 15.0])]);
+//! let difference = rows.difference(1, 0).ok_or("too few seeds")?;
+//! assert!(difference.mean < 0.0 && difference.p().is_some_and(|p| p < 0.05));
+//! # Ok::<(), &str>(())
+//! ```
 
 mod anchor;
 mod card;

@@ -1,36 +1,17 @@
 //! Tables as recipes: rows and seeds, the plan that they share, the pairs of networks that every
-//! row is trained on, and what `smoke` and `paper` change. A new table is one TOML file and one
-//! line in [`RECIPES`].
+//! row is trained on, and what `smoke` and `paper` change. The files are those of [`RECIPES`].
 
 use std::collections::BTreeMap;
 
 use ganbench_baselines::methods;
 use ganbench_baselines::networks::HeadKind;
+pub use ganbench_baselines::recipes::RECIPES;
 use ganbench_baselines::train::Budget;
 use serde::Deserialize;
 
 use super::{Plan, PlanError, RowPlan, merge, resolve};
 
-/// The recipes that come with the program, by table.
-pub const RECIPES: &[(&str, &str)] = &[
-    ("table1", include_str!("../../baselines/recipes/table1.toml")),
-    ("contrad-table1", include_str!("../../baselines/recipes/contrad-table1.toml")),
-    ("contrad-table3", include_str!("../../baselines/recipes/contrad-table3.toml")),
-    ("kdd-table1", include_str!("../../baselines/recipes/kdd-table1.toml")),
-    ("kdd-table2", include_str!("../../baselines/recipes/kdd-table2.toml")),
-    ("kdd-table3", include_str!("../../baselines/recipes/kdd-table3.toml")),
-    ("kdd-table4", include_str!("../../baselines/recipes/kdd-table4.toml")),
-    ("kdd-table5", include_str!("../../baselines/recipes/kdd-table5.toml")),
-    ("kdd-table6", include_str!("../../baselines/recipes/kdd-table6.toml")),
-    ("reacgan-cifar10", include_str!("../../baselines/recipes/reacgan-cifar10.toml")),
-    ("reacgan-tiny", include_str!("../../baselines/recipes/reacgan-tiny.toml")),
-    ("reacgan-figure-norms", include_str!("../../baselines/recipes/reacgan-figure-norms.toml")),
-    ("supcon-stability", include_str!("../../baselines/recipes/supcon-stability.toml")),
-    ("kdd-ablation", include_str!("../../baselines/recipes/kdd-ablation.toml")),
-    ("drift", include_str!("../../baselines/recipes/drift.toml")),
-];
-
-/// The table that is no recipe: a toy that trains no network (`commands/figure3.rs`).
+/// The table that is no recipe: a toy that trains no network (`cli/figure3.rs`).
 pub const FIGURE3: &str = "kdd-figure3";
 
 /// The head of a recipe.

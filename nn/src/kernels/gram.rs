@@ -81,7 +81,7 @@ impl Gram {
         });
     }
 
-    /// Σ x[row]·x[column].
+    /// `Σ x[row]·x[column]`.
     pub fn get(&self, row: usize, column: usize) -> f64 {
         let (row, column) = (row.max(column), row.min(column));
         let (r, c) = (row / (PANELS * WIDTH), column / (PANELS * WIDTH));
