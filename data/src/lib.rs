@@ -253,6 +253,26 @@ pub fn load_from(
     }
 }
 
+/// Where the files of a split are, without reading them: a Parquet file or a folder of images each;
+/// none of a set that is drawn. Nothing is downloaded.
+///
+/// # Errors
+/// An unknown name, or no data where it was looked for.
+pub fn locate(request: &DatasetRequest, places: &Places) -> Result<Vec<PathBuf>, DataError> {
+    if shapes::World::by_name(&request.name).is_some() {
+        return Ok(Vec::new());
+    }
+    if let Some(path) = request.name.strip_prefix("folder:") {
+        return Ok(vec![path.into()]);
+    }
+    let offline = Places { offline: true, ..places.clone() };
+    let entry = catalogue::hub_entry(&request.name)?;
+    match offline.find(entry, request, &mut |_| {})? {
+        Found::Shards(files) => Ok(files),
+        Found::Folder(path) => Ok(vec![path]),
+    }
+}
+
 fn shapes_spec(
     world: shapes::World,
     request: &DatasetRequest,

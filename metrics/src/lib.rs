@@ -72,8 +72,8 @@ pub use extractor::{
 };
 pub use extractors::{inception, pixels, small, vit};
 pub use families::{
-    FAMILIES, authenticity, cmmd, default_metrics, fid, inception_score, intra_fid, kid, metric,
-    metrics, modes, needs, prdc, precision_recall, vendi,
+    ALL, FAMILIES, authenticity, cmmd, default_metrics, fid, inception_score, intra_fid, kid,
+    metric, metrics, modes, named_metrics, needs, prdc, precision_recall, vendi,
 };
 pub use features::{Features, Logits};
 pub use measurement::{Deviations, Done, Label, Measurement, Sampling};

@@ -6,7 +6,7 @@ use ganbench_reports::{ResultRow, protocol_sentence};
 use thiserror::Error;
 
 /// The checkpoints whose values are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Points {
     /// The last checkpoint of each run.
     Last,
@@ -17,6 +17,14 @@ pub enum Points {
 }
 
 impl Points {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Last, Self::Best, Self::Curve];
+
+    /// By [`Points::as_str`].
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|points| points.as_str() == name)
+    }
+
     /// As on the command line.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::process;
 use super::tell;
@@ -28,7 +29,7 @@ pub struct AgreementArgs {
     #[arg(long, value_delimiter = ',', default_value = "modes_kl,recognised")]
     pub truth: Vec<String>,
     /// Which checkpoints of runs
-    #[arg(long, default_value = "last")]
+    #[arg(long, default_value = "last", value_parser = points())]
     pub checkpoint: Points,
     /// Bootstrap draws of whole runs
     #[arg(long, value_name = "N", default_value_t = 2000)]
@@ -63,4 +64,9 @@ pub fn run(args: &AgreementArgs) -> Result<()> {
         say!("{}", table::text(&findings).trim_end());
     }
     Ok(())
+}
+
+fn points() -> impl TypedValueParser<Value = Points> {
+    PossibleValuesParser::new(Points::ALL.map(Points::as_str))
+        .map(|name| Points::by_name(&name).expect("the parser lets no other name through"))
 }

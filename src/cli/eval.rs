@@ -1,5 +1,7 @@
 //! `ganbench eval`: two sets of images in, numbers out.
 
+use std::path::PathBuf;
+
 use anyhow::{Result, bail};
 use clap::Args;
 use ganbench_metrics::protocol::{self, LabelRule, Protocol, RealCount};
@@ -11,9 +13,9 @@ use super::process;
 use super::tell::show;
 use crate::machine::{self, UsageError};
 use crate::measure::{
-    AppendArgs, Appended, ClassValue, ExtractorUsed, Images, Keep, Kind, Measured, Opened, Origin,
-    Outcome, RealSide, Request, Seconds, Side, Sides, append, both, computable, is_of_extractor,
-    measure, note_protocol,
+    Appended, ClassValue, ExtractorUsed, Images, Keep, Kind, Measured, Opened, Origin, Outcome,
+    RealSide, Request, Seconds, Side, Sides, append, both, computable, is_of_extractor, measure,
+    note_protocol,
 };
 use crate::run::pipeline::{mean, sample_seeds};
 use crate::run::reals::uneven_class_counts;
@@ -28,12 +30,8 @@ use crate::run::reals::uneven_class_counts;
 /// names.
 #[derive(Debug, Args)]
 pub struct EvalArgs {
-    /// The real images
-    #[arg(long, value_name = "SRC")]
-    pub real: String,
-    /// The generated images
-    #[arg(long, value_name = "SRC")]
-    pub fake: String,
+    #[command(flatten)]
+    pub sides: SideArgs,
     /// How to measure: extractor, conventions and metrics of published numbers
     #[arg(long, default_value = protocol::DEFAULT)]
     pub protocol: String,
@@ -55,6 +53,64 @@ pub struct EvalArgs {
     pub append: AppendArgs,
 }
 
+/// The two sets of images. Each is given by its place, or by its flag as in former versions.
+#[derive(Debug, Args)]
+pub struct SideArgs {
+    /// The real images
+    #[arg(value_name = "REAL", required_unless_present = "real_flag")]
+    pub real: Option<String>,
+    /// The generated images
+    #[arg(value_name = "FAKE", required_unless_present = "fake_flag")]
+    pub fake: Option<String>,
+    /// As REAL
+    #[arg(
+        id = "real_flag",
+        long = "real",
+        value_name = "SRC",
+        conflicts_with = "real",
+        hide = true
+    )]
+    pub real_flag: Option<String>,
+    /// As FAKE
+    #[arg(
+        id = "fake_flag",
+        long = "fake",
+        value_name = "SRC",
+        conflicts_with = "fake",
+        hide = true
+    )]
+    pub fake_flag: Option<String>,
+}
+
+/// Where the numbers are added, and under which name.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Adding to results")]
+pub struct AppendArgs {
+    /// Add the numbers to these results of runs: a row METHOD with --seed joins their tables and
+    /// comparisons. The data set, its split, the extractor, the protocol and the counts must be
+    /// those of the file
+    #[arg(long, value_name = "RESULTS", requires = "method")]
+    pub append: Option<PathBuf>,
+    /// What tables call the images of --append
+    #[arg(long, value_name = "NAME", requires = "append")]
+    pub method: Option<String>,
+    /// Thousands of real images that the model of --append was shown [default: not known]
+    #[arg(long, value_name = "KIMG", requires = "append")]
+    pub kimg: Option<f64>,
+}
+
+impl EvalArgs {
+    /// The real images, given in either way.
+    fn real(&self) -> &str {
+        self.sides.real.as_deref().or(self.sides.real_flag.as_deref()).unwrap_or_default()
+    }
+
+    /// The generated images, given in either way.
+    fn fake(&self) -> &str {
+        self.sides.fake.as_deref().or(self.sides.fake_flag.as_deref()).unwrap_or_default()
+    }
+}
+
 /// # Errors
 /// If the images or the weights cannot be had, or a metric cannot be computed from them.
 pub fn run(args: &EvalArgs) -> Result<()> {
@@ -62,9 +118,10 @@ pub fn run(args: &EvalArgs) -> Result<()> {
     if args.n == Some(0) {
         return Err(UsageError::new("--n is 0, expected at least 1").into());
     }
-    if [&args.real, &args.fake].iter().all(|text| Kind::probe(text) == Kind::Numbers) {
+    if [args.real(), args.fake()].iter().all(|text| Kind::probe(text) == Kind::Numbers) {
         process::set_threads(args.extractor.threads)?;
-        let pair = FilePair { real: args.real.as_ref(), fake: args.fake.as_ref(), logits: None };
+        let pair =
+            FilePair { real: args.real().as_ref(), fake: args.fake().as_ref(), logits: None };
         return super::metrics::measure_files(pair, &measurement, &args.metrics);
     }
     let (protocol, settings) = (measurement.protocol, measurement.settings);
@@ -80,22 +137,22 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         RealCount::Exactly(n) => Some(n),
         RealCount::Whole(_) => None,
     });
-    let real = open(args, &args.real, n_real, &ready, protocol);
+    let real = open(args, args.real(), n_real, &ready, protocol);
     let len = real.as_ref().ok().and_then(Opened::n_images);
     let n_fake = protocol.n_fake.and_then(|n| n.count(len));
-    let (real, fake) = both(real, open(args, &args.fake, n_fake, &ready, protocol))?;
+    let (real, fake) = both(real, open(args, args.fake(), n_fake, &ready, protocol))?;
     let used = ExtractorId::from_extractor(ready.extractor.as_ref());
-    let known = is_known(&args.real, &real, used)? & is_known(&args.fake, &fake, used)?;
-    for (name, opened) in [(&args.real, &real), (&args.fake, &fake)] {
+    let known = is_known(args.real(), &real, used)? & is_known(args.fake(), &fake, used)?;
+    for (name, opened) in [(args.real(), &real), (args.fake(), &fake)] {
         if let Opened::Numbers(file) = opened {
             note_protocol(Origin { name, meta: file.meta.as_ref() }, &protocol.name);
         }
     }
     let id = if known { used } else { ExtractorId::UNKNOWN };
-    let stored = is_known_beside_images(&args.real, &real, used, protocol)
-        & is_known_beside_images(&args.fake, &fake, used, protocol);
+    let stored = is_known_beside_images(args.real(), &real, used, protocol)
+        & is_known_beside_images(args.fake(), &fake, used, protocol);
     let stored_extractor = if stored { id } else { ExtractorId::UNKNOWN };
-    if args.metrics.metrics.is_some() {
+    if args.metrics.are_named() {
         check_named(&names, &ready, [&real, &fake], &settings)?;
     }
     let [real_used, fake_used] = [&real, &fake].map(Opened::used);
@@ -119,11 +176,11 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         anyhow::Ok(set)
     };
     let mut first = set(seeds.next().unwrap_or(args.seed))?;
-    if args.real == args.fake || real.sha256.is_some() && real.sha256 == first.sha256 {
+    if args.real() == args.fake() || real.sha256.is_some() && real.sha256 == first.sha256 {
         tell!("warning: --real and --fake are the same images; every distance will be about 0");
     }
     let mut missing = Vec::new();
-    if args.metrics.metrics.is_none() && keep == Keep::Rows {
+    if !args.metrics.are_named() && keep == Keep::Rows {
         let found = computable(names, id, &real.side, &first.side, settings);
         (names, missing) = (found.names, found.missing);
     }
@@ -136,7 +193,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         further.extend(drawn_otherwise(args, which, opened, n));
     }
     // A name may hold colons itself (folder:PATH).
-    let split = args.real.strip_prefix("dataset:").and_then(|text| text.rsplit(':').next());
+    let split = args.real().strip_prefix("dataset:").and_then(|text| text.rsplit(':').next());
     let dataset_sha256 = match &real_opened {
         Opened::Images { source, .. } => source.borrow().dataset_sha256().map(str::to_string),
         Opened::Run(_) | Opened::Numbers(_) => None,
@@ -145,7 +202,7 @@ pub fn run(args: &EvalArgs) -> Result<()> {
         extractor: id.name,
         weights_sha256: id.weights_sha256,
         split,
-        whole_split: args.real.starts_with("dataset:").then_some(args.n.is_none()),
+        whole_split: args.real().starts_with("dataset:").then_some(args.n.is_none()),
         n_real,
         n_fake,
         repeats,
@@ -254,7 +311,7 @@ const DRAW_SEED: u64 = 0;
 /// Seed of the draw of the images that `--n` leaves. Sets of samples of a run are to be compared
 /// with the same real images, whatever the seed of the samples.
 fn draw_seed(args: &EvalArgs) -> u64 {
-    let is_of_run = [&args.real, &args.fake].iter().any(|text| Kind::probe(text) == Kind::Run);
+    let is_of_run = [args.real(), args.fake()].iter().any(|text| Kind::probe(text) == Kind::Run);
     if is_of_run { DRAW_SEED } else { args.seed }
 }
 

@@ -11,7 +11,8 @@ use ganbench_data::Alpha;
 use ganbench_data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::{
-    Deviations, Extractor, ExtractorOptions, Measurement, Reals, extractor, inception, load_with,
+    ALL, Deviations, Extractor, ExtractorOptions, Measurement, Reals, extractor, inception,
+    load_with, named_metrics,
 };
 use ganbench_reports::short_hash;
 
@@ -25,6 +26,7 @@ const MOST_REPLICATES: usize = 100_000;
 
 /// The network, and where and how it works.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Extractor and machine")]
 pub struct ExtractorArgs {
     /// Feature extractor: see `ganbench list extractors` [default: the protocol's]
     #[arg(long, value_name = "NAME")]
@@ -65,6 +67,7 @@ pub struct ExtractorArgs {
 
 /// How files of images are read.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Reading images")]
 pub struct ImageArgs {
     /// What becomes of transparent pixels of files: pil drops the alpha channel, as pytorch-fid,
     /// clean-fid and torch-fidelity do; white puts the image on white; refuse is an error
@@ -86,8 +89,10 @@ impl ImageArgs {
 
 /// What is computed from features.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Metrics")]
 pub struct MetricArgs {
-    /// Metrics by comma: see `ganbench list metrics` [default: the protocol's]
+    /// Metrics by comma, also a family such as prdc, or all: see `ganbench list metrics`
+    /// [default: the protocol's]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub metrics: Option<Vec<String>>,
     /// Neighbours of precision, recall, density and coverage [default: 5]
@@ -176,6 +181,12 @@ impl MetricArgs {
         if self.hold_reals { Reals::Held } else { Reals::Drawn }
     }
 
+    /// Whether metrics were asked for one by one, so that one that cannot be had is an error.
+    pub fn are_named(&self) -> bool {
+        let is_all = |name: &String| name.eq_ignore_ascii_case(ALL);
+        self.metrics.as_ref().is_some_and(|names| !names.iter().any(is_all))
+    }
+
     /// What the JSON keeps of these flags, so that `compare` can measure again.
     pub fn asked(&self, protocol: &str, device: &Device) -> Asked {
         Asked {
@@ -212,7 +223,7 @@ impl MetricArgs {
             return wrong(format!("--bootstrap is {many}, expected at most {MOST_REPLICATES}"));
         }
         let deviations = Deviations {
-            metrics: self.metrics.clone(),
+            metrics: self.metrics.as_deref().map(named_metrics),
             nearest_k: self.k,
             kid_subset: self.kid_subset,
             ..Deviations::default()

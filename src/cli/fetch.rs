@@ -16,12 +16,29 @@ use crate::machine::UsageError;
 use crate::progress::Progress;
 use crate::run::session::read_dataset_from;
 
-/// Prints one JSON object with what is at hand now.
+/// Downloads files ahead of use and prints one JSON object with what is available.
 #[derive(Debug, Args)]
 pub struct FetchArgs {
+    /// What is downloaded
     pub what: Fetched,
-    /// As `ganbench list extractors` or `list datasets` tells
+    /// A name from `ganbench list extractors` or `list datasets`
     pub name: String,
+    #[command(flatten)]
+    pub hub: HubArgs,
+}
+
+/// Downloads the weights of an extractor and prints one JSON object with where they are.
+#[derive(Debug, Args)]
+pub struct WeightsArgs {
+    /// A name from `ganbench extractor list`
+    pub name: String,
+    #[command(flatten)]
+    pub hub: HubArgs,
+}
+
+/// How patient a download is.
+#[derive(Debug, Args)]
+pub struct HubArgs {
     /// Give a hub up that is silent for so long. Without it a connection may take 10 s, an answer
     /// 30 s, and a file may pause for 60 s
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -41,36 +58,49 @@ fn seconds(text: &str) -> Result<Duration, String> {
     ganbench_hub::seconds("--timeout", text).map_err(|error| error.to_string())
 }
 
+impl HubArgs {
+    fn limits(&self) -> Result<Limits> {
+        let limits = Limits::from_env()?;
+        Ok(self.timeout.map_or(limits, |time| limits.with_timeout(time)))
+    }
+}
+
 /// # Errors
 /// If the name is unknown, or the download fails or is not what was published.
 pub fn run(args: &FetchArgs) -> Result<()> {
-    process::set_threads(None)?;
-    let mut limits = Limits::from_env()?;
-    if let Some(time) = args.timeout {
-        limits = limits.with_timeout(time);
-    }
     match args.what {
-        Fetched::Extractor => {
-            let Some(file) = entry(&args.name)?.published else {
-                let text = format!("there is nothing to fetch for {}: it needs no file", args.name);
-                return Err(UsageError::new(text).into());
-            };
-            let path = weights(file, &args.name, Some(limits), args.quiet)?;
-            crate::cli::tell::json(
-                &json!({"extractor": args.name, "path": path.display().to_string(), "sha256": file.sha256}),
-            )?;
-        }
-        Fetched::Dataset => {
-            let places = Places { hub_limits: Some(limits), ..Places::from_env() };
-            for split in [Split::Train, Split::Test] {
-                let request = DatasetRequest::new(&args.name, split);
-                let dataset = read_dataset_from(&request, &places, args.quiet)?;
-                crate::cli::tell::json(
-                    &json!({"dataset": args.name, "split": split.as_str(), "n": dataset.images.len(),
-                           "sha256": dataset.sha256}),
-                )?;
-            }
-        }
+        Fetched::Extractor => fetch_weights(&args.name, &args.hub),
+        Fetched::Dataset => fetch_dataset(&args.name, &args.hub),
+    }
+}
+
+/// # Errors
+/// As [`run`].
+pub fn extractor(args: &WeightsArgs) -> Result<()> {
+    fetch_weights(&args.name, &args.hub)
+}
+
+fn fetch_weights(name: &str, hub: &HubArgs) -> Result<()> {
+    process::set_threads(None)?;
+    let Some(file) = entry(name)?.published else {
+        let text = format!("there is nothing to fetch for {name}: it needs no file");
+        return Err(UsageError::new(text).into());
+    };
+    let path = weights(file, name, Some(hub.limits()?), hub.quiet)?;
+    let path = path.display().to_string();
+    crate::cli::tell::json(&json!({"extractor": name, "path": path, "sha256": file.sha256}))
+}
+
+fn fetch_dataset(name: &str, hub: &HubArgs) -> Result<()> {
+    process::set_threads(None)?;
+    let places = Places { hub_limits: Some(hub.limits()?), ..Places::from_env() };
+    for split in [Split::Train, Split::Test] {
+        let request = DatasetRequest::new(name, split);
+        let dataset = read_dataset_from(&request, &places, hub.quiet)?;
+        crate::cli::tell::json(
+            &json!({"dataset": name, "split": split.as_str(), "n": dataset.images.len(),
+                   "sha256": dataset.sha256}),
+        )?;
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ pub fn run(args: &ReproduceArgs) -> Result<()> {
         return Err(UsageError::new(text).into());
     }
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(FIGURE3));
-    let seeds = args.seeds.clone().unwrap_or_else(|| vec![0]);
+    let seeds = args.seeds.as_ref().map_or_else(|| vec![0], |seeds| seeds.0.clone());
     if args.dry_run {
         say!("{FIGURE3}: seeds {seeds:?}, seconds each, into {}", out.display());
         return Ok(());

@@ -17,10 +17,25 @@ use crate::plan::recipe::{FIGURE3, RECIPES, Recipe};
 
 #[derive(Debug, Args)]
 pub struct ListArgs {
+    /// What is listed
     pub what: Listed,
-    /// One JSON object a line
+    /// One JSON object per line
     #[arg(long)]
     pub json: bool,
+}
+
+/// How a list is printed.
+#[derive(Debug, Args)]
+pub struct JsonArgs {
+    /// One JSON object per line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// # Errors
+/// As [`run`].
+pub fn extractors(args: &JsonArgs) -> Result<()> {
+    run(&ListArgs { what: Listed::Extractors, json: args.json })
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

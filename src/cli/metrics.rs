@@ -81,7 +81,7 @@ pub fn measure_files(
     let settings = measurement.settings;
     let mut missing = Vec::new();
     // Where nobody says which: those that the protocol has and the files allow.
-    if args.metrics.is_none() {
+    if !args.are_named() {
         let found = computable(names, extractor, &real.side, &fake.side, settings);
         (names, missing) = (found.names, found.missing);
     }

@@ -10,8 +10,10 @@ mod bars;
 mod bench;
 mod compare;
 mod compare_jointly;
+mod doctor;
 mod drift;
 mod eval;
+mod examples;
 mod extraction;
 mod extractor;
 mod features;
@@ -21,6 +23,7 @@ mod kept;
 mod list;
 mod loss;
 mod metrics;
+mod old_names;
 mod probe;
 pub(crate) mod process;
 mod remeasure;
@@ -38,6 +41,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, anyhow, bail};
 use clap::{CommandFactory as _, Parser, Subcommand};
+use old_names::current;
 use signals::exit_code;
 
 use crate::experiments::CommandParser;
@@ -64,21 +68,88 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train and compare the methods of a table
+    #[command(after_help = examples::REPRODUCE)]
     Reproduce(reproduce::ReproduceArgs),
     /// Train one run from a recipe, or from the plan.toml of another run
+    #[command(after_help = examples::TRAIN)]
     Train(train::TrainArgs),
     /// Write images of a trained run
+    #[command(after_help = examples::SAMPLE)]
     Sample(sample::SampleArgs),
     /// Measure images from anywhere: FID, KID, IS, precision, recall, density, coverage, …
+    #[command(after_help = examples::EVAL)]
     Eval(eval::EvalArgs),
     /// Write the features of images to a file
+    #[command(after_help = examples::FEATURES)]
     Features(features::FeaturesArgs),
+    /// Say whether two results differ by more than chance
+    #[command(after_help = examples::COMPARE)]
+    Compare(compare::CompareArgs),
+    /// Make tables and plots anew from finished runs
+    #[command(after_help = examples::REPORT)]
+    Report(report::ReportArgs),
+    /// Work on a kept experiment, go on where it stopped, and judge the claims that it is about
+    #[command(after_help = examples::EXPERIMENT)]
+    Experiment(kept::KeptArgs),
+    /// The guard against drift: numbers that must not move unnoticed
+    Drift {
+        #[command(subcommand)]
+        command: DriftCommand,
+    },
+    /// The networks that turn images into features
+    Extractor {
+        #[command(subcommand)]
+        command: ExtractorCommand,
+    },
+    /// What can be done with finished runs
+    Run {
+        #[command(subcommand)]
+        command: RunCommand,
+    },
+    /// List what there is
+    #[command(after_help = examples::LIST)]
+    List(list::ListArgs),
+    /// Download weights or a data set ahead of their use
+    #[command(after_help = examples::FETCH)]
+    Fetch(fetch::FetchArgs),
+    /// How fast training is here, alone and beside another framework
+    Bench {
+        #[command(subcommand)]
+        command: bench::BenchCommand,
+    },
+    /// Check this machine: instructions, memory, folders, data sets, weights
+    #[command(after_help = examples::DOCTOR)]
+    Doctor(doctor::DoctorArgs),
     /// Measure features from files, without a network
+    #[command(after_help = examples::METRICS)]
     Metrics(metrics::MetricsArgs),
     /// Compute a loss and its gradients on arrays of your own
+    #[command(after_help = examples::LOSS)]
     Loss(loss::LossArgs),
-    /// Say whether two results differ by more than chance
-    Compare(compare::CompareArgs),
+    /// Plant faults into real images and say which metric sees which, and from which strength on
+    ///
+    /// Faults of pixels (noise, blur, …), strangers among real images, classes and factors that are
+    /// left out or tied, copies of reals: each at graded levels. A metric sees a fault from the
+    /// first level from which on every level is at least 4 standard deviations of clean draws worse
+    /// than clean images; it prefers the fault where a level is as much better.
+    #[command(after_help = examples::SENSITIVITY)]
+    Sensitivity(sensitivity::SensitivityArgs),
+    /// Say which metric orders runs as the truth does, over runs on shapes
+    ///
+    /// The modes of shapes are known, so some metrics know what a run really makes. Each other
+    /// metric is held against them over many runs by Kendall's rank correlation, with intervals.
+    #[command(after_help = examples::AGREEMENT)]
+    Agreement(agreement::AgreementArgs),
+    /// Print shell completions
+    #[command(after_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell that they are for
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DriftCommand {
     /// Measure what must not move: fixed images through every metric, first steps of every method
     ///
     /// Fixed images through every resize, extractor (Inception with weights from a formula) and
@@ -86,19 +157,8 @@ pub enum Command {
     /// the end of a short run that has a warm-up, an averaged generator and several epochs. Takes
     /// seconds, needs no data and no weights; where CIFAR-10 lies in --data or $GANBENCH_DATA its
     /// images are looked at too.
+    #[command(after_help = examples::DRIFT_PROBE)]
     Probe(probe::ProbeArgs),
-    /// Plant faults into real images and say which metric sees which, and from which strength on
-    ///
-    /// Faults of pixels (noise, blur, …), strangers among real images, classes and factors that are
-    /// left out or tied, copies of reals: each at graded levels. A metric sees a fault from the
-    /// first level from which on every level is at least 4 standard deviations of clean draws worse
-    /// than clean images; it prefers the fault where a level is as much better.
-    Sensitivity(sensitivity::SensitivityArgs),
-    /// Say which metric orders runs as the truth does, over runs on shapes
-    ///
-    /// The modes of shapes are known, so some metrics know what a run really makes. Each other
-    /// metric is held against them over many runs by Kendall's rank correlation, with intervals.
-    Agreement(agreement::AgreementArgs),
     /// Say whether numbers moved since a baseline: exit code 0 no, 3 yes, 4 not comparable
     ///
     /// FILE is a guard file (of probe or --update), a results.parquet or results.csv of reproduce,
@@ -127,39 +187,37 @@ pub enum Command {
     /// comparable (another protocol, counts, extractor or its hash, data set hash or plan, rows
     /// missing, no noise to judge by) and nothing drifted, 5 all is within, but --min-power asks
     /// for more than the guard can see, 1 failed, 64 wrong usage.
-    Drift(drift::DriftArgs),
-    /// Download weights or a data set ahead of their use
-    Fetch(fetch::FetchArgs),
-    /// Train the first steps of a run again and measure it again: what differs?
-    Verify(verify::VerifyArgs),
-    /// Hold an extractor against the published check values
-    VerifyExtractor(verify_extractor::VerifyExtractorArgs),
-    /// Work on a kept experiment, go on where it stopped, and judge the claims it is about
-    Kept(kept::KeptArgs),
-    /// Measure finished runs under another extractor, as rows of their own
-    Remeasure(remeasure::RemeasureArgs),
-    /// Make tables and plots anew from finished runs
-    Report(report::ReportArgs),
-    /// List what there is
-    List(list::ListArgs),
-    /// The embedded small feature extractors
-    Extractor {
-        #[command(subcommand)]
-        command: ExtractorCommand,
-    },
-    /// How fast training is here, alone and beside another framework
-    Bench {
-        #[command(subcommand)]
-        command: bench::BenchCommand,
-    },
-    /// Print shell completions
-    Completions { shell: clap_complete::Shell },
+    #[command(after_help = examples::DRIFT_CHECK)]
+    Check(drift::DriftArgs),
+    /// Make today's numbers the baseline, with the reason why they moved
+    #[command(after_help = examples::DRIFT_ACCEPT)]
+    Accept(drift::AcceptArgs),
 }
 
 #[derive(Debug, Subcommand)]
 pub enum ExtractorCommand {
+    /// List the extractors
+    #[command(after_help = examples::EXTRACTOR_LIST)]
+    List(list::JsonArgs),
     /// Train a small extractor on a data set
+    #[command(after_help = examples::EXTRACTOR_TRAIN)]
     Train(extractor::TrainExtractorArgs),
+    /// Hold an extractor against the published check values
+    #[command(after_help = examples::EXTRACTOR_VERIFY)]
+    Verify(verify_extractor::VerifyExtractorArgs),
+    /// Download the weights of an extractor ahead of their use
+    #[command(after_help = examples::EXTRACTOR_FETCH)]
+    Fetch(fetch::WeightsArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunCommand {
+    /// Train the first steps of a run again and measure it again: what differs?
+    #[command(after_help = examples::RUN_VERIFY)]
+    Verify(verify::VerifyArgs),
+    /// Measure finished runs under another extractor, as rows of their own
+    #[command(after_help = examples::RUN_REMEASURE)]
+    Remeasure(remeasure::RemeasureArgs),
 }
 
 /// Exit code of wrong usage (EX_USAGE of sysexits.h).
@@ -173,7 +231,7 @@ pub fn main() -> ExitCode {
     process::quieten_panics();
     tell::show_notices();
     bars::show_progress();
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(current(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(error) => {
             tell::parser(&error);
@@ -184,40 +242,39 @@ pub fn main() -> ExitCode {
         ganbench_files::memory::set_limit(bytes);
     }
     let outcome = match &cli.command {
-        Command::Reproduce(args) => reproduce::run(args),
-        Command::Train(args) => train::run(args),
-        Command::Sample(args) => sample::run(args),
-        Command::Eval(args) => eval::run(args),
-        Command::Features(args) => features::run(args),
-        Command::Metrics(args) => metrics::run(args),
-        Command::Loss(args) => loss::run(args),
-        Command::Compare(args) => compare::run(args),
-        Command::Probe(args) => probe::run(args),
-        Command::Agreement(args) => agreement::run(args),
-        Command::Sensitivity(args) => sensitivity::run(args),
-        Command::Drift(args) => match drift::run(args) {
-            Ok(code) => return ExitCode::from(code),
-            Err(error) => Err(error),
+        Command::Reproduce(args) => done(reproduce::run(args)),
+        Command::Train(args) => done(train::run(args)),
+        Command::Sample(args) => done(sample::run(args)),
+        Command::Eval(args) => done(eval::run(args)),
+        Command::Features(args) => done(features::run(args)),
+        Command::Compare(args) => done(compare::run(args)),
+        Command::Report(args) => done(report::run(args)),
+        Command::Experiment(args) => kept::run(args),
+        Command::Drift { command: DriftCommand::Probe(args) } => done(probe::run(args)),
+        Command::Drift { command: DriftCommand::Check(args) } => drift::check(args),
+        Command::Drift { command: DriftCommand::Accept(args) } => drift::accept(args),
+        Command::Extractor { command } => match command {
+            ExtractorCommand::List(args) => done(list::extractors(args)),
+            ExtractorCommand::Train(args) => done(extractor::train(args)),
+            ExtractorCommand::Verify(args) => done(verify_extractor::run(args)),
+            ExtractorCommand::Fetch(args) => done(fetch::extractor(args)),
         },
-        Command::Kept(args) => match kept::run(args) {
-            Ok(code) => return ExitCode::from(code),
-            Err(error) => Err(error),
-        },
-        Command::Fetch(args) => fetch::run(args),
-        Command::Verify(args) => match verify::run(args) {
-            Ok(false) => return ExitCode::from(DIFFERS),
-            outcome => outcome.map(|_| ()),
-        },
-        Command::VerifyExtractor(args) => verify_extractor::run(args),
-        Command::Remeasure(args) => remeasure::run(args),
-        Command::Report(args) => report::run(args),
-        Command::List(args) => list::run(args),
-        Command::Extractor { command: ExtractorCommand::Train(args) } => extractor::train(args),
-        Command::Bench { command } => bench::run(command),
-        Command::Completions { shell } => completions(*shell),
+        Command::Run { command: RunCommand::Verify(args) } => {
+            verify::run(args).map(|is_same| if is_same { 0 } else { DIFFERS })
+        }
+        Command::Run { command: RunCommand::Remeasure(args) } => done(remeasure::run(args)),
+        Command::List(args) => done(list::run(args)),
+        Command::Fetch(args) => done(fetch::run(args)),
+        Command::Bench { command } => done(bench::run(command)),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Metrics(args) => done(metrics::run(args)),
+        Command::Loss(args) => done(loss::run(args)),
+        Command::Sensitivity(args) => done(sensitivity::run(args)),
+        Command::Agreement(args) => done(agreement::run(args)),
+        Command::Completions { shell } => done(completions(*shell)),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => match error.downcast_ref::<Interrupted>() {
             Some(interrupted) => {
                 tell!("{interrupted}");
@@ -229,6 +286,11 @@ pub fn main() -> ExitCode {
             }
         },
     }
+}
+
+/// A command that either does its work or fails.
+fn done(outcome: Result<()>) -> Result<u8> {
+    outcome.map(|()| 0)
 }
 
 /// How the command lines of an experiment's file are understood.
@@ -245,7 +307,7 @@ fn reproduce(words: &str) -> Result<TableRequest> {
 }
 
 fn remeasure(words: &str) -> Result<()> {
-    let Command::Remeasure(_) = parsed(words)? else {
+    let Command::Run { command: RunCommand::Remeasure(_) } = parsed(words)? else {
         bail!("expected the command remeasure");
     };
     Ok(())
@@ -253,10 +315,12 @@ fn remeasure(words: &str) -> Result<()> {
 
 fn parsed(words: &str) -> Result<Command> {
     let words = std::iter::once("ganbench").chain(words.split_whitespace());
-    Cli::try_parse_from(words).map(|cli| cli.command).map_err(|error| {
-        let text = error.to_string();
-        anyhow!("{}", text.trim_start_matches("error: ").lines().next().unwrap_or_default())
-    })
+    Cli::try_parse_from(current(words.map(Into::into).collect())).map(|cli| cli.command).map_err(
+        |error| {
+            let text = error.to_string();
+            anyhow!("{}", text.trim_start_matches("error: ").lines().next().unwrap_or_default())
+        },
+    )
 }
 
 fn completions(shell: clap_complete::Shell) -> Result<()> {
@@ -264,4 +328,65 @@ fn completions(shell: clap_complete::Shell) -> Result<()> {
     clap_complete::generate(shell, &mut Cli::command(), "ganbench", &mut text);
     tell::raw(&text);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Command as Clap;
+
+    use super::*;
+
+    /// The commands that do something, each with its words.
+    fn leaves(command: &Clap, words: &str, found: &mut Vec<(String, Clap)>) {
+        let below: Vec<&Clap> =
+            command.get_subcommands().filter(|c| c.get_name() != "help").collect();
+        if below.is_empty() {
+            found.push((words.to_owned(), command.clone()));
+        }
+        for command in below {
+            leaves(command, &format!("{words} {}", command.get_name()), found);
+        }
+    }
+
+    fn commands() -> Vec<(String, Clap)> {
+        let mut found = Vec::new();
+        leaves(&Cli::command(), "ganbench", &mut found);
+        found
+    }
+
+    #[test]
+    fn every_command_and_argument_has_help() {
+        for (words, command) in commands() {
+            assert!(command.get_about().is_some(), "{words} has no help");
+            for argument in command.get_arguments().filter(|a| !a.is_hide_set()) {
+                let name = argument.get_id();
+                assert!(argument.get_help().is_some(), "{name} of {words} has no help");
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_examples_that_it_understands() {
+        for (words, command) in commands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let examples: Vec<&str> = help.lines().skip(1).map(str::trim).collect();
+            assert!(!examples.is_empty(), "{words} has no examples");
+            for example in examples {
+                assert!(example.starts_with(&format!("{words} ")) || example == words, "{example}");
+                assert!(example.len() <= 98, "{example}");
+                if let Err(error) = Cli::try_parse_from(example.split(' ')) {
+                    panic!("{example}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn long_lists_of_arguments_stand_under_headings() {
+        for (words, command) in commands() {
+            let shown: Vec<_> = command.get_arguments().filter(|a| !a.is_hide_set()).collect();
+            let without = shown.iter().filter(|a| a.get_help_heading().is_none()).count();
+            assert!(shown.len() <= 12 || without <= 8, "{words}: {without} without a heading");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use ganbench_data::plain_name;
 use ganbench_files::remove_unfinished;
 
-use super::arguments::{DatasetArgs, MachineArgs};
+use super::arguments::{DatasetArgs, MachineArgs, Seeds};
 use super::figure3;
 use super::process;
 use super::signals;
@@ -38,9 +38,9 @@ pub struct ReproduceArgs {
     /// Methods, by comma [default: the table's]
     #[arg(long, value_delimiter = ',')]
     pub methods: Option<Vec<String>>,
-    /// Seeds, by comma [default: the table's]
-    #[arg(long, value_delimiter = ',')]
-    pub seeds: Option<Vec<u64>>,
+    /// Seeds, by comma, also ranges such as 0-4 [default: the table's]
+    #[arg(long, value_name = "SEEDS")]
+    pub seeds: Option<Seeds>,
     /// UNIT=AMOUNT with unit g_steps, real_kimg, d_kforwards, tflops, cpu_s or train_minutes; or
     /// smoke, or paper
     #[arg(long)]
@@ -112,7 +112,7 @@ impl ReproduceArgs {
             changes,
             networks: self.networks.clone(),
             methods: self.methods.clone(),
-            seeds: self.seeds.clone(),
+            seeds: self.seeds.as_ref().map(|seeds| seeds.0.clone()),
         }
     }
 }

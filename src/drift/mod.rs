@@ -8,7 +8,7 @@
 //!   bootstrap intervals, and many together ([`pooled`]), which sees much less.
 //!
 //! A fourth, `own`, holds numbers of a user's CSV. `probe/` makes the first two, results files hold
-//! the third. What is compared is [`GuardedValue`](value::GuardedValue)s; [`compare`] says what moved and
+//! the third. What is compared is [`GuardedValue`]s; [`compare`] says what moved and
 //! [`Comparison`]'s verdict what follows.
 
 mod collapse;
@@ -30,7 +30,7 @@ pub use files::{read, write};
 pub use power::{BLIND, Power};
 pub use show::{Shown, markdown, text};
 pub use update::{Update, updated};
-pub use value::Provenance;
+pub use value::{GuardedValue, Provenance};
 
 #[cfg(test)]
 mod compare_tests;

@@ -2,10 +2,9 @@
 //! the same table.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use clap::Args;
 use ganbench_data::hex;
 use ganbench_reports::{IMPORTED, ResultRow, Status, TableKey, protocol_sentence};
 use sha2::{Digest as _, Sha256};
@@ -13,22 +12,6 @@ use sha2::{Digest as _, Sha256};
 use super::Outcome;
 use crate::results;
 use crate::run::folder::{Lock, commit};
-
-/// Where the numbers are added, and under which name.
-#[derive(Debug, Args)]
-pub struct AppendArgs {
-    /// Add the numbers to these results of runs: a row METHOD with --seed joins their tables and
-    /// comparisons. The data set, its split, the extractor, the protocol and the counts must be
-    /// those of the file
-    #[arg(long, value_name = "RESULTS", requires = "method")]
-    pub append: Option<PathBuf>,
-    /// What tables call the images of --append
-    #[arg(long, value_name = "NAME", requires = "append")]
-    pub method: Option<String>,
-    /// Thousands of real images that the model of --append was shown [default: not known]
-    #[arg(long, value_name = "KIMG", requires = "append")]
-    pub kimg: Option<f64>,
-}
 
 /// What an [`Outcome`] does not say.
 pub struct Appended<'a> {

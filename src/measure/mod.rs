@@ -12,7 +12,7 @@ mod reading;
 mod seal;
 mod source;
 
-pub use append::{AppendArgs, Appended, append};
+pub use append::{Appended, append};
 pub use cache::{Cache, Key, Sought};
 pub use collect::{Collect, Keep, Side, collect};
 pub use identity::{Origin, identity_of_files, is_of_extractor, note_protocol};

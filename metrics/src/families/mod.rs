@@ -51,6 +51,41 @@ pub fn needs(name: &str) -> Needs {
     family.map_or(Needs::POOL, |family| family.needs)
 }
 
+/// What asks for every metric that there is.
+pub const ALL: &str = "all";
+
+/// The metrics that names as typed stand for, in their order, each once: a metric, a family of
+/// several (`prdc`), or [`ALL`]; upper case counts as lower case. What is none of these stays as it
+/// is, for the error that follows.
+pub fn named_metrics(typed: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for typed in typed {
+        let (bare, extractor) = match typed.split_once('@') {
+            Some((bare, extractor)) => (bare, format!("@{extractor}")),
+            None => (typed.as_str(), String::new()),
+        };
+        let bare = bare.to_lowercase();
+        let of_family = |family: &&MetricFamily| family.name == bare || bare == ALL;
+        let metric = metrics().find(|m| m.name == bare);
+        let found: Vec<&str> = match metric {
+            Some(metric) => vec![metric.name],
+            None => {
+                FAMILIES.iter().filter(of_family).flat_map(|f| f.metrics).map(|m| m.name).collect()
+            }
+        };
+        let found = match found.is_empty() {
+            true => vec![typed.clone()],
+            false => found.iter().map(|name| format!("{name}{extractor}")).collect(),
+        };
+        for name in found {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    names
+}
+
 /// The metric of a name, bare or with an extractor (`fid`, `fid@small-cifar10`).
 ///
 /// # Errors
@@ -61,4 +96,23 @@ pub fn metric(name: &str) -> Result<&'static Metric, MetricError> {
         name: name.into(),
         known: metrics().map(|m| m.name).collect::<Vec<_>>().join(", "),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(typed: &[&str]) -> Vec<String> {
+        named_metrics(&typed.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn families_all_and_upper_case_are_names_of_metrics() {
+        assert_eq!(named(&["FID", "prdc"]), ["fid", "precision", "recall", "density", "coverage"]);
+        assert_eq!(named(&["coverage", "prdc"])[0], "coverage");
+        assert_eq!(named(&["coverage", "prdc"]).len(), 4);
+        assert_eq!(named(&["all"]).len(), metrics().count());
+        assert_eq!(named(&["IS@small-cifar10"]), ["is@small-cifar10"]);
+        assert_eq!(named(&["Fidd"]), ["Fidd"]);
+    }
 }

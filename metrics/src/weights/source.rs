@@ -48,6 +48,20 @@ impl WeightsSource {
         Self::Published { file, variable, download: true }
     }
 
+    /// Where the published file is at hand; none where it would have to be downloaded. Its content
+    /// is not looked at.
+    pub fn locate(&self, published: PublishedFile) -> Option<PathBuf> {
+        let Self::Published { file, variable, .. } = self else { return None };
+        let named = file.clone().or_else(|| {
+            let path = variable.as_ref()?;
+            Some(if path.is_dir() { path.join(published.folder_name) } else { path.clone() })
+        });
+        match named {
+            Some(path) => path.is_file().then_some(path),
+            None => from_hub(published, false, None, &mut |_, _| {}).ok().map(|cached| cached.path),
+        }
+    }
+
     /// Whether weights come from the hub or its cache.
     pub fn is_hub(&self) -> bool {
         matches!(self, Self::Published { file: None, variable: None, .. })

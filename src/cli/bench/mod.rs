@@ -12,7 +12,7 @@ use crate::bench::compare::{self, Work};
 use crate::bench::eval;
 use crate::bench::ops::{self, OpLine};
 use crate::bench::record::Record;
-use crate::cli::process;
+use crate::cli::{examples, process};
 use crate::machine::UsageError;
 use crate::progress::Progress;
 
@@ -24,20 +24,24 @@ pub enum BenchCommand {
     /// update of D on reals and fakes in two passes, one of G. Variant "full" also computes the
     /// gradients of D's weights in G's update, as frameworks do by default; "skip" does not, as
     /// training here.
+    #[command(after_help = examples::BENCH_TRAIN_STEP)]
     TrainStep(TrainStepArgs),
     /// Time single ops: convolutions, leaky ReLU, batch norm, Adam
     ///
     /// Convolutions have the shapes of SNDCGAN at width 64. `fwd` is the op alone, `fwd+bwd` with
     /// the sum of its outputs and all gradients.
+    #[command(after_help = examples::BENCH_OPS)]
     Ops(OpsArgs),
     /// Time evaluation: images to Inception features, FID, KID, precision to coverage
     ///
     /// On made images, made weights and made features of 2048 dimensions.
+    #[command(after_help = examples::BENCH_EVAL)]
     Eval(EvalArgs),
     /// Time this program and another framework's script in alternation
     ///
     /// The script is called with --batch, --width, --steps, --warmup (or --batch, --repeat for
     /// --ops) and prints JSON lines with `median_ms` and `min_ms`, as `reports/peer/ops.py`.
+    #[command(after_help = examples::BENCH_COMPARE)]
     Compare(CompareArgs),
 }
 
@@ -49,6 +53,7 @@ pub struct TrainStepArgs {
     /// Width of the networks
     #[arg(long, default_value_t = 64)]
     pub width: usize,
+    /// Images per step
     #[arg(long, default_value_t = 64)]
     pub batch: usize,
     /// A method's own step as `reproduce table1` runs it: see `ganbench list methods`
@@ -73,6 +78,7 @@ pub struct TrainStepArgs {
 
 #[derive(Debug, Args)]
 pub struct OpsArgs {
+    /// Images per step
     #[arg(long, default_value_t = 64)]
     pub batch: usize,
     /// Threads of the CPU [default: all cores]
@@ -119,6 +125,7 @@ pub struct CompareArgs {
     /// Width of the networks
     #[arg(long, default_value_t = 64)]
     pub width: usize,
+    /// Images per step
     #[arg(long, default_value_t = 64)]
     pub batch: usize,
     /// Timed steps of a run
