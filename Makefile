@@ -75,7 +75,7 @@ reproduce: build
 
 kept: build
 	@test -n "$(NAME)" || { echo "make kept needs NAME, one of:" $(basename $(notdir $(wildcard reports/experiments/*.toml))) >&2; exit 64; }
-	$(GANBENCH) kept reports/experiments/$(NAME).toml $(call flag,parts,$(PARTS)) $(MACHINE) \
+	$(GANBENCH) experiment reports/experiments/$(NAME).toml $(call flag,parts,$(PARTS)) $(MACHINE) \
 	  --page reports/kept/README.md --page docs/src/verdicts.md
 
 bench: build
@@ -119,7 +119,7 @@ DRIFT = target/drift
 DRIFT_BASELINE = reports/drift/baseline.parquet
 define measure_drift
 	rm -rf $(DRIFT)
-	$(GANBENCH) probe --out $(DRIFT)/probe.parquet $(call flag,data,$(DATA)) $(call flag,threads,$(THREADS)) --quiet
+	$(GANBENCH) drift probe --out $(DRIFT)/probe.parquet $(call flag,data,$(DATA)) $(call flag,threads,$(THREADS)) --quiet
 	$(GANBENCH) reproduce drift $(1) --no-anchors --out $(DRIFT) $(MACHINE) --quiet > $(DRIFT)/shapes.txt
 	data="$(or $(DATA),$$GANBENCH_DATA)"; if [ -d "$$data/cifar10" ]; then \
 	  $(GANBENCH) reproduce drift $(1) --no-anchors --dataset cifar10 --out $(DRIFT) $(MACHINE) --quiet > $(DRIFT)/cifar10.txt; fi
@@ -127,12 +127,12 @@ endef
 
 drift: build
 	$(call measure_drift,--seeds 0$(comma)1)
-	$(GANBENCH) drift --baseline $(DRIFT_BASELINE) --candidate $(DRIFT) --markdown $(DRIFT)/drift.md
+	$(GANBENCH) drift check --baseline $(DRIFT_BASELINE) --candidate $(DRIFT) --markdown $(DRIFT)/drift.md
 
 drift-update: build
 	@[ -n "$(REASON)" ] || { echo 'make drift-update needs REASON="why the numbers moved"' >&2; exit 64; }
 	$(call measure_drift)
-	$(GANBENCH) drift --baseline $(DRIFT_BASELINE) --candidate $(DRIFT) --update --reason "$(REASON)"
+	$(GANBENCH) drift accept --baseline $(DRIFT_BASELINE) --candidate $(DRIFT) --reason "$(REASON)"
 
 lint:
 	$(CARGO) fmt --all --check
