@@ -8,9 +8,7 @@ use anyhow::{Context as _, Result};
 use candle_core::{DType, Tensor};
 use clap::Args;
 use ganbench_baselines::losses::registry::{self, EvaluatedTerm, Given, Settings, Value};
-use ganbench_data::numpy::Archive;
-use ganbench_files::write_atomic;
-use npyz::WriterBuilder as _;
+use ganbench_data::numpy::{Archive, NpzWriter};
 use serde_json::{Map, Value as Json, json};
 
 use super::process;
@@ -118,34 +116,18 @@ fn nested(x: &[f64], shape: &[usize]) -> Json {
 /// Values as `TERM` (of rank 0) and gradients as `TERM.ARRAY`, in the arrays' precision.
 fn write(terms: &[EvaluatedTerm], path: &Path) -> Result<()> {
     let context = || format!("cannot write {}", path.display());
-    // In memory first: on a full disk the archive's end would be lost without a word.
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let mut npz = npyz::npz::NpzWriter::new(&mut bytes);
+    let mut npz = NpzWriter::create(path).with_context(context)?;
     for term in terms {
-        put(&mut npz, term.name, &[], &[term.value]).with_context(context)?;
+        npz.array(term.name, &[], &[term.value]).with_context(context)?;
         for (array, gradient) in &term.gradients {
             let name = format!("{}.{array}", term.name);
-            let shape: Vec<u64> = gradient.dims().iter().map(|&size| size as u64).collect();
             if gradient.dtype() == DType::F32 {
                 let x = gradient.flatten_all()?.to_vec1::<f32>()?;
-                put(&mut npz, &name, &shape, &x).with_context(context)?;
+                npz.array(&name, gradient.dims(), &x).with_context(context)?;
             } else {
-                put(&mut npz, &name, &shape, &numbers(gradient)?).with_context(context)?;
+                npz.array(&name, gradient.dims(), &numbers(gradient)?).with_context(context)?;
             }
         }
     }
-    drop(npz);
-    Ok(write_atomic(path, bytes.get_ref())?)
-}
-
-fn put<T: npyz::AutoSerialize + Copy>(
-    npz: &mut npyz::npz::NpzWriter<&mut std::io::Cursor<Vec<u8>>>,
-    name: &str,
-    shape: &[u64],
-    x: &[T],
-) -> Result<()> {
-    let array = npz.array::<T>(name, Default::default())?;
-    let mut writer = array.default_dtype().shape(shape).begin_nd()?;
-    writer.extend(x.iter().copied())?;
-    Ok(writer.finish()?)
+    npz.finish().with_context(context)
 }

@@ -1,16 +1,14 @@
 //! `ganbench sample`: images of a trained run, as `.npz` or PNG files.
 
-use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use ganbench_baselines::train::SampleRequest;
-use ganbench_data::images::ImageBatch;
-use ganbench_files::memory;
-use ganbench_files::{write_atomic, write_unsynced};
-use npyz::WriterBuilder as _;
+use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_data::numpy::NpzWriter;
+use ganbench_files::write_unsynced;
 
 use super::process;
 use crate::machine;
@@ -71,70 +69,98 @@ pub fn run(args: &SampleArgs) -> Result<()> {
         None => generator.sampler(),
         Some(psi) => generator.sampler().truncated(psi),
     };
-    let images = sampler.sample(request, &mut |n| bar.set(n as f64, &format!("{n}/{}", args.n)))?;
-    if args.out.extension().is_some_and(|e| e == "npz") {
-        write_npz(&images, &args.out)?;
-    } else {
-        write_pngs(&images, &args.out)?;
-    }
+    let mut writer = Writer::new(&args.out, args.n);
+    let mut done = 0;
+    sampler.sample_in_batches(request, &mut |images| {
+        writer.write(&images).map_err(candle_core::Error::wrap)?;
+        done += images.len();
+        bar.set(done as f64, &format!("{done}/{}", args.n));
+        Ok(())
+    })?;
+    writer.finish()?;
     bar.finish(&format!("{} images", args.n));
     say!("{}", args.out.display());
     Ok(())
 }
 
-/// `arr_0` u8 `[N, H, W, C]`, the ADM layout, and `labels` i64 `[N]` of a conditional run.
-fn write_npz(images: &ImageBatch, path: &Path) -> Result<()> {
-    let context = || format!("cannot write {}", path.display());
-    let _held =
-        memory::ask(images.pixels.len() as u64, || "the archive".into()).with_context(context)?;
-    // In memory first: on a full disk the archive's end would be lost without a word.
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let mut npz = npyz::npz::NpzWriter::new(&mut bytes);
-    let s = images.size;
-    let shape = [images.len() as u64, s.height as u64, s.width as u64, s.channels as u64];
-    let options = Default::default;
-    let mut writer = npz
-        .array::<u8>("arr_0", options())?
-        .default_dtype()
-        .shape(&shape)
-        .begin_nd()
-        .with_context(context)?;
-    writer.extend(images.pixels.iter().copied()).with_context(context)?;
-    writer.finish().with_context(context)?;
-    if let Some(labels) = &images.labels {
-        let shape = [labels.len() as u64];
-        let mut writer =
-            npz.array::<i64>("labels", options())?.default_dtype().shape(&shape).begin_nd()?;
-        writer.extend(labels.iter().map(|&l| i64::from(l))).with_context(context)?;
-        writer.finish().with_context(context)?;
-    }
-    drop(npz);
-    Ok(write_atomic(path, bytes.get_ref())?)
+/// Why samples were not written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source}", path.display())]
+struct SampleError {
+    path: PathBuf,
+    source: io::Error,
 }
 
-/// `000000.png`, …; a conditional run gets one subfolder a class.
-fn write_pngs(images: &ImageBatch, dir: &Path) -> Result<()> {
+/// Writes samples as they come.
+enum Writer<'a> {
+    /// `arr_0` u8 `[N, H, W, C]`, the ADM layout, and `labels` i64 `[N]` of a conditional run.
+    Npz { path: &'a Path, n: usize, file: Option<NpzWriter>, labels: Vec<i64> },
+    /// `000000.png`, …; a conditional run gets one subfolder per class.
+    Folder { path: &'a Path, done: usize },
+}
+
+impl<'a> Writer<'a> {
+    fn new(path: &'a Path, n: usize) -> Self {
+        match path.extension().is_some_and(|extension| extension == "npz") {
+            true => Self::Npz { path, n, file: None, labels: Vec::new() },
+            false => Self::Folder { path, done: 0 },
+        }
+    }
+
+    fn write(&mut self, images: &ImageBatch) -> Result<(), SampleError> {
+        match self {
+            Self::Npz { path, n, file, labels } => {
+                let failed = |source| SampleError { path: path.to_path_buf(), source };
+                // The first batch says how large an image is.
+                if file.is_none() {
+                    let ImageSize { height, width, channels } = images.size;
+                    let mut npz = NpzWriter::create(path).map_err(failed)?;
+                    npz.begin::<u8>("arr_0", &[*n, height, width, channels]).map_err(failed)?;
+                    *file = Some(npz);
+                }
+                let Some(npz) = file else { return Ok(()) };
+                npz.write(images.pixels.iter().copied()).map_err(failed)?;
+                labels.extend(images.labels.iter().flatten().map(|&label| i64::from(label)));
+                Ok(())
+            }
+            Self::Folder { path, done } => {
+                for i in 0..images.len() {
+                    write_png(images, i, path, *done + i)?;
+                }
+                *done += images.len();
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<(), SampleError> {
+        let Self::Npz { path, file: Some(mut npz), labels, .. } = self else { return Ok(()) };
+        let failed = |source| SampleError { path: path.to_path_buf(), source };
+        if !labels.is_empty() {
+            npz.array("labels", &[labels.len()], &labels).map_err(failed)?;
+        }
+        npz.finish().map_err(failed)
+    }
+}
+
+/// Image `i` of a batch, which is number `number` of all.
+fn write_png(images: &ImageBatch, i: usize, dir: &Path, number: usize) -> Result<(), SampleError> {
     let color = if images.size.channels == 3 {
         image::ExtendedColorType::Rgb8
     } else {
         image::ExtendedColorType::L8
     };
-    for i in 0..images.len() {
-        let dir = match &images.labels {
-            Some(labels) => dir.join(format!("{:03}", labels[i])),
-            None => dir.to_path_buf(),
-        };
-        fs::create_dir_all(&dir)
-            .with_context(|| format!("cannot make the folder {}", dir.display()))?;
-        let path = dir.join(format!("{i:06}.png"));
-        let (width, height) = (images.size.width as u32, images.size.height as u32);
-        let context = || format!("cannot write {}", path.display());
-        let mut png = std::io::Cursor::new(Vec::new());
-        let format = image::ImageFormat::Png;
-        image::write_buffer_with_format(&mut png, images.image(i), width, height, color, format)
-            .with_context(context)?;
-        // A link in its place is replaced, not followed.
-        write_unsynced(&path, png.get_ref())?;
-    }
-    Ok(())
+    let dir = match &images.labels {
+        Some(labels) => dir.join(format!("{:03}", labels[i])),
+        None => dir.to_path_buf(),
+    };
+    fs::create_dir_all(&dir).map_err(|source| SampleError { path: dir.clone(), source })?;
+    let path = dir.join(format!("{number:06}.png"));
+    let (width, height) = (images.size.width as u32, images.size.height as u32);
+    let mut png = io::Cursor::new(Vec::new());
+    let format = image::ImageFormat::Png;
+    image::write_buffer_with_format(&mut png, images.image(i), width, height, color, format)
+        .map_err(|error| SampleError { path: path.clone(), source: io::Error::other(error) })?;
+    // A link in its place is replaced, not followed.
+    write_unsynced(&path, png.get_ref()).map_err(|error| SampleError { path, source: error.source })
 }

@@ -137,6 +137,23 @@ impl<'a> Sampler<'a> {
         ImageBatch::new(size, pixels, labels, None).map_err(candle_core::Error::wrap)
     }
 
+    /// The images of [`Self::sample`] a batch at a time, so that memory does not grow with their
+    /// number.
+    ///
+    /// # Errors
+    /// As [`Self::sample`], and what `take` gives.
+    pub fn sample_in_batches(
+        &self,
+        request: SampleRequest,
+        take: &mut dyn FnMut(ImageBatch) -> Result<()>,
+    ) -> Result<()> {
+        self.each_batch(request, &mut |x, labels| {
+            let (size, pixels) = to_images(x)?;
+            let labels = self.classes.map(|_| labels.to_vec());
+            take(ImageBatch::new(size, pixels, labels, None).map_err(candle_core::Error::wrap)?)
+        })
+    }
+
     /// The same images before they become bytes: f32 `[n, channels, h, w]`, about −1..=1.
     ///
     /// # Errors

@@ -1,11 +1,12 @@
-//! NumPy files (`.npy`, `.npz`), read as streams: memory grows neither with the file nor with what
-//! its headers claim, and nothing of a file is ever executed.
+//! NumPy files (`.npy`, `.npz`), read and written as streams: memory grows neither with the file nor
+//! with what its headers claim, and nothing of a file is ever executed.
 //!
 //! A header's shape must agree with the number of bytes that follow. Source: `numpy/lib/format.py`.
 
 mod archive;
 mod error;
 mod header;
+mod write;
 
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ pub use archive::Archive;
 pub use error::NumpyError;
 use ganbench_files::memory;
 pub use header::{Element, Header, Kind};
+pub use write::{NpzWriter, Number};
 
 /// Bytes that can be read from any place: a file, or bytes in memory.
 pub trait Input: Read + Seek + Send {}
