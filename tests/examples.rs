@@ -41,7 +41,7 @@ fn the_fid_of_two_folders_is_the_one_that_eval_gives() {
 
 #[test]
 fn a_method_is_trained_and_scored_through_the_library() {
-    let printed = run("train_and_score", &["gan", "2"]);
+    let printed = run("train_and_score", &["gan", "5"]);
     assert!(printed.lines().any(|line| line.starts_with("fid@small-shapes")), "{printed}");
     assert!(printed.lines().any(|line| line.starts_with("modes@small-shapes")), "{printed}");
 }

@@ -1,4 +1,4 @@
-//! `ganbench drift`: whether numbers moved since a baseline.
+//! `ganbench drift check` and `accept`: whether numbers moved since a baseline.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `ganbench kept`: an experiment's runs in slices that go on, and the pages with its verdicts.
+//! `ganbench experiment`: an experiment's runs in slices that go on, and the pages with its verdicts.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -1,4 +1,4 @@
-//! `ganbench probe`: the numbers of layers `metric` and `trace` of the guard against drift.
+//! `ganbench drift probe`: the numbers of layers `metric` and `trace` of the guard against drift.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::run::session::Surroundings;
 
 #[derive(Debug, Args)]
 pub struct ProbeArgs {
-    /// For `ganbench drift`, which looks for probe.parquet in a folder; .csv also goes
+    /// For `ganbench drift check`, which looks for probe.parquet in a folder; .csv also goes
     #[arg(long, value_name = "FILE.parquet")]
     pub out: PathBuf,
     /// Folder that holds cifar10/ (else $GANBENCH_DATA)

@@ -1,4 +1,4 @@
-//! `ganbench remeasure`: finished runs under another extractor or other counts.
+//! `ganbench run remeasure`: finished runs under another extractor or other counts.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `ganbench verify RUN`: whether a kept run is what this program makes here of its plan.
+//! `ganbench run verify RUN`: whether a kept run is what this program makes here of its plan.
 
 use std::path::PathBuf;
 

@@ -10,7 +10,7 @@ use super::scores;
 use super::value::{COLUMNS, GuardedValue};
 use crate::results::{self, CSV_NAME, PARQUET_NAME, ResultsError, table};
 
-/// What `ganbench probe` writes, in the folder that `drift` is given.
+/// What `ganbench drift probe` writes, in the folder that `drift` is given.
 pub const PROBE_NAME: &str = "probe.parquet";
 
 /// Values that cannot be had.

@@ -1,5 +1,5 @@
-//! NumPy files (`.npy`, `.npz`), read and written as streams: memory grows neither with the file nor
-//! with what its headers claim, and nothing of a file is ever executed.
+//! NumPy files (`.npy`, `.npz`), read and written as streams: memory grows neither with the file
+//! nor with what its headers claim, and nothing of a file is ever executed.
 //!
 //! A header's shape must agree with the number of bytes that follow. Source: `numpy/lib/format.py`.
 

@@ -38,8 +38,8 @@ pub fn metrics() -> impl Iterator<Item = &'static Metric> {
     FAMILIES.iter().flat_map(|family| family.metrics)
 }
 
-/// Those that [`crate::evaluate()`] computes where nobody says which are wanted (IS only where there are
-/// logits).
+/// Those that [`crate::evaluate()`] computes where nobody says which are wanted (IS only where
+/// there are logits).
 pub fn default_metrics() -> impl Iterator<Item = &'static Metric> {
     FAMILIES.iter().filter(|family| family.by_default).flat_map(|family| family.metrics)
 }

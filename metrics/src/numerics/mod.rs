@@ -1,5 +1,5 @@
-//! Arithmetic that several metrics share: rows of features, their statistics, spectra, distances and
-//! neighbours, and numpy's random numbers.
+//! Arithmetic that several metrics share: rows of features, their statistics, spectra, distances
+//! and neighbours, and numpy's random numbers.
 
 pub(crate) mod balls;
 pub(crate) mod estimates;

@@ -1,4 +1,4 @@
-//! `ganbench verify-extractor`: the reference packages' own check values, on the machine at hand.
+//! `ganbench extractor verify`: the reference packages' own check values, on the machine at hand.
 
 mod cifar10;
 

@@ -182,7 +182,8 @@ impl RealRoot {
         Self::within(real, ROUNDING)
     }
 
-    /// [`Self::new`] of a covariance whose eigenvalues may be negative by this share of the largest.
+    /// [`Self::new`] of a covariance whose eigenvalues may be negative by this share of the
+    /// largest.
     pub(crate) fn within(real: &Statistics, tolerance: f64) -> Result<Self, MetricError> {
         match spectrum::cholesky(real.covariance(), real.dim()) {
             Some(columns) => Ok(Self(Factor { columns, lower: true })),

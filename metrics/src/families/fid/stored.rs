@@ -36,11 +36,12 @@ pub struct FidOfStored {
     pub error: f64,
 }
 
-/// [`crate::families::fid::fid_divided`] with a bound of its error. Where the statistics are sound, the value
-/// is the same to the bit.
+/// [`crate::families::fid::fid_divided`] with a bound of its error. Where the statistics are sound,
+/// the value is the same to the bit.
 ///
 /// # Errors
-/// As of [`crate::families::fid::fid`], but a covariance may have an eigenvalue down to −1e-3 of its largest.
+/// As of [`crate::families::fid::fid`], but a covariance may have an eigenvalue down to −1e-3 of
+/// its largest.
 pub fn fid_of_stored(input: FidInput<'_>, divisor: Divisor) -> Result<FidOfStored, MetricError> {
     let FidInput { real, fake } = input;
     let errors = [error_trace_norm(real)?, error_trace_norm(fake)?];
