@@ -1,6 +1,8 @@
 //! Whether what a paper claims of two rows holds over seeds: verdicts on estimates and on outcomes
 //! of runs.
 
+use serde::Serialize;
+
 use crate::statistics::shares::Shares;
 use crate::statistics::{Estimate, student_t_975, student_t_two_sided};
 pub use crate::statistics::{Scale, holm};
@@ -29,7 +31,8 @@ pub struct Pair {
 }
 
 /// What the seeds say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The effect differs from 0 at the level asked for and lies on the side that was claimed.
     Confirmed,
@@ -59,7 +62,7 @@ pub fn seeds_text(seeds: Seeds) -> String {
 }
 
 /// A verdict with what it rests on.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Judged {
     pub verdict: Verdict,
     /// Mean of the effects on the scale of comparison; `None` where there are none.

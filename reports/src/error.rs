@@ -51,6 +51,8 @@ pub enum ReportError {
     Row(#[from] RowError),
     #[error(transparent)]
     Write(#[from] WriteError),
+    #[error("the report could not be made JSON: {0}")]
+    Json(serde_json::Error),
     #[error("{figure} could not be drawn: {reason}")]
     Draw { figure: String, reason: String },
     #[error("sample grid needs {expected}, but {label} has {got}")]

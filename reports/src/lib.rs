@@ -3,8 +3,8 @@
 //! [`ResultRow`] is one measured number with everything that is needed to judge it; [`Anchor`] says
 //! what such a number means; [`Table`]
 //! compares methods over such rows; [`plot`] draws the curves and sample grids; [`reported`] holds
-//! the numbers that papers print, which never share a column with ours; [`write_report`] writes all
-//! of it into one folder; [`statistics`] says how sure a number is, [`claim`] whether a claim about
+//! the numbers that papers print, which never share a column with ours; [`Report`] is
+//! all of it, and writes it into one folder; [`statistics`] says how sure a number is, [`claim`] whether a claim about
 //! two rows holds over seeds; [`MetricCards`] is how the caller tells what is known of each metric.
 //! Nothing here trains, measures or prints.
 //!
@@ -38,7 +38,7 @@ pub use anchor::{Anchor, AnchorKey, AnchorNetworks, AnchorValue};
 pub use card::{MetricCard, MetricCards, ValueAxis};
 pub use error::{Disagreement, Finding, ReportError};
 pub use metric::{Direction, MetricName};
-pub use report::{ReportInput, TableNote, tables, write_report};
+pub use report::{Figure, Report, ReportInput, TableNote};
 pub use row::{
     COLUMNS, Checkpoint, Column, ColumnKind, IMPORTED, ResultRow, RowError, Status, kimg_name,
     protocol_sentence,

@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use serde::{Serialize, Serializer};
+
 use crate::card::{MetricCard, MetricCards, ValueAxis};
 use crate::statistics::{Scale, ValueRange};
 
@@ -38,6 +40,13 @@ const DECIMALS: usize = 3;
 /// The part of a metric's name before `@`.
 pub(crate) fn base_name(full: &str) -> &str {
     full.split('@').next().unwrap_or_default()
+}
+
+/// As in the result files.
+impl Serialize for MetricName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.full)
+    }
 }
 
 impl MetricName {

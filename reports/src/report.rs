@@ -4,17 +4,18 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use ganbench_files::write_atomic;
+use serde::Serialize;
 
 use crate::anchor::Anchor;
 use crate::card::MetricCards;
 use crate::error::ReportError;
-use crate::escape::{visible, visible_lines};
+use crate::escape::{visible, visible_json, visible_lines};
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
 use crate::reported;
 use crate::row::ResultRow;
 use crate::table::{
-    Anchors, MethodLabel, Published, Table, TableKey, csv, escape_markdown, row_of, split_by_table,
-    table_details,
+    Against, Anchors, MethodLabel, Published, Table, TableKey, csv, escape_markdown, row_of,
+    split_by_table, table_details,
 };
 
 /// A sentence about how the runs of one table compare, for its caption.
@@ -54,8 +55,6 @@ pub struct ReportInput<'a> {
     pub sections: &'a [String],
     /// The command that makes this report again.
     pub command: Option<&'a str>,
-    /// Written to: `table.md`, `table.tex`, `table.csv`, `report.md`, `plots/`.
-    pub out_dir: &'a Path,
 }
 
 /// The tables of rows that may belong to several, in order of appearance, each with its notes and
@@ -97,23 +96,141 @@ pub fn tables(
     }
 }
 
-/// Writes the report and returns the paths of its files, `report.md` last.
-///
-/// # Errors
-/// If the rows make no table, a sample grid is uneven, a figure cannot be drawn, or a file cannot
-/// be written. Files appear whole or not at all; those written before the error stay.
-pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError> {
-    let mut writer = Writer { folder: input.out_dir, paths: Vec::new() };
-    let tables = tables(input.rows, input.methods, input.notes, input.anchors, input.cards)?;
-    let all =
-        |render: fn(&Table) -> String| tables.iter().map(render).collect::<Vec<_>>().join("\n");
-    let markdown = all(Table::markdown);
-    writer.write("table.md", visible_lines(&markdown).as_bytes())?;
-    writer.write("table.tex", all(Table::latex).as_bytes())?;
-    writer.write("table.csv", &csv(&tables)?)?;
+/// A report before it is rendered: what its page, tables and files show. Everything in it is made
+/// once.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Heading of the page.
+    pub title: String,
+    /// In order of appearance.
+    pub tables: Vec<Table>,
+    /// The rows of each table against a reference row: one per block and table.
+    pub against: Vec<Vec<Against>>,
+    /// Tables of the metrics that the main tables leave out.
+    pub details: Vec<Table>,
+    pub figures: Vec<Figure>,
+    /// Further sections of the page, as Markdown.
+    pub sections: Vec<String>,
+    /// The command that makes this report again.
+    pub command: Option<String>,
+}
 
-    let mut page = format!("# {}\n\n{markdown}", escape_markdown(input.title));
-    let groups = split_by_table(input.rows);
+/// A figure of a report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figure {
+    /// Of its files below `plots/`, without ending.
+    pub name: String,
+    /// What it shows.
+    pub alt: String,
+    #[serde(skip)]
+    drawing: Drawing,
+}
+
+impl Report {
+    /// # Errors
+    /// If the rows make no table, a sample grid is uneven, or a figure cannot be drawn.
+    pub fn new(input: &ReportInput<'_>) -> Result<Self, ReportError> {
+        let tables = tables(input.rows, input.methods, input.notes, input.anchors, input.cards)?;
+        let groups = split_by_table(input.rows);
+        let against = tables.iter().map(|table| table.against(input.reference));
+        let against = against.collect::<Result<_, _>>()?;
+        let details = groups
+            .iter()
+            .map(|(_, rows)| Table::of_details(rows, input.rows, input.methods, input.cards));
+        let details = details.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        let mut sections = input.sections.to_vec();
+        sections.extend(other_rows(&tables, input.cards)?);
+        sections.extend(reported_numbers(&tables, input.cards)?);
+        Ok(Self {
+            title: input.title.to_string(),
+            against,
+            details,
+            figures: figures(input, &groups)?,
+            sections,
+            command: input.command.map(str::to_string),
+            tables,
+        })
+    }
+
+    /// Writes all files below `folder` and returns their paths, `report.md` last.
+    ///
+    /// # Errors
+    /// If a figure cannot be drawn or a file cannot be written. Files appear whole or not at all;
+    /// those written before the error stay.
+    pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+        let mut writer = Writer { folder, paths: Vec::new() };
+        writer.write("table.md", visible_lines(&self.all(Table::markdown)).as_bytes())?;
+        writer.write("table.tex", self.all(Table::latex).as_bytes())?;
+        writer.write("table.csv", &csv(&self.tables)?)?;
+        let json = serde_json::to_string_pretty(self).map_err(ReportError::Json)?;
+        writer.write("report.json", visible_json(&json).as_bytes())?;
+        for figure in &self.figures {
+            let name = &figure.name;
+            writer.write(&format!("plots/{name}.png"), &figure.drawing.png()?)?;
+            writer.write(&format!("plots/{name}.svg"), figure.drawing.svg()?.as_bytes())?;
+        }
+        writer.write("report.md", visible_lines(&self.markdown()).as_bytes())?;
+        Ok(writer.paths)
+    }
+
+    fn all(&self, render: fn(&Table) -> String) -> String {
+        self.tables.iter().map(render).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The tables for a terminal of `width` characters, each with its first metric against the
+    /// reference row.
+    pub fn text(&self, width: usize) -> String {
+        let mut parts = Vec::new();
+        for (table, against) in self.tables.iter().zip(&self.against) {
+            parts.push(table.text(width));
+            parts.extend(against.first().map(Against::text));
+        }
+        parts.join("\n")
+    }
+
+    /// The page.
+    pub fn markdown(&self) -> String {
+        let mut page =
+            format!("# {}\n\n{}", escape_markdown(&self.title), self.all(Table::markdown));
+        for Figure { name, alt, .. } in &self.figures {
+            let alt = escape_markdown(alt);
+            let _ = write!(page, "\n![{alt}](plots/{name}.png)\n\n[SVG](plots/{name}.svg)\n");
+        }
+        for table in &self.details {
+            let _ = write!(page, "\n{}", table_details(table, "What the samples show"));
+        }
+        for against in self.against.iter().flatten() {
+            let _ = write!(page, "\n{}", against.markdown());
+        }
+        for section in &self.sections {
+            let _ = write!(page, "\n{section}");
+        }
+        if let Some(command) = self.command.as_deref().map(visible) {
+            let _ = write!(page, "\n## Made with\n\n```\n{command}\n```\n");
+        }
+        page.push_str(
+            "\nThe same table for papers and programs: [table.tex](table.tex), [table.csv](table.csv), \
+             [table.md](table.md), [report.json](report.json)",
+        );
+        let has_anchors = self.tables.iter().any(|table| !table.anchors.lines.is_empty());
+        page.push_str(if has_anchors {
+            "; anchors: [anchors.jsonl](anchors.jsonl).\n"
+        } else {
+            ".\n"
+        });
+        page
+    }
+}
+
+/// The curves of scores and of training, then the samples.
+fn figures(
+    input: &ReportInput<'_>,
+    groups: &[(TableKey, Vec<ResultRow>)],
+) -> Result<Vec<Figure>, ReportError> {
+    let mut figures = Vec::new();
+    let mut push = |name: String, alt: &str, drawing: Drawing| {
+        figures.push(Figure { name, alt: alt.to_string(), drawing });
+    };
     for (i, (key, rows)) in groups.iter().enumerate() {
         let Some(drawing) = score_curves(rows, input.methods, input.cards)? else { continue };
         let name = if groups.len() == 1 {
@@ -121,8 +238,7 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
         } else {
             file_name(&format!("scores-{}-{}-{}", i + 1, key.dataset, key.extractor))
         };
-        let alt = format!("Scores on {} against images shown", key.dataset);
-        writer.figure(&mut page, &name, &alt, &drawing)?;
+        push(name, &format!("Scores on {} against images shown", key.dataset), drawing);
     }
     for (name, title, curves, layout, log) in [
         ("losses", "Loss terms", input.losses, CurveLayout::TermAndMethod, false),
@@ -139,7 +255,7 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
             let (title, curves, labels) = (title.as_str(), of_group.as_slice(), input.methods);
             let figure = CurveFigure { title, curves, labels, layout, log };
             if let Some(drawing) = figure.drawing() {
-                writer.figure(&mut page, &name, title, &drawing)?;
+                push(name, title, drawing);
             }
         }
     }
@@ -148,35 +264,9 @@ pub fn write_report(input: &ReportInput<'_>) -> Result<Vec<PathBuf>, ReportError
             1 => "samples".to_string(),
             _ => format!("samples-{}", i + 1),
         };
-        writer.figure(&mut page, &name, &grid.title, &grid.drawing()?)?;
+        push(name, &grid.title, grid.drawing()?);
     }
-    for (_, rows) in &groups {
-        let details = Table::of_details(rows, input.rows, input.methods, input.cards)?;
-        if let Some(table) = details {
-            let _ = write!(page, "\n{}", table_details(&table, "What the samples show"));
-        }
-    }
-    for table in &tables {
-        for against in table.against(input.reference)? {
-            let _ = write!(page, "\n{}", against.markdown());
-        }
-    }
-    for section in input.sections {
-        let _ = write!(page, "\n{section}");
-    }
-    push_other_rows(&mut page, &tables, input.cards)?;
-    push_reported(&mut page, &tables, input.cards)?;
-    if let Some(command) = input.command.map(visible) {
-        let _ = write!(page, "\n## Made with\n\n```\n{command}\n```\n");
-    }
-    page.push_str(
-        "\nThe same table for papers and programs: [table.tex](table.tex), [table.csv](table.csv), \
-         [table.md](table.md)",
-    );
-    let has_anchors = tables.iter().any(|table| !table.anchors.lines.is_empty());
-    page.push_str(if has_anchors { "; anchors: [anchors.jsonl](anchors.jsonl).\n" } else { ".\n" });
-    writer.write("report.md", visible_lines(&page).as_bytes())?;
-    Ok(writer.paths)
+    Ok(figures)
 }
 
 /// The groups of the curves, each once, in their order.
@@ -191,12 +281,9 @@ fn curve_groups(curves: &[Curves]) -> Vec<&str> {
 }
 
 /// What the papers' tables hold of rows that no row of ours stands for, by table and dataset.
-fn push_other_rows(
-    page: &mut String,
-    tables: &[Table],
-    cards: MetricCards,
-) -> Result<(), ReportError> {
+fn other_rows(tables: &[Table], cards: MetricCards) -> Result<Vec<String>, ReportError> {
     let numbers = reported::all()?;
+    let mut sections = Vec::new();
     let mut places: Vec<(&str, &str)> = Vec::new();
     for table in tables {
         let place = (table.key.table.as_str(), table.key.dataset.as_str());
@@ -204,20 +291,15 @@ fn push_other_rows(
             continue;
         }
         places.push(place);
-        if let Some(section) = reported::rows_without_ours(&numbers, place.0, place.1, cards) {
-            let _ = write!(page, "\n{section}");
-        }
+        sections.extend(reported::rows_without_ours(&numbers, place.0, place.1, cards));
     }
-    Ok(())
+    Ok(sections)
 }
 
 /// The papers' numbers of the methods and datasets of the tables.
-fn push_reported(
-    page: &mut String,
-    tables: &[Table],
-    cards: MetricCards,
-) -> Result<(), ReportError> {
+fn reported_numbers(tables: &[Table], cards: MetricCards) -> Result<Vec<String>, ReportError> {
     let numbers = reported::all()?;
+    let mut sections = Vec::new();
     let mut datasets: Vec<&str> = Vec::new();
     for table in tables {
         let dataset = table.key.dataset.as_str();
@@ -231,11 +313,9 @@ fn push_reported(
             .filter(|t| t.published.sources.is_empty())
             .flat_map(|t| t.spent.iter().map(|s| row_of(&s.method)))
             .collect();
-        if let Some(section) = reported::markdown(&numbers, &methods, dataset, cards) {
-            let _ = write!(page, "\n{section}");
-        }
+        sections.extend(reported::markdown(&numbers, &methods, dataset, cards));
     }
-    Ok(())
+    Ok(sections)
 }
 
 /// Lower-case letters, digits and hyphens.
@@ -254,21 +334,6 @@ impl Writer<'_> {
         let path = self.folder.join(name);
         write_atomic(&path, bytes)?;
         self.paths.push(path);
-        Ok(())
-    }
-
-    /// Writes both forms of a figure and shows it on the page.
-    fn figure(
-        &mut self,
-        page: &mut String,
-        name: &str,
-        alt: &str,
-        drawing: &Drawing,
-    ) -> Result<(), ReportError> {
-        self.write(&format!("plots/{name}.png"), &drawing.png()?)?;
-        self.write(&format!("plots/{name}.svg"), drawing.svg()?.as_bytes())?;
-        let alt = escape_markdown(alt);
-        let _ = write!(page, "\n![{alt}](plots/{name}.png)\n\n[SVG](plots/{name}.svg)\n");
         Ok(())
     }
 }

@@ -7,7 +7,6 @@ fn input<'a>(
     rows: &'a [ResultRow],
     methods: &'a [MethodLabel],
     grids: &'a [SampleGrid],
-    out_dir: &'a Path,
 ) -> ReportInput<'a> {
     ReportInput {
         title: "table1",
@@ -23,7 +22,6 @@ fn input<'a>(
         reference: None,
         sections: &[],
         command: Some("ganbench reproduce table1"),
-        out_dir,
     }
 }
 
@@ -36,9 +34,10 @@ fn a_report_holds_every_file_that_its_page_shows() {
         losses: &losses,
         gradient_norms: &norms,
         d_outputs: &outputs,
-        ..input(&rows, &methods, &grids, folder.path())
+        ..input(&rows, &methods, &grids)
     };
-    let paths = write_report(&input).unwrap();
+    let report = Report::new(&input).unwrap();
+    let paths = report.write(folder.path()).unwrap();
     let names: Vec<String> = paths
         .iter()
         .map(|p| p.strip_prefix(folder.path()).unwrap().to_string_lossy().replace('\\', "/"))
@@ -49,6 +48,7 @@ fn a_report_holds_every_file_that_its_page_shows() {
             "table.md",
             "table.tex",
             "table.csv",
+            "report.json",
             "plots/scores.png",
             "plots/scores.svg",
             "plots/losses.png",
@@ -68,6 +68,13 @@ fn a_report_holds_every_file_that_its_page_shows() {
         assert!(std::fs::metadata(folder.path().join(name)).unwrap().len() > 100, "{name}");
     }
     assert!(page.contains("ganbench reproduce table1"));
+    let json = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let (table, block) = (&json["tables"][0], &json["tables"][0]["blocks"][0]);
+    assert_eq!((&table["key"]["table"], &block["checkpoint"]), (&"table1".into(), &"last".into()));
+    let shown = report.tables[0].blocks[0].rows[0].cells[0].interval.unwrap();
+    assert_eq!(block["rows"][0]["cells"][0]["interval"]["mean"], shown.mean);
+    assert_eq!(json["figures"][0]["name"], "scores");
     for name in names.iter().filter(|n| n.ends_with(".png")) {
         image::open(folder.path().join(name)).unwrap();
     }
@@ -91,15 +98,12 @@ fn a_report_on_real_data_can_be_looked_at() {
         losses: &losses,
         gradient_norms: &norms,
         d_outputs: &outputs,
-        ..input(&rows, &methods, &grids, &out)
+        ..input(&rows, &methods, &grids)
     };
-    write_report(&input).unwrap();
+    let report = Report::new(&input).unwrap();
+    report.write(&out).unwrap();
     for width in [100, 180] {
-        let text: String = tables(&rows, &methods, &[], &[], test_cards())
-            .unwrap()
-            .iter()
-            .map(|t| t.text(width))
-            .collect();
+        let text = report.text(width);
         write_atomic(&out.join(format!("table-{width}.txt")), text.as_bytes()).unwrap();
     }
 }
@@ -115,7 +119,7 @@ fn rows_of_two_extractors_make_two_tables_and_two_figures() {
     }
     rows.extend(others);
     let methods = labels();
-    let paths = write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    let paths = Report::new(&input(&rows, &methods, &[])).unwrap().write(folder.path()).unwrap();
     let has = |name: &str| paths.iter().any(|p| p.ends_with(name));
     assert!(has("plots/scores-1-shapes-small-shapes.png"));
     assert!(has("plots/scores-2-shapes-inception.svg"));
@@ -128,13 +132,13 @@ fn reported_numbers_come_with_real_datasets_only_and_apart() {
     let folder = tempfile::tempdir().unwrap();
     let mut rows = demo_rows(1);
     let methods = labels();
-    write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    Report::new(&input(&rows, &methods, &[])).unwrap().write(folder.path()).unwrap();
     let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert!(!page.contains("Reported elsewhere"));
     for row in &mut rows {
         row.dataset = "cifar10".into();
     }
-    write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    Report::new(&input(&rows, &methods, &[])).unwrap().write(folder.path()).unwrap();
     let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert_eq!(page.matches("## Reported elsewhere").count(), 1);
     assert!(page.find("Reported elsewhere") > page.find("plots/scores.png"));
@@ -148,7 +152,7 @@ fn a_papers_rows_without_a_row_of_ours_stand_on_the_page_of_its_table_once() {
         row.table = "kdd-table2".into();
         row.dataset = "cifar10".into();
     }
-    write_report(&input(&rows, &methods, &[], folder.path())).unwrap();
+    Report::new(&input(&rows, &methods, &[])).unwrap().write(folder.path()).unwrap();
     let page = std::fs::read_to_string(folder.path().join("report.md")).unwrap();
     assert_eq!(page.matches("## Other rows of the source of kdd-table2").count(), 1);
     assert!(page.contains("printed as ContraGAN + DiffAugment"), "{page}");
@@ -157,7 +161,7 @@ fn a_papers_rows_without_a_row_of_ours_stand_on_the_page_of_its_table_once() {
 #[test]
 fn a_report_of_nothing_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let error = write_report(&input(&[], &[], &[], folder.path())).unwrap_err().to_string();
+    let error = Report::new(&input(&[], &[], &[])).unwrap_err().to_string();
     assert_eq!(error, "no result rows to report; train at least one method first");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }

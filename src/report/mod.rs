@@ -14,8 +14,7 @@ use fairness::{Compared, Comparison};
 use ganbench_baselines::methods;
 use ganbench_baselines::train::{SampleRequest, StepRecord};
 use ganbench_reports::plot::{CurvePoint, Curves, SampleBlock, SampleGrid, Term};
-use ganbench_reports::table::Against;
-use ganbench_reports::{Anchor, MethodLabel, ReportInput, ResultRow, tables, write_report};
+use ganbench_reports::{Anchor, MethodLabel, Report, ReportInput, ResultRow};
 use stability::{Stability, SteadyRun};
 
 use crate::plan::Plan;
@@ -121,7 +120,7 @@ pub fn write(runs: &[RunFolder], out: &Path, how: How<'_>) -> Result<Made> {
         plans.iter().any(of_run)
     };
     let anchors: Vec<Anchor> = how.anchors.iter().filter(has_reference).cloned().collect();
-    let text = written(&ReportInput {
+    let report = Report::new(&ReportInput {
         title,
         rows: &rows,
         methods: &comparison.labels,
@@ -135,9 +134,9 @@ pub fn write(runs: &[RunFolder], out: &Path, how: How<'_>) -> Result<Made> {
         reference: how.reference,
         sections: &[stability],
         command: how.command,
-        out_dir: out,
     })?;
-    Ok(Made { rows: scores.into_iter().flatten().collect(), text })
+    report.write(out)?;
+    Ok(Made { rows: scores.into_iter().flatten().collect(), text: report.text(TEXT_WIDTH) })
 }
 
 /// Tables and score curves of rows alone, as a results file holds them.
@@ -150,7 +149,7 @@ pub fn write_rows(rows: &[ResultRow], out: &Path, how: How<'_>) -> Result<Made> 
     let title = rows.first().map_or("results", |row| row.table.as_str());
     let labels: Vec<MethodLabel> =
         methods::METHODS.iter().map(|m| MethodLabel::new(m.name, m.title)).collect();
-    let text = written(&ReportInput {
+    let report = Report::new(&ReportInput {
         title,
         rows,
         methods: &labels,
@@ -164,21 +163,9 @@ pub fn write_rows(rows: &[ResultRow], out: &Path, how: How<'_>) -> Result<Made> 
         reference: how.reference,
         sections: &[],
         command: how.command,
-        out_dir: out,
     })?;
-    Ok(Made { rows: rows.to_vec(), text })
-}
-
-/// Writes the report; its tables as text for a terminal.
-fn written(input: &ReportInput<'_>) -> Result<String> {
-    write_report(input)?;
-    let tables = tables(input.rows, input.methods, input.notes, input.anchors, input.cards)?;
-    let mut parts = Vec::new();
-    for table in &tables {
-        parts.push(table.text(TEXT_WIDTH));
-        parts.extend(table.against(input.reference)?.first().map(Against::text));
-    }
-    Ok(parts.join("\n"))
+    report.write(out)?;
+    Ok(Made { rows: rows.to_vec(), text: report.text(TEXT_WIDTH) })
 }
 
 /// The section on how steadily each row trained, on each pair of networks.

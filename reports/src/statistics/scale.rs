@@ -1,9 +1,12 @@
 //! The scale that values of a metric are averaged and compared on.
 
+use serde::Serialize;
+
 use super::rows::Estimate;
 
 /// How two values are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// By their difference.
     Difference,
@@ -77,7 +80,7 @@ impl ValueRange {
 }
 
 /// Mean of a few values with its 95 % interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Interval {
     /// Of a ratio scale the geometric mean.
     pub mean: f64,

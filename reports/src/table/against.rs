@@ -1,5 +1,7 @@
 //! Every row of a table against a reference row.
 
+use serde::Serialize;
+
 use super::{Block, Table, row_of};
 use crate::claim::{Judged, Side, seeds_text};
 use crate::error::ReportError;
@@ -7,7 +9,7 @@ use crate::metric::{Direction, MetricName};
 use crate::statistics::{Scale, holm_adjusted, p_text};
 
 /// A row against the reference row under one metric.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
     pub label: String,
     /// On the scale of comparison: of ratios the logarithm.
@@ -19,13 +21,21 @@ pub struct Compared {
 }
 
 /// The rows of a block against the reference row, by metric.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Against {
     /// The reference row, as printed.
     pub reference: String,
     /// `last` or `best`.
     pub checkpoint: &'static str,
-    pub metrics: Vec<(MetricName, Scale, Vec<Compared>)>,
+    pub metrics: Vec<MetricAgainst>,
+}
+
+/// The rows under one metric.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MetricAgainst {
+    pub metric: MetricName,
+    pub scale: Scale,
+    pub rows: Vec<Compared>,
 }
 
 impl Table {
@@ -88,7 +98,11 @@ impl Table {
                 };
                 Compared { label: block.rows[j].marked_label(), judged, holm_p, verdict }
             });
-            metrics.push((column.metric.clone(), model.scale, compared.collect()));
+            metrics.push(MetricAgainst {
+                metric: column.metric.clone(),
+                scale: model.scale,
+                rows: compared.collect(),
+            });
         }
         let reference = block.rows[reference].marked_label();
         let checkpoint = block.checkpoint.name();
@@ -134,8 +148,8 @@ impl Against {
             super::escape_markdown(&self.reference),
             self.checkpoint
         );
-        for (metric, scale, compared) in &self.metrics {
-            for row in compared {
+        for MetricAgainst { metric, scale, rows } in &self.metrics {
+            for row in rows {
                 text.push_str(&format!(
                     "| {} | {} | {} | {} | {} | {} |\n",
                     super::escape_markdown(&metric.title()),
@@ -152,14 +166,16 @@ impl Against {
 
     /// The first metric's lines for a terminal.
     pub fn text(&self) -> String {
-        let Some((metric, scale, compared)) = self.metrics.first() else { return String::new() };
+        let Some(MetricAgainst { metric, scale, rows }) = self.metrics.first() else {
+            return String::new();
+        };
         let mut text = format!(
             "{} against {}, {} checkpoint\n",
             metric.title(),
             self.reference,
             self.checkpoint
         );
-        for row in compared {
+        for row in rows {
             let p = row.holm_p.map_or_else(String::new, |p| format!(", p {}", p_text(p)));
             let seeds = match row.seeds() {
                 seeds if seeds.is_empty() => String::new(),

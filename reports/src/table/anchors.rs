@@ -1,11 +1,13 @@
 //! The anchors of a table: sets of known kind that were measured exactly as its rows were.
 
+use serde::Serialize;
+
 use super::sheet::{Entry, Sheet, heading, metric_heading};
 use super::{MetricColumn, SampleCounts, Table};
 use crate::anchor::{Anchor, AnchorValue};
 
 /// What stands below a table.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Anchors {
     pub lines: Vec<AnchorLine>,
     /// Anchors that the reader will look for, each with why it is not there.
@@ -13,7 +15,7 @@ pub struct Anchors {
 }
 
 /// One anchor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AnchorLine {
     pub label: String,
     /// One per metric of the table; `None` where it was not measured, or from other counts.

@@ -1,12 +1,14 @@
 //! What rows must share to stand in one table.
 
+use serde::Serialize;
+
 use std::collections::HashMap;
 
 use crate::error::{Disagreement, Finding, ReportError};
 use crate::row::{ResultRow, protocol_sentence};
 
 /// Everything that two numbers must agree in to be compared.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TableKey {
     pub table: String,
     pub dataset: String,

@@ -23,7 +23,7 @@ mod published;
 mod sheet;
 mod text;
 
-pub use against::{Against, Compared};
+pub use against::{Against, Compared, MetricAgainst};
 pub use anchors::{AnchorLine, Anchors};
 pub use build::short_hash;
 pub use csv_file::csv;
@@ -32,6 +32,8 @@ pub use key::{Keys, TableKey, split_by_table};
 pub(crate) use markdown::details as table_details;
 pub use markdown::escape as escape_markdown;
 pub use published::{OurColumn, Published, PublishedColumn, PublishedSpending};
+
+use serde::Serialize;
 
 use crate::metric::MetricName;
 use crate::statistics::{Interval, Rows, Scale};
@@ -57,7 +59,8 @@ impl MethodLabel {
 }
 
 /// Which state of each run a block of the table shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FinalCheckpoint {
     Last,
     Best,
@@ -81,7 +84,7 @@ impl FinalCheckpoint {
 }
 
 /// One metric of one method.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Cell {
     /// Of the typical run, over the seeds that have a value; `None` where none has.
     pub interval: Option<Interval>,
@@ -91,7 +94,8 @@ pub struct Cell {
 }
 
 /// How a value stands in its column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Standing {
     /// Worse than the best, or not judged.
     Other,
@@ -102,7 +106,7 @@ pub enum Standing {
 }
 
 /// One method at one checkpoint.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MethodRow {
     pub method: String,
     pub label: String,
@@ -143,7 +147,7 @@ impl MethodRow {
 }
 
 /// A metric column.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricColumn {
     pub metric: MetricName,
     /// Digits behind the point.
@@ -151,11 +155,12 @@ pub struct MetricColumn {
 }
 
 /// The methods at one checkpoint.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Block {
     pub checkpoint: FinalCheckpoint,
     pub rows: Vec<MethodRow>,
     /// One per metric of the table.
+    #[serde(skip)]
     pub models: Vec<Model>,
 }
 
@@ -168,7 +173,7 @@ pub struct Model {
 
 /// What a method used up to its last checkpoint: means over the seeds that finished, or over all of
 /// them where none did.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spent {
     pub method: String,
     pub g_steps: f64,
@@ -193,14 +198,14 @@ pub struct Spent {
 }
 
 /// Real and generated images behind the values of a column.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SampleCounts {
     pub n_real: u64,
     pub n_fake: u64,
 }
 
 /// A comparison of methods; see the module's text.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
     pub key: TableKey,
     pub columns: Vec<MetricColumn>,

@@ -1,6 +1,8 @@
 //! Published numbers beside ours: columns of their own, each under its protocol's name; in our
 //! column, in brackets, only where protocol, split, sample counts and extractor are ours.
 
+use serde::{Serialize, Serializer};
+
 use std::collections::BTreeMap;
 
 use super::{SampleCounts, TableKey};
@@ -9,7 +11,7 @@ use crate::metric::MetricName;
 use crate::reported::Reported;
 
 /// One metric of one source under one protocol.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PublishedColumn {
     pub metric: MetricName,
     pub protocol: String,
@@ -18,7 +20,7 @@ pub struct PublishedColumn {
 }
 
 /// What the source spent on some rows, computed from its recipe.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PublishedSpending {
     pub rows: Vec<String>,
     pub batch: u64,
@@ -37,14 +39,30 @@ pub struct OurColumn<'a> {
 }
 
 /// What was published of a table's rows on its networks and data; empty for a table of our own.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Published {
     /// Paper and table, each once.
     pub sources: Vec<String>,
     pub columns: Vec<PublishedColumn>,
     /// What agrees with a column of ours, by its metric and our row.
+    #[serde(serialize_with = "as_list")]
     pub agreeing: BTreeMap<(String, String), String>,
     pub spending: Vec<PublishedSpending>,
+}
+
+/// Keys of two parts are no keys of JSON.
+fn as_list<S: Serializer>(
+    agreeing: &BTreeMap<(String, String), String>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Agreeing<'a> {
+        metric: &'a str,
+        row: &'a str,
+        value: &'a str,
+    }
+    let entries = agreeing.iter().map(|((metric, row), value)| Agreeing { metric, row, value });
+    serializer.collect_seq(entries)
 }
 
 impl Published {
