@@ -45,5 +45,5 @@ pub use row::{
 };
 pub use statistics::{Interval, rank_correlation, student_t_two_sided};
 pub use table::{
-    Keys, MethodLabel, Table, TableKey, escape_markdown, row_of, short_hash, split_by_table,
+    Keys, MethodLabel, Table, TableKey, row_of, short_hash, split_by_table,
 };

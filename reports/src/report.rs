@@ -8,12 +8,12 @@ use ganbench_files::write_atomic;
 use crate::anchor::Anchor;
 use crate::card::MetricCards;
 use crate::error::ReportError;
-use crate::escape::{visible, visible_lines};
+use crate::escape::{escape_markdown, visible, visible_lines};
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
 use crate::reported;
 use crate::row::ResultRow;
 use crate::table::{
-    Anchors, MethodLabel, Published, Table, TableKey, csv, escape_markdown, row_of, split_by_table,
+    Anchors, MethodLabel, Published, Table, TableKey, csv, row_of, split_by_table,
     table_details,
 };
 
