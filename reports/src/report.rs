@@ -13,8 +13,7 @@ use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_c
 use crate::reported;
 use crate::row::ResultRow;
 use crate::table::{
-    Anchors, MethodLabel, Published, Table, TableKey, csv, row_of, split_by_table,
-    table_details,
+    Anchors, MethodLabel, Published, Table, TableKey, csv, row_of, split_by_table, table_details,
 };
 
 /// A sentence about how the runs of one table compare, for its caption.

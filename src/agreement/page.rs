@@ -69,47 +69,48 @@ fn page(findings: &Findings) -> String {
 /// One line for each metric, truth and choice of runs.
 fn agreement_csv(findings: &Findings) -> Result<String> {
     csv_text("agreement.csv", |writer| {
-    writer.write_record(["metric", "truth", "runs", "tau", "ci_low", "ci_high", "n_runs"])?;
-    for agreement in &findings.agreements {
-        for (chosen, taus) in [("all", &agreement.all), ("better_half", &agreement.better_half)] {
-            for (truth, tau) in findings.truths.iter().zip(taus) {
-                let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-                let interval = tau.and_then(|tau| tau.interval);
-                writer.write_record([
-                    csv_name(&agreement.metric).as_ref(),
-                    csv_name(truth).as_ref(),
-                    chosen,
-                    &text(tau.map(|tau| tau.tau)),
-                    &text(interval.map(|[low, _]| low)),
-                    &text(interval.map(|[_, high]| high)),
-                    &tau.map_or(String::new(), |tau| tau.n_runs.to_string()),
-                ])?;
+        writer.write_record(["metric", "truth", "runs", "tau", "ci_low", "ci_high", "n_runs"])?;
+        for agreement in &findings.agreements {
+            for (chosen, taus) in [("all", &agreement.all), ("better_half", &agreement.better_half)]
+            {
+                for (truth, tau) in findings.truths.iter().zip(taus) {
+                    let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                    let interval = tau.and_then(|tau| tau.interval);
+                    writer.write_record([
+                        csv_name(&agreement.metric).as_ref(),
+                        csv_name(truth).as_ref(),
+                        chosen,
+                        &text(tau.map(|tau| tau.tau)),
+                        &text(interval.map(|[low, _]| low)),
+                        &text(interval.map(|[_, high]| high)),
+                        &tau.map_or(String::new(), |tau| tau.n_runs.to_string()),
+                    ])?;
+                }
             }
         }
-    }
-    Ok(())
+        Ok(())
     })
 }
 
 /// One line for each checkpoint, with the value of each metric.
 fn scores_csv(runs: &Runs) -> Result<String> {
     csv_text("scores.csv", |writer| {
-    let head = ["run_id", "method", "seed", "recipe", "checkpoint"].into_iter();
-    let names = runs.metrics.iter().map(|metric| csv_name(metric));
-    writer.write_record(head.map(Cow::from).chain(names).map(|name| name.into_owned()))?;
-    for point in &runs.points {
-        let run = &runs.runs[point.run];
-        let seed = run.seed.to_string();
-        let facts = [&run.id, &run.method, &seed, &run.recipe, &point.checkpoint];
-        let facts = facts.map(|fact| csv_name(fact).into_owned());
-        let values: Vec<String> = point
-            .values
-            .iter()
-            .map(|value| value.map_or(String::new(), |v| v.to_string()))
-            .collect();
-        writer.write_record(facts.iter().chain(&values))?;
-    }
-    Ok(())
+        let head = ["run_id", "method", "seed", "recipe", "checkpoint"].into_iter();
+        let names = runs.metrics.iter().map(|metric| csv_name(metric));
+        writer.write_record(head.map(Cow::from).chain(names).map(|name| name.into_owned()))?;
+        for point in &runs.points {
+            let run = &runs.runs[point.run];
+            let seed = run.seed.to_string();
+            let facts = [&run.id, &run.method, &seed, &run.recipe, &point.checkpoint];
+            let facts = facts.map(|fact| csv_name(fact).into_owned());
+            let values: Vec<String> = point
+                .values
+                .iter()
+                .map(|value| value.map_or(String::new(), |v| v.to_string()))
+                .collect();
+            writer.write_record(facts.iter().chain(&values))?;
+        }
+        Ok(())
     })
 }
 

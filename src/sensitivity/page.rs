@@ -110,24 +110,32 @@ fn control(findings: &Findings) -> String {
 /// One line for each value: fault, level, metric, value, clean_mean, clean_sd, z.
 fn csv(findings: &Findings) -> Result<String> {
     csv_text("sensitivity.csv", |writer| {
-    writer.write_record(["fault", "level", "metric", "value", "clean_mean", "clean_sd", "z"])?;
-    for fault in &findings.faults {
-        for (i, level) in fault.levels.iter().enumerate() {
-            for (metric, clean) in fault.metrics.iter().zip(&findings.clean) {
-                let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-                writer.write_record([
-                    fault.fault.name,
-                    &level.to_string(),
-                    &metric.metric,
-                    &text(metric.values[i]),
-                    &clean.mean.to_string(),
-                    &clean.sd.to_string(),
-                    &text(metric.worse[i]),
-                ])?;
+        writer.write_record([
+            "fault",
+            "level",
+            "metric",
+            "value",
+            "clean_mean",
+            "clean_sd",
+            "z",
+        ])?;
+        for fault in &findings.faults {
+            for (i, level) in fault.levels.iter().enumerate() {
+                for (metric, clean) in fault.metrics.iter().zip(&findings.clean) {
+                    let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                    writer.write_record([
+                        fault.fault.name,
+                        &level.to_string(),
+                        &metric.metric,
+                        &text(metric.values[i]),
+                        &clean.mean.to_string(),
+                        &clean.sd.to_string(),
+                        &text(metric.worse[i]),
+                    ])?;
+                }
             }
         }
-    }
-    Ok(())
+        Ok(())
     })
 }
 

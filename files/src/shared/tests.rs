@@ -23,12 +23,9 @@ fn a_lock_or_a_part_that_is_a_link_a_pipe_or_a_folder_is_refused_and_touches_not
     std::os::unix::fs::symlink(dir.path().join("nowhere"), &dangling).unwrap();
     fs::create_dir(&inner).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    for (path, is) in [
-        (&link, "a link"),
-        (&dangling, "a link"),
-        (&inner, "a folder"),
-        (&pipe, "a FIFO"),
-    ] {
+    for (path, is) in
+        [(&link, "a link"), (&dangling, "a link"), (&inner, "a folder"), (&pipe, "a FIFO")]
+    {
         let expected =
             format!("it is {is}, expected a regular file; remove it or give another path");
         let error = Lock::try_take(path).unwrap_err().to_string();

@@ -1,6 +1,6 @@
 //! BMP: the header's fields by its length, the palette and the pixels.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use super::numbers::{any_byte, below, change, one_of, resize};
 

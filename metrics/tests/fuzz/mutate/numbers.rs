@@ -1,6 +1,6 @@
 //! Numbers as the headers of files hold them.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 /// Numbers at which headers break, beside those next to what is there.
 const EDGES: [u64; 14] = [

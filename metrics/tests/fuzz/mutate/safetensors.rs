@@ -1,6 +1,6 @@
 //! Safetensors: the length of the header, and the JSON in it.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 use serde_json::{Value, json};
 
 use super::numbers::{below, change, one_of, other, resize};
@@ -44,8 +44,15 @@ pub fn damaged(file: &[u8], stream: &mut Stream) -> Vec<u8> {
                 }
             }
             8 => {
-                let odd =
-                    [Value::Null, json!([]), json!({}), json!(-1), json!(1.5), json!("1"), json!([[1]])];
+                let odd = [
+                    Value::Null,
+                    json!([]),
+                    json!({}),
+                    json!(-1),
+                    json!(1.5),
+                    json!("1"),
+                    json!([[1]]),
+                ];
                 let odd = odd[below(stream, odd.len())].clone();
                 match one_of(stream, &["", "dtype", "shape", "data_offsets", "more"]) {
                     "" => tensors[name] = odd,

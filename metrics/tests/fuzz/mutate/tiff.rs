@@ -1,6 +1,6 @@
 //! TIFF: the entries of directories, in both orders of bytes.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use super::numbers::{any_byte, below, one_of, other, resize};
 

@@ -1,6 +1,6 @@
 //! WebP: chunks of RIFF, and the headers of pictures in them.
 
-use ganbench_nn::rng::Stream;
+use ganbench_data::rng::Stream;
 
 use super::numbers::{any_byte, below, change, one_of, resize};
 
