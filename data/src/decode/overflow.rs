@@ -11,8 +11,8 @@ use libjpeg_turbo_rs::read_coefficients;
 use super::Fault;
 use super::jpeg::corrupt;
 
-/// Two numbers are added in 16 bits.
-const LARGEST: f32 = (i16::MAX / 2) as f32;
+/// What 16 bits hold, less what rounding may add.
+const LARGEST: f32 = 32760.0;
 /// The first pass gives four times what its columns are.
 const SCALE: f32 = 4.0;
 /// Where the coefficients lie that follow upon one another in a file, row by row.
@@ -40,8 +40,8 @@ pub(super) fn check(file: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// Whether the first pass over a block of coefficients, in the order of the file, exceeds what two
-/// of its numbers may have. The steps lie row by row.
+/// Whether a block of coefficients, in the order of the file, exceeds 16 bits on its way to pixels.
+/// The steps lie row by row.
 fn overflows(block: &[i16; 64], steps: &[u16; 64]) -> bool {
     let sum: i64 = block
         .iter()
@@ -49,22 +49,29 @@ fn overflows(block: &[i16; 64], steps: &[u16; 64]) -> bool {
         .map(|(&value, place)| (i64::from(value) * i64::from(steps[place])).abs())
         .sum();
     // Hardly any block has to be looked at.
-    if sum as f32 * SCALE * SQRT_2 <= LARGEST {
+    if 2.0 * sum as f32 * SCALE * SQRT_2 <= LARGEST {
         return false;
     }
-    let mut rows = [[0.0f32; 8]; 8];
+    let mut columns = [[0.0f32; 8]; 8];
     for (&value, place) in block.iter().zip(ZIGZAG) {
-        rows[place / 8][place % 8] = f32::from(value) * f32::from(steps[place]);
+        columns[place % 8][place / 8] = f32::from(value) * f32::from(steps[place]);
     }
-    (0..8).any(|column| {
-        (0..8).any(|y| {
-            let part = |k: usize| {
-                let wave = (((2 * y + 1) * k) as f32 * PI / 16.0).cos();
-                rows[k][column] * wave * if k == 0 { 1.0 } else { SQRT_2 }
-            };
-            (0..8).map(part).sum::<f32>().abs() * SCALE > LARGEST
-        })
-    })
+    let wave = |y: usize, k: usize| {
+        (((2 * y + 1) * k) as f32 * PI / 16.0).cos() * if k == 0 { 1.0 } else { SQRT_2 }
+    };
+    let behind = |y: usize, column: &[f32; 8]| {
+        SCALE * (0..8).map(|k| column[k] * wave(y, k)).sum::<f32>()
+    };
+    columns.iter().any(pass_overflows)
+        || (0..8).any(|y| pass_overflows(&columns.map(|column| behind(y, &column))))
+}
+
+/// Whether a number that goes into a pass exceeds 16 bits, or a sum that is made of two before they
+/// are multiplied.
+fn pass_overflows(numbers: &[f32; 8]) -> bool {
+    let [a, b, _, d, e, f, _, h] = *numbers;
+    let sums = [a + e, a - e, d + h, b + f];
+    numbers.iter().chain(&sums).any(|number| number.abs() > LARGEST)
 }
 
 #[cfg(test)]

@@ -9,13 +9,13 @@ fn coefficients_of_pixels_pass_and_those_that_none_have_do_not() {
     block[0] = 1016;
     block[1..].fill(100);
     assert!(!overflows(&block, &steps));
-    // Four times 4095 is the last that passes.
+    // Four times 8190 is the last that passes.
     let alone = |value: i16| {
         let mut block = [0i16; 64];
         block[0] = value;
         overflows(&block, &steps)
     };
-    assert!(!alone(4095) && !alone(-4095) && alone(4096) && alone(-4096));
+    assert!(!alone(8190) && !alone(-8190) && alone(8192) && alone(-8192));
     // It is the product that counts, at the place of the file's order: the third value of a block
     // stands at the head of the second row.
     let mut steps = [1u16; 64];
