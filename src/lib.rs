@@ -33,5 +33,7 @@ pub mod sensitivity;
 // Last, so that its macros are seen nowhere else.
 pub mod cli;
 
+mod csv_text;
+
 #[cfg(test)]
 mod hostile_files_tests;

@@ -51,7 +51,8 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
     String::from_utf8(read(path)?).map_err(invalid)
 }
 
-fn check(kind: FileType) -> io::Result<()> {
+/// Refuses whatever is no regular file, by name.
+pub(crate) fn check(kind: FileType) -> io::Result<()> {
     if kind.is_file() {
         return Ok(());
     }
@@ -73,6 +74,9 @@ fn name(kind: FileType) -> &'static str {
         if kind.is_char_device() || kind.is_block_device() {
             return "a device";
         }
+    }
+    if kind.is_symlink() {
+        return "a link";
     }
     if kind.is_dir() { "a folder" } else { "no file of bytes" }
 }

@@ -1,7 +1,7 @@
 //! Names from files on their way out. A file, a class or a column may be called anything, so also
 //! what a terminal takes for a command, a typesetter for markup and a spreadsheet for a formula.
-//! Each door out of the program has its function here; markup is the business of the two formats
-//! that have one (`table/markdown.rs`, `table/latex.rs`).
+//! Each door out of the program has its function here; LaTeX, which tables alone are written in, has
+//! its own (`table/latex.rs`).
 
 use std::borrow::Cow;
 
@@ -46,6 +46,23 @@ pub fn visible_lines(text: &str) -> Cow<'_, str> {
 /// strings (it escapes those below U+0020 only) become `\u009b`.
 pub fn visible_json(json: &str) -> Cow<'_, str> {
     escaped(json, |c| matches!(c, '\n' | '\t'), |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+/// A name in Markdown, within a cell of a table too: visible, and no markup.
+pub fn escape_markdown(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in visible(name).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' | '#' => {
+                out.push('\\');
+                out.push(c);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 /// Whether a spreadsheet takes a cell that begins so for a formula.

@@ -17,6 +17,15 @@ fn hidden_characters_are_written_as_their_code_and_all_others_stay() {
 }
 
 #[test]
+fn a_name_in_markdown_is_no_markup_and_ends_no_cell() {
+    assert_eq!(
+        escape_markdown("a|b*c_d`[e]\\~#<f>&\n"),
+        "a\\|b\\*c\\_d\\`\\[e\\]\\\\\\~\\#&lt;f>&amp;\\\\u{a}"
+    );
+    assert_eq!(escape_markdown("FID ↓ 12.34 ± 0.56"), "FID ↓ 12.34 ± 0.56");
+}
+
+#[test]
 fn json_stays_the_same_json() {
     let json = serde_json::to_string(HOSTILE).unwrap();
     assert!(json.contains('\u{9b}') && json.contains('\u{202e}'));

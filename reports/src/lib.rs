@@ -44,6 +44,4 @@ pub use row::{
     protocol_sentence,
 };
 pub use statistics::{Interval, rank_correlation, student_t_two_sided};
-pub use table::{
-    Keys, MethodLabel, Table, TableKey, escape_markdown, row_of, short_hash, split_by_table,
-};
+pub use table::{Keys, MethodLabel, Table, TableKey, row_of, short_hash, split_by_table};

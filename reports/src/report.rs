@@ -9,13 +9,13 @@ use serde::Serialize;
 use crate::anchor::Anchor;
 use crate::card::MetricCards;
 use crate::error::ReportError;
-use crate::escape::{visible, visible_json, visible_lines};
+use crate::escape::{escape_markdown, visible, visible_json, visible_lines};
 use crate::plot::{CurveFigure, CurveLayout, Curves, Drawing, SampleGrid, score_curves};
 use crate::reported;
 use crate::row::ResultRow;
 use crate::table::{
-    Against, Anchors, MethodLabel, Published, Table, TableKey, csv, escape_markdown, row_of,
-    split_by_table, table_details,
+    Against, Anchors, MethodLabel, Published, Table, TableKey, csv, row_of, split_by_table,
+    table_details,
 };
 
 /// A sentence about how the runs of one table compare, for its caption.

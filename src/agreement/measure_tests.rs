@@ -173,7 +173,7 @@ fn runs_without_the_truth_and_too_few_runs_are_refused() {
 #[test]
 fn names_of_result_files_come_escaped_into_the_page_and_its_tables() {
     let mut all = rows("fid@small-shapes", |seed| seed as f64);
-    all.iter_mut().for_each(|row| row.method = "=1+1\u{1b}[31m".into());
+    all.iter_mut().for_each(|row| row.method = "=1+1\u{1b}[31m|x".into());
     let truths = truths();
     let runs = Runs::new(&all, Points::Last).unwrap();
     let findings = measure(&runs, &Request { truths: &truths, draws: 200, seed: 0 }).unwrap();
@@ -182,6 +182,12 @@ fn names_of_result_files_come_escaped_into_the_page_and_its_tables() {
     let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).unwrap();
     let files = ["README.md", "scores.csv", "agreement.csv", "agreement.svg"].map(read);
     assert!(files.iter().all(|text| !text.contains('\u{1b}')), "{files:?}");
-    assert!(files[0].contains(r"=1+1\u{1b}[31m 10"), "{}", files[0]);
-    assert!(files[1].contains(r",'=1+1\u{1b}[31m,"), "{}", files[1]);
+    assert!(files[0].contains(r"=1+1\\u{1b}\[31m\|x 10"), "{}", files[0]);
+    assert!(files[1].contains(r",'=1+1\u{1b}[31m|x,"), "{}", files[1]);
+    // A name ends no cell of a table.
+    let columns = |row: &str| row.replace(r"\|", "").matches('|').count();
+    let lines: Vec<&str> = files[0].lines().collect();
+    for rows in lines.split(|line| !line.starts_with('|')).filter(|rows| !rows.is_empty()) {
+        assert!(rows.iter().all(|row| columns(row) == columns(rows[0])), "{rows:?}");
+    }
 }

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ganbench_files::write_atomic;
-use ganbench_reports::escape::{csv_name, visible_lines};
+use ganbench_reports::escape::{csv_name, escape_markdown, visible_lines};
 use ganbench_reports::plot::{Drawing, Forest, ForestEstimate, ForestRow};
 
 use super::measure::{Agreement, Findings, Tau};
 use super::runs::Runs;
 use super::table::{answer, caption, markdown};
+use crate::csv_text::csv_text;
 
 /// Writes the page into a folder, which is made where there is none. Each file is written whole.
 ///
@@ -40,7 +41,7 @@ fn page(findings: &Findings) -> String {
          prefers the worse run of every pair. All metrics are turned so that higher is better. The better half are the runs \
          above the middle one by that truth: there a metric must tell good runs apart, not only good from failed ones. The \
          last rows of the table are metrics that know the modes themselves.\n\n{}\n",
-        answer(findings),
+        escape_markdown(&answer(findings)),
         markdown(findings)
     );
     let _ = write!(
@@ -49,70 +50,68 @@ fn page(findings: &Findings) -> String {
          holds for further runs of the same methods and recipes, not for other methods. All values are in \
          [scores.csv](scores.csv), the correlations in [agreement.csv](agreement.csv). ganbench {}, commit {}.\n\n\
          | recipe | runs |\n|:--|--:|\n",
-        caption(findings),
+        escape_markdown(&caption(findings)),
         findings.seed,
         findings.version,
         findings.commit
     );
     for (recipe, n) in &findings.recipes {
-        let _ = writeln!(text, "| {recipe} | {n} |");
+        let _ = writeln!(text, "| {} | {n} |", escape_markdown(recipe));
     }
     let _ = write!(text, "\n| metric | how it was measured |\n|:--|:--|\n");
     for agreement in &findings.agreements {
-        let _ = writeln!(text, "| {} | {} |", agreement.metric, agreement.measure);
+        let cells = [&agreement.metric, &agreement.measure].map(|cell| escape_markdown(cell));
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     text
 }
 
 /// One line for each metric, truth and choice of runs.
 fn agreement_csv(findings: &Findings) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["metric", "truth", "runs", "tau", "ci_low", "ci_high", "n_runs"])?;
-    for agreement in &findings.agreements {
-        for (chosen, taus) in [("all", &agreement.all), ("better_half", &agreement.better_half)] {
-            for (truth, tau) in findings.truths.iter().zip(taus) {
-                let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-                let interval = tau.and_then(|tau| tau.interval);
-                writer.write_record([
-                    csv_name(&agreement.metric).as_ref(),
-                    csv_name(truth).as_ref(),
-                    chosen,
-                    &text(tau.map(|tau| tau.tau)),
-                    &text(interval.map(|[low, _]| low)),
-                    &text(interval.map(|[_, high]| high)),
-                    &tau.map_or(String::new(), |tau| tau.n_runs.to_string()),
-                ])?;
+    csv_text("agreement.csv", |writer| {
+        writer.write_record(["metric", "truth", "runs", "tau", "ci_low", "ci_high", "n_runs"])?;
+        for agreement in &findings.agreements {
+            for (chosen, taus) in [("all", &agreement.all), ("better_half", &agreement.better_half)]
+            {
+                for (truth, tau) in findings.truths.iter().zip(taus) {
+                    let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                    let interval = tau.and_then(|tau| tau.interval);
+                    writer.write_record([
+                        csv_name(&agreement.metric).as_ref(),
+                        csv_name(truth).as_ref(),
+                        chosen,
+                        &text(tau.map(|tau| tau.tau)),
+                        &text(interval.map(|[low, _]| low)),
+                        &text(interval.map(|[_, high]| high)),
+                        &tau.map_or(String::new(), |tau| tau.n_runs.to_string()),
+                    ])?;
+                }
             }
         }
-    }
-    finished(writer, "agreement.csv")
+        Ok(())
+    })
 }
 
 /// One line for each checkpoint, with the value of each metric.
 fn scores_csv(runs: &Runs) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let head = ["run_id", "method", "seed", "recipe", "checkpoint"].into_iter();
-    let names = runs.metrics.iter().map(|metric| csv_name(metric));
-    writer.write_record(head.map(Cow::from).chain(names).map(|name| name.into_owned()))?;
-    for point in &runs.points {
-        let run = &runs.runs[point.run];
-        let seed = run.seed.to_string();
-        let facts = [&run.id, &run.method, &seed, &run.recipe, &point.checkpoint];
-        let facts = facts.map(|fact| csv_name(fact).into_owned());
-        let values: Vec<String> = point
-            .values
-            .iter()
-            .map(|value| value.map_or(String::new(), |v| v.to_string()))
-            .collect();
-        writer.write_record(facts.iter().chain(&values))?;
-    }
-    finished(writer, "scores.csv")
-}
-
-fn finished(writer: csv::Writer<Vec<u8>>, file: &str) -> Result<String> {
-    let bytes = writer.into_inner();
-    let bytes = bytes.with_context(|| format!("the lines of {file} were not written"))?;
-    Ok(String::from_utf8(bytes)?)
+    csv_text("scores.csv", |writer| {
+        let head = ["run_id", "method", "seed", "recipe", "checkpoint"].into_iter();
+        let names = runs.metrics.iter().map(|metric| csv_name(metric));
+        writer.write_record(head.map(Cow::from).chain(names).map(|name| name.into_owned()))?;
+        for point in &runs.points {
+            let run = &runs.runs[point.run];
+            let seed = run.seed.to_string();
+            let facts = [&run.id, &run.method, &seed, &run.recipe, &point.checkpoint];
+            let facts = facts.map(|fact| csv_name(fact).into_owned());
+            let values: Vec<String> = point
+                .values
+                .iter()
+                .map(|value| value.map_or(String::new(), |v| v.to_string()))
+                .collect();
+            writer.write_record(facts.iter().chain(&values))?;
+        }
+        Ok(())
+    })
 }
 
 fn figure(findings: &Findings) -> Result<Drawing> {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use ganbench_reports::escape::escape_markdown;
+
 use super::measure::{Agreement, Findings, Tau};
 use crate::report::cards;
 
@@ -71,11 +73,12 @@ pub fn text(findings: &Findings) -> String {
 
 /// A Markdown table.
 pub fn markdown(findings: &Findings) -> String {
-    let titles = columns(findings);
+    let titles: Vec<String> = columns(findings).iter().map(|t| escape_markdown(t)).collect();
     let mut text =
         format!("| metric | {} |\n|:--|{}\n", titles.join(" | "), "--:|".repeat(titles.len()));
     for agreement in &findings.agreements {
-        let _ = writeln!(text, "| {} | {} |", agreement.metric, cells(agreement).join(" | "));
+        let metric = escape_markdown(&agreement.metric);
+        let _ = writeln!(text, "| {metric} | {} |", cells(agreement).join(" | "));
     }
     text
 }

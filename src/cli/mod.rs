@@ -36,6 +36,7 @@ mod train;
 mod usage;
 mod verify;
 mod verify_extractor;
+mod verify_folder;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,6 @@
-//! `ganbench run verify RUN`: whether a kept run is what this program makes here of its plan.
+//! `ganbench run verify RUN`: whether a kept run is what this program makes here of its plan. Of a
+//! folder of runs or a file of results: whether they are as they were written
+//! (`verify_folder.rs`).
 
 use std::path::PathBuf;
 
@@ -12,6 +14,7 @@ use serde::Serialize;
 
 use super::arguments::MachineArgs;
 use super::process;
+use super::verify_folder::{self, LeftBehind};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::run::folder::{PLAN_NAME, Provenance, RunFolder};
@@ -33,10 +36,11 @@ const SCORE_TOLERANCE: f64 = 1e-3;
 /// Exit code 3 where something differs.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A run's folder
-    #[arg(value_name = "RUN")]
+    /// A run's folder. A folder of runs or a results file is only looked at: whether it is as it was
+    /// written, and what dead processes left behind
+    #[arg(value_name = "RUN|RUNS|FILE")]
     pub run: PathBuf,
-    /// Generator steps to train again
+    /// Generator steps to train again of a run
     #[arg(long, default_value_t = 20)]
     pub steps: u64,
     /// One JSON object
@@ -91,6 +95,7 @@ struct Verified {
     /// Those that are not identical; all scores.
     findings: Vec<Finding>,
     records: usize,
+    left_behind: LeftBehind,
 }
 
 /// Whether all is as it should be.
@@ -98,6 +103,9 @@ struct Verified {
 /// # Errors
 /// If the run cannot be read, or its data or weights are not at hand.
 pub fn run(args: &VerifyArgs) -> Result<bool> {
+    if !args.run.join(PLAN_NAME).is_file() {
+        return verify_folder::run(&args.run, args.json);
+    }
     let folder = RunFolder::open(&args.run)?;
     let found = integrity::look(folder.path())?;
     let mut plan = folder.plan()?;
@@ -153,6 +161,7 @@ pub fn run(args: &VerifyArgs) -> Result<bool> {
         has_digests: found.has_digests,
         findings,
         records: records.len(),
+        left_behind: LeftBehind::below(folder.path())?,
     };
     if args.json {
         crate::cli::tell::json(&verified)?;
@@ -300,6 +309,7 @@ impl Verified {
         for change in &self.changes {
             say!("changed    {change}");
         }
+        self.left_behind.print();
         for f in &self.findings {
             let number = |v: Option<f64>| v.map_or_else(|| "none".into(), |v| format!("{v}"));
             let verdict = format!("{:?}", f.verdict).to_lowercase();

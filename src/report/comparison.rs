@@ -12,7 +12,7 @@ use ganbench_reports::{MetricName, ResultRow, TableKey};
 use serde::Serialize;
 
 use super::cards;
-use crate::results::{SCORES_NAME, find_runs, read_rows, run_rows};
+use crate::results::{ResultsError, SCORES_NAME, find_runs, read_rows, run_rows};
 use crate::run::integrity;
 
 /// A row of one side against a row of the other.
@@ -61,11 +61,13 @@ pub fn read(path: &Path) -> Result<Vec<ResultRow>> {
     // A run is a folder of itself. Runs are looked at also where the results made of them are read.
     let runs = if path.is_dir() { find_runs(path)? } else { Vec::new() };
     runs.iter().try_for_each(|run| integrity::check(run))?;
-    if !runs.is_empty() && read_rows(path).is_err() {
-        let rows = |run: &PathBuf| Ok(run_rows(&run.join(SCORES_NAME))?.rows);
-        return Ok(runs.iter().map(rows).collect::<Result<Vec<_>>>()?.concat());
+    match read_rows(path) {
+        Err(ResultsError::NoResults { .. }) if !runs.is_empty() => {
+            let rows = |run: &PathBuf| Ok(run_rows(&run.join(SCORES_NAME))?.rows);
+            Ok(runs.iter().map(rows).collect::<Result<Vec<_>>>()?.concat())
+        }
+        rows => Ok(rows?),
     }
-    Ok(read_rows(path)?)
 }
 
 /// One row under one metric.

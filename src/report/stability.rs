@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use ganbench_baselines::train::StepRecord;
+use ganbench_reports::ResultRow;
+use ganbench_reports::escape::escape_markdown;
 use ganbench_reports::statistics::typical::{FALLEN, collapsed, fid_curve};
-use ganbench_reports::{ResultRow, escape_markdown};
 
 /// One run.
 pub struct SteadyRun<'a> {

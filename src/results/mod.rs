@@ -5,11 +5,15 @@
 //! runs in long form and are rebuilt from these lines whenever a run ends; they carry nothing of
 //! their own and may be deleted. Both are written to a temporary file, flushed and renamed.
 //!
+//! A row that was changed by hand shows: lines carry digests (`chain.rs`), and so does
+//! `results.parquet` (`digest.rs`).
+//!
 //! The columns are those of [`ganbench_reports::COLUMNS`]. Floats survive all three forms to the
 //! bit (JSON with `float_roundtrip`, Parquet as binary, CSV as the shortest text that reads back),
 //! and only finite floats get in.
 
 pub mod chain;
+mod digest;
 mod files;
 mod lines;
 pub mod table;
@@ -17,9 +21,10 @@ pub mod table;
 use std::path::{Path, PathBuf};
 
 pub use files::{CSV_NAME, PARQUET_NAME, read_rows, rows_of};
-use ganbench_reports::{ResultRow, RowError};
+use ganbench_reports::{IMPORTED, ResultRow, RowError};
 use lines::read_scores;
 pub use lines::{SCORES_NAME, TornLine, append_scores, find_runs};
+pub use table::check_digest;
 use thiserror::Error;
 
 /// Results that cannot be read or written.
@@ -41,6 +46,23 @@ pub enum ResultsError {
         "{} has no column {column}; expected a results file of ganbench", path.display()
     )]
     Column { path: PathBuf, column: &'static str },
+    #[error(
+        "{} was changed after it was written: its rows are not those of the digest that it carries; put \
+         back what was there, or make it again from its runs with `ganbench report`. Where the change is \
+         meant, save the rows without the key {}", path.display(), digest::KEY
+    )]
+    Changed { path: PathBuf },
+    #[error(
+        "{}, line {line}, was changed, or lines before it were taken out; put back what was there, or remove \
+         the file and give the commands of --append again", path.display()
+    )]
+    ChangedLine { path: PathBuf, line: usize },
+    #[error(
+        "{} holds rows of {method}, seed {seed}, which are images from elsewhere and lack in {IMPORTED_NAME} \
+         beside it, so that they would be lost; put that file back, or remove {} where the rows are not \
+         wanted", path.display(), path.display()
+    )]
+    LostImported { path: PathBuf, method: String, seed: u64 },
     #[error("{} could not be {doing} as a table: {reason}", path.display())]
     Table { path: PathBuf, doing: &'static str, reason: String },
     #[error("run {run_id} is in two folders, {} and {}; remove one", first.display(), second.display())]
@@ -107,7 +129,9 @@ pub fn rebuild(out: &Path, runs: &[PathBuf]) -> Result<Rebuilt, ResultsError> {
         seen.push((run_id, run.clone()));
         rows.extend(scores.rows);
     }
-    rows.extend(imported_rows(out)?);
+    let imported = imported_rows(out)?;
+    check_none_is_lost(out, &imported)?;
+    rows.extend(imported);
     let (parquet, csv) = files::write(out, &rows)?;
     Ok(Rebuilt { rows, torn, parquet, csv })
 }
@@ -119,12 +143,13 @@ pub const IMPORTED_NAME: &str = "imported.jsonl";
 /// The rows of images from elsewhere in a folder of results; none without such.
 ///
 /// # Errors
-/// If the file cannot be read or a line is no row.
+/// If the file cannot be read, a line is no row, or lines were changed.
 pub fn imported_rows(folder: &Path) -> Result<Vec<ResultRow>, ResultsError> {
     let path = folder.join(IMPORTED_NAME);
     if !path.is_file() {
         return Ok(Vec::new());
     }
+    check_imported(&path)?;
     // A disk that was full between the two files leaves rows that are given again.
     let mut rows: Vec<ResultRow> = Vec::new();
     for row in read_scores(&path)?.rows {
@@ -138,6 +163,38 @@ pub fn imported_rows(folder: &Path) -> Result<Vec<ResultRow>, ResultsError> {
     Ok(rows)
 }
 
+/// Checks the digests of `imported.jsonl`; whether it has any.
+///
+/// # Errors
+/// If the file cannot be read or a line was changed.
+pub fn check_imported(path: &Path) -> Result<bool, ResultsError> {
+    let content = ganbench_files::read(path).map_err(|source| ResultsError::File {
+        path: path.to_path_buf(),
+        doing: "read",
+        source,
+    })?;
+    match chain::changed_lines(&content).first() {
+        Some(&line) => Err(ResultsError::ChangedLine { path: path.to_path_buf(), line }),
+        None => Ok(chain::has_digests(&content)),
+    }
+}
+
+/// Refuses to make results anew without rows of images from elsewhere that are in them: what says
+/// that the last lines of a file were taken out.
+fn check_none_is_lost(out: &Path, imported: &[ResultRow]) -> Result<(), ResultsError> {
+    let path = out.join(PARQUET_NAME);
+    // Results that cannot be read are made anew from the runs.
+    let Ok(there) = read_rows(&path) else { return Ok(()) };
+    let is_kept = |row: &ResultRow| imported.iter().any(|kept| kept.run_id == row.run_id);
+    let lost = there.iter().find(|row| row.run_id.starts_with(IMPORTED) && !is_kept(row));
+    match lost {
+        None => Ok(()),
+        Some(ResultRow { method, seed, .. }) => {
+            Err(ResultsError::LostImported { path, method: method.clone(), seed: *seed })
+        }
+    }
+}
+
 /// Adds rows of images from elsewhere to a results file, and to the other form of it beside it. The
 /// rows that are there stay.
 ///
@@ -145,6 +202,7 @@ pub fn imported_rows(folder: &Path) -> Result<Vec<ResultRow>, ResultsError> {
 /// If a file cannot be read or written; the results are then as they were.
 pub fn import(path: &Path, there: Vec<ResultRow>, rows: &[ResultRow]) -> Result<(), ResultsError> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    imported_rows(folder)?;
     append_scores(&folder.join(IMPORTED_NAME), rows)?;
     let all: Vec<ResultRow> = there.into_iter().chain(rows.iter().cloned()).collect();
     for other in ["parquet", "csv"].map(|extension| path.with_extension(extension)) {

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::ResultsError;
+use super::{ResultsError, digest};
 
 fn as_table<'a, E: std::fmt::Display>(
     path: &'a Path,
@@ -39,7 +39,10 @@ pub fn write<T: Serialize>(
     if is_csv {
         CsvWriter::new(&mut bytes).finish(&mut frame).map_err(as_table(path, "written"))?;
     } else {
-        ParquetWriter::new(&mut bytes).finish(&mut frame).map_err(as_table(path, "written"))?;
+        let rows_sha256 = digest::rows_sha256(&frame).map_err(as_table(path, "written"))?;
+        let notes = KeyValueMetadata::from_static(vec![(digest::KEY.into(), rows_sha256)]);
+        let writer = ParquetWriter::new(&mut bytes).with_key_value_metadata(Some(notes));
+        writer.finish(&mut frame).map_err(as_table(path, "written"))?;
     }
     Ok(write_atomic(path, &bytes)?)
 }
@@ -102,13 +105,11 @@ const BYTES_OF_A_CELL: u64 = 128;
 /// exact and names the cell that is wrong. None where the path has another extension.
 ///
 /// # Errors
-/// If the file cannot be read as a table, or there is too little memory for its rows.
+/// If the file cannot be read as a table, its rows are not those of the digest that it carries, or
+/// there is too little memory for them.
 pub fn read_frame(path: &Path) -> Result<Option<DataFrame>, ResultsError> {
     let frame = match path.extension().and_then(|e| e.to_str()) {
-        Some("parquet") => {
-            let read = ParquetFile::open(path).and_then(|file| file.read_flat());
-            read.map_err(|error| of_parquet(path, error))?
-        }
+        Some("parquet") => read_parquet(path)?.0,
         Some("csv") => {
             let file = |source| ResultsError::File { path: path.into(), doing: "read", source };
             let bytes = files::read(path).map_err(file)?;
@@ -127,6 +128,25 @@ pub fn read_frame(path: &Path) -> Result<Option<DataFrame>, ResultsError> {
     let held = memory::ask(bytes, || format!("a table of {} rows", frame.height()));
     let _held = held.map_err(as_table(path, "read"))?;
     Ok(Some(frame))
+}
+
+/// The flat columns of a Parquet file, and whether it carries a digest of its rows.
+fn read_parquet(path: &Path) -> Result<(DataFrame, bool), ResultsError> {
+    let file = ParquetFile::open(path).map_err(|error| of_parquet(path, error))?;
+    let frame = file.read_flat().map_err(|error| of_parquet(path, error))?;
+    let Some(carried) = file.note(digest::KEY) else { return Ok((frame, false)) };
+    if digest::rows_sha256(&frame).map_err(as_table(path, "read"))? != carried {
+        return Err(ResultsError::Changed { path: path.to_path_buf() });
+    }
+    Ok((frame, true))
+}
+
+/// Checks the rows of a Parquet file against the digest that it carries; whether it carries one.
+///
+/// # Errors
+/// If the rows are others, or the file cannot be read as a table.
+pub fn check_digest(path: &Path) -> Result<bool, ResultsError> {
+    read_parquet(path).map(|(_, carries)| carries)
 }
 
 fn of_parquet(path: &Path, error: ParquetError) -> ResultsError {

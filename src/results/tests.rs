@@ -4,7 +4,7 @@ use polars::prelude::*;
 
 use super::*;
 
-fn row(run_id: &str, checkpoint: &str, value: f64) -> ResultRow {
+pub(super) fn row(run_id: &str, checkpoint: &str, value: f64) -> ResultRow {
     ResultRow {
         run_id: run_id.into(),
         table: "table1".into(),

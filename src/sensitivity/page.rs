@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use ganbench_files::write_atomic;
 use ganbench_reports::plot::{Drawing, HeatCell, HeatKey, HeatLabel, HeatMap, HeatRow};
 
@@ -11,6 +11,7 @@ use super::answer::answer;
 use super::faults::Kind;
 use super::measure::{Findings, MetricFindings};
 use super::table::{READING, caption, clean_markdown, groups, markdown};
+use crate::csv_text::csv_text;
 
 /// Writes the page into a folder, which is made where there is none. Each file is written whole.
 ///
@@ -108,26 +109,34 @@ fn control(findings: &Findings) -> String {
 
 /// One line for each value: fault, level, metric, value, clean_mean, clean_sd, z.
 fn csv(findings: &Findings) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(["fault", "level", "metric", "value", "clean_mean", "clean_sd", "z"])?;
-    for fault in &findings.faults {
-        for (i, level) in fault.levels.iter().enumerate() {
-            for (metric, clean) in fault.metrics.iter().zip(&findings.clean) {
-                let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
-                writer.write_record([
-                    fault.fault.name,
-                    &level.to_string(),
-                    &metric.metric,
-                    &text(metric.values[i]),
-                    &clean.mean.to_string(),
-                    &clean.sd.to_string(),
-                    &text(metric.worse[i]),
-                ])?;
+    csv_text("sensitivity.csv", |writer| {
+        writer.write_record([
+            "fault",
+            "level",
+            "metric",
+            "value",
+            "clean_mean",
+            "clean_sd",
+            "z",
+        ])?;
+        for fault in &findings.faults {
+            for (i, level) in fault.levels.iter().enumerate() {
+                for (metric, clean) in fault.metrics.iter().zip(&findings.clean) {
+                    let text = |value: Option<f64>| value.map_or(String::new(), |v| v.to_string());
+                    writer.write_record([
+                        fault.fault.name,
+                        &level.to_string(),
+                        &metric.metric,
+                        &text(metric.values[i]),
+                        &clean.mean.to_string(),
+                        &clean.sd.to_string(),
+                        &text(metric.worse[i]),
+                    ])?;
+                }
             }
         }
-    }
-    let bytes = writer.into_inner().context("the lines of sensitivity.csv were not written")?;
-    Ok(String::from_utf8(bytes)?)
+        Ok(())
+    })
 }
 
 fn figure(findings: &Findings) -> Result<Drawing> {

@@ -111,7 +111,7 @@ fn a_lock_that_is_a_link_is_refused_and_what_it_leads_to_is_kept() {
     std::os::unix::fs::symlink(&victim, out.join("lock")).unwrap();
     let out = text(&out);
     let (code, said) = refused(&["reproduce", "table1", "--quiet", "--out", &out]);
-    let end = "it is a link, a regular file was expected; remove it\n";
+    let end = "it is a link, expected a regular file; remove it or give another path\n";
     assert_eq!((code, said), (1, format!("error: cannot lock {out}/lock: {end}")));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }

@@ -228,7 +228,7 @@ fn a_lock_or_a_part_that_is_a_link_is_not_written_through() {
     }
     std::os::unix::fs::symlink(&victim, &lock).unwrap();
     let error = small.load(None).0.unwrap_err().to_string();
-    let end = "it is a link, a regular file was expected; remove it";
+    let end = "it is a link, expected a regular file; remove it or give another path";
     assert_eq!(error, format!("cannot lock {}: {end}", lock.display()));
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
 }

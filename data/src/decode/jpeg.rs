@@ -8,7 +8,7 @@ use libjpeg_turbo_rs::{DecodeLimits, Decoder, JpegError, PixelFormat};
 
 use super::Fault;
 use super::alpha::divided_by_255;
-use super::planes;
+use super::{overflow, planes, scans};
 
 /// Scans that are decoded, the limit under which libjpeg-turbo is fuzzed. Encoders write about ten;
 /// each goes over all pixels again, so that thousands of empty ones would keep a thread busy for
@@ -17,6 +17,7 @@ const MOST_SCANS: usize = 500;
 
 /// A file whose header was read.
 pub(crate) struct Jpeg<'a> {
+    bytes: &'a [u8],
     decoder: Decoder<'a>,
     format: PixelFormat,
 }
@@ -45,7 +46,8 @@ impl<'a> Jpeg<'a> {
             return Err(Fault::Reason(text));
         }
         decoder.set_output_format(format);
-        Ok(Self { decoder, format })
+        scans::check(bytes)?;
+        Ok(Self { bytes, decoder, format })
     }
 
     /// Width and height, which may lie.
@@ -72,6 +74,7 @@ impl<'a> Jpeg<'a> {
     /// # Errors
     /// If the file is damaged.
     pub fn read(self, pixels: &mut [u8]) -> Result<(), Fault> {
+        overflow::check(self.bytes)?;
         if planes::is_usual(self.decoder.header()) {
             return self.decoder.decode_image_into(pixels).map(drop).map_err(|e| corrupt(&e));
         }

@@ -13,8 +13,10 @@ mod fault;
 mod fit;
 pub(crate) mod format;
 mod jpeg;
+mod overflow;
 mod planes;
 mod png;
+mod scans;
 mod target;
 mod tiff;
 

@@ -92,6 +92,12 @@ impl ParquetFile {
         self.backing.path()
     }
 
+    /// What its writer noted beside the rows under this key.
+    pub fn note(&self, key: &str) -> Option<&str> {
+        let notes = self.metadata.key_value_metadata().iter().flatten();
+        notes.rev().find(|note| note.key == key)?.value.as_deref()
+    }
+
     pub fn schema(&self) -> &Schema {
         &self.schema
     }

@@ -23,17 +23,16 @@ fn a_lock_or_a_part_that_is_a_link_a_pipe_or_a_folder_is_refused_and_touches_not
     std::os::unix::fs::symlink(dir.path().join("nowhere"), &dangling).unwrap();
     fs::create_dir(&inner).unwrap();
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    for (path, is) in [
-        (&link, "a link"),
-        (&dangling, "a link"),
-        (&inner, "a folder"),
-        (&pipe, "a device or a pipe"),
-    ] {
+    for (path, is) in
+        [(&link, "a link"), (&dangling, "a link"), (&inner, "a folder"), (&pipe, "a FIFO")]
+    {
+        let expected =
+            format!("it is {is}, expected a regular file; remove it or give another path");
         let error = Lock::try_take(path).unwrap_err().to_string();
-        assert_eq!(error, format!("it is {is}, a regular file was expected; remove it"));
+        assert_eq!(error, expected);
         let mut options = OpenOptions::new();
         let error = open_regular(path, options.read(true)).unwrap_err().to_string();
-        assert_eq!(error, format!("it is {is}, a regular file was expected; remove it"));
+        assert_eq!(error, expected);
     }
     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     assert!(!dir.path().join("nowhere").exists());
@@ -96,6 +95,12 @@ fn what_a_dead_process_left_is_removed_and_what_a_living_one_writes_is_not() {
     }
     #[cfg(unix)]
     std::os::unix::fs::symlink(&other, dir.path().join(".ganbench-link")).unwrap();
+    let below = dir.path().join("below/further");
+    fs::create_dir_all(&below).unwrap();
+    fs::write(below.join(".ganbench-dead"), "of another folder").unwrap();
+    old(&below.join(".ganbench-dead"));
+    let found = LeftBehind { files: 2, bytes: 4 + 17 };
+    assert_eq!(count_left_behind(dir.path()).unwrap(), found);
     assert_eq!(remove_left_behind(dir.path()).unwrap(), 1);
     assert!(!dead.exists() && young.exists() && other.exists() && living_path.exists());
     living.persist(&dir.path().join("table.md")).unwrap();

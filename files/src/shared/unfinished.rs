@@ -1,7 +1,7 @@
 //! Files that are being written, and what processes that died left of them.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirEntry, File, OpenOptions, TryLockError};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -99,7 +99,7 @@ pub fn remove_left_behind(folder: &Path) -> io::Result<usize> {
     let mut removed = 0;
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+        if is_unfinished(&entry) {
             removed += usize::from(remove_if_left(&entry.path()));
         }
     }
@@ -107,16 +107,57 @@ pub fn remove_left_behind(folder: &Path) -> io::Result<usize> {
 }
 
 fn remove_if_left(path: &Path) -> bool {
-    let Ok(file) = open_regular(path, OpenOptions::new().read(true)) else { return false };
-    let modified = file.metadata().and_then(|data| data.modified());
+    // Held until it is removed, so that nobody else begins to write it.
+    opened_if_left(path).is_some() && std::fs::remove_file(path).is_ok()
+}
+
+/// An unfinished file that nobody holds and nobody has written to for some time, and its length.
+fn opened_if_left(path: &Path) -> Option<(File, u64)> {
+    let file = open_regular(path, OpenOptions::new().read(true)).ok()?;
+    let data = file.metadata().ok()?;
     // A time that is yet to come says nothing.
-    let age = modified.map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
-    if !age.is_ok_and(|age| age >= LEFT_BEHIND) {
-        return false;
+    let age = SystemTime::now().duration_since(data.modified().ok()?).unwrap_or_default();
+    if age < LEFT_BEHIND {
+        return None;
     }
     match file.try_lock() {
-        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::WouldBlock) => None,
         // Without locks, its age has to do.
-        Ok(()) | Err(TryLockError::Error(_)) => std::fs::remove_file(path).is_ok(),
+        Ok(()) | Err(TryLockError::Error(_)) => Some((file, data.len())),
     }
+}
+
+/// Unfinished files of processes that died.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftBehind {
+    pub files: usize,
+    pub bytes: u64,
+}
+
+/// Counts what [`remove_left_behind`] would remove in a folder and in all folders below it. Links
+/// are not followed.
+///
+/// # Errors
+/// If a folder cannot be listed.
+pub fn count_left_behind(folder: &Path) -> io::Result<LeftBehind> {
+    let mut found = LeftBehind::default();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if is_unfinished(&entry)
+                && let Some((_, bytes)) = opened_if_left(&entry.path())
+            {
+                found.files += 1;
+                found.bytes += bytes;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_unfinished(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
 }

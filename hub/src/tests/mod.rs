@@ -263,7 +263,7 @@ fn links_in_the_cache_are_refused_or_replaced_and_never_written_through() {
         for place in ["blobs/tag.lock", "blobs/tag.part"] {
             let path = link(place);
             let message = toy.message(&server);
-            let end = "it is a link, a regular file was expected; remove it";
+            let end = "it is a link, expected a regular file; remove it or give another path";
             assert!(message.ends_with(end) && message.contains(place), "{message}");
             fs::remove_file(path).unwrap();
         }

@@ -4,7 +4,7 @@ use ganbench_data::parquet::ParquetFile;
 use ganbench_data::rng::Stream;
 use ganbench_data::sources::{ArrayFormat, SourceRequest, decode_image, open_bytes};
 
-use crate::mutate::{jpeg_segments, png_checksums, png_chunks};
+use crate::mutate::{bmp, jpeg_segments, png_checksums, png_chunks, safetensors, tiff, webp};
 use crate::{INPUTS, MIB, fuzz, fuzz_with};
 
 const NPY: &[u8] = include_bytes!("../fuzz-seeds/images.npy");
@@ -75,15 +75,29 @@ fn damaged_image_archives_are_errors_within_4_mib() {
     fuzz("npz images", &[STORED, DEFLATED], INPUTS, 4 * MIB, |bytes| read(bytes, ArrayFormat::Npz));
 }
 
-#[test]
-fn damaged_tensor_files_are_errors_within_4_mib() {
+/// Images with labels.
+fn tensors() -> Vec<u8> {
     let header = r#"{"images":{"dtype":"U8","shape":[4,2,3,3],"data_offsets":[0,72]},
         "labels":{"dtype":"I64","shape":[4],"data_offsets":[72,104]}}"#;
     let mut seed = (header.len() as u64).to_le_bytes().to_vec();
     seed.extend(header.as_bytes());
     seed.extend(0..72u8);
     seed.extend([3i64, 1, 0, 2].iter().flat_map(|label| label.to_le_bytes()));
-    fuzz("safetensors images", &[&seed], INPUTS, 4 * MIB, |bytes| {
+    seed
+}
+
+#[test]
+fn damaged_tensor_files_are_errors_within_4_mib() {
+    fuzz("safetensors images", &[&tensors()], INPUTS, 4 * MIB, |bytes| {
+        read(bytes, ArrayFormat::SafeTensors)
+    });
+}
+
+#[test]
+fn damaged_tensor_files_of_other_headers_are_errors_within_4_mib() {
+    let seed = tensors();
+    let damage = |stream: &mut Stream| safetensors::damaged(&seed, stream);
+    fuzz_with("safetensors headers", INPUTS, 4 * MIB, damage, |bytes| {
         read(bytes, ArrayFormat::SafeTensors)
     });
 }
@@ -117,6 +131,42 @@ fn jpeg_files_of_other_segments_and_factors_are_errors_within_64_mib() {
         let damage = |stream: &mut Stream| jpeg_segments(seed, stream);
         fuzz_with(&format!("jpeg segments {i}"), INPUTS / 5, 64 * MIB, damage, decode);
     }
+}
+
+/// Gives damaged forms of each seed, which is read whole, to the decoder.
+fn fuzz_structure(
+    name: &str,
+    seeds: &[Vec<u8>],
+    bytes: usize,
+    damaged: impl Fn(&[u8], &mut Stream) -> Vec<u8>,
+) {
+    for (i, seed) in seeds.iter().enumerate() {
+        assert!(decode(seed.clone()), "{name} {i}: the seed is refused");
+        let damage = |stream: &mut Stream| damaged(seed, stream);
+        fuzz_with(&format!("{name} {i}"), INPUTS / 5, bytes, damage, decode);
+    }
+}
+
+#[test]
+fn damaged_chunks_of_webp_files_are_errors_within_1_gib() {
+    let seeds = WEBP.map(|seed| {
+        let [plain, alpha, _] = webp::extended(seed, 20, 24);
+        [seed.to_vec(), plain, alpha]
+    });
+    fuzz_structure("webp chunks", &seeds.concat(), 1024 * MIB, webp::damaged);
+}
+
+#[test]
+fn damaged_entries_of_tiff_files_are_errors_within_64_mib() {
+    assert!(decode(tiff::turned(TIFF[0])), "of the other order of bytes");
+    fuzz_structure("tiff entries", &TIFF.map(<[u8]>::to_vec), 64 * MIB, tiff::damaged);
+}
+
+#[test]
+fn damaged_headers_of_bmp_files_are_errors_within_16_mib() {
+    let old = [BMP[0], BMP[1]].map(bmp::with_old_header).to_vec();
+    let seeds = [BMP.map(<[u8]>::to_vec).to_vec(), old].concat();
+    fuzz_structure("bmp headers", &seeds, 16 * MIB, bmp::damaged);
 }
 
 #[test]

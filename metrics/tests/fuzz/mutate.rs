@@ -1,5 +1,16 @@
 //! Damage that follows the structure of a kind of file.
 
+/// BMP.
+pub mod bmp;
+/// Numbers as headers hold them.
+mod numbers;
+/// Safetensors.
+pub mod safetensors;
+/// TIFF.
+pub mod tiff;
+/// WebP.
+pub mod webp;
+
 use std::io::{Cursor, Write as _};
 
 use ganbench_data::rng::Stream;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::{Model, Reported, models};
 use crate::card::MetricCards;
+use crate::escape::escape_markdown;
 use crate::metric::MetricName;
-use crate::table::escape_markdown;
 
 /// The numbers of one source, table and protocol.
 struct Group<'a> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Block, Table, row_of};
 use crate::claim::{Judged, Side, seeds_text};
 use crate::error::ReportError;
+use crate::escape::escape_markdown;
 use crate::metric::{Direction, MetricName};
 use crate::statistics::{Scale, holm_adjusted, p_text};
 
@@ -145,15 +146,15 @@ impl Against {
              interval; p by the moderated t, corrected by Holm over the rows of a metric. Seeds per row that would \
              decide in four of five repeats: at this effect, and at the far and near end of its interval.\n\n\
              | metric | row | effect (95 %) | p (Holm) | verdict | seeds to decide |\n|:--|:--|--:|--:|:--|--:|\n",
-            super::escape_markdown(&self.reference),
+            escape_markdown(&self.reference),
             self.checkpoint
         );
         for MetricAgainst { metric, scale, rows } in &self.metrics {
             for row in rows {
                 text.push_str(&format!(
                     "| {} | {} | {} | {} | {} | {} |\n",
-                    super::escape_markdown(&metric.title()),
-                    super::escape_markdown(&row.label),
+                    escape_markdown(&metric.title()),
+                    escape_markdown(&row.label),
                     row.effect(*scale, metric.decimals()),
                     row.holm_p.map_or_else(|| "–".into(), p_text),
                     row.verdict,

@@ -5,24 +5,7 @@ use std::fmt::Write as _;
 use super::caption;
 use super::sheet::{Heading, Layout, Sheet, sheets};
 use super::{Standing, Table};
-use crate::escape::visible;
-
-/// Escapes what Markdown would read as markup inside a table cell.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '~' | '#' => {
-                out.push('\\');
-                out.push(c);
-            }
-            _ => out.push(c),
-        }
-    }
-    out
-}
+use crate::escape::escape_markdown as escape;
 
 fn heading_text(heading: &Heading) -> String {
     escape(&format!("{}{}", heading.top, heading.bottom))

@@ -30,7 +30,6 @@ pub use csv_file::csv;
 pub(crate) use key::shared_key;
 pub use key::{Keys, TableKey, split_by_table};
 pub(crate) use markdown::details as table_details;
-pub use markdown::escape as escape_markdown;
 pub use published::{OurColumn, Published, PublishedColumn, PublishedSpending};
 
 use serde::Serialize;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use ganbench_reports::escape_markdown;
+use ganbench_reports::escape::escape_markdown;
 
 use super::compare::Comparison;
 use super::line::{Line, Unit, Verdict};
