@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ganbench_data::{DatasetRequest, Places, Split};
 use ganbench_hub::Limits;
-use ganbench_metrics::extractor::entry;
+use ganbench_metrics::ExtractorRequest;
 use ganbench_metrics::weights::source::PublishedFile;
 use serde_json::json;
 
@@ -51,13 +51,15 @@ pub fn run(args: &FetchArgs) -> Result<()> {
     }
     match args.what {
         Fetched::Extractor => {
-            let Some(file) = entry(&args.name)?.published else {
+            let request = ExtractorRequest::parse(&args.name)?;
+            request.known_version()?;
+            let Some(file) = request.entry()?.published else {
                 let text = format!("there is nothing to fetch for {}: it needs no file", args.name);
                 return Err(UsageError::new(text).into());
             };
-            let path = weights(file, &args.name, Some(limits), args.quiet)?;
+            let path = weights(file, request.name, Some(limits), args.quiet)?;
             crate::cli::tell::json(
-                &json!({"extractor": args.name, "path": path.display().to_string(), "sha256": file.sha256}),
+                &json!({"extractor": request.name, "path": path.display().to_string(), "sha256": file.sha256}),
             )?;
         }
         Fetched::Dataset => {
