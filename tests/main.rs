@@ -38,6 +38,9 @@ mod eval;
 /// `eval` and `metrics` of files, reference batches, classes and runs: what a side may be.
 mod sides;
 
+/// Older versions of extractors, and runs that were measured by them.
+mod versions;
+
 /// Features that are kept from one `eval` for the next.
 mod cache;
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::error::MetricError;
 use crate::extractors::{inception, pixels, small, vit};
 use crate::features::Features;
+use crate::version::ExtractorRequest;
 use crate::weights::WeightsError;
 use crate::weights::source::{PublishedFile, WeightsSource};
 
@@ -51,6 +52,8 @@ pub struct ExtractorEntry {
 #[derive(Clone, Copy)]
 pub(crate) struct LoadRequest<'a> {
     pub(crate) source: &'a WeightsSource,
+    /// Name and version.
+    pub(crate) asked: &'a ExtractorRequest,
     pub(crate) options: &'a ExtractorOptions,
 }
 
@@ -136,6 +139,20 @@ pub trait Extractor: Send + Sync {
 pub enum ExtractorError {
     #[error("unknown extractor \"{name}\"; known: {known}")]
     Unknown { name: String, known: String },
+    #[error(
+        "\"{asked}\" does not name a version: expected 8 to 64 hex digits of its weights' hash behind the \
+         colon; versions: {versions}"
+    )]
+    Pin { asked: String, versions: String },
+    #[error("{extractor} has no weights, and so no version {pin}; leave the colon and it out")]
+    NoVersions { extractor: &'static str, pin: String },
+    #[error("{extractor} has no version {pin}; versions: {versions}")]
+    UnknownVersion { extractor: &'static str, pin: String, versions: String },
+    #[error(
+        "version {pin} of {extractor} was asked for, but the weights that were given have sha256 {got}; give \
+         the weights of that version, or leave out its hash"
+    )]
+    OtherVersion { extractor: &'static str, pin: String, got: String },
     #[error("{extractor} cannot take {size} images; expected 1 or 3 channels")]
     Channels { extractor: &'static str, size: ImageSize },
     #[error(
@@ -190,12 +207,23 @@ pub fn entry(name: &str) -> Result<&'static ExtractorEntry, ExtractorError> {
     })
 }
 
-/// The hash of an extractor's published weights: of the file on the hub or in the program, `none`
-/// where there is nothing to load. None where there is no such extractor.
+/// The hash of an extractor's published weights, of the newest version where there are several: of
+/// the file on the hub or in the program, `none` where there is nothing to load. None where there
+/// is no such extractor.
 pub fn published_sha256(name: &str) -> Option<String> {
-    let entry = entry(name).ok()?;
-    let embedded = || small::embedded_sha256(name).unwrap_or_else(|| "none".into());
-    Some(entry.published.map_or_else(embedded, |file| file.sha256.to_string()))
+    let newest = entry(name).ok()?.versions().into_iter().next();
+    Some(newest.unwrap_or_else(|| "none".into()))
+}
+
+/// Whether weights are published ones of an extractor: of any version, or `none` where there is
+/// nothing to load.
+pub(crate) fn is_published(name: &str, weights_sha256: &str) -> bool {
+    let Ok(entry) = entry(name) else { return false };
+    let versions = entry.versions();
+    match versions.is_empty() {
+        true => weights_sha256 == "none",
+        false => versions.iter().any(|version| version == weights_sha256),
+    }
 }
 
 /// What decides whether two features may be compared: the network with its preprocessing, and its
@@ -220,9 +248,13 @@ impl<'a> ExtractorId<'a> {
     /// Inception network only, which the literature means: `fid`. Otherwise the extractor stands
     /// behind an `@`: `fid@small-cifar10`. Weights that are not the published ones stand there too:
     /// `fid@made:0` (of Inception), `fid@inception-clean:made:0`, `fid@sha256:0123456789ab`.
+    ///
+    /// Versions of one extractor share a name, so that what was measured before there was a newer
+    /// one keeps its own. The hash stands beside every value, and a table of two is refused.
     pub fn reported_name(&self, metric: &str) -> String {
-        let published = published_sha256(self.name);
-        let weights = match published.is_none_or(|sha256| sha256 == self.weights_sha256) {
+        let as_published =
+            entry(self.name).is_err() || is_published(self.name, self.weights_sha256);
+        let weights = match as_published {
             true => None,
             false if self.weights_sha256.starts_with("made:") => {
                 Some(self.weights_sha256.to_string())
@@ -241,10 +273,10 @@ impl<'a> ExtractorId<'a> {
     }
 }
 
-/// The extractor of a name with weights from `source`, on the CPU.
+/// The extractor of a name, with or without a version, with weights from `source`, on the CPU.
 ///
 /// # Errors
-/// If the name is unknown or the weights cannot be found or used.
+/// If the name or the version is unknown or the weights cannot be found or used.
 pub fn load(name: &str, source: &WeightsSource) -> Result<Box<dyn Extractor>, ExtractorError> {
     load_with(name, source, &ExtractorOptions::default())
 }
@@ -258,10 +290,28 @@ pub fn load_with(
     source: &WeightsSource,
     options: &ExtractorOptions,
 ) -> Result<Box<dyn Extractor>, ExtractorError> {
+    load_asked(&ExtractorRequest::parse(name)?, source, options)
+}
+
+/// As [`load_with`], of what was parsed before.
+///
+/// # Errors
+/// As [`load_with`].
+pub fn load_asked(
+    asked: &ExtractorRequest,
+    source: &WeightsSource,
+    options: &ExtractorOptions,
+) -> Result<Box<dyn Extractor>, ExtractorError> {
     if options.batch == 0 {
         return Err(ExtractorError::EmptyBatch);
     }
-    (entry(name)?.load)(LoadRequest { source, options })
+    if source.is_hub() {
+        // Before a download that would be of no use.
+        asked.known_version()?;
+    }
+    let extractor = (asked.entry()?.load)(LoadRequest { source, asked, options })?;
+    asked.check(extractor.weights_sha256())?;
+    Ok(extractor)
 }
 
 #[cfg(test)]

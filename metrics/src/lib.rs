@@ -53,6 +53,7 @@ mod recognition;
 mod reference;
 mod resize;
 mod settings;
+pub mod version;
 pub mod weights;
 
 #[cfg(test)]
@@ -68,7 +69,7 @@ pub use error::{MetricError, Side};
 pub use evaluate::{evaluate, evaluate_timed};
 pub use extractor::{
     EXTRACTORS, Extractor, ExtractorEntry, ExtractorError, ExtractorId, ExtractorOptions, load,
-    load_with,
+    load_asked, load_with,
 };
 pub use extractors::{inception, pixels, small, vit};
 pub use families::{
@@ -87,4 +88,5 @@ pub use recognition::Recognition;
 pub use reference::{Keep, RealReference, ReferenceBuilder};
 pub use resize::{RESIZES, Resize};
 pub use settings::{NearestReal, Settings, Subset};
+pub use version::ExtractorRequest;
 pub use weights::source::WeightsSource;

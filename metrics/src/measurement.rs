@@ -230,8 +230,7 @@ impl Measurement {
 
 /// Says so where weights are not the published ones.
 fn unpublished(extractor: &str, sha256: &str) -> Option<String> {
-    let published = extractor::published_sha256(extractor);
-    if published.as_deref().is_none_or(|published| published == sha256) {
+    if extractor::entry(extractor).is_err() || extractor::is_published(extractor, sha256) {
         return None;
     }
     Some(match sha256.starts_with("made:") {

@@ -11,8 +11,8 @@ use ganbench_data::Alpha;
 use ganbench_data::sources::{ImageSource, SourceRequest};
 use ganbench_metrics::bootstrap::FEWEST;
 use ganbench_metrics::{
-    ALL, Deviations, Extractor, ExtractorOptions, Measurement, Reals, extractor, inception,
-    load_with, named_metrics,
+    ALL, Deviations, Extractor, ExtractorOptions, ExtractorRequest, Measurement, Reals, extractor,
+    inception, load_asked, named_metrics,
 };
 use ganbench_reports::short_hash;
 
@@ -28,7 +28,8 @@ const MOST_REPLICATES: usize = 100_000;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Extractor and machine")]
 pub struct ExtractorArgs {
-    /// Feature extractor: see `ganbench list extractors` [default: the protocol's]
+    /// Feature extractor: see `ganbench list extractors`; NAME:HASH pins the version whose weights'
+    /// hash begins so [default: the protocol's]
     #[arg(long, value_name = "NAME")]
     pub extractor: Option<String>,
     /// pytorch-fid's --dims: the extractor inception-pytorch-fid (2048) or an earlier layer of it
@@ -156,12 +157,16 @@ impl ExtractorArgs {
         if self.batch == Some(0) {
             return Err(UsageError::new("--batch is 0, expected at least 1").into());
         }
-        let entry = extractor::entry(name)?;
+        let request = ExtractorRequest::parse(name)?;
         let threads = process::set_threads(self.threads)?;
         let device = machine::device(&self.device)?;
         let source = weights_source(self.weights.as_deref())?;
-        if let (Some(file), true) = (entry.published, source.is_hub()) {
-            super::fetch::weights(file, name, None, self.quiet)?;
+        if source.is_hub() {
+            // Before a download that would be of no use.
+            request.known_version()?;
+            if let Some(file) = request.entry()?.published {
+                super::fetch::weights(file, request.name, None, self.quiet)?;
+            }
         }
         let options = ExtractorOptions {
             device: device.clone(),
@@ -169,7 +174,7 @@ impl ExtractorArgs {
             batch: self.batch.unwrap_or((4 * threads).max(16)),
             exact: self.exact,
         };
-        let extractor = load_with(name, &source, &options)?;
+        let extractor = load_asked(&request, &source, &options)?;
         let cache = if self.no_cache { None } else { Cache::find(self.cache.clone()) };
         Ok(Ready { extractor, device, cache, exact: self.exact, quiet: self.quiet })
     }

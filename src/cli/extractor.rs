@@ -15,6 +15,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::process;
+use crate::machine::UsageError;
 use crate::plan::DatasetPlan;
 use crate::progress::Progress;
 use crate::run::session::{Surroundings, load_dataset};
@@ -31,6 +32,19 @@ pub struct TrainExtractorArgs {
     /// Passes over the training images [default: the recipe of the embedded extractor]
     #[arg(long, value_name = "N")]
     pub epochs: Option<usize>,
+    /// Images of a step [default: the recipe of the embedded extractor]
+    #[arg(long, value_name = "N")]
+    pub batch: Option<usize>,
+    /// Largest learning rate [default: the recipe of the embedded extractor]
+    #[arg(long, value_name = "RATE")]
+    pub lr: Option<f64>,
+    /// Random shifts of so many pixels at most [default: the recipe of the embedded extractor]
+    #[arg(long, value_name = "PIXELS")]
+    pub max_shift: Option<usize>,
+    /// Train without the last N training images and give the accuracy on them instead of the test
+    /// images, to choose a recipe by
+    #[arg(long, value_name = "N")]
+    pub hold_out: Option<usize>,
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Threads of the CPU [default: all cores]; no thread count changes the weights
@@ -69,18 +83,20 @@ pub fn train(args: &TrainExtractorArgs) -> Result<()> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     }
-    let (train, test) = (load(args, Split::Train)?, load(args, Split::Test)?);
-    let mut recipe = Recipe { seed: args.seed, ..Recipe::for_dataset(&args.dataset) };
-    if let Some(epochs) = args.epochs {
-        recipe.epochs = epochs;
-    }
+    let (train, test) = sets(args)?;
+    let recipe = recipe(args);
 
     let started = Instant::now();
     let trained = run(&train, &test, recipe, args.quiet)?;
     let train_s = started.elapsed().as_secs_f64();
     let set = |set: &Dataset| CardSet { images: set.images.len(), sha256: set.sha256.clone() };
-    let on =
-        TrainedOn { dataset: train.name.clone(), train: set(&train), test: set(&test), recipe };
+    let on = TrainedOn {
+        dataset: train.name.clone(),
+        train: set(&train),
+        test: set(&test),
+        held_out: args.hold_out,
+        recipe,
+    };
     let card = Card::new(&trained, on);
     let file = card.file(&trained)?;
     write_atomic(&args.out, &file)?;
@@ -88,6 +104,40 @@ pub fn train(args: &TrainExtractorArgs) -> Result<()> {
     let outcome = Outcome { file: &args.out, sha256, bytes: file.len(), train_s, card: &card };
     crate::cli::tell::json_pretty(&outcome)?;
     Ok(())
+}
+
+/// What decides the weights beside the images.
+fn recipe(args: &TrainExtractorArgs) -> Recipe {
+    let mut recipe = Recipe { seed: args.seed, ..Recipe::for_dataset(&args.dataset) };
+    recipe.epochs = args.epochs.unwrap_or(recipe.epochs);
+    recipe.batch = args.batch.unwrap_or(recipe.batch);
+    recipe.lr = args.lr.unwrap_or(recipe.lr);
+    recipe.augmentation.max_shift = args.max_shift.unwrap_or(recipe.augmentation.max_shift);
+    recipe
+}
+
+/// What is trained on, and what the accuracy is measured on.
+fn sets(args: &TrainExtractorArgs) -> Result<(Dataset, Dataset)> {
+    let train = load(args, Split::Train)?;
+    match args.hold_out {
+        Some(n) => held_out(train, n),
+        None => Ok((train, load(args, Split::Test)?)),
+    }
+}
+
+/// A set without its last `n` images, and these.
+fn held_out(all: Dataset, n: usize) -> Result<(Dataset, Dataset)> {
+    let images = all.images.len();
+    if n == 0 || n >= images {
+        let expected = images.saturating_sub(1);
+        let text =
+            format!("--hold-out is {n}, expected 1 to {expected} of the {images} training images");
+        return Err(UsageError::new(text).into());
+    }
+    let rows: Vec<usize> = (0..images).collect();
+    let (first, last) = rows.split_at(images - n);
+    let held_out = Dataset { images: all.images.select(last), ..all.clone() };
+    Ok((Dataset { images: all.images.select(first), ..all }, held_out))
 }
 
 fn load(args: &TrainExtractorArgs, split: Split) -> Result<Dataset> {
@@ -126,3 +176,7 @@ fn run(train: &Dataset, test: &Dataset, recipe: Recipe, quiet: bool) -> Result<T
     bar.finish(&format!("test accuracy {:.2} %", 100.0 * trained.test_accuracy));
     Ok(trained)
 }
+
+#[cfg(test)]
+#[path = "extractor_tests.rs"]
+mod tests;

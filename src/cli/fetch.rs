@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 use ganbench_data::{DatasetRequest, Places, Split};
 use ganbench_hub::Limits;
-use ganbench_metrics::extractor::entry;
+use ganbench_metrics::ExtractorRequest;
 use ganbench_metrics::weights::source::PublishedFile;
 use serde_json::json;
 
@@ -82,10 +82,13 @@ pub fn extractor(args: &WeightsArgs) -> Result<()> {
 
 fn fetch_weights(name: &str, hub: &HubArgs) -> Result<()> {
     process::set_threads(None)?;
-    let Some(file) = entry(name)?.published else {
+    let request = ExtractorRequest::parse(name)?;
+    request.known_version()?;
+    let Some(file) = request.entry()?.published else {
         let text = format!("there is nothing to fetch for {name}: it needs no file");
         return Err(UsageError::new(text).into());
     };
+    let name = request.name;
     let path = weights(file, name, Some(hub.limits()?), hub.quiet)?;
     let path = path.display().to_string();
     crate::cli::tell::json(&json!({"extractor": name, "path": path, "sha256": file.sha256}))

@@ -8,7 +8,10 @@ use ganbench_baselines::networks::ARCHITECTURES;
 use ganbench_data::datasets;
 use ganbench_metrics::card::ProtocolField;
 use ganbench_metrics::protocol::protocols;
-use ganbench_metrics::{EXTRACTORS, FAMILIES, Metric, MetricFamily, Settings, metric};
+use ganbench_metrics::version::asked_for;
+use ganbench_metrics::{
+    EXTRACTORS, ExtractorEntry, ExtractorError, FAMILIES, Metric, MetricFamily, Settings, metric,
+};
 use ganbench_reports::reported;
 use serde_json::{Value, json};
 
@@ -66,10 +69,25 @@ pub fn run(args: &ListArgs) -> Result<()> {
             if let (Listed::Metrics, Ok(card)) = (args.what, metric(&text(entry, "name"))) {
                 say!("{:<width$}  {}", "", details(card));
             }
+            if let (Listed::Extractors, Ok(extractor)) = (args.what, extractor(entry)) {
+                for version in older(extractor) {
+                    say!("{:<width$}  older version: {version}", "");
+                }
+            }
             print_arguments(entry);
         }
     }
     Ok(())
+}
+
+fn extractor(entry: &Value) -> Result<&'static ExtractorEntry, ExtractorError> {
+    ganbench_metrics::extractor::entry(entry["name"].as_str().unwrap_or_default())
+}
+
+/// What older versions of an extractor are asked for by.
+fn older(extractor: &ExtractorEntry) -> Vec<String> {
+    let versions = extractor.versions();
+    versions.iter().skip(1).filter_map(|sha256| asked_for(extractor.name, sha256)).collect()
 }
 
 /// Arrays and settings of an entry that takes such, a line each.
@@ -177,7 +195,7 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
             .iter()
             .map(|e| {
                 json!({"name": e.name, "summary": e.description, "feature_dim": e.feature_dim,
-                       "classes": e.classes})
+                       "classes": e.classes, "versions": e.versions()})
             })
             .collect(),
         Listed::Metrics => FAMILIES.iter().flat_map(cards_of_family).collect(),

@@ -26,7 +26,7 @@ pub struct RemeasureArgs {
     /// Folder that holds runs
     #[arg(long, value_name = "DIR")]
     pub runs: PathBuf,
-    /// Feature extractor
+    /// Feature extractor; NAME:HASH pins the version whose weights' hash begins so
     #[arg(long)]
     pub extractor: String,
     /// Generated images

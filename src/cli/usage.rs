@@ -19,7 +19,16 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
             matches!(e, TrainError::Architecture { .. } | TrainError::Value { .. })
         });
         let extractor = e.downcast_ref::<ExtractorError>();
-        let extractor = extractor.is_some_and(|e| matches!(e, ExtractorError::Unknown { .. }));
+        let extractor = extractor.is_some_and(|e| {
+            matches!(
+                e,
+                ExtractorError::Unknown { .. }
+                    | ExtractorError::Pin { .. }
+                    | ExtractorError::NoVersions { .. }
+                    | ExtractorError::UnknownVersion { .. }
+                    | ExtractorError::OtherVersion { .. }
+            )
+        });
         // A source passes its dataset's error on as its own.
         let data = match e.downcast_ref::<SourceError>() {
             Some(SourceError::Dataset(data)) => Some(data),

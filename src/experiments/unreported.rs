@@ -12,6 +12,7 @@ use super::measure::Run;
 struct Score<'a> {
     row: &'a str,
     extractor: &'a str,
+    extractor_sha256: &'a str,
     protocol: &'a str,
     checkpoint: &'a str,
     real_images: u64,
@@ -25,12 +26,18 @@ impl<'a> Score<'a> {
         Some(Self {
             row: run.plan.row_name(),
             extractor: &row.extractor,
+            extractor_sha256: &row.extractor_sha256,
             protocol: &row.protocol,
             checkpoint: &row.checkpoint,
             real_images: row.real_images,
             n_fake: row.n_fake,
             value: row.value?,
         })
+    }
+
+    /// The network and its weights.
+    fn measure(&self) -> (&'a str, &'a str) {
+        (self.extractor, self.extractor_sha256)
     }
 }
 
@@ -70,8 +77,8 @@ fn by_row<'a>(
 
 /// The score of the plan's own extractor, which stands first in a run's rows.
 fn at<'a>(scores: &'a [Score<'a>], checkpoint: &str) -> Option<&'a Score<'a>> {
-    let own = scores.first()?.extractor;
-    scores.iter().find(|s| s.checkpoint == checkpoint && s.extractor == own)
+    let own = scores.first()?.measure();
+    scores.iter().find(|s| s.checkpoint == checkpoint && s.measure() == own)
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -139,7 +146,7 @@ fn samples(runs: &[Vec<Score<'_>>]) -> Option<String> {
         run.iter().find(|s| {
             s.checkpoint.parse::<f64>().is_ok()
                 && s.real_images == last.real_images
-                && s.extractor == last.extractor
+                && s.measure() == last.measure()
                 && s.n_fake < last.n_fake
         })
     }
@@ -162,16 +169,23 @@ fn samples(runs: &[Vec<Score<'_>>]) -> Option<String> {
 }
 
 fn extractors(runs: &[Vec<Score<'_>>]) -> Option<String> {
-    let own = at(runs.iter().find(|run| !run.is_empty())?, "last")?.extractor;
-    let scores = runs.iter().flatten().filter(|s| s.extractor != own);
-    let others: BTreeSet<(&str, &str)> = scores.map(|s| (s.extractor, s.protocol)).collect();
+    let own = at(runs.iter().find(|run| !run.is_empty())?, "last")?.measure();
+    let scores = runs.iter().flatten().filter(|s| s.measure() != own);
+    let others: BTreeSet<_> = scores.map(|s| (s.measure(), s.protocol)).collect();
     let own_rows = by_row(runs, |run| at(run, "last"));
-    let line = |(extractor, protocol): &(&str, &str)| {
+    let line = |(measure, protocol): &((&str, &str), &str)| {
         let of = |s: &&Score<'_>| {
-            s.checkpoint == "last" && (s.extractor, s.protocol) == (*extractor, *protocol)
+            s.checkpoint == "last" && (s.measure(), s.protocol) == (*measure, *protocol)
         };
         let rows = by_row(runs, |run| run.iter().find(of));
-        format!("{own} against {extractor} (protocol {protocol}): {}", ranks(&own_rows, &rows))
+        // Two versions of one network are told apart by their hashes.
+        let of_two = measure.0 == own.0;
+        let called = |(name, sha256): (&str, &str)| match of_two {
+            true => format!("{name} of weights {}", ganbench_reports::short_hash(sha256)),
+            false => name.to_string(),
+        };
+        let (own, other) = (called(own), called(*measure));
+        format!("{own} against {other} (protocol {protocol}): {}", ranks(&own_rows, &rows))
     };
     let lines: Vec<String> = others.iter().map(line).collect();
     (!lines.is_empty()).then(|| format!("Extractors: {}.", lines.join("; ")))
@@ -185,6 +199,7 @@ mod tests {
         let score = |checkpoint, extractor, n_fake, value| Score {
             row,
             extractor,
+            extractor_sha256: "ab",
             protocol: "p",
             checkpoint,
             real_images: if ["best", "0.02"].contains(&checkpoint) { 20 } else { 40 },
@@ -228,6 +243,20 @@ mod tests {
         assert_eq!(
             extractors(&runs).unwrap(),
             "Extractors: small against inception (protocol p): rank correlation of the 3 rows' means -1.00."
+        );
+    }
+
+    #[test]
+    fn two_versions_of_one_extractor_are_two_measures() {
+        let mut runs = vec![run("a", 9.0, 9.0), run("b", 20.0, 8.0), run("c", 30.0, 15.0)];
+        for run in &mut runs {
+            let last = run.iter_mut().find(|s| s.extractor == "inception").unwrap();
+            (last.extractor, last.extractor_sha256) = ("small", "cd");
+        }
+        assert_eq!(
+            extractors(&runs).unwrap(),
+            "Extractors: small of weights ab against small of weights cd (protocol p): rank correlation of the 3 \
+             rows' means -1.00."
         );
     }
 

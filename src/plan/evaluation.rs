@@ -6,12 +6,16 @@ use ganbench_data::Split;
 use ganbench_metrics::{Deviations, Measurement, Metric, MetricError};
 use serde::{Deserialize, Serialize};
 
+use super::PlannedExtractor;
+
 /// How a run is measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationPlan {
     pub protocol: String,
+    /// A version that it pins (`small-cifar10:17381cf3`) is moved to the hash.
     pub extractor: String,
+    /// An empty one is filled in, another one must agree.
     #[serde(default)]
     pub extractor_sha256: String,
     /// Real images behind the moments, at most; left out: all of the reference split.
@@ -77,6 +81,15 @@ impl std::fmt::Display for ReferenceSplit {
 }
 
 impl EvaluationPlan {
+    /// Which extractor measures.
+    pub fn extractor(&mut self) -> PlannedExtractor<'_> {
+        PlannedExtractor {
+            name: &mut self.extractor,
+            sha256: &mut self.extractor_sha256,
+            field: "evaluation.extractor",
+        }
+    }
+
     /// The protocol with this plan's deviations.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 mod dataset;
 mod evaluation;
+mod network;
 pub mod recipe;
 pub mod request;
 mod selection;
@@ -12,7 +13,9 @@ pub use evaluation::{EvaluationPlan, ReferenceSplit};
 use ganbench_baselines::methods::{self, METHODS};
 use ganbench_baselines::train::{TrainError, TrainPlan, Unit, check_sizes};
 use ganbench_data::{Split, hex, plain_name};
-use ganbench_metrics::MetricError;
+use ganbench_metrics::version::agrees;
+use ganbench_metrics::{ExtractorError, MetricError};
+pub use network::PlannedExtractor;
 pub use selection::SelectionPlan;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -25,6 +28,9 @@ pub const FORMAT: u32 = 1;
 /// Of plans whose budget counts images through D: in those of [`FORMAT`] it left out the steps of
 /// G.
 pub const D_KFORWARDS_FORMAT: u32 = 2;
+
+/// What [`Plan::changed_content`] calls the network that measures.
+pub const EXTRACTOR: &str = "the extractor";
 
 /// Hash of the weights that selected the images; empty without a selection.
 fn selecting(plan: &Plan) -> &str {
@@ -76,6 +82,8 @@ pub enum PlanError {
     #[error("evaluation: {0}")]
     Measurement(#[from] MetricError),
     #[error(transparent)]
+    Extractor(#[from] ExtractorError),
+    #[error(transparent)]
     Training(#[from] TrainError),
 }
 
@@ -111,8 +119,15 @@ impl Plan {
         plan
     }
 
-    /// Whether this is a run that `asked` asks for, which does not know its data and weights yet.
+    /// Whether this is a run that `asked` asks for, which does not know its data and weights yet
+    /// but for versions of extractors that it pins.
     pub fn is_asked_for_by(&self, asked: &Self) -> bool {
+        let pinned = &asked.evaluation.extractor_sha256;
+        if !agrees(&self.evaluation.extractor_sha256, pinned)
+            || !agrees(selecting(self), selecting(asked))
+        {
+            return false;
+        }
         let (mut own, asked) = (self.without_content(), asked.without_content());
         let d = &mut own.dataset;
         for (own, asked) in [
@@ -143,7 +158,7 @@ impl Plan {
         let hashes = [
             ("the data", self.dataset.sha256.as_str(), now.dataset.sha256.as_str()),
             (
-                "the extractor",
+                EXTRACTOR,
                 self.evaluation.extractor_sha256.as_str(),
                 now.evaluation.extractor_sha256.as_str(),
             ),
@@ -435,6 +450,10 @@ pub fn resolve(mut plan: toml::Table, place: &str) -> Result<Plan, PlanError> {
     // Of all images there is nothing to draw.
     if plan.dataset.limit == 0 {
         plan.dataset.draw_seed = None;
+    }
+    plan.evaluation.extractor().settle()?;
+    if let Some(selection) = &mut plan.dataset.selection {
+        selection.extractor().settle()?;
     }
     plan.check()?;
     Ok(plan)

@@ -9,11 +9,12 @@ use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::{Diverged, StepRecord};
 use ganbench_files::shared;
 use ganbench_files::{remove_unfinished, write_atomic};
+use ganbench_metrics::version::asked_for;
 use ganbench_reports::{ResultRow, short_hash};
 use serde::{Deserialize, Serialize};
 
 use super::integrity::Finished;
-use crate::plan::Plan;
+use crate::plan::{EXTRACTOR, Plan};
 use crate::results::chain::Chain;
 use crate::results::{SCORES_NAME, append_scores, run_rows};
 
@@ -207,8 +208,14 @@ impl RunFolder {
         else {
             return Ok(there);
         };
+        let extractor = &there.evaluation.extractor;
+        let version = (what == EXTRACTOR).then(|| asked_for(extractor, then)).flatten();
+        let version = version.filter(|version| version != extractor);
+        let way = version.map_or_else(String::new, |version| {
+            format!(" (evaluation.extractor=\"{version}\" asks for it)")
+        });
         bail!(
-            "{what} changed since {} was started: its hash was {}, it is {} now; put back what was there, or \
+            "{what} changed since {} was started: its hash was {}, it is {} now; put back what was there{way}, or \
              choose another --out",
             self.path.display(),
             short_hash(then),

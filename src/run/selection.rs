@@ -6,11 +6,11 @@ use anyhow::{Context as _, Result, bail};
 use ganbench_baselines::train::{TrainError, Trainer};
 use ganbench_data::{Dataset, hex};
 use ganbench_files::write_atomic;
-use ganbench_metrics::{Extractor, ExtractorOptions, instance_selection, load_with};
+use ganbench_metrics::{Extractor, instance_selection};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::session::{Surroundings, weights_source};
+use super::session::{Surroundings, load_planned};
 use crate::plan::{DatasetPlan, Plan, SelectionPlan};
 use crate::progress::Progress;
 
@@ -40,19 +40,7 @@ pub fn select(
 ) -> Result<Option<Vec<usize>>> {
     let Some(selection) = &mut plan.selection else { return Ok(None) };
     let weights = at.weights.as_deref().filter(|_| selection.extractor == evaluation);
-    let options = ExtractorOptions { device: at.device.clone(), ..ExtractorOptions::default() };
-    let extractor = load_with(&selection.extractor, &weights_source(weights)?, &options)?;
-    let sha256 = extractor.weights_sha256();
-    if selection.extractor_sha256.is_empty() {
-        selection.extractor_sha256 = sha256.to_string();
-    } else if selection.extractor_sha256 != sha256 {
-        bail!(
-            "extractor {} of dataset.selection has weights {sha256}, the plan was made with {}; use those, or \
-             delete dataset.selection.extractor_sha256 from the plan to start a new run",
-            selection.extractor,
-            selection.extractor_sha256
-        );
-    }
+    let extractor = load_planned(selection.extractor(), weights, &at.device)?;
     let images = dataset.images.len();
     let wanted = Selected {
         dataset_sha256: dataset.sha256.clone(),

@@ -8,17 +8,17 @@ use ganbench_baselines::train::{TrainError, check};
 use ganbench_data::images::ImageBatch;
 use ganbench_data::sources::Reading;
 use ganbench_data::{self as data, Dataset, DatasetRequest, Fit, Places, Split, Stage};
-use ganbench_metrics::extractor::entry;
+use ganbench_metrics::version::agrees;
 use ganbench_metrics::{
-    Extractor, ExtractorId, ExtractorOptions, Measurement, RealReference, ReferenceBuilder,
-    WeightsSource, load_with, needs,
+    Extractor, ExtractorId, ExtractorOptions, ExtractorRequest, Measurement, RealReference,
+    ReferenceBuilder, WeightsSource, load_asked, needs,
 };
 use ganbench_reports::short_hash;
 
 use super::reals::{RealImages, Reals, kept_rows};
 use crate::machine::UsageError;
 use crate::measure::tell_skipped;
-use crate::plan::{DatasetPlan, EvaluationPlan, Plan};
+use crate::plan::{DatasetPlan, EvaluationPlan, Plan, PlannedExtractor};
 use crate::progress::Progress;
 
 /// Where things are and how they are computed: nothing here changes a result.
@@ -221,27 +221,43 @@ pub fn load_extractor(
         plan.extractor = data::default_extractor(dataset).to_string();
         // No data set's own network, and so no choice that anybody would know of.
         if dataset.starts_with("folder:") && !at.quiet {
-            let (name, description) = (&plan.extractor, entry(&plan.extractor)?.description);
+            let request = ExtractorRequest::parse(&plan.extractor)?;
+            let (name, description) = (&plan.extractor, request.entry()?.description);
             log::info!(
                 "extractor {name}: {description}; for comparisons within this table only (evaluation.extractor \
                  chooses another)"
             );
         }
     }
-    let source = weights_source(at.weights.as_deref())?;
-    let options = ExtractorOptions { device: at.device.clone(), ..ExtractorOptions::default() };
-    let extractor = load_with(&plan.extractor, &source, &options)?;
-    let sha256 = extractor.weights_sha256();
-    if plan.extractor_sha256.is_empty() {
-        plan.extractor_sha256 = sha256.to_string();
-    } else if plan.extractor_sha256 != sha256 {
+    load_planned(plan.extractor(), at.weights.as_deref(), &at.device)
+}
+
+/// Loads the extractor that a plan names, of the version whose hash it holds, and fills in or
+/// checks the hash. `weights`: as [`weights_source`].
+///
+/// # Errors
+/// If the weights cannot be had, or are not what the plan was made with.
+pub fn load_planned(
+    mut planned: PlannedExtractor<'_>,
+    weights: Option<&str>,
+    device: &Device,
+) -> Result<Box<dyn Extractor>> {
+    planned.settle()?;
+    let request = match weights {
+        Some(_) => ExtractorRequest::parse(planned.name)?,
+        None => ExtractorRequest::for_weights(planned.name, planned.sha256)?,
+    };
+    let options = ExtractorOptions { device: device.clone(), ..ExtractorOptions::default() };
+    let extractor = load_asked(&request, &weights_source(weights)?, &options)?;
+    let got = extractor.weights_sha256();
+    if !agrees(got, planned.sha256) {
+        let PlannedExtractor { name, sha256, field } = planned;
         bail!(
-            "extractor {} has weights {sha256}, the plan was made with {}; give those with --weights, or \
-             delete evaluation.extractor_sha256 from the plan to start a new run",
-            plan.extractor,
-            plan.extractor_sha256
+            "{field} {name} has weights {got}, the plan was made with {sha256}; give those with --weights, or \
+             delete {field}_sha256 from the plan to start a new run"
         );
     }
+    *planned.sha256 = got.to_string();
     Ok(extractor)
 }
 

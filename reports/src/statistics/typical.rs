@@ -15,7 +15,7 @@ pub const FALLEN: f64 = 2.0;
 /// Of the rows of one run: FID along its curve, in order of steps. Of several extractors it is the
 /// one with the most points.
 pub fn fid_curve<'a>(rows: impl IntoIterator<Item = &'a ResultRow>) -> Vec<f64> {
-    let mut curves: Vec<(&str, Vec<(u64, f64)>)> = Vec::new();
+    let mut curves: Vec<((&str, &str), Vec<(u64, f64)>)> = Vec::new();
     for row in rows {
         let (Ok(Checkpoint::Kimg(_)), Some(value)) = (row.checkpoint(), row.value) else {
             continue;
@@ -23,9 +23,10 @@ pub fn fid_curve<'a>(rows: impl IntoIterator<Item = &'a ResultRow>) -> Vec<f64> 
         if row.base_metric() != "fid" {
             continue;
         }
-        match curves.iter_mut().find(|(metric, _)| *metric == row.metric) {
+        let measure = (row.metric.as_str(), row.extractor_sha256.as_str());
+        match curves.iter_mut().find(|(known, _)| *known == measure) {
             Some((_, points)) => points.push((row.g_steps, value)),
-            None => curves.push((&row.metric, vec![(row.g_steps, value)])),
+            None => curves.push((measure, vec![(row.g_steps, value)])),
         }
     }
     // The first of equally long ones.

@@ -292,6 +292,32 @@ fn rows_that_do_not_compare_are_refused_by_field_and_run() {
 }
 
 #[test]
+fn two_versions_of_one_extractor_share_no_table_though_they_share_names() {
+    let with = |method, sha256: &str| {
+        let mut row = row_of(method, 0, "last", "fid", 1.0);
+        row.metric = "fid@small-cifar10".into();
+        (row.extractor, row.extractor_sha256) = ("small-cifar10".into(), sha256.into());
+        row
+    };
+    let (older, newest) = (format!("17381cf3{}", "0".repeat(56)), "f".repeat(64));
+    let rows = [with("gan", &older), with("contrad", &newest)];
+    assert_eq!(
+        Table::new(&rows, &labels(), test_cards()).unwrap_err().to_string(),
+        format!(
+            "rows of one table disagree in extractor_sha256: {older} (run gan-0) and {newest} (run contrad-0); \
+             make one table of each"
+        )
+    );
+    let groups = split_by_table(&rows);
+    assert_eq!(groups.len(), 2);
+    for ((_, rows), hash) in groups.iter().zip(["17381cf3", "ffffffff"]) {
+        let table = Table::new(rows, &labels(), test_cards()).unwrap();
+        assert_eq!(table.columns.len(), 1);
+        assert!(table.markdown().contains(hash), "{}", table.markdown());
+    }
+}
+
+#[test]
 fn mixed_rows_split_into_tables_of_their_own() {
     let mut rows = one_seed();
     let mut others = one_seed();

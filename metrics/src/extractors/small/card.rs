@@ -28,6 +28,9 @@ pub struct Card {
     pub dataset: String,
     pub train: CardSet,
     pub test: CardSet,
+    /// Where the last so many training images were not trained on and stand for the test images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out: Option<usize>,
     pub recipe: Recipe,
     /// Number of trainable values.
     pub parameters: usize,
@@ -48,6 +51,8 @@ pub struct TrainedOn {
     pub dataset: String,
     pub train: CardSet,
     pub test: CardSet,
+    /// As [`Card::held_out`].
+    pub held_out: Option<usize>,
     pub recipe: Recipe,
 }
 
@@ -64,11 +69,12 @@ pub enum CardError {
 
 impl Card {
     pub fn new(trained: &Trained, on: TrainedOn) -> Self {
-        let TrainedOn { dataset, train, test, recipe } = on;
+        let TrainedOn { dataset, train, test, held_out, recipe } = on;
         Self {
             dataset,
             train,
             test,
+            held_out,
             recipe,
             parameters: trained.parameters,
             train_loss: trained.train_loss.clone(),

@@ -9,6 +9,9 @@
 //! numbers of the same extractor and hash. `--weights FILE` puts a file of one's own training in
 //! the place of the embedded one; `$GANBENCH_WEIGHTS`, which means the published Inception, does
 //! not.
+//!
+//! A file that was replaced by a better one stays embedded, as an older version
+//! ([`crate::version`]), since results were measured by it.
 
 mod augmentation;
 mod card;
@@ -34,24 +37,24 @@ use crate::recognition::Recognition;
 use crate::weights::source::WeightsSource;
 use crate::weights::{Weights, WeightsError, hex};
 
-/// An embedded file.
+/// An extractor whose files are in the program.
 struct Embedded {
     name: &'static str,
-    file: &'static [u8],
+    /// The files of its versions, the newest first.
+    files: &'static [&'static [u8]],
 }
 
-macro_rules! embedded {
+macro_rules! weights {
     ($name:literal) => {
-        Embedded {
-            name: $name,
-            file: include_bytes!(concat!("../../../weights/", $name, ".safetensors")),
-        }
+        include_bytes!(concat!("../../../weights/", $name, ".safetensors"))
     };
 }
 
-const SHAPES: Embedded = embedded!("small-shapes");
-const CIFAR10: Embedded = embedded!("small-cifar10");
-const MNIST: Embedded = embedded!("small-mnist");
+const SHAPES: Embedded = Embedded { name: "small-shapes", files: &[weights!("small-shapes")] };
+const CIFAR10: Embedded = Embedded { name: "small-cifar10", files: &[weights!("small-cifar10")] };
+const MNIST: Embedded = Embedded { name: "small-mnist", files: &[weights!("small-mnist")] };
+
+const EMBEDDED: [&Embedded; 3] = [&SHAPES, &CIFAR10, &MNIST];
 
 const fn entry(
     embedded: &Embedded,
@@ -75,22 +78,38 @@ pub const ENTRIES: [ExtractorEntry; 3] = [
     entry(&MNIST, "embedded classifier of MNIST, 32x32", |r| load(&MNIST, r)),
 ];
 
-/// The card of an embedded extractor; None where there is none of that name.
+/// The card of an embedded extractor's newest version, or of the one of `weights_sha256`; None
+/// where there is none.
 ///
 /// # Errors
 /// If the embedded file is damaged: a defect of ours.
-pub fn card(name: &str) -> Result<Option<Card>, CardError> {
-    let embedded = [&SHAPES, &CIFAR10, &MNIST].into_iter().find(|e| e.name == name);
-    embedded.map(|e| Card::read(e.file)).transpose()
+pub fn card(name: &str, weights_sha256: Option<&str>) -> Result<Option<Card>, CardError> {
+    let embedded = EMBEDDED.into_iter().find(|e| e.name == name);
+    embedded.and_then(|e| e.file(weights_sha256)).map(Card::read).transpose()
 }
 
-/// The hash of an embedded file; None where there is none of that name.
-pub(crate) fn embedded_sha256(name: &str) -> Option<String> {
+/// The hashes of an embedded extractor's files, the newest first; empty where there is none of that
+/// name.
+pub(crate) fn embedded_versions(name: &str) -> Vec<String> {
     // Every name of a metric asks for it.
-    static HASHES: OnceLock<Vec<(&str, String)>> = OnceLock::new();
-    let hash = |e: &Embedded| (e.name, hex(&Sha256::digest(e.file)));
-    let hashes = HASHES.get_or_init(|| [&SHAPES, &CIFAR10, &MNIST].map(hash).into());
-    hashes.iter().find(|(known, _)| *known == name).map(|(_, sha256)| sha256.clone())
+    static HASHES: OnceLock<Vec<(&str, Vec<String>)>> = OnceLock::new();
+    let hashes = HASHES.get_or_init(|| EMBEDDED.map(|e| (e.name, e.hashes())).into());
+    let found = hashes.iter().find(|(known, _)| *known == name);
+    found.map_or_else(Vec::new, |(_, versions)| versions.clone())
+}
+
+impl Embedded {
+    /// Of its files, the newest first.
+    fn hashes(&self) -> Vec<String> {
+        self.files.iter().map(|file| hex(&Sha256::digest(file))).collect()
+    }
+
+    /// The file whose hash begins with `pin`; the newest without a pin.
+    fn file(&self, pin: Option<&str>) -> Option<&'static [u8]> {
+        let Some(pin) = pin else { return self.files.first().copied() };
+        let at = self.hashes().iter().position(|sha256| sha256.starts_with(pin))?;
+        self.files.get(at).copied()
+    }
 }
 
 fn load(
@@ -108,8 +127,9 @@ fn load(
             (Weights::read(file, &specs)?, card)
         }
         WeightsSource::Published { .. } => {
-            let card = Card::read(embedded.file).ok();
-            (Weights::embedded(extractor, embedded.file, &specs)?, card)
+            let file = embedded.file(request.asked.pin.as_deref());
+            let file = file.ok_or_else(|| request.asked.unknown(&embedded.hashes()))?;
+            (Weights::embedded(extractor, file, &specs)?, Card::read(file).ok())
         }
     };
     let build = |source| ExtractorError::Build { extractor, source };

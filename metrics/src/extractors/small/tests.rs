@@ -14,7 +14,7 @@ use super::*;
 use crate::families::fid::{FidInput, fid};
 use crate::numerics::statistics::Statistics;
 use crate::weights::WeightTensor;
-use crate::{ExtractorOptions, load_with};
+use crate::{ExtractorOptions, ExtractorRequest, load_with};
 
 /// What `table1` evaluates with: nothing of the environment.
 fn embedded() -> WeightsSource {
@@ -126,10 +126,9 @@ fn no_feature_is_dead_and_noise_moves_them_further_than_another_sample() {
 
 /// 500 test images are as well told apart as the card says of all, less 3 points: two standard
 /// deviations of a binomial share at 0.87, more above.
-fn agrees_with_its_card(dataset: &str) {
-    let name = format!("small-{dataset}");
+fn agrees_with_its_card(dataset: &str, name: &str) {
     let data = split(dataset, 500);
-    let features = features(&*extractor(&name, 100), &data.images);
+    let features = features(&*extractor(name, 100), &data.images);
     let labels = data.images.labels.unwrap();
     let right = features
         .logit_rows()
@@ -138,14 +137,17 @@ fn agrees_with_its_card(dataset: &str) {
         .chunks_exact(CLASSES)
         .zip(&labels)
         .filter(|(row, label)| row.iter().all(|v| *v <= row[**label as usize]));
-    let (share, card) = (right.count() as f64 / 500.0, card(&name).unwrap().unwrap());
+    let share = right.count() as f64 / 500.0;
+    let card = card(&format!("small-{dataset}"), Some(extractor(name, 16).weights_sha256()))
+        .unwrap()
+        .unwrap();
     assert!(share >= card.test_accuracy - 0.03, "{share}, card {}", card.test_accuracy);
     assert_eq!(card.dataset, dataset);
 }
 
 #[test]
 fn small_shapes_is_as_accurate_as_its_card_says() {
-    agrees_with_its_card("shapes");
+    agrees_with_its_card("shapes", "small-shapes");
 }
 
 #[test]
@@ -154,9 +156,13 @@ fn small_cifar10_and_small_mnist_are_as_accurate_as_their_cards_say() {
         eprintln!("skipped: $GANBENCH_DATA, which holds cifar10/ and mnist/, is not set");
         return;
     };
-    for dataset in ["cifar10", "mnist"] {
+    for (dataset, name) in [
+        ("cifar10", "small-cifar10"),
+        ("cifar10", "small-cifar10:17381cf3"),
+        ("mnist", "small-mnist"),
+    ] {
         if root.join(dataset).is_dir() {
-            agrees_with_its_card(dataset);
+            agrees_with_its_card(dataset, name);
         } else {
             eprintln!("skipped: $GANBENCH_DATA holds no {dataset}/");
         }
@@ -167,17 +173,62 @@ fn small_cifar10_and_small_mnist_are_as_accurate_as_their_cards_say() {
 fn every_embedded_file_is_under_1_mb_and_in_the_model_card_by_its_hash() {
     let cards = include_str!("../../../weights/README.md");
     for entry in ENTRIES {
-        let extractor = extractor(entry.name, 16);
-        assert_eq!((extractor.name(), extractor.classes()), (entry.name, entry.classes));
-        assert_eq!(extractor.feature_dim(), entry.feature_dim);
-        assert!(cards.contains(extractor.weights_sha256()), "{}: hash", entry.name);
-        let card = card(entry.name).unwrap().unwrap();
-        assert!(cards.contains(&card.train.sha256), "{}: train split", entry.name);
-        let accuracy = format!("{:.2} %", 100.0 * card.test_accuracy);
-        assert!(cards.contains(&accuracy), "{}: {accuracy}", entry.name);
+        let newest = extractor(entry.name, 16);
+        assert_eq!((newest.name(), newest.classes()), (entry.name, entry.classes));
+        assert_eq!(newest.feature_dim(), entry.feature_dim);
+        for sha256 in entry.versions() {
+            let version = extractor(&format!("{}:{sha256}", entry.name), 16);
+            assert_eq!(version.weights_sha256(), sha256);
+            assert!(cards.contains(&sha256), "{}: {sha256}", entry.name);
+            let card = card(entry.name, Some(sha256.as_str())).unwrap().unwrap();
+            assert!(cards.contains(&card.train.sha256), "{}: train split", entry.name);
+            let accuracy = format!("{:.2} %", 100.0 * card.test_accuracy);
+            assert!(cards.contains(&accuracy), "{}: {accuracy}", entry.name);
+            // An accuracy on images that a recipe was chosen by says less.
+            assert_eq!(card.held_out, None, "{}: {sha256}", entry.name);
+        }
+        assert_eq!(entry.versions()[0], newest.weights_sha256());
     }
-    assert!([&SHAPES, &CIFAR10, &MNIST].iter().all(|e| e.file.len() < 1_000_000));
-    assert!(card("inception").unwrap().is_none());
+    assert!(EMBEDDED.iter().flat_map(|e| e.files).all(|file| file.len() < 1_000_000));
+    assert!(card("inception", None).unwrap().is_none());
+}
+
+/// Two files as the versions of one extractor.
+const TWO: Embedded =
+    Embedded { name: "small-cifar10", files: &[MNIST.files[0], CIFAR10.files[0]] };
+
+#[test]
+fn of_several_files_the_first_is_the_newest_and_a_pin_gives_the_one_of_its_hash() {
+    let hashes = TWO.hashes();
+    let loaded = |pin: Option<&str>| {
+        let asked = ExtractorRequest { name: TWO.name, pin: pin.map(str::to_string) };
+        let options = ExtractorOptions::default();
+        load(&TWO, LoadRequest { source: &embedded(), asked: &asked, options: &options })
+    };
+    for (pin, sha256) in [
+        (None, &hashes[0]),
+        (Some(&hashes[0][..8]), &hashes[0]),
+        (Some("17381cf3"), &hashes[1]),
+        (Some(hashes[1].as_str()), &hashes[1]),
+    ] {
+        let version = loaded(pin).unwrap();
+        assert_eq!((version.name(), version.weights_sha256()), (TWO.name, sha256.as_str()));
+    }
+    assert_eq!(
+        loaded(Some("deadbeef")).err().unwrap().to_string(),
+        format!(
+            "small-cifar10 has no version deadbeef; versions: {} (the newest), 17381cf3",
+            &hashes[0][..8]
+        )
+    );
+}
+
+#[test]
+fn the_recipe_of_a_data_set_is_that_of_its_newest_extractor() {
+    for dataset in ["shapes", "cifar10", "mnist"] {
+        let card = card(&format!("small-{dataset}"), None).unwrap().unwrap();
+        assert_eq!(card.recipe, Recipe::for_dataset(dataset), "{dataset}");
+    }
 }
 
 #[test]
@@ -201,7 +252,7 @@ fn images_of_another_size_are_refused_with_the_way_out() {
 fn a_file_takes_the_place_of_the_embedded_weights_and_made_weights_do_not_exist() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("own.safetensors");
-    std::fs::write(&path, MNIST.file).unwrap();
+    std::fs::write(&path, MNIST.files[0]).unwrap();
     let file = |path: &PathBuf| WeightsSource::Published {
         file: Some(path.clone()),
         variable: None,
@@ -212,10 +263,10 @@ fn a_file_takes_the_place_of_the_embedded_weights_and_made_weights_do_not_exist(
     assert!(!own.recognises());
     // A network of shapes tells more than classes.
     assert!(crate::load("small-shapes", &file(&path)).is_err());
-    std::fs::write(&path, SHAPES.file).unwrap();
+    std::fs::write(&path, SHAPES.files[0]).unwrap();
     assert!(crate::load("small-shapes", &file(&path)).unwrap().recognises());
 
-    std::fs::write(&path, &SHAPES.file[..1000]).unwrap();
+    std::fs::write(&path, &SHAPES.files[0][..1000]).unwrap();
     let error = crate::load("small-shapes", &file(&path)).err().unwrap().to_string();
     assert!(error.contains("own.safetensors are no valid safetensors file"), "{error}");
 
@@ -250,7 +301,7 @@ fn real_images_of_shapes_are_recognised_as_what_they_were_drawn_from() {
 
 #[test]
 fn of_10_000_recognised_test_images_two_at_most_were_taken_for_another_kind() {
-    let card = card("small-shapes").unwrap().unwrap().factors.unwrap();
+    let card = card("small-shapes", None).unwrap().unwrap().factors.unwrap();
     assert!(card.mode_accuracy > 0.999, "{}", card.mode_accuracy);
     for (table, count) in card.confusion.iter().zip(KIND_COUNTS) {
         assert_eq!(table.len(), count);

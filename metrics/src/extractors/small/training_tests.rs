@@ -57,6 +57,7 @@ fn two_epochs_lower_the_loss_and_repeat_to_the_bit() {
         dataset: "shapes".into(),
         train: set(&train_set),
         test: set(&test),
+        held_out: None,
         recipe: short(),
     };
     let card = Card::new(&first, on);
