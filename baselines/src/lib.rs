@@ -21,4 +21,5 @@ pub mod losses;
 pub mod methods;
 pub mod networks;
 pub mod recipes;
+pub mod part;
 pub mod train;

@@ -7,6 +7,7 @@ use ganbench_nn::optim::Rule;
 
 use super::Trainer;
 use super::same_start_tests::{images, plan};
+use crate::losses::projection::ProjectionPart;
 use crate::methods::{ConditioningPart, Parts, method};
 
 fn adversarial(text: &str) -> Parts {
@@ -83,7 +84,7 @@ fn every_conditioning_trains_all_weights_under_every_adversarial_loss() {
 #[test]
 fn a_projection_without_a_logit_is_refused_before_any_work() {
     let mut plan = plan(method("supcon").unwrap());
-    plan.parts.conditioning = ConditioningPart::Projection { unit_features: true };
+    plan.parts.conditioning = ProjectionPart { unit_features: true }.into();
     let error = Trainer::new(&plan, &images(None), 2, &Device::Cpu).err().unwrap().to_string();
     assert!(
         error.starts_with("parts.conditioning.kind must be another than projection"),
