@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use ganbench_files::hash::hex;
 use ganbench_baselines::methods::METHODS;
+use ganbench_files::hash::hex;
 use sha2::{Digest as _, Sha256};
 
 use super::{Plan, RECIPES, Recipe};

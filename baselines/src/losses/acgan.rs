@@ -164,14 +164,15 @@ impl LossPart for AcGan {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "acgan",
             aliases: &[],
             summary: "cross-entropy of an auxiliary classifier, D on reals and G on fakes",
             source: "Odena et al. 2017, arXiv:1610.09585, eq. 3; PyTorch-StudioGAN",
             arrays: Array::EMBEDDED,
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<AcGan>,
+        };
+        Some(&ENTRY)
     }
 }
 

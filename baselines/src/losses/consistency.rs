@@ -103,7 +103,7 @@ impl LossPart for Consistency {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "consistency",
             aliases: &[
                 Alias { name: "cr", set: &[("lambda_fake", "0")] },
@@ -112,8 +112,9 @@ impl LossPart for Consistency {
             summary: "consistency regularisation of D on reals (CR) and fakes (bCR)",
             source: "Zhang et al. 2020, arXiv:1910.12027; Zhao et al. 2021, arXiv:2002.04724, section 2.2",
             arrays: ARRAYS,
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<Consistency>,
+        };
+        Some(&ENTRY)
     }
 }
 

@@ -83,14 +83,15 @@ impl LossPart for TwoC {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "2c",
             aliases: &[],
             summary: "ContraGAN's conditional contrastive loss, D on reals and G on fakes",
             source: "Kang and Park 2020, arXiv:2006.12681; PyTorch-StudioGAN",
             arrays: Array::EMBEDDED,
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<TwoC>,
+        };
+        Some(&ENTRY)
     }
 }
 

@@ -170,14 +170,15 @@ impl LossPart for Contrastive {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "contrastive",
             aliases: &[Alias::new("contrad")],
             summary: "ContraD's contrast of two views of the reals, and of the fakes with the reals",
             source: "Jeong and Shin 2021, arXiv:2103.09742, and its official code",
             arrays: ARRAYS,
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<Contrastive>,
+        };
+        Some(&ENTRY)
     }
 }
 

@@ -122,14 +122,15 @@ impl LossPart for D2dCe {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "d2dce",
             aliases: &[Alias::new("d2d-ce")],
             summary: "ReACGAN's data-to-data cross-entropy, D on reals and G on fakes",
             source: "Kang et al. 2021, arXiv:2111.01118; PyTorch-StudioGAN",
             arrays: Array::EMBEDDED,
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<D2dCe>,
+        };
+        Some(&ENTRY)
     }
 }
 

@@ -92,7 +92,7 @@ impl LossPart for GradientPenalty {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "gradient_penalty",
             aliases: &[
                 Alias::new("gradient-penalty"),
@@ -107,8 +107,9 @@ impl LossPart for GradientPenalty {
                 &["n", "..."],
                 "of the sum of D's logits, at its inputs",
             )],
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<GradientPenalty>,
+        };
+        Some(&ENTRY)
     }
 }
 

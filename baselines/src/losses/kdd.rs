@@ -92,7 +92,7 @@ impl Part for Kdd {
         fields
     }
 
-    fn check(&self) -> Result<(), InvalidPart> {
+    fn check(&self) -> std::result::Result<(), InvalidPart> {
         self.fields().iter().try_for_each(Field::check)?;
         let Some(anchors) = &self.anchors else { return Ok(()) };
         if self.stale_reals {
@@ -311,14 +311,15 @@ impl LossPart for Kdd {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "kdd",
             aliases: &[],
             summary: "hinge loss on the log-ratio of two kernel density estimates of features",
             source: "KDD GAN, eq. 3-6 and section 2.3; leave-one-out lowers the count (our reading)",
             arrays: ARRAYS,
             configure: Entry::configured::<KddOnArrays>,
-        })
+        };
+        Some(&ENTRY)
     }
 
     fn reads_a_head(&self) -> bool {

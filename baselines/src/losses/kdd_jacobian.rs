@@ -117,7 +117,7 @@ impl LossPart for KddJacobian {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "kdd_jacobian",
             aliases: &[Alias::new("kdd-jacobian")],
             summary: "KDD GAN's Jacobian regularisation, of both networks (JacD: of D)",
@@ -128,8 +128,9 @@ impl LossPart for KddJacobian {
                 Array::FEATURES_FAKE,
                 Array::floats("features_fake_moved", &["m", "d"], "at x + δu"),
             ],
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<KddJacobian>,
+        };
+        Some(&ENTRY)
     }
 }
 

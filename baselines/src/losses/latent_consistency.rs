@@ -46,14 +46,15 @@ impl LossPart for LatentConsistency {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "latent_consistency",
             aliases: &[Alias::new("zcr")],
             summary: "latent consistency (zCR): D shall not follow a small move of z, the image shall",
             source: "Zhao et al. 2021, arXiv:2002.04724, section 2.3; means as in PyTorch-StudioGAN",
             arrays: ARRAYS,
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<LatentConsistency>,
+        };
+        Some(&ENTRY)
     }
 }
 

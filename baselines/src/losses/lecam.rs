@@ -167,14 +167,15 @@ impl LossPart for LeCam {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "le_cam",
             aliases: &[Alias::new("lecam")],
             summary: "LeCam regularisation of D's logits with averages of earlier ones",
             source: "Tseng et al. 2021, arXiv:2104.03310, eq. 5, and its code, which clips at 0",
             arrays: ARRAYS,
             configure: Entry::configured::<LeCamOnArrays>,
-        })
+        };
+        Some(&ENTRY)
     }
 }
 

@@ -17,7 +17,7 @@ impl LossPart for ProjectionPart {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "projection",
             aliases: &[],
             summary: "adversarial loss on logits that gain the inner product of features and class \
@@ -33,7 +33,8 @@ impl LossPart for ProjectionPart {
                 Array::LABELS_FAKE,
             ],
             configure: Entry::configured::<ProjectedLogits>,
-        })
+        };
+        Some(&ENTRY)
     }
 
     fn projection(&self) -> Option<ProjectionPart> {

@@ -224,14 +224,15 @@ impl LossPart for SupCon {
     }
 
     fn entry(&self) -> Option<&'static Entry> {
-        Some(&Entry {
+        static ENTRY: Entry = Entry {
             name: "sup_con",
-            aliases: &[Alias::new("supcon")],
+            aliases: &[Alias { name: "supcon", set: &[("pairs", "once")] }],
             summary: "supervised contrastive loss with the classes real and fake",
             source: "Gu, SupCon-GAN (our reading); Khosla et al. 2020, arXiv:2004.11362, eq. 2",
             arrays: &[Array::FEATURES_REAL, Array::FEATURES_FAKE],
-            configure: Entry::configured::<Self>,
-        })
+            configure: Entry::configured::<SupCon>,
+        };
+        Some(&ENTRY)
     }
 
     fn has_logit(&self) -> bool {

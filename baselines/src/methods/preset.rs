@@ -7,7 +7,7 @@ use crate::augment::{AdaRule, Augmentation};
 use crate::losses::Loss;
 use crate::losses::contrastive::Contrastive;
 use crate::losses::part::{BuildContext, LossPart};
-use crate::part::{InvalidPart, Part as _};
+use crate::part::InvalidPart;
 
 /// Which network learns first in a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
