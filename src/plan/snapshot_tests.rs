@@ -1,5 +1,5 @@
 //! Plans on disk keep their ids: what every recipe makes of every method, at each of its budgets,
-//! against a snapshot of ids and of hashes of the serialised parts.
+//! against a snapshot of ids and of hashes of `plan.toml`.
 //!
 //! A recipe or method that is added, or changed on purpose, changes the snapshot:
 //! `GANBENCH_UPDATE_SNAPSHOT=1 cargo test --release --workspace --lib plan::recipe::snapshot`.
@@ -15,17 +15,15 @@ use super::{Plan, RECIPES, Recipe};
 
 const SNAPSHOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/plans.txt");
 
-/// The first 12 hex digits of the SHA-256 of the parts as `plan.toml` holds them and as JSON, of
-/// which the id is a hash.
-fn parts_hash(plan: &Plan) -> String {
-    let parts = &plan.train.parts;
-    let text = toml::to_string(parts).unwrap() + &serde_json::to_string(parts).unwrap();
-    hex(Sha256::new_with_prefix(text))[..12].to_string()
+/// The first 12 hex digits of the SHA-256 of the plan as `plan.toml` holds it. (The id is a hash of
+/// it as JSON.)
+fn toml_hash(plan: &Plan) -> String {
+    hex(Sha256::new_with_prefix(plan.to_toml().unwrap()))[..12].to_string()
 }
 
 /// A line per recipe, budget, row and pair of networks.
 fn plans() -> String {
-    let mut text = String::from("# table budget row networks id parts\n");
+    let mut text = String::from("# table budget row networks id toml\n");
     for (table, _) in RECIPES {
         let recipe = Recipe::of(table).unwrap();
         let mut names: Vec<String> = recipe.rows().into_iter().map(|row| row.name).collect();
@@ -45,8 +43,8 @@ fn plans() -> String {
                     let plan = recipe.plan_on(networks, &row, 0).unwrap();
                     let (budget, networks) =
                         (budget.as_deref().unwrap_or("-"), networks.map_or("-", |n| &n.name));
-                    let (id, parts) = (plan.run_id(), parts_hash(&plan));
-                    writeln!(text, "{table} {budget} {name} {networks} {id} {parts}").unwrap();
+                    let (id, hash) = (plan.run_id(), toml_hash(&plan));
+                    writeln!(text, "{table} {budget} {name} {networks} {id} {hash}").unwrap();
                 }
             }
         }
