@@ -25,7 +25,7 @@ fn toml_hash(plan: &Plan) -> String {
 fn plans() -> String {
     let mut text = String::from("# table budget row networks id toml\n");
     for (table, _) in RECIPES {
-        let recipe = Recipe::of(table).unwrap();
+        let recipe = Recipe::by_name(table).unwrap();
         let mut names: Vec<String> = recipe.rows().into_iter().map(|row| row.name).collect();
         names.extend(METHODS.iter().map(|m| m.name.to_string()));
         let mut seen = BTreeSet::new();
