@@ -84,7 +84,10 @@ fn sources_that_hold_no_images_are_refused_by_name() {
         place.says("dataset:cifar11:test", &[]),
         (
             64,
-            format!("error: unknown dataset \"cifar11\"; known: {}, or folder:PATH", dataset_names())
+            format!(
+                "error: unknown dataset \"cifar11\"; known: {}, or folder:PATH",
+                dataset_names()
+            )
         )
     );
     assert_eq!(

@@ -191,7 +191,10 @@ fn what_cannot_be_fetched_or_verified_is_a_usage_error() {
         ),
         (
             &["fetch", "dataset", "cifar11"],
-            &format!("error: unknown dataset \"cifar11\"; known: {}, or folder:PATH\n", dataset_names()),
+            &format!(
+                "error: unknown dataset \"cifar11\"; known: {}, or folder:PATH\n",
+                dataset_names()
+            ),
         ),
         (
             &["verify-extractor", "pixels"],

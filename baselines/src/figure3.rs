@@ -136,8 +136,9 @@ impl Figure3 {
         let reals = tensor(&real)?;
         let boundary = linear_boundary(&reals, &tensor(&start)?)?;
         let w = Tensor::from_slice(&boundary.w, (2, 1), &Device::Cpu)?;
-        let hinge =
-            descend(&start, |x| Hinge::default().generator(&(x.matmul(&w)?.squeeze(1)? + boundary.b)?))?;
+        let hinge = descend(&start, |x| {
+            Hinge::default().generator(&(x.matmul(&w)?.squeeze(1)? + boundary.b)?)
+        })?;
         let kdd = descend(&start, |x| kdd_loss(&reals, x))?;
         Ok(Self { real, start, hinge, kdd, boundary })
     }

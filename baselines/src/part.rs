@@ -106,11 +106,7 @@ impl Field {
     }
 
     /// One of an enum's names, as serde knows them.
-    pub fn choice<T: value::Choice>(
-        name: &'static str,
-        value: T,
-        summary: &'static str,
-    ) -> Self {
+    pub fn choice<T: value::Choice>(name: &'static str, value: T, summary: &'static str) -> Self {
         Self::new(name, FieldValue::choice(value), summary)
     }
 

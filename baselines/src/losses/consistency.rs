@@ -52,8 +52,7 @@ impl Default for Consistency {
 impl Part for Consistency {
     fn fields(&self) -> Vec<Field> {
         vec![
-            Field::finite("lambda_real", self.lambda_real, "weight of d_cr")
-                .once_called("lambda"),
+            Field::finite("lambda_real", self.lambda_real, "weight of d_cr").once_called("lambda"),
             Field::finite("lambda_fake", self.lambda_fake, "weight of d_cr_fake"),
         ]
     }
@@ -105,10 +104,7 @@ impl LossPart for Consistency {
     fn entry(&self) -> Option<&'static Entry> {
         static ENTRY: Entry = Entry {
             name: "consistency",
-            aliases: &[
-                Alias { name: "cr", set: &[("lambda_fake", "0")] },
-                Alias::new("bcr"),
-            ],
+            aliases: &[Alias { name: "cr", set: &[("lambda_fake", "0")] }, Alias::new("bcr")],
             summary: "consistency regularisation of D on reals (CR) and fakes (bCR)",
             source: "Zhang et al. 2020, arXiv:1910.12027; Zhao et al. 2021, arXiv:2002.04724, section 2.2",
             arrays: ARRAYS,

@@ -79,7 +79,11 @@ impl Part for GradientPenalty {
     fn fields(&self) -> Vec<Field> {
         let interval = "D steps from one penalty to the next";
         vec![
-            Field::choice("penalty", self.penalty, "r1 at reals, gp between reals and fakes, dragan around reals"),
+            Field::choice(
+                "penalty",
+                self.penalty,
+                "r1 at reals, gp between reals and fakes, dragan around reals",
+            ),
             Field::finite("lambda", self.lambda, "weight").once_called("gamma"),
             Field::count("interval", self.interval, Range::UpTo(u64::MAX), interval).in_training(),
         ]

@@ -3,9 +3,8 @@ use candle_core::Device;
 use ganbench_nn::kernels::finite_difference::{check, normal};
 
 fn features() -> Features {
-    let of = |rows: &[[f64; 2]]| {
-        Tensor::from_vec(rows.concat(), (rows.len(), 2), &Device::Cpu).unwrap()
-    };
+    let of =
+        |rows: &[[f64; 2]]| Tensor::from_vec(rows.concat(), (rows.len(), 2), &Device::Cpu).unwrap();
     Features { real: of(&[[1.0, 0.0], [2.0, 0.0]]), fake: of(&[[0.0, 1.0], [0.0, 3.0]]) }
 }
 

@@ -35,7 +35,11 @@ impl Part for LatentConsistency {
         vec![
             Field::weight("radius", self.radius, "standard deviation of the move").in_training(),
             Field::finite("lambda_d", self.lambda_d, "weight of d_zcr"),
-            Field::finite("lambda_g", self.lambda_g, "weight of −g_zcr: G's loss falls as images move"),
+            Field::finite(
+                "lambda_g",
+                self.lambda_g,
+                "weight of −g_zcr: G's loss falls as images move",
+            ),
         ]
     }
 }

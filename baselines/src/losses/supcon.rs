@@ -97,8 +97,12 @@ impl Part for SupCon {
                 self.pairs,
                 "how often the numerator counts a real-fake pair: as printed, or in both orders",
             ),
-            Field::switch("normalise", self.normalise, "features are divided by their length first")
-                .once_called("normalise_features"),
+            Field::switch(
+                "normalise",
+                self.normalise,
+                "features are divided by their length first",
+            )
+            .once_called("normalise_features"),
         ]
     }
 }

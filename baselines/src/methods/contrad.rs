@@ -19,6 +19,10 @@ pub const METHOD: Method = Method {
         lr_warmup_share: 0.015,
         augmentation: Augmentation::SimClr(SimClr::default()),
         contrastive: Some(Contrastive::default()),
-        ..Parts::plain(NonSaturating { head: HeadKind::Mlp, stop_gradient: true, ..NonSaturating::default() })
+        ..Parts::plain(NonSaturating {
+            head: HeadKind::Mlp,
+            stop_gradient: true,
+            ..NonSaturating::default()
+        })
     },
 };

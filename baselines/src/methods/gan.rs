@@ -10,7 +10,5 @@ pub const METHOD: Method = Method {
     summary: "non-saturating loss",
     source: "Goodfellow et al. 2014, arXiv:1406.2661; two-layer head as every row of ContraD's Table 1",
     our_constants: None,
-    parts: || {
-        Parts::plain(NonSaturating { head: HeadKind::Mlp, ..NonSaturating::default() })
-    },
+    parts: || Parts::plain(NonSaturating { head: HeadKind::Mlp, ..NonSaturating::default() }),
 };

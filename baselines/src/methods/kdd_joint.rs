@@ -9,11 +9,5 @@ pub const METHOD: Method = Method {
     summary: "kernel density discriminator and hinge loss, γ = 1, α = 1",
     source: "KDD GAN, Joint rows of its Table 1; the hinge on a linear head of the same trunk (our reading)",
     our_constants: None,
-    parts: || {
-        Parts::plain(Kdd {
-            tau: 1.0,
-            alpha: 1.0,
-            ..Kdd::default()
-        })
-    },
+    parts: || Parts::plain(Kdd { tau: 1.0, alpha: 1.0, ..Kdd::default() }),
 };

@@ -10,7 +10,5 @@ pub const METHOD: Method = Method {
     summary: "least-squares loss with targets 1 and 0",
     source: "Mao et al. 2017, arXiv:1611.04076, eq. 9; two-layer head as every row of ContraD's Table 1",
     our_constants: None,
-    parts: || {
-        Parts::plain(LeastSquares { head: HeadKind::Mlp, ..LeastSquares::default() })
-    },
+    parts: || Parts::plain(LeastSquares { head: HeadKind::Mlp, ..LeastSquares::default() }),
 };

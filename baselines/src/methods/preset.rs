@@ -114,8 +114,9 @@ impl Parts {
         let projects = self.conditioning.part().is_some_and(|part| part.projection().is_some());
         if let Some(part) = adversarial.filter(|part| projects && !part.has_logit()) {
             let kind = part.entry().map_or("given", |entry| entry.name);
-            let expected =
-                format!("another than projection with the adversarial part {kind}, which has no logit");
+            let expected = format!(
+                "another than projection with the adversarial part {kind}, which has no logit"
+            );
             return Err(InvalidPart::new("parts.conditioning.kind", expected, "projection"));
         }
         if self.first == First::Generator && adversarial.is_some_and(|a| a.reads_last_d_step()) {

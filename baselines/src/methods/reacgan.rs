@@ -1,8 +1,8 @@
 //! ReACGAN: hinge loss with data-to-data cross-entropy.
 
 use super::{ConditioningPart, Method, Parts};
-use crate::losses::d2dce::D2dCe;
 use crate::losses::adversarial::Hinge;
+use crate::losses::d2dce::D2dCe;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {

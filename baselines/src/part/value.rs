@@ -65,7 +65,10 @@ pub enum FieldValue {
     Count(u64),
     Switch(bool),
     /// One of an enum's names.
-    Choice { name: String, known: &'static [&'static str] },
+    Choice {
+        name: String,
+        known: &'static [&'static str],
+    },
 }
 
 /// An enum without data, whose names serde knows.

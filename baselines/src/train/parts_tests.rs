@@ -12,7 +12,7 @@ use crate::losses::projection::ProjectionPart;
 use crate::methods::{AdversarialPart, ConditioningPart, Parts, method};
 
 fn adversarial(text: &str) -> Parts {
-    Parts::plain(toml::from_str(text).unwrap())
+    Parts::plain(toml::from_str::<AdversarialPart>(text).unwrap())
 }
 
 fn adversarials() -> Vec<Parts> {

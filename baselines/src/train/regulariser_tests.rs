@@ -116,8 +116,7 @@ fn kdds_anchors_stale_reals_and_jacobian_send_through_d_what_they_need() {
         let has = losses.contains_key("g_jacobian");
         (trainer.spent().d_image_forwards, trainer.spent().d_image_forwards_g_step, has)
     };
-    let jacobian =
-        |generator| KddJacobian { lambda: 1e-5, delta: 1e-3, generator }.into();
+    let jacobian = |generator| KddJacobian { lambda: 1e-5, delta: 1e-3, generator }.into();
     // Batches of 2. D: reals and fakes. G: fakes, and reals as anchors.
     assert_eq!(forwards(&|_| {}), (4, 4, false));
     let augmentation = Augmentation::FlipShift(FlipShift { max_shift: 4 });
@@ -158,8 +157,7 @@ fn kdds_anchors_stale_reals_and_jacobian_send_through_d_what_they_need() {
 
 #[test]
 fn clipped_weights_stay_within_their_bound() {
-    let (plan, images) =
-        (with(vec![WeightClipping { bound: 0.01 }.into()]), images(None));
+    let (plan, images) = (with(vec![WeightClipping { bound: 0.01 }.into()]), images(None));
     let mut trainer = Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
     trainer.step().unwrap().unwrap();
     for (name, var) in trainer.discriminator.store.params() {
@@ -211,8 +209,7 @@ fn adas_probability_moves_with_the_run_and_goes_on_from_a_checkpoint() {
 
 #[test]
 fn what_a_part_remembers_goes_on_from_a_checkpoint_to_the_same_bits() {
-    let part =
-        LeCam { lambda: 0.3, decay: 0.9, start_d_step: 1, ..LeCam::default() }.into();
+    let part = LeCam { lambda: 0.3, decay: 0.9, start_d_step: 1, ..LeCam::default() }.into();
     let (plan, images) = (with(vec![part, consistency(10.0)]), images(None));
     let trainer = || Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
     let dir = tempfile::tempdir().unwrap();

@@ -100,8 +100,7 @@ impl<L: LogitLoss> LossPart for L {
 
 impl<L: LogitLoss> OnArrays for L {
     fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
-        let logits =
-            Logits { real: a.tensor("logits_real")?, fake: a.tensor("logits_fake")? };
+        let logits = Logits { real: a.tensor("logits_real")?, fake: a.tensor("logits_fake")? };
         self.terms_of(&logits)
     }
 }

@@ -50,8 +50,7 @@ fn is_best(loss: &impl LogitLoss, best: f64) {
 fn with_smoothing_s_the_best_output_on_reals_is_the_target_1_minus_s() {
     // Non-saturating: σ(d) = 0.9 at d = log 9; least squares: d = 0.9.
     let (label_smoothing, g_label_smoothing) = (0.1, 0.1);
-    let loss =
-        NonSaturating { label_smoothing, g_label_smoothing, ..NonSaturating::default() };
+    let loss = NonSaturating { label_smoothing, g_label_smoothing, ..NonSaturating::default() };
     is_best(&loss, 9f64.ln());
     is_best(&LeastSquares { label_smoothing, g_label_smoothing, ..LeastSquares::default() }, 0.9);
     // A loss without targets has no such field.

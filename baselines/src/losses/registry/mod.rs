@@ -115,7 +115,8 @@ impl Entry {
             })?;
             table.insert(field.name.to_string(), value.to_toml());
         }
-        (self.configure)(table).map_err(|e| LossError::Form { loss: self.name, what: e.to_string() })
+        (self.configure)(table)
+            .map_err(|e| LossError::Form { loss: self.name, what: e.to_string() })
     }
 
     /// Terms and gradients, computed in the arrays' own precision.

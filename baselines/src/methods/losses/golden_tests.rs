@@ -57,7 +57,8 @@ fn given_array(spec: &Json) -> Given {
     let shape: Vec<usize> = serde_json::from_value(spec["shape"].clone()).unwrap();
     let (phase, scale) = (spec["phase"].as_f64().unwrap(), spec["scale"].as_f64().unwrap());
     let last = *shape.last().unwrap();
-    let number = |k: usize| scale * (1.7 * (k / last) as f64 + 0.9 * (k % last) as f64 + phase).sin();
+    let number =
+        |k: usize| scale * (1.7 * (k / last) as f64 + 0.9 * (k % last) as f64 + phase).sin();
     let numbers = (0..shape.iter().product()).map(number).collect();
     Given { shape, numbers: Numbers::F64(numbers) }
 }

@@ -122,7 +122,9 @@ fn further_axes_agree_where_a_shape_leaves_them_open() {
 #[test]
 fn losses_and_settings_that_are_not_known_are_named_with_what_is() {
     let text = loss("hing").err().unwrap().to_string();
-    assert!(text.starts_with("unknown loss \"hing\"; known: non_saturating, hinge, least_squares, "));
+    assert!(
+        text.starts_with("unknown loss \"hing\"; known: non_saturating, hinge, least_squares, ")
+    );
     let set = |name, pair| loss(name).unwrap().entry.with([pair]).err().unwrap().to_string();
     assert_eq!(
         set("2c", ("temperature", "1")),
@@ -281,7 +283,8 @@ fn an_old_name_is_the_loss_with_the_settings_that_it_stood_for() {
 
 #[test]
 fn what_training_alone_reads_is_no_setting() {
-    let error = |name: &str, pair| loss(name).unwrap().entry.with([pair]).err().unwrap().to_string();
+    let error =
+        |name: &str, pair| loss(name).unwrap().entry.with([pair]).err().unwrap().to_string();
     assert_eq!(
         error("kdd", ("alpha", "1")),
         "loss kdd has no setting \"alpha\"; it has: tau, leave_one_out, gamma, unit_features"
