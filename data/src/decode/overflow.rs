@@ -59,9 +59,8 @@ fn overflows(block: &[i16; 64], steps: &[u16; 64]) -> bool {
     let wave = |y: usize, k: usize| {
         (((2 * y + 1) * k) as f32 * PI / 16.0).cos() * if k == 0 { 1.0 } else { SQRT_2 }
     };
-    let behind = |y: usize, column: &[f32; 8]| {
-        SCALE * (0..8).map(|k| column[k] * wave(y, k)).sum::<f32>()
-    };
+    let behind =
+        |y: usize, column: &[f32; 8]| SCALE * (0..8).map(|k| column[k] * wave(y, k)).sum::<f32>();
     columns.iter().any(pass_overflows)
         || (0..8).any(|y| pass_overflows(&columns.map(|column| behind(y, &column))))
 }
