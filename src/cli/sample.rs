@@ -94,7 +94,7 @@ struct SampleError {
 /// Writes samples as they come.
 enum Writer<'a> {
     /// `arr_0` u8 `[N, H, W, C]`, the ADM layout, and `labels` i64 `[N]` of a conditional run.
-    Npz { path: &'a Path, n: usize, file: Option<NpzWriter>, labels: Vec<i64> },
+    Npz { path: &'a Path, n: usize, file: Option<Box<NpzWriter>>, labels: Vec<i64> },
     /// `000000.png`, …; a conditional run gets one subfolder per class.
     Folder { path: &'a Path, done: usize },
 }
@@ -116,7 +116,7 @@ impl<'a> Writer<'a> {
                     let ImageSize { height, width, channels } = images.size;
                     let mut npz = NpzWriter::create(path).map_err(failed)?;
                     npz.begin::<u8>("arr_0", &[*n, height, width, channels]).map_err(failed)?;
-                    *file = Some(npz);
+                    *file = Some(Box::new(npz));
                 }
                 let Some(npz) = file else { return Ok(()) };
                 npz.write(images.pixels.iter().copied()).map_err(failed)?;

@@ -43,7 +43,8 @@ fn a_results_file_of_changed_rows_is_named_with_what_to_do() {
     // The least change of a number, a zero of the other sign, nothing for a number, another
     // method; a row less, rows in another order, a column more.
     let bits = f64::from_bits(1f64.to_bits() + 1);
-    let changes: [Box<dyn Fn(&mut DataFrame)>; 7] = [
+    type Change = Box<dyn Fn(&mut DataFrame)>;
+    let changes: [Change; 7] = [
         Box::new(put("value", Series::new("".into(), [Some(bits), None, Some(2.5)]))),
         Box::new(put("train_s", Series::new("".into(), [81.25, -0.0, 81.25]))),
         Box::new(put("value", Series::new("".into(), [Some(1.0), None, None]))),

@@ -19,6 +19,9 @@ fn said(kind: u8, scans: &[(&[u8], u8, u8, u8)]) -> Option<Fault> {
     check(&file(kind, scans)).err()
 }
 
+/// The components of a scan, and its first coefficient, last coefficient and approximation.
+type Scan = (&'static [u8], u8, u8, u8);
+
 #[test]
 fn scans_that_say_all_once_pass() {
     assert_eq!(said(0xc0, &[(&[1, 2, 3], 0, 63, 0)]), None);
@@ -38,7 +41,7 @@ fn scans_that_lack_or_do_not_follow_are_damage() {
     assert_eq!(said(0xc2, &[(&[1, 2, 3], 0, 0, 0)]), lacks);
     let odd = Fault::Damaged("is a JPEG image of scans that do not follow upon one another".into());
     let all: &[u8] = &[1, 2, 3];
-    let cases: [(u8, &[(&[u8], u8, u8, u8)]); 10] = [
+    let cases: [(u8, &[Scan]); 10] = [
         // Twice, a channel that is none, a part of the coefficients, lower bits.
         (0xc0, &[(all, 0, 63, 0), (all, 0, 63, 0)]),
         (0xc0, &[(&[1, 2, 9], 0, 63, 0)]),

@@ -185,7 +185,7 @@ fn write_companions(npz: &mut NpzWriter, companions: Companions<'_>) -> io::Resu
     let Some(meta) = companions.meta else { return Ok(()) };
     let json = meta.to_json();
     npz.begin::<u8>(meta::MEMBER, &[json.len()])?;
-    npz.write(json.into_iter())
+    npz.write(json)
 }
 
 fn failed(path: &Path) -> impl Fn(io::Error) -> FileError + use<> {

@@ -15,7 +15,9 @@ pub const FALLEN: f64 = 2.0;
 /// Of the rows of one run: FID along its curve, in order of steps. Of several extractors it is the
 /// one with the most points.
 pub fn fid_curve<'a>(rows: impl IntoIterator<Item = &'a ResultRow>) -> Vec<f64> {
-    let mut curves: Vec<((&str, &str), Vec<(u64, f64)>)> = Vec::new();
+    /// Metric and hash of the extractor.
+    type Measure<'a> = (&'a str, &'a str);
+    let mut curves: Vec<(Measure<'_>, Vec<(u64, f64)>)> = Vec::new();
     for row in rows {
         let (Ok(Checkpoint::Kimg(_)), Some(value)) = (row.checkpoint(), row.value) else {
             continue;
