@@ -3,7 +3,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::pictures::{Pictures, npy, npz};
-use crate::program::{ok, refused, strs, text};
+use crate::program::{dataset_names, ok, refused, strs, text};
 
 struct Place {
     dir: tempfile::TempDir,
@@ -84,9 +84,10 @@ fn sources_that_hold_no_images_are_refused_by_name() {
         place.says("dataset:cifar11:test", &[]),
         (
             64,
-            "error: unknown dataset \"cifar11\"; known: shapes, shapes-heldout, cifar10, mnist, cifar100, tiny-imagenet, \
-             imagenet-64, celeba-hq-128, afhq-512, or folder:PATH"
-                .into()
+            format!(
+                "error: unknown dataset \"cifar11\"; known: {}, or folder:PATH",
+                dataset_names()
+            )
         )
     );
     assert_eq!(

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::pictures::Pictures;
-use crate::program::{command, refused, text};
+use crate::program::{command, dataset_names, refused, text};
 
 /// Of the weights of `inception`: a hub that answers with another commit is refused.
 const REVISION: &str = "6040b4d40fdcde446a0cf753b0527585b6b77c54";
@@ -191,8 +191,10 @@ fn what_cannot_be_fetched_or_verified_is_a_usage_error() {
         ),
         (
             &["fetch", "dataset", "cifar11"],
-            "error: unknown dataset \"cifar11\"; known: shapes, shapes-heldout, cifar10, mnist, cifar100, tiny-imagenet, \
-             imagenet-64, celeba-hq-128, afhq-512, or folder:PATH\n",
+            &format!(
+                "error: unknown dataset \"cifar11\"; known: {}, or folder:PATH\n",
+                dataset_names()
+            ),
         ),
         (
             &["verify-extractor", "pixels"],

@@ -84,7 +84,7 @@ fn a_case_solved_on_paper_comes_back_with_its_gradients() {
 
     // Least squares with target 0.9: ½mean(1.21, 0.81) + ½mean(9, 1).
     let set =
-        ["loss", "least-squares", "--inputs", &inputs, "--json", "--set", "label_smoothing=0.1"];
+        ["loss", "least_squares", "--inputs", &inputs, "--json", "--set", "label_smoothing=0.1"];
     let value = json(&set)["terms"][0]["value"].as_f64().unwrap();
     assert!((value - 3.005).abs() < 1e-15, "{value}");
 
@@ -97,12 +97,23 @@ fn a_case_solved_on_paper_comes_back_with_its_gradients() {
 }
 
 #[test]
+fn an_old_name_says_what_it_said_before_it_had_the_plans() {
+    let dir = tempfile::tempdir().unwrap();
+    let inputs = logits([2.0, 0.0], false).write(&dir.path().join("in.npz"));
+    let [old, new] = ["least-squares", "least_squares"]
+        .map(|name| json(&["loss", name, "--inputs", &inputs, "--json"]));
+    assert_eq!(old, new);
+    assert_eq!(new["loss"], "least_squares");
+    assert!(!ok(&["list", "losses"]).contains("least-squares"));
+}
+
+#[test]
 fn gradients_are_written_in_the_precision_of_the_arrays() {
     let dir = tempfile::tempdir().unwrap();
     for (f32s, dtype) in [(true, "float32"), (false, "float64")] {
         let inputs = logits([0.3, 0.1], f32s).write(&dir.path().join("in.npz"));
         let out = text(&dir.path().join("out.npz"));
-        let _ = ok(&["loss", "non-saturating", "--inputs", &inputs, "--out", &out]);
+        let _ = ok(&["loss", "non_saturating", "--inputs", &inputs, "--out", &out]);
         let file = std::fs::File::open(&out).unwrap();
         let mut npz = ganbench_data::numpy::Archive::open("out", Box::new(file)).unwrap();
         assert_eq!(
@@ -125,7 +136,7 @@ fn wrong_usage_ends_with_64_and_wrong_arrays_with_1() {
         assert!(error.contains(message), "{args:?}: {error}");
         assert_eq!(got, code, "{error}");
     };
-    says("hing", &inputs, &[], 64, "unknown loss \"hing\"; known: non-saturating, logistic, hinge");
+    says("hing", &inputs, &[], 64, "unknown loss \"hing\"; known: non_saturating, hinge, ");
     says("hinge", &inputs, &["--set", "tau=1"], 64, "loss hinge has no setting \"tau\"");
     says("2c", &inputs, &["--set", "tau=0"], 64, "setting tau must be a number above 0, got \"0\"");
     says("2c", &inputs, &["--set", "tau"], 64, "--set tau is not KEY=VALUE, such as tau=0.5");
@@ -134,7 +145,7 @@ fn wrong_usage_ends_with_64_and_wrong_arrays_with_1() {
         &inputs,
         &[],
         1,
-        "in.npz: loss r1 takes no array \"logits_fake\"; it takes: gradients",
+        "in.npz: loss gradient_penalty takes no array \"logits_fake\"; it takes: gradients",
     );
     let bad = logits([f64::NAN, 0.0], false).write(&dir.path().join("nan.npz"));
     says("hinge", &bad, &[], 1, "nan.npz: array logits_real holds NaN at [0], expected finite");

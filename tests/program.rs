@@ -174,3 +174,9 @@ pub fn send(child: &Child, signal: i32) {
     // SAFETY: kill only sends; the child was not waited for, so its number is its own.
     assert_eq!(unsafe { libc::kill(child.id() as i32, signal) }, 0);
 }
+
+/// All data sets, as errors list them.
+pub fn dataset_names() -> String {
+    let names: Vec<&str> = ganbench_data::datasets().iter().map(|d| d.name.as_str()).collect();
+    names.join(", ")
+}

@@ -12,7 +12,7 @@
 use candle_core::{Device, Result, Tensor, Var};
 use ganbench_data::rng::Stream;
 
-use crate::losses::adversarial::{Form, Logits};
+use crate::losses::adversarial::{Hinge, LogitLoss as _, Logits};
 use crate::losses::kdd::generator;
 use crate::losses::similarity::{keep_only, log_sum_exp_rows, mask};
 
@@ -105,7 +105,7 @@ fn linear_boundary(real: &Tensor, fake: &Tensor) -> Result<Boundary> {
     for _ in 0..D_STEPS {
         let logits = |x: &Tensor| x.matmul(w.as_tensor())?.squeeze(1)?.broadcast_add(b.as_tensor());
         let logits = Logits { real: logits(real)?, fake: logits(fake)? };
-        let grads = Form::Hinge.discriminator(&logits)?.backward()?;
+        let grads = Hinge::default().discriminator(&logits)?.backward()?;
         for var in [&w, &b] {
             if let Some(grad) = grads.get(var) {
                 var.set(&(var.as_tensor() - (grad * D_LR)?)?)?;
@@ -136,8 +136,9 @@ impl Figure3 {
         let reals = tensor(&real)?;
         let boundary = linear_boundary(&reals, &tensor(&start)?)?;
         let w = Tensor::from_slice(&boundary.w, (2, 1), &Device::Cpu)?;
-        let hinge =
-            descend(&start, |x| Form::Hinge.generator(&(x.matmul(&w)?.squeeze(1)? + boundary.b)?))?;
+        let hinge = descend(&start, |x| {
+            Hinge::default().generator(&(x.matmul(&w)?.squeeze(1)? + boundary.b)?)
+        })?;
         let kdd = descend(&start, |x| kdd_loss(&reals, x))?;
         Ok(Self { real, start, hinge, kdd, boundary })
     }

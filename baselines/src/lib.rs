@@ -20,5 +20,6 @@ pub mod linear_evaluation;
 pub mod losses;
 pub mod methods;
 pub mod networks;
+pub mod part;
 pub mod recipes;
 pub mod train;

@@ -349,10 +349,10 @@ fn without_data_the_error_says_where_it_looked() {
 #[test]
 fn unknown_names_are_answered_with_the_known_ones() {
     let root = tempfile::tempdir().unwrap();
+    let names: Vec<&str> = datasets().iter().map(|d| d.name.as_str()).collect();
     assert_eq!(
         message(load_root(root.path(), train("cifar")), root.path()),
-        "unknown dataset \"cifar\"; known: shapes, shapes-heldout, cifar10, mnist, cifar100, tiny-imagenet, imagenet-64, \
-         celeba-hq-128, afhq-512, or folder:PATH"
+        format!("unknown dataset \"cifar\"; known: {}, or folder:PATH", names.join(", "))
     );
     assert_eq!(
         "valid".parse::<Split>().unwrap_err().to_string(),

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use candle_core::{Device, Tensor};
-use ganbench_baselines::losses::adversarial::{Form, HEAD, Logits};
+use ganbench_baselines::losses::adversarial::{HEAD, LogitLoss as _, Logits, NonSaturating};
 use ganbench_baselines::networks::{
     Architecture, Discriminator, Generator, HeadKind, HeadSpec, Latent, LayerSize, NetworkOptions,
     NetworkSizes,
@@ -122,13 +122,13 @@ impl PlainPair {
         let d = &mut self.discriminator;
         let logits = |x: &Tensor, pass| d.network.score(x, None, pass)?.head(HEAD);
         let (real, fake) = (logits(&self.x_real, Pass::Train)?, logits(&fake, Pass::Train)?);
-        let loss = Form::NonSaturating.discriminator(&Logits { real, fake })?;
+        let loss = NonSaturating::default().discriminator(&Logits { real, fake })?;
         d.optimizer.step(&d.store, &loss.backward()?, 1.0)?;
 
         let latent = self.latent()?;
         let fake = self.generator.network.forward(&latent, Pass::Train)?;
         let logits = self.discriminator.network.score(&fake, None, d_pass)?.head(HEAD)?;
-        let loss = Form::NonSaturating.generator(&logits)?;
+        let loss = NonSaturating::default().generator(&logits)?;
         let g = &mut self.generator;
         g.optimizer.step(&g.store, &loss.backward()?, 1.0)?;
         Ok(())

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use clap::{Args, ValueEnum};
-use ganbench_baselines::losses::registry::{self, SettingKind};
-use ganbench_baselines::methods::METHODS;
+use ganbench_baselines::losses::registry;
+use ganbench_baselines::methods::{METHODS, losses};
 use ganbench_baselines::networks::ARCHITECTURES;
+use ganbench_baselines::part::FieldValue;
 use ganbench_data::datasets;
 use ganbench_metrics::card::ProtocolField;
 use ganbench_metrics::protocol::protocols;
@@ -80,12 +81,12 @@ fn loss(entry: &registry::Entry) -> Value {
         json!({"name": a.name, "shape": a.shape, "dtype": a.dtype_text(), "summary": a.summary,
                "optional": a.optional_with.is_some(), "with": a.optional_with.unwrap_or_default()})
     });
-    let settings = entry.settings.iter().map(|s| {
-        let known = match s.kind {
-            SettingKind::Choice { names, .. } => Some(names),
+    let settings = entry.settings().into_iter().map(|s| {
+        let known = match &s.value {
+            FieldValue::Choice { known, .. } => Some(*known),
             _ => None,
         };
-        json!({"name": s.name, "default": super::loss::json_value(s.default()), "known": known,
+        json!({"name": s.name, "default": super::loss::json_value(&s.value), "known": known,
                "summary": s.summary})
     });
     json!({"name": entry.name, "summary": entry.summary, "source": entry.source,
@@ -146,7 +147,7 @@ fn entries(what: Listed) -> Result<Vec<Value>> {
                        "conditional": m.conditional()})
             })
             .collect(),
-        Listed::Losses => registry::losses().map(loss).collect(),
+        Listed::Losses => losses().into_iter().map(loss).collect(),
         Listed::Architectures => ARCHITECTURES
             .iter()
             .map(|a| json!({"name": a.name, "summary": a.summary, "image_sizes": a.image_sizes}))

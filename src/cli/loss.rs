@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use candle_core::{DType, Tensor};
 use clap::Args;
-use ganbench_baselines::losses::registry::{self, EvaluatedTerm, Given, Settings, Value};
+use ganbench_baselines::losses::registry::{EvaluatedTerm, Given, settings_of};
+use ganbench_baselines::methods::{NamedLoss, loss};
+use ganbench_baselines::part::FieldValue;
 use ganbench_data::numpy::Archive;
 use ganbench_files::write_atomic;
 use npyz::WriterBuilder as _;
@@ -40,22 +42,25 @@ pub struct LossArgs {
 /// If the loss or a setting is not known, the file cannot be read, or the arrays do not fit the
 /// loss.
 pub fn run(args: &LossArgs) -> Result<()> {
-    let entry = registry::loss(&args.name)?;
+    let NamedLoss { entry, set: of_name } = loss(&args.name)?;
     let set = args.set.iter().map(|text| {
         let wrong = || UsageError::new(format!("--set {text} is not KEY=VALUE, such as tau=0.5"));
         text.split_once('=').ok_or_else(wrong)
     });
-    let settings = Settings::of(entry, set.collect::<Result<Vec<_>, _>>()?)?;
+    let set = set.collect::<Result<Vec<_>, _>>()?;
+    let loss = entry.with(of_name.iter().copied().chain(set))?;
     process::set_threads(None)?;
     let path = args.inputs.display().to_string();
     let given = read(&args.inputs).with_context(|| path.clone())?;
-    let terms = entry.evaluate(&given, &settings).with_context(|| path)?;
+    let terms = entry.evaluate(&given, loss.as_ref()).with_context(|| path)?;
     if let Some(path) = &args.out {
         write(&terms, path)?;
     }
     if args.json {
-        let settings: Map<_, _> =
-            settings.values().map(|(name, value)| (name.to_string(), json_value(value))).collect();
+        let settings: Map<_, _> = settings_of(loss.as_ref())
+            .iter()
+            .map(|setting| (setting.name.to_string(), json_value(&setting.value)))
+            .collect();
         let terms = terms.iter().map(json_term).collect::<Result<Vec<_>>>()?;
         crate::cli::tell::json(&json!({"loss": entry.name, "settings": settings, "terms": terms}))?;
         return Ok(());
@@ -88,11 +93,12 @@ fn numbers(x: &Tensor) -> Result<Vec<f64>> {
     Ok(x.to_dtype(DType::F64)?.flatten_all()?.to_vec1()?)
 }
 
-pub(super) fn json_value(value: Value) -> Json {
+pub(super) fn json_value(value: &FieldValue) -> Json {
     match value {
-        Value::Number(x) => x.into(),
-        Value::Switch(on) => on.into(),
-        Value::Choice(name) => name.into(),
+        FieldValue::Number(x) => (*x).into(),
+        FieldValue::Count(n) => (*n).into(),
+        FieldValue::Switch(on) => (*on).into(),
+        FieldValue::Choice { name, .. } => name.as_str().into(),
     }
 }
 

@@ -16,7 +16,10 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
             .downcast_ref::<PlanError>()
             .is_some_and(|e| !matches!(e, PlanError::Toml { .. } | PlanError::Format { .. }));
         let train = e.downcast_ref::<TrainError>().is_some_and(|e| {
-            matches!(e, TrainError::Architecture { .. } | TrainError::Value { .. })
+            matches!(
+                e,
+                TrainError::Architecture { .. } | TrainError::Value { .. } | TrainError::Part(_)
+            )
         });
         let extractor = e.downcast_ref::<ExtractorError>();
         let extractor = extractor.is_some_and(|e| matches!(e, ExtractorError::Unknown { .. }));
@@ -37,6 +40,7 @@ pub fn is_usage(error: &anyhow::Error) -> bool {
                 LossError::Unknown { .. }
                     | LossError::UnknownSetting { .. }
                     | LossError::Setting { .. }
+                    | LossError::Form { .. }
             )
         });
         plan || metric

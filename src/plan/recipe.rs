@@ -136,7 +136,7 @@ impl Recipe {
     fn equal_head(&self, method: &str) -> Option<toml::Table> {
         let head = self.table.head?;
         let parts = (methods::method(method)?.parts)();
-        parts.adversarial.reads_a_head().then(|| {
+        parts.adversarial.part()?.reads_a_head().then(|| {
             let head = toml::Value::try_from(head).ok()?;
             let adversarial = toml::Table::from_iter([("head".to_string(), head)]);
             let nested = |name: &str, table| {
@@ -276,6 +276,10 @@ pub fn place_of(table: &str, row: &str) -> usize {
     let place = |recipe: Recipe| recipe.rows().iter().position(|known| known.name == row);
     Recipe::by_name(table).ok().and_then(place).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod snapshot;
 
 #[cfg(test)]
 #[path = "recipe_tests.rs"]

@@ -113,8 +113,7 @@ fn the_trunk_of_simclr_alone_learns_from_no_other_loss() {
         let parts = &plan.train.parts;
         let contrastive = parts.contrastive.as_ref().unwrap();
         assert_eq!((contrastive.lambda_real, contrastive.lambda_fake), (1.0, 0.0));
-        let stopped =
-            matches!(parts.adversarial, AdversarialPart::NonSaturating { stop_gradient: true, .. });
+        let stopped = matches!(&parts.adversarial, AdversarialPart::NonSaturating(loss) if loss.stop_gradient);
         // R1 would reach the trunk past the stop-gradient.
         let networks = &plan.train.network.architecture;
         assert!(stopped && parts.regularisers.is_empty(), "{networks}: {parts:?}");

@@ -17,7 +17,7 @@ use super::taps::{Taps, mirrored};
 /// even, as there), and its sigma is drawn once for a batch. Whether an image is blurred is its own
 /// draw.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Blur {
     pub p: f64,
     /// In pixels, [low, high).

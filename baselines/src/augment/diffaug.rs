@@ -15,11 +15,13 @@ use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::Real;
 use serde::{Deserialize, Serialize};
 
+use super::Augment;
 use super::affine::{self, Affine, Planes};
+use crate::part::{Field, Part};
 
 /// A policy. Parts that are off draw nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct DiffAug {
     pub color: bool,
     /// Largest translation as a share of the side, rounded to whole pixels; 0 is off.
@@ -35,21 +37,6 @@ impl DiffAug {
     pub const TRANSLATION_CUTOUT: Self = Self { color: false, translation: 0.125, cutout: 0.5 };
     /// `color,translation,cutout`: its strongest, and PyTorch-StudioGAN's.
     pub const COLOR_TRANSLATION_CUTOUT: Self = Self { color: true, ..Self::TRANSLATION_CUTOUT };
-
-    /// x `[n, c, h, w]`, as the result.
-    ///
-    /// # Errors
-    /// If a share is not one.
-    pub(super) fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
-        for (name, share) in [("translation", self.translation), ("cutout", self.cutout)] {
-            if !(0.0..=1.0).contains(&share) {
-                bail!("expected augmentation.{name} within 0..=1, got {share}");
-            }
-        }
-        let (n, _, height, width) = x.dims4()?;
-        let draws = (0..n).map(|_| self.draw([height, width], stream)).collect();
-        affine::apply(x, draws)
-    }
 
     fn draw(&self, sides: [usize; 2], stream: &mut Stream) -> Draw {
         let pixels = |share: f64, side: usize| (side as f64 * share + 0.5) as usize;
@@ -73,6 +60,35 @@ impl DiffAug {
                 })
             }),
         }
+    }
+}
+
+impl Default for DiffAug {
+    fn default() -> Self {
+        Self::COLOR_TRANSLATION_CUTOUT
+    }
+}
+
+impl Part for DiffAug {
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::switch("color", self.color, "brightness, saturation and contrast"),
+            Field::probability("translation", self.translation, "largest share of the side"),
+            Field::probability("cutout", self.cutout, "side of the hole as a share"),
+        ]
+    }
+}
+
+impl Augment for DiffAug {
+    fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+        for (name, share) in [("translation", self.translation), ("cutout", self.cutout)] {
+            if !(0.0..=1.0).contains(&share) {
+                bail!("expected augmentation.{name} within 0..=1, got {share}");
+            }
+        }
+        let (n, _, height, width) = x.dims4()?;
+        let draws = (0..n).map(|_| self.draw([height, width], stream)).collect();
+        affine::apply(x, draws)
     }
 }
 

@@ -5,18 +5,32 @@ use ganbench_data::rng::Stream;
 use ganbench_nn::kernels::Real;
 use serde::{Deserialize, Serialize};
 
+use super::Augment;
 use super::affine::{self, Affine, Planes};
+use crate::part::{Field, Part};
 
 /// Horizontal flip with probability `p`, the only augmentation of most recipes' data loaders
 /// (`gan-recipes.md` §1.1 `cifar10_hflip`, §1.3 random flip).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Flip {
     pub p: f64,
 }
 
-impl Flip {
-    pub(super) fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+impl Default for Flip {
+    fn default() -> Self {
+        Self { p: 0.5 }
+    }
+}
+
+impl Part for Flip {
+    fn fields(&self) -> Vec<Field> {
+        vec![Field::probability("p", self.p, "of a flip")]
+    }
+}
+
+impl Augment for Flip {
+    fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
         let draws = (0..x.dims4()?.0).map(|_| Mirror(stream.chance(self.p))).collect();
         affine::apply(x, draws)
     }

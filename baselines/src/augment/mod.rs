@@ -26,16 +26,31 @@ pub use geometry::{View, resample};
 use serde::{Deserialize, Serialize};
 pub use simclr::SimClr;
 
-/// What is done to every image before the discriminator sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Augmentation {
-    None,
-    SimClr(SimClr),
-    FlipShift(FlipShift),
-    Flip(Flip),
-    DiffAug(DiffAug),
-    Ada(Ada),
+use crate::part::{InvalidPart, Part, part_list};
+
+/// The configuration of an augmentation: the struct that a plan holds.
+pub trait Augment: Part {
+    /// One independent draw per image: x `[n, c, h, w]` in [−1, 1], as the result, which DiffAug
+    /// and ADA let leave that range as their official code does.
+    ///
+    /// # Errors
+    /// If x is not of rank 4, or of a size or a number of channels that the augmentation does not
+    /// take.
+    fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor>;
+}
+
+part_list! {
+    /// What is done to every image before the discriminator sees it.
+    #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(tag = "kind", rename_all = "lowercase")]
+    pub enum Augmentation: Augment {
+        None,
+        SimClr(SimClr),
+        FlipShift(FlipShift),
+        Flip(Flip),
+        DiffAug(DiffAug),
+        Ada(Ada),
+    }
 }
 
 impl Augmentation {
@@ -47,21 +62,22 @@ impl Augmentation {
         }
     }
 
-    /// One independent draw an image: x `[n, c, h, w]` in [−1, 1], as the result, which DiffAug and
-    /// ADA let leave that range as their official code does.
+    /// # Errors
+    /// Naming the first field that has a value of which no augmentation can be made.
+    pub fn check(&self) -> std::result::Result<(), InvalidPart> {
+        self.part().map_or(Ok(()), |part| part.check())
+    }
+
+    /// As [`Augment::apply`].
     ///
     /// # Errors
     /// If x is not of rank 4, or of a size or a number of channels that the augmentation does not
     /// take.
     pub fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
         x.dims4()?;
-        match self {
-            Self::None => Ok(x.clone()),
-            Self::FlipShift(a) => a.apply(x, stream),
-            Self::SimClr(a) => a.apply(x, stream),
-            Self::Flip(a) => a.apply(x, stream),
-            Self::DiffAug(a) => a.apply(x, stream),
-            Self::Ada(a) => a.apply(x, stream),
+        match self.part() {
+            None => Ok(x.clone()),
+            Some(part) => part.apply(x, stream),
         }
     }
 }
@@ -87,19 +103,15 @@ mod tests {
 
     #[test]
     fn every_augmentation_takes_grey_and_colour_and_reads_back_from_a_plan() {
-        let all = [
-            Augmentation::None,
-            Augmentation::SimClr(SimClr::default()),
+        let variants = [
             Augmentation::SimClr(SimClr::hq()),
             Augmentation::SimClr(SimClr::afhq()),
-            Augmentation::FlipShift(FlipShift { max_shift: 4 }),
-            Augmentation::Flip(Flip { p: 0.5 }),
             Augmentation::DiffAug(DiffAug::COLOR_CUTOUT),
             Augmentation::DiffAug(DiffAug::TRANSLATION_CUTOUT),
             Augmentation::DiffAug(DiffAug::COLOR_TRANSLATION_CUTOUT),
             Augmentation::Ada(Ada { p: 0.0 }).with_p(0.9),
         ];
-        for augmentation in all {
+        for augmentation in Augmentation::all().into_iter().chain(variants) {
             for channels in [1, 3] {
                 let x = normal(1, &[4, channels, 32, 24]).to_dtype(DType::F32).unwrap();
                 let draw = || augmentation.apply(&x, &mut Stream::new(0, "augment")).unwrap();

@@ -4,9 +4,11 @@ use candle_core::{Result, Tensor};
 use ganbench_data::rng::Stream;
 use serde::{Deserialize, Serialize};
 
+use super::Augment;
 use super::blur::Blur;
 use super::color::{self, jitter};
 use super::geometry::{random_resized_crops, resample};
+use crate::part::{Field, Part};
 
 /// SimCLR's augmentation: that of CIFAR unless told otherwise.
 ///
@@ -14,7 +16,7 @@ use super::geometry::{random_resized_crops, resample};
 /// colour jitter, grey, and from 128 pixels on blur (its `simclr_hq`). Images of one channel are
 /// cropped, flipped and blurred only.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct SimClr {
     /// Share of the area that a crop keeps, [low, high].
     pub crop_scale: [f64; 2],
@@ -59,9 +61,18 @@ impl Default for SimClr {
     }
 }
 
-impl SimClr {
-    /// x `[n, c, h, w]` in [−1, 1], as the result.
-    pub(super) fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+impl Part for SimClr {
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::probability("flip_p", self.flip_p, "of a flip"),
+            Field::probability("jitter_p", self.jitter_p, "of a colour jitter"),
+            Field::probability("grey_p", self.grey_p, "of a grey image"),
+        ]
+    }
+}
+
+impl Augment for SimClr {
+    fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
         let (n, channels, height, width) = x.dims4()?;
         let crops = random_resized_crops(n, [height, width], self, stream);
         let flips: Vec<bool> = (0..n).map(|_| stream.chance(self.flip_p)).collect();

@@ -6,11 +6,15 @@
 
 use candle_core::{Result, Tensor};
 
-use super::embedded::{EMBED, Normalise, PROXY, heads, rows};
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use serde::{Deserialize, Serialize};
+
+use super::embedded::{EMBED, Normalise, PROXY, heads, normalise_fields, rows};
+use super::part::{BuildContext, LossPart};
+use super::registry::{Array, Arrays, Entry, OnArrays};
 use super::similarity::{accuracy, label_list, log_sum_exp_rows};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
 use crate::networks::{HeadKind, HeadSpec, Scored};
+use crate::part::{Field, Part};
 
 /// The classifier on the trunk's features: a row a class.
 pub const CLASSIFIER: &str = "classifier";
@@ -25,13 +29,59 @@ pub struct Classified {
     pub labels: Tensor,
 }
 
-/// How features become class logits.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AcGanConstants {
+/// The part of a plan: λ·cross-entropy on reals in the discriminator's step, on fakes in the
+/// generator's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AcGan {
+    pub lambda: f64,
     /// Logits are divided by it; 1 in the papers.
     pub tau: f64,
+    /// D's loss has the fakes' cross-entropy too, as the original's; PyTorch-StudioGAN's has reals
+    /// only.
+    pub classify_fakes: bool,
+    /// A linear embedding is classified in place of the features, with the heads of D2D-CE.
+    pub embedding: bool,
     /// The papers: neither.
-    pub normalise: Normalise,
+    pub normalise_features: bool,
+    /// The classifier's weight, row by row.
+    pub normalise_proxies: bool,
+}
+
+impl Default for AcGan {
+    fn default() -> Self {
+        Self {
+            lambda: 1.0,
+            tau: 1.0,
+            classify_fakes: false,
+            embedding: false,
+            normalise_features: false,
+            normalise_proxies: false,
+        }
+    }
+}
+
+impl AcGan {
+    fn normalise(&self) -> Normalise {
+        Normalise { features: self.normalise_features, proxies: self.normalise_proxies }
+    }
+}
+
+impl Part for AcGan {
+    fn fields(&self) -> Vec<Field> {
+        let mut fields = vec![
+            Field::weight("lambda", self.lambda, "weight of all terms"),
+            Field::positive("tau", self.tau, "temperature"),
+            Field::switch(
+                "classify_fakes",
+                self.classify_fakes,
+                "D is charged for the fakes' classes too",
+            ),
+            Field::switch("embedding", self.embedding, "an embedding is classified").in_training(),
+        ];
+        fields.extend(normalise_fields(self.normalise()));
+        fields
+    }
 }
 
 /// Cross-entropy of softmax(h·Wᵀ/τ) and the labels, averaged over the samples: a scalar of at least
@@ -39,9 +89,9 @@ pub struct AcGanConstants {
 ///
 /// # Errors
 /// If the shapes disagree.
-pub fn classification(x: &Classified, c: AcGanConstants) -> Result<Tensor> {
-    let h = rows(&x.features, c.normalise.features)?;
-    let w = rows(&x.class_vectors, c.normalise.proxies)?;
+pub fn classification(x: &Classified, c: &AcGan) -> Result<Tensor> {
+    let h = rows(&x.features, c.normalise_features)?;
+    let w = rows(&x.class_vectors, c.normalise_proxies)?;
     let logits = (h.matmul(&w.t()?)? / c.tau)?; // [n, classes]
     let at_label = logits.gather(&x.labels.unsqueeze(1)?, 1)?.squeeze(1)?;
     (log_sum_exp_rows(&logits)? - at_label)?.mean_all()
@@ -51,27 +101,23 @@ pub fn classification(x: &Classified, c: AcGanConstants) -> Result<Tensor> {
 ///
 /// # Errors
 /// If the shapes disagree.
-pub fn class_accuracy(x: &Classified, c: AcGanConstants) -> Result<Tensor> {
-    let h = rows(&x.features.detach(), c.normalise.features)?;
-    let w = rows(&x.class_vectors.detach(), c.normalise.proxies)?;
+pub fn class_accuracy(x: &Classified, c: &AcGan) -> Result<Tensor> {
+    let h = rows(&x.features.detach(), c.normalise_features)?;
+    let w = rows(&x.class_vectors.detach(), c.normalise_proxies)?;
     let labels = label_list(&x.labels)?;
     accuracy(&h.matmul(&w.t()?)?, &|_, _| true, &|r, c| c == labels[r] as usize)
 }
 
-/// λ·cross-entropy on reals in the discriminator's step, on fakes in the generator's.
-pub struct AcGan {
-    pub lambda: f64,
-    pub constants: AcGanConstants,
-    /// D's loss has the fakes' cross-entropy too, as the original's.
-    pub classify_fakes: bool,
-    /// Width of a linear embedding that is classified in place of the features, with the heads of
-    /// D2D-CE.
-    pub embed_dim: Option<usize>,
+/// The part on a discriminator.
+struct AcGanLoss {
+    part: AcGan,
+    /// Width of the embedding that is classified in place of the features.
+    embed_dim: Option<usize>,
 }
 
-impl AcGan {
+impl AcGanLoss {
     fn loss(&self, scored: &Scored<'_>) -> Result<Tensor> {
-        classification(&self.classified(scored)?, self.constants)
+        classification(&self.classified(scored)?, &self.part)
     }
 
     fn classified(&self, scored: &Scored<'_>) -> Result<Classified> {
@@ -85,7 +131,7 @@ impl AcGan {
     }
 }
 
-impl Loss for AcGan {
+impl Loss for AcGanLoss {
     fn heads(&self) -> Vec<HeadSpec> {
         let (kind, outputs) = (HeadKind::Embedding, HeadSpec::FEATURES);
         match self.embed_dim {
@@ -97,50 +143,55 @@ impl Loss for AcGan {
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
         let real = self.classified(batch.real())?;
         let mut terms = vec![
-            Term::new("d_class", self.lambda, classification(&real, self.constants)?),
-            Term::looked_at("d_class_accuracy", &class_accuracy(&real, self.constants)?),
+            Term::new("d_class", self.part.lambda, classification(&real, &self.part)?),
+            Term::looked_at("d_class_accuracy", &class_accuracy(&real, &self.part)?),
         ];
-        if self.classify_fakes {
-            terms.push(Term::new("d_class_fake", self.lambda, self.loss(&batch.fake)?));
+        if self.part.classify_fakes {
+            terms.push(Term::new("d_class_fake", self.part.lambda, self.loss(&batch.fake)?));
         }
         Ok(DiscriminatorLoss { terms, outputs: None })
     }
 
     fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        Ok(vec![Term::new("g_class", self.lambda, self.loss(&batch.fake)?)])
+        Ok(vec![Term::new("g_class", self.part.lambda, self.loss(&batch.fake)?)])
     }
 }
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "acgan",
-    summary: "cross-entropy of an auxiliary classifier, D on reals and G on fakes",
-    source: "Odena et al. 2017, arXiv:1610.09585, eq. 3; PyTorch-StudioGAN",
-    arrays: Array::EMBEDDED,
-    settings: &[
-        Setting::positive("lambda", 1.0, "weight of all terms"),
-        Setting::positive("tau", 1.0, "temperature"),
-        Setting::switch("classify_fakes", false, "D is charged for the fakes' classes too"),
-        Setting::switch("normalise_features", false, "features are divided by their length first"),
-        Setting::switch("normalise_proxies", false, "class vectors are divided by theirs"),
-    ],
-    terms,
-};
-
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let c = AcGanConstants { tau: s.number("tau"), normalise: s.normalise() };
-    let lambda = s.number("lambda");
-    let loss = |features: &str, labels: &str| {
-        let (features, labels) = (a.tensor(features)?, a.tensor(labels)?);
-        let class_vectors = a.tensor("class_vectors")?;
-        classification(&Classified { features, class_vectors, labels }, c)
-    };
-    let fake = loss("features_fake", "labels_fake")?;
-    let mut terms = vec![Term::new("d_class", lambda, loss("features_real", "labels_real")?)];
-    if s.switch("classify_fakes") {
-        terms.push(Term::new("d_class_fake", lambda, fake.clone()));
+impl LossPart for AcGan {
+    fn build(&self, context: &BuildContext) -> Option<Box<dyn Loss>> {
+        let embed_dim = self.embedding.then_some(context.hidden);
+        Some(Box::new(AcGanLoss { part: self.clone(), embed_dim }))
     }
-    terms.push(Term::new("g_class", lambda, fake));
-    Ok(terms)
+
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "acgan",
+            aliases: &[],
+            summary: "cross-entropy of an auxiliary classifier, D on reals and G on fakes",
+            source: "Odena et al. 2017, arXiv:1610.09585, eq. 3; PyTorch-StudioGAN",
+            arrays: Array::EMBEDDED,
+            configure: Entry::configured::<AcGan>,
+        };
+        Some(&ENTRY)
+    }
+}
+
+impl OnArrays for AcGan {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        let loss = |features: &str, labels: &str| {
+            let (features, labels) = (a.tensor(features)?, a.tensor(labels)?);
+            let class_vectors = a.tensor("class_vectors")?;
+            classification(&Classified { features, class_vectors, labels }, self)
+        };
+        let real = loss("features_real", "labels_real")?;
+        let fake = loss("features_fake", "labels_fake")?;
+        let mut terms = vec![Term::new("d_class", self.lambda, real)];
+        if self.classify_fakes {
+            terms.push(Term::new("d_class_fake", self.lambda, fake.clone()));
+        }
+        terms.push(Term::new("g_class", self.lambda, fake));
+        Ok(terms)
+    }
 }
 
 #[cfg(test)]
@@ -160,9 +211,14 @@ mod tests {
         // times.
         let h = Tensor::new(&[[2.0f64, 0.0]], &Device::Cpu).unwrap();
         let w = Tensor::new(&[[1.0f64, 0.0], [0.0, 5.0]], &Device::Cpu).unwrap();
-        for (tau, normalise) in [(1.0, Normalise::NEITHER), (0.5, Normalise::BOTH)] {
-            let c = AcGanConstants { tau, normalise };
-            let value = classification(&classified(&h, &w, &[0]), c).unwrap();
+        for (tau, unit) in [(1.0, false), (0.5, true)] {
+            let c = AcGan {
+                tau,
+                normalise_features: unit,
+                normalise_proxies: unit,
+                ..AcGan::default()
+            };
+            let value = classification(&classified(&h, &w, &[0]), &c).unwrap();
             let expected = (-2f64).exp().ln_1p();
             assert!((value.to_scalar::<f64>().unwrap() - expected).abs() < 1e-15);
         }
@@ -172,25 +228,25 @@ mod tests {
     fn class_accuracy_is_the_share_of_largest_logits_at_the_label() {
         let h = Tensor::new(&[[2.0f64, 0.0], [1.0, 3.0], [1.0, 3.0]], &Device::Cpu).unwrap();
         let w = Tensor::new(&[[1.0f64, 0.0], [0.0, 0.1]], &Device::Cpu).unwrap();
-        let of = |normalise| {
-            let c = AcGanConstants { tau: 1.0, normalise };
-            let value = class_accuracy(&classified(&h, &w, &[0, 1, 0]), c).unwrap();
+        let accuracy = |unit| {
+            let c = AcGan { normalise_features: unit, normalise_proxies: unit, ..AcGan::default() };
+            let value = class_accuracy(&classified(&h, &w, &[0, 1, 0]), &c).unwrap();
             value.to_scalar::<f64>().unwrap()
         };
         // The short class vector loses (1 against 0.3), that of length 1 wins (1 against 3).
-        assert!((of(Normalise::NEITHER) - 2.0 / 3.0).abs() < 1e-12);
-        assert!((of(Normalise::BOTH) - 2.0 / 3.0).abs() < 1e-12);
-        let c = AcGanConstants { tau: 1.0, normalise: Normalise::NEITHER };
-        let all = class_accuracy(&classified(&h, &w, &[0, 0, 0]), c).unwrap();
+        assert!((accuracy(false) - 2.0 / 3.0).abs() < 1e-12);
+        assert!((accuracy(true) - 2.0 / 3.0).abs() < 1e-12);
+        let all = class_accuracy(&classified(&h, &w, &[0, 0, 0]), &AcGan::default()).unwrap();
         assert_eq!(all.to_scalar::<f64>().unwrap(), 1.0);
     }
 
     #[test]
     fn the_gradients_are_those_of_finite_differences() {
-        for normalise in [Normalise::NEITHER, Normalise { features: true, proxies: false }] {
+        for normalise_features in [false, true] {
+            let c = AcGan { tau: 0.5, normalise_features, ..AcGan::default() };
             check(&[normal(1, &[5, 4]), normal(2, &[3, 4])], |v| {
                 let x = classified(&v[0], &v[1], &[0, 1, 2, 0, 1]);
-                classification(&x, AcGanConstants { tau: 0.5, normalise })
+                classification(&x, &c)
             });
         }
     }

@@ -6,12 +6,15 @@
 //! `gan-recipes.md` §3.1 (no stop-gradient, §3.9).
 
 use candle_core::{Result, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::adversarial::HEAD;
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use super::part::{BuildContext, LossPart};
+use super::registry::{Alias, Array, Arrays, Entry, OnArrays};
 use super::{DiscriminatorBatch, DiscriminatorLoss, Loss, Term};
-use crate::augment::Augmentation;
+use crate::augment::{Augmentation, FlipShift};
 use crate::networks::Scored;
+use crate::part::{Field, InvalidPart, Part};
 
 /// The same quantity of two versions of the same samples, `[n, …]`: logits, embeddings, class
 /// logits or images.
@@ -28,11 +31,36 @@ pub fn mean_square_change(v: &Versions) -> Result<Tensor> {
     (&v.first - &v.second)?.sqr()?.mean_all()
 }
 
-/// λ·E(d(x) − d(T(x)))² of reals, and the same of fakes (CR: λ_fake = 0).
+/// The part of a plan: λ·E(d(x) − d(T(x)))² of reals, and the same of fakes. It is bCR with both
+/// weights, and CR with `lambda_fake` 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Consistency {
     pub lambda_real: f64,
     pub lambda_fake: f64,
+    /// T.
     pub augmentation: Augmentation,
+}
+
+impl Default for Consistency {
+    fn default() -> Self {
+        let augmentation = Augmentation::FlipShift(FlipShift { max_shift: 4 });
+        Self { lambda_real: 10.0, lambda_fake: 10.0, augmentation }
+    }
+}
+
+impl Part for Consistency {
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::finite("lambda_real", self.lambda_real, "weight of d_cr").once_called("lambda"),
+            Field::finite("lambda_fake", self.lambda_fake, "weight of d_cr_fake"),
+        ]
+    }
+
+    fn check(&self) -> std::result::Result<(), InvalidPart> {
+        self.fields().iter().try_for_each(Field::check)?;
+        self.augmentation.check().map_err(|e| e.within("augmentation"))
+    }
 }
 
 impl Consistency {
@@ -68,77 +96,49 @@ impl Loss for Consistency {
     }
 }
 
-const IMAGES: &[&str] = &["m", "channels", "height", "width"];
-const OUTPUTS_REAL: Array =
-    Array::floats("outputs_real", &["n", "..."], "of D at the reals: logits or embeddings");
-const OUTPUTS_REAL_AUGMENTED: Array =
-    Array::floats("outputs_real_augmented", &["n", "..."], "at the same reals, augmented");
+impl LossPart for Consistency {
+    fn build(&self, _: &BuildContext) -> Option<Box<dyn Loss>> {
+        Some(Box::new(self.clone()))
+    }
 
-pub(super) const ENTRIES: [Entry; 3] = [
-    Entry {
-        name: "cr",
-        summary: "consistency regularisation of D on reals",
-        source: "Zhang et al. 2020, arXiv:1910.12027",
-        arrays: &[OUTPUTS_REAL, OUTPUTS_REAL_AUGMENTED],
-        settings: &[Setting::number("lambda", 10.0, "weight")],
-        terms: |a, s| Ok(vec![Term::new("d_cr", s.number("lambda"), change_of_reals(a)?)]),
-    },
-    Entry {
-        name: "bcr",
-        summary: "balanced consistency regularisation of D, on reals and fakes",
-        source: "Zhao et al. 2021, arXiv:2002.04724, section 2.2",
-        arrays: &[
-            OUTPUTS_REAL,
-            OUTPUTS_REAL_AUGMENTED,
-            Array::floats("outputs_fake", &["m", "..."], "of D at the fakes"),
-            Array::floats("outputs_fake_augmented", &["m", "..."], "at the same fakes, augmented"),
-        ],
-        settings: &[
-            Setting::number("lambda_real", 10.0, "weight of d_cr"),
-            Setting::number("lambda_fake", 10.0, "weight of d_cr_fake"),
-        ],
-        terms: bcr,
-    },
-    Entry {
-        name: "zcr",
-        summary: "latent consistency: D shall not follow a small move of z, the image shall",
-        source: "Zhao et al. 2021, arXiv:2002.04724, section 2.3; means as in PyTorch-StudioGAN",
-        arrays: &[
-            Array::floats("outputs_fake", &["m", "..."], "of D at G(z)"),
-            Array::floats("outputs_fake_moved", &["m", "..."], "of D at G(z + Δz)"),
-            Array::floats("x_fake", IMAGES, "G(z)"),
-            Array::floats("x_fake_moved", IMAGES, "G(z + Δz)"),
-        ],
-        settings: &[
-            Setting::number("lambda_d", 20.0, "weight of d_zcr"),
-            Setting::number("lambda_g", 0.5, "weight of −g_zcr: G's loss falls as images move"),
-        ],
-        terms: zcr,
-    },
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "consistency",
+            aliases: &[Alias { name: "cr", set: &[("lambda_fake", "0")] }, Alias::new("bcr")],
+            summary: "consistency regularisation of D on reals (CR) and fakes (bCR)",
+            source: "Zhang et al. 2020, arXiv:1910.12027; Zhao et al. 2021, arXiv:2002.04724, section 2.2",
+            arrays: ARRAYS,
+            configure: Entry::configured::<Consistency>,
+        };
+        Some(&ENTRY)
+    }
+}
+
+const ARRAYS: &[Array] = &[
+    Array::floats("outputs_real", &["n", "..."], "of D at the reals: logits or embeddings"),
+    Array::floats("outputs_real_augmented", &["n", "..."], "at the same reals, augmented"),
+    Array::floats("outputs_fake", &["m", "..."], "of D at the fakes, which CR leaves out")
+        .with(&["outputs_fake_augmented"]),
+    Array::floats("outputs_fake_augmented", &["m", "..."], "at the same fakes, augmented")
+        .with(&["outputs_fake"]),
 ];
 
-fn change(a: &Arrays, first: &str, second: &str) -> Result<Tensor> {
+/// [`mean_square_change`] between two of a user's arrays.
+pub(super) fn change_between(a: &Arrays, first: &str, second: &str) -> Result<Tensor> {
     mean_square_change(&Versions { first: a.tensor(first)?, second: a.tensor(second)? })
 }
 
-fn change_of_reals(a: &Arrays) -> Result<Tensor> {
-    change(a, OUTPUTS_REAL.name, OUTPUTS_REAL_AUGMENTED.name)
-}
-
-fn bcr(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let fakes = change(a, "outputs_fake", "outputs_fake_augmented")?;
-    Ok(vec![
-        Term::new("d_cr", s.number("lambda_real"), change_of_reals(a)?),
-        Term::new("d_cr_fake", s.number("lambda_fake"), fakes),
-    ])
-}
-
-fn zcr(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let outputs = change(a, "outputs_fake", "outputs_fake_moved")?;
-    Ok(vec![
-        Term::new("d_zcr", s.number("lambda_d"), outputs),
-        Term::new("g_zcr", -s.number("lambda_g"), change(a, "x_fake", "x_fake_moved")?),
-    ])
+impl OnArrays for Consistency {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        let real = change_between(a, "outputs_real", "outputs_real_augmented")?;
+        let mut terms = vec![Term::new("d_cr", self.lambda_real, real)];
+        // CR knows no fakes.
+        if self.lambda_fake != 0.0 || a.has("outputs_fake") {
+            let fake = change_between(a, "outputs_fake", "outputs_fake_augmented")?;
+            terms.push(Term::new("d_cr_fake", self.lambda_fake, fake));
+        }
+        Ok(terms)
+    }
 }
 
 #[cfg(test)]

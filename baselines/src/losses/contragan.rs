@@ -5,18 +5,47 @@
 
 use candle_core::{Result, Tensor};
 
-use super::embedded::{Embedded, Normalise, heads};
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
-use super::similarity::{keep_only, log_sum_exp_rows, mask};
-use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
-use crate::networks::{HeadSpec, Scored};
+use serde::{Deserialize, Serialize};
 
-/// The constants of the loss.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ContraGanConstants {
+use super::embedded::{Embedded, EmbeddedLoss, Normalise, normalise_fields};
+use super::part::{BuildContext, LossPart};
+use super::registry::{Array, Arrays, Entry, OnArrays};
+use super::similarity::{keep_only, log_sum_exp_rows, mask};
+use super::{Loss, Term};
+use crate::part::{Field, Part};
+
+/// The part of a plan: λ·2C on reals in the discriminator's step, on fakes in the generator's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TwoC {
+    pub lambda: f64,
     pub tau: f64,
     /// The paper: both.
-    pub normalise: Normalise,
+    pub normalise_features: bool,
+    pub normalise_proxies: bool,
+}
+
+impl Default for TwoC {
+    fn default() -> Self {
+        Self { lambda: 1.0, tau: 1.0, normalise_features: true, normalise_proxies: true }
+    }
+}
+
+impl TwoC {
+    fn normalise(&self) -> Normalise {
+        Normalise { features: self.normalise_features, proxies: self.normalise_proxies }
+    }
+}
+
+impl Part for TwoC {
+    fn fields(&self) -> Vec<Field> {
+        let mut fields = vec![
+            Field::weight("lambda", self.lambda, "weight of both terms"),
+            Field::positive("tau", self.tau, "temperature"),
+        ];
+        fields.extend(normalise_fields(self.normalise()));
+        fields
+    }
 }
 
 /// Mean over i of −log of the share of e(f_i, v_i) + Σ_{k≠i, y_k=y_i} e(f_i, f_k) in e(f_i, v_i) +
@@ -24,8 +53,8 @@ pub struct ContraGanConstants {
 ///
 /// # Errors
 /// If the labels are not one a sample.
-pub fn two_c(e: &Embedded, c: ContraGanConstants) -> Result<Tensor> {
-    let sides = e.sides(c.normalise)?;
+pub fn two_c(e: &Embedded, c: &TwoC) -> Result<Tensor> {
+    let sides = e.sides(c.normalise())?;
     let (f, n, y) = (&sides.samples, e.labels.len(), &e.labels);
     let at_proxy = ((f * &sides.proxies)?.sum_keepdim(1)? / c.tau)?; // [n, 1]
     let s = (f.matmul(&f.t()?)? / c.tau)?; // [n, n]
@@ -36,55 +65,40 @@ pub fn two_c(e: &Embedded, c: ContraGanConstants) -> Result<Tensor> {
     (all - same_class)?.mean_all()
 }
 
-/// λ·2C on reals in the discriminator's step, on fakes in the generator's.
-pub struct ContraGan {
-    pub lambda: f64,
-    pub constants: ContraGanConstants,
-    pub embed_dim: usize,
-}
+impl EmbeddedLoss for TwoC {
+    const TERMS: [&'static str; 2] = ["d_2c", "g_2c"];
 
-impl ContraGan {
-    fn loss(&self, scored: &Scored<'_>) -> Result<Tensor> {
-        two_c(&Embedded::of(scored)?, self.constants)
+    fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    fn value(&self, embedded: &Embedded) -> Result<Tensor> {
+        two_c(embedded, self)
     }
 }
 
-impl Loss for ContraGan {
-    fn heads(&self) -> Vec<HeadSpec> {
-        heads(self.embed_dim)
+impl LossPart for TwoC {
+    fn build(&self, context: &BuildContext) -> Option<Box<dyn Loss>> {
+        self.on_embedding(context.hidden)
     }
 
-    fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
-        let terms = vec![Term::new("d_2c", self.lambda, self.loss(batch.real())?)];
-        Ok(DiscriminatorLoss { terms, outputs: None })
-    }
-
-    fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        Ok(vec![Term::new("g_2c", self.lambda, self.loss(&batch.fake)?)])
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "2c",
+            aliases: &[],
+            summary: "ContraGAN's conditional contrastive loss, D on reals and G on fakes",
+            source: "Kang and Park 2020, arXiv:2006.12681; PyTorch-StudioGAN",
+            arrays: Array::EMBEDDED,
+            configure: Entry::configured::<TwoC>,
+        };
+        Some(&ENTRY)
     }
 }
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "2c",
-    summary: "ContraGAN's conditional contrastive loss, D on reals and G on fakes",
-    source: "Kang and Park 2020, arXiv:2006.12681; PyTorch-StudioGAN",
-    arrays: Array::EMBEDDED,
-    settings: &[
-        Setting::positive("lambda", 1.0, "weight of both terms"),
-        Setting::positive("tau", 1.0, "temperature"),
-        Setting::NORMALISE_FEATURES,
-        Setting::NORMALISE_PROXIES,
-    ],
-    terms,
-};
-
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let c = ContraGanConstants { tau: s.number("tau"), normalise: s.normalise() };
-    let (lambda, sides) = (s.number("lambda"), a.embedded()?);
-    Ok(vec![
-        Term::new("d_2c", lambda, two_c(&sides.real, c)?),
-        Term::new("g_2c", lambda, two_c(&sides.fake, c)?),
-    ])
+impl OnArrays for TwoC {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        self.terms_on(a)
+    }
 }
 
 #[cfg(test)]
@@ -97,8 +111,7 @@ mod tests {
         // Samples on the axes, each at its proxy.
         let samples = Tensor::new(&[[1.0f64, 0.0], [0.0, 3.0]], &Device::Cpu).unwrap();
         let e = Embedded { proxies: samples.clone(), samples, labels: labels.to_vec() };
-        let c = ContraGanConstants { tau: 0.5, normalise: Normalise::BOTH };
-        two_c(&e, c).unwrap().to_scalar().unwrap()
+        two_c(&e, &TwoC { tau: 0.5, ..TwoC::default() }).unwrap().to_scalar().unwrap()
     }
 
     #[test]
@@ -112,11 +125,17 @@ mod tests {
 
     #[test]
     fn the_gradients_are_those_of_finite_differences() {
-        for normalise in [Normalise::BOTH, Normalise::NEITHER] {
+        for normalised in [true, false] {
+            let c = TwoC {
+                tau: 0.5,
+                normalise_features: normalised,
+                normalise_proxies: normalised,
+                ..TwoC::default()
+            };
             check(&[normal(1, &[6, 4]), normal(2, &[6, 4])], |v| {
                 let labels = vec![0, 1, 2, 0, 1, 1];
                 let e = Embedded { samples: v[0].clone(), proxies: v[1].clone(), labels };
-                two_c(&e, ContraGanConstants { tau: 0.5, normalise })
+                two_c(&e, &c)
             });
         }
     }

@@ -6,10 +6,14 @@
 
 use candle_core::{Result, Tensor};
 
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use serde::{Deserialize, Serialize};
+
+use super::part::{BuildContext, LossPart};
+use super::registry::{Alias, Array, Arrays, Entry, OnArrays};
 use super::similarity::{accuracy, keep_only, log_sum_exp_rows, mask, unit_rows};
-use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
+use super::{DiscriminatorBatch, DiscriminatorLoss, Loss, Term};
 use crate::networks::{HeadKind, HeadSpec};
+use crate::part::{Field, Part, Range};
 
 const HEAD_REAL: &str = "projection";
 const HEAD_FAKE: &str = "projection2";
@@ -84,22 +88,49 @@ pub fn fakes_together(w: &RealFake, tau: f64) -> Result<Tensor> {
     (log_sum_exp_rows(&keep_only(&s, &others)?)? - mean_positive)?.mean_all()
 }
 
-/// λ_real·L⁺ + λ_fake·L⁻ as a part of the discriminator's loss; nothing for the generator.
+/// The part of a plan: λ_real·L⁺ + λ_fake·L⁻ in the discriminator's loss, nothing in the
+/// generator's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Contrastive {
     pub tau: f64,
     pub lambda_real: f64,
     pub lambda_fake: f64,
-    pub hidden: usize,
-    pub outputs: usize,
+    /// Outputs of each of the two heads.
+    pub projection_dim: usize,
 }
 
-impl Loss for Contrastive {
+impl Default for Contrastive {
+    fn default() -> Self {
+        Self { tau: 0.1, lambda_real: 1.0, lambda_fake: 1.0, projection_dim: 128 }
+    }
+}
+
+impl Part for Contrastive {
+    fn fields(&self) -> Vec<Field> {
+        let (width, range) = (self.projection_dim as u64, Range::UpTo(16_384));
+        vec![
+            Field::positive("tau", self.tau, "temperature"),
+            Field::finite("lambda_real", self.lambda_real, "weight of d_simclr"),
+            Field::finite("lambda_fake", self.lambda_fake, "weight of d_fakes"),
+            Field::count("projection_dim", width, range, "outputs of each head").in_training(),
+        ]
+    }
+}
+
+/// The part on a discriminator.
+struct ContrastiveLoss {
+    part: Contrastive,
+    hidden: usize,
+}
+
+impl Loss for ContrastiveLoss {
     fn heads(&self) -> Vec<HeadSpec> {
         [HEAD_REAL, HEAD_FAKE]
             .map(|name| HeadSpec {
                 name,
                 kind: HeadKind::Mlp,
-                outputs: self.outputs,
+                outputs: self.part.projection_dim,
                 hidden: self.hidden,
             })
             .to_vec()
@@ -120,45 +151,54 @@ impl Loss for Contrastive {
         let real = Tensor::cat(&[&first.head(HEAD_FAKE)?, &second.head(HEAD_FAKE)?], 0)?;
         let projections = RealFake { real, fake: batch.fake.head(HEAD_FAKE)? };
         let terms = vec![
-            Term::new("d_simclr", self.lambda_real, nt_xent(&views, self.tau)?),
-            Term::new("d_fakes", self.lambda_fake, fakes_together(&projections, self.tau)?),
+            Term::new("d_simclr", self.part.lambda_real, nt_xent(&views, self.part.tau)?),
+            Term::new(
+                "d_fakes",
+                self.part.lambda_fake,
+                fakes_together(&projections, self.part.tau)?,
+            ),
             Term::looked_at("d_simclr_accuracy", &views.accuracy()?),
             Term::looked_at("d_fakes_accuracy", &projections.accuracy()?),
         ];
         Ok(DiscriminatorLoss { terms, outputs: None })
     }
+}
 
-    fn generator(&self, _: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        Ok(Vec::new())
+impl LossPart for Contrastive {
+    fn build(&self, context: &BuildContext) -> Option<Box<dyn Loss>> {
+        Some(Box::new(ContrastiveLoss { part: self.clone(), hidden: context.hidden }))
+    }
+
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "contrastive",
+            aliases: &[Alias::new("contrad")],
+            summary: "ContraD's contrast of two views of the reals, and of the fakes with the reals",
+            source: "Jeong and Shin 2021, arXiv:2103.09742, and its official code",
+            arrays: ARRAYS,
+            configure: Entry::configured::<Contrastive>,
+        };
+        Some(&ENTRY)
     }
 }
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "contrad",
-    summary: "ContraD's contrast of two views of the reals, and of the fakes with the reals",
-    source: "Jeong and Shin 2021, arXiv:2103.09742, and its official code",
-    arrays: &[
-        Array::floats("views_first", &["n", "d"], "projections of the reals' first view"),
-        Array::floats("views_second", &["n", "d"], "of their second view"),
-        Array::floats("projections_real", &["k", "e"], "second head, of all views of the reals"),
-        Array::floats("projections_fake", &["m", "e"], "second head, of the fakes"),
-    ],
-    settings: &[
-        Setting::positive("tau", 0.1, "temperature"),
-        Setting::number("lambda_real", 1.0, "weight of d_simclr"),
-        Setting::number("lambda_fake", 1.0, "weight of d_fakes"),
-    ],
-    terms,
-};
+const ARRAYS: &[Array] = &[
+    Array::floats("views_first", &["n", "d"], "projections of the reals' first view"),
+    Array::floats("views_second", &["n", "d"], "of their second view"),
+    Array::floats("projections_real", &["k", "e"], "second head, of all views of the reals"),
+    Array::floats("projections_fake", &["m", "e"], "second head, of the fakes"),
+];
 
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let tau = s.number("tau");
-    let views = Views { first: a.tensor("views_first")?, second: a.tensor("views_second")? };
-    let w = RealFake { real: a.tensor("projections_real")?, fake: a.tensor("projections_fake")? };
-    Ok(vec![
-        Term::new("d_simclr", s.number("lambda_real"), nt_xent(&views, tau)?),
-        Term::new("d_fakes", s.number("lambda_fake"), fakes_together(&w, tau)?),
-    ])
+impl OnArrays for Contrastive {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        let views = Views { first: a.tensor("views_first")?, second: a.tensor("views_second")? };
+        let w =
+            RealFake { real: a.tensor("projections_real")?, fake: a.tensor("projections_fake")? };
+        Ok(vec![
+            Term::new("d_simclr", self.lambda_real, nt_xent(&views, self.tau)?),
+            Term::new("d_fakes", self.lambda_fake, fakes_together(&w, self.tau)?),
+        ])
+    }
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use candle_core::{Result, Tensor};
 use ganbench_nn::kernels::activation::{Activation, activate};
 use serde::{Deserialize, Serialize};
 
-use super::embedded::{Embedded, Normalise, heads};
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use super::embedded::{Embedded, EmbeddedLoss, Normalise, normalise_fields};
+use super::part::{BuildContext, LossPart};
+use super::registry::{Alias, Array, Arrays, Entry, OnArrays};
 use super::similarity::{keep_only, log_sum_exp_rows, mask};
-use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
-use crate::networks::{HeadSpec, Scored};
+use super::{Loss, Term};
+use crate::part::{Field, Part};
 
 /// What is subtracted from the negatives' exponents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,15 +25,56 @@ pub enum Stabilise {
     Exact,
 }
 
-/// The constants of the loss.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct D2dCeConstants {
+/// The part of a plan: λ·D2D-CE on reals in the discriminator's step, on fakes in the generator's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct D2dCe {
+    pub lambda: f64,
     pub tau: f64,
     /// m_p; the negative margin is m_n = 1 − m_p.
     pub margin_positive: f64,
     pub stabilise: Stabilise,
     /// The paper: both.
-    pub normalise: Normalise,
+    #[serde(skip_serializing_if = "super::is_on")]
+    pub normalise_features: bool,
+    #[serde(skip_serializing_if = "super::is_on")]
+    pub normalise_proxies: bool,
+}
+
+impl Default for D2dCe {
+    fn default() -> Self {
+        Self {
+            lambda: 0.5,
+            tau: 0.5,
+            margin_positive: 0.98,
+            stabilise: Stabilise::Studiogan,
+            normalise_features: true,
+            normalise_proxies: true,
+        }
+    }
+}
+
+impl D2dCe {
+    fn normalise(&self) -> Normalise {
+        Normalise { features: self.normalise_features, proxies: self.normalise_proxies }
+    }
+}
+
+impl Part for D2dCe {
+    fn fields(&self) -> Vec<Field> {
+        let mut fields = vec![
+            Field::weight("lambda", self.lambda, "weight of both terms"),
+            Field::positive("tau", self.tau, "temperature"),
+            Field::finite(
+                "margin_positive",
+                self.margin_positive,
+                "m_p; the negative margin is 1 − m_p",
+            ),
+            Field::choice("stabilise", self.stabilise, "what is taken from the negatives"),
+        ];
+        fields.extend(normalise_fields(self.normalise()));
+        fields
+    }
 }
 
 /// Mean over i of p_i + log(e^{−p_i} + Σ_{y_j≠y_i} e^{n_ij}), p_i = [m_p − cos(f_i, v_i)]₊/τ, n_ij
@@ -41,9 +83,9 @@ pub struct D2dCeConstants {
 ///
 /// # Errors
 /// If the labels are not one a sample.
-pub fn d2dce(e: &Embedded, c: D2dCeConstants) -> Result<Tensor> {
+pub fn d2dce(e: &Embedded, c: &D2dCe) -> Result<Tensor> {
     let relu = |x: &Tensor| activate(x, Activation::Relu);
-    let sides = e.sides(c.normalise)?;
+    let sides = e.sides(c.normalise())?;
     let (f, n) = (&sides.samples, e.labels.len());
     let cos_proxy = (f * &sides.proxies)?.sum(1)?;
     let p = relu(&((c.margin_positive - cos_proxy)? / c.tau)?)?; // [n]
@@ -62,70 +104,40 @@ pub fn d2dce(e: &Embedded, c: D2dCeConstants) -> Result<Tensor> {
     (p + log_sum_exp_rows(&all)?)?.mean_all()
 }
 
-/// λ·D2D-CE on reals in the discriminator's step, on fakes in the generator's.
-pub struct D2dCe {
-    pub lambda: f64,
-    pub constants: D2dCeConstants,
-    pub embed_dim: usize,
-}
+impl EmbeddedLoss for D2dCe {
+    const TERMS: [&'static str; 2] = ["d_d2dce", "g_d2dce"];
 
-impl D2dCe {
-    fn loss(&self, scored: &Scored<'_>) -> Result<Tensor> {
-        d2dce(&Embedded::of(scored)?, self.constants)
+    fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    fn value(&self, embedded: &Embedded) -> Result<Tensor> {
+        d2dce(embedded, self)
     }
 }
 
-impl Loss for D2dCe {
-    fn heads(&self) -> Vec<HeadSpec> {
-        heads(self.embed_dim)
+impl LossPart for D2dCe {
+    fn build(&self, context: &BuildContext) -> Option<Box<dyn Loss>> {
+        self.on_embedding(context.hidden)
     }
 
-    fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
-        let terms = vec![Term::new("d_d2dce", self.lambda, self.loss(batch.real())?)];
-        Ok(DiscriminatorLoss { terms, outputs: None })
-    }
-
-    fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        Ok(vec![Term::new("g_d2dce", self.lambda, self.loss(&batch.fake)?)])
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "d2dce",
+            aliases: &[Alias::new("d2d-ce")],
+            summary: "ReACGAN's data-to-data cross-entropy, D on reals and G on fakes",
+            source: "Kang et al. 2021, arXiv:2111.01118; PyTorch-StudioGAN",
+            arrays: Array::EMBEDDED,
+            configure: Entry::configured::<D2dCe>,
+        };
+        Some(&ENTRY)
     }
 }
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "d2d-ce",
-    summary: "ReACGAN's data-to-data cross-entropy, D on reals and G on fakes",
-    source: "Kang et al. 2021, arXiv:2111.01118; PyTorch-StudioGAN",
-    arrays: Array::EMBEDDED,
-    settings: &[
-        Setting::positive("lambda", 0.5, "weight of both terms"),
-        Setting::positive("tau", 0.5, "temperature"),
-        Setting::number("margin_positive", 0.98, "m_p; the negative margin is 1 − m_p"),
-        Setting::choice(
-            "stabilise",
-            &["studiogan", "exact"],
-            "studiogan",
-            "what is taken from the negatives",
-        ),
-        Setting::NORMALISE_FEATURES,
-        Setting::NORMALISE_PROXIES,
-    ],
-    terms,
-};
-
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let c = D2dCeConstants {
-        tau: s.number("tau"),
-        margin_positive: s.number("margin_positive"),
-        stabilise: match s.choice("stabilise") {
-            "exact" => Stabilise::Exact,
-            _ => Stabilise::Studiogan,
-        },
-        normalise: s.normalise(),
-    };
-    let (lambda, sides) = (s.number("lambda"), a.embedded()?);
-    Ok(vec![
-        Term::new("d_d2dce", lambda, d2dce(&sides.real, c)?),
-        Term::new("g_d2dce", lambda, d2dce(&sides.fake, c)?),
-    ])
+impl OnArrays for D2dCe {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        self.terms_on(a)
+    }
 }
 
 #[cfg(test)]
@@ -138,9 +150,7 @@ mod tests {
         // Samples on the axes, each at its proxy.
         let samples = Tensor::new(&[[1.0f64, 0.0], [0.0, 1.0]], &Device::Cpu).unwrap();
         let e = Embedded { proxies: samples.clone(), samples, labels: labels.to_vec() };
-        let normalise = Normalise::BOTH;
-        let c = D2dCeConstants { tau: 0.5, margin_positive: 0.98, stabilise, normalise };
-        d2dce(&e, c).unwrap().to_scalar().unwrap()
+        d2dce(&e, &D2dCe { stabilise, ..D2dCe::default() }).unwrap().to_scalar().unwrap()
     }
 
     #[test]
@@ -161,11 +171,10 @@ mod tests {
     #[test]
     fn the_gradients_are_those_of_finite_differences() {
         for margin_positive in [0.98, 0.3] {
-            let (stabilise, normalise) = (Stabilise::Exact, Normalise::BOTH);
-            let c = D2dCeConstants { tau: 0.5, margin_positive, stabilise, normalise };
+            let c = D2dCe { margin_positive, stabilise: Stabilise::Exact, ..D2dCe::default() };
             check(&[normal(1, &[6, 4]), normal(2, &[6, 4])], |v| {
                 let labels = vec![0, 1, 2, 0, 1, 1];
-                d2dce(&Embedded { samples: v[0].clone(), proxies: v[1].clone(), labels }, c)
+                d2dce(&Embedded { samples: v[0].clone(), proxies: v[1].clone(), labels }, &c)
             });
         }
     }

@@ -2,8 +2,11 @@
 
 use candle_core::{Result, Tensor};
 
+use super::registry::Arrays;
 use super::similarity::{label_list, unit_rows};
+use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Term};
 use crate::networks::{HeadKind, HeadSpec, Scored};
+use crate::part::Field;
 
 /// The head that embeds samples.
 pub(super) const EMBED: &str = "embed";
@@ -15,6 +18,15 @@ pub(super) fn heads(dim: usize) -> Vec<HeadSpec> {
     [(EMBED, HeadKind::Linear), (PROXY, HeadKind::Embedding)]
         .map(|(name, kind)| HeadSpec { name, kind, outputs: dim, hidden: 0 })
         .to_vec()
+}
+
+/// The fields of a part that says so.
+pub(super) fn normalise_fields(normalise: Normalise) -> [Field; 2] {
+    let Normalise { features, proxies } = normalise;
+    [
+        Field::switch("normalise_features", features, "features are divided by their length first"),
+        Field::switch("normalise_proxies", proxies, "class vectors are divided by theirs"),
+    ]
 }
 
 /// Which sides of a similarity are divided by their Euclidean length first.
@@ -55,7 +67,7 @@ impl Embedded {
     ///
     /// # Errors
     /// If the batch has no labels, or D not the heads.
-    pub(super) fn of(scored: &Scored<'_>) -> Result<Self> {
+    fn from_scored(scored: &Scored<'_>) -> Result<Self> {
         let Some(labels) = &scored.labels else {
             candle_core::bail!("the conditioning on class labels needs labels")
         };
@@ -77,5 +89,55 @@ impl Embedded {
             samples: rows(&self.samples, normalise.features)?,
             proxies: rows(&self.proxies, normalise.proxies)?,
         })
+    }
+}
+
+/// A loss on embeddings and proxies: λ times it on reals in the discriminator's step, on fakes in
+/// the generator's.
+pub(super) trait EmbeddedLoss: Clone + 'static {
+    /// The names of D's term and of G's.
+    const TERMS: [&'static str; 2];
+
+    /// λ.
+    fn lambda(&self) -> f64;
+
+    /// # Errors
+    /// If the labels are not one per sample.
+    fn value(&self, embedded: &Embedded) -> Result<Tensor>;
+
+    /// Both networks' terms on a user's arrays.
+    fn terms_on(&self, arrays: &Arrays) -> Result<Vec<Term>> {
+        let (sides, [d, g]) = (arrays.embedded()?, Self::TERMS);
+        Ok(vec![
+            Term::new(d, self.lambda(), self.value(&sides.real)?),
+            Term::new(g, self.lambda(), self.value(&sides.fake)?),
+        ])
+    }
+
+    /// The loss that training steps with, on embeddings of this width.
+    fn on_embedding(&self, embed_dim: usize) -> Option<Box<dyn Loss>> {
+        Some(Box::new(OnEmbedding { loss: self.clone(), embed_dim }))
+    }
+}
+
+struct OnEmbedding<L> {
+    loss: L,
+    embed_dim: usize,
+}
+
+impl<L: EmbeddedLoss> Loss for OnEmbedding<L> {
+    fn heads(&self) -> Vec<HeadSpec> {
+        heads(self.embed_dim)
+    }
+
+    fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
+        let value = self.loss.value(&Embedded::from_scored(batch.real())?)?;
+        let terms = vec![Term::new(L::TERMS[0], self.loss.lambda(), value)];
+        Ok(DiscriminatorLoss { terms, outputs: None })
+    }
+
+    fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
+        let value = self.loss.value(&Embedded::from_scored(&batch.fake)?)?;
+        Ok(vec![Term::new(L::TERMS[1], self.loss.lambda(), value)])
     }
 }

@@ -4,10 +4,10 @@
 use candle_core::{Device, Result, Tensor, Var};
 
 use super::contrastive::{RealFake, Views, fakes_together, nt_xent};
-use super::d2dce::{D2dCeConstants, Stabilise, d2dce};
-use super::embedded::{Embedded, Normalise};
-use super::kdd::{Features, KddConstants, log_ratio};
-use super::supcon::{Denominator, Pairs, SupConConstants, Variant, l_out, log_share};
+use super::d2dce::{D2dCe, Stabilise, d2dce};
+use super::embedded::Embedded;
+use super::kdd::{Features, Kdd, log_ratio};
+use super::supcon::{Denominator, Pairs, SupCon, l_out, log_share};
 
 fn rows(phase: f64) -> Var {
     let x: Vec<f64> =
@@ -49,10 +49,9 @@ fn d2dce_agrees_with_pytorch() {
     for (name, stabilise) in
         [("d2dce_studiogan", Stabilise::Studiogan), ("d2dce_exact", Stabilise::Exact)]
     {
-        let normalise = Normalise::BOTH;
-        let c = D2dCeConstants { tau: 0.5, margin_positive: 0.98, stabilise, normalise };
+        let c = D2dCe { stabilise, ..D2dCe::default() };
         agrees(name, |samples, proxies| {
-            d2dce(&Embedded { samples, proxies, labels: vec![0, 1, 2, 0, 1, 1] }, c)
+            d2dce(&Embedded { samples, proxies, labels: vec![0, 1, 2, 0, 1, 1] }, &c)
         });
     }
 }
@@ -63,7 +62,7 @@ fn kdd_agrees_with_pytorch() {
         agrees(name, |real, fake| {
             super::adversarial::hinge(&log_ratio(
                 &Features { real, fake },
-                KddConstants { tau, leave_one_out },
+                &Kdd { tau, leave_one_out, ..Kdd::default() },
             )?)
         });
     }
@@ -73,8 +72,7 @@ fn kdd_agrees_with_pytorch() {
 fn supcon_agrees_with_pytorch() {
     agrees("l_out", |real, fake| l_out(&Features { real, fake }, 0.1, true));
     for (name, denominator) in [("log_share_a", Denominator::A), ("log_share_p", Denominator::P)] {
-        let (tau, variant, pairs) = (0.1, Variant::Log, Pairs::Ordered);
-        let c = SupConConstants { tau, variant, denominator, pairs, normalise: true };
+        let c = SupCon { denominator, pairs: Pairs::Ordered, ..SupCon::default() };
         agrees(name, |real, fake| log_share(&Features { real, fake }, &c));
     }
 }

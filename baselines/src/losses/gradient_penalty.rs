@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::adversarial::HEAD;
 use super::input_gradients::{Draws, Ends, around_reals, gradient_penalty, interpolated, r1};
+use super::part::{BuildContext, LossPart};
+use super::registry::{Alias, Array, Arrays, Entry, OnArrays};
 use super::{DiscriminatorBatch, DiscriminatorLoss, Loss, Term};
+use crate::part::{Field, Part, Range};
 
 /// Which penalty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +26,7 @@ pub enum Penalty {
 }
 
 impl Penalty {
-    fn of(self, gradients: &Tensor) -> Result<Tensor> {
+    fn value(self, gradients: &Tensor) -> Result<Tensor> {
         match self {
             Self::R1 => r1(gradients),
             Self::Gp | Self::Dragan => gradient_penalty(gradients),
@@ -56,12 +59,69 @@ impl Penalty {
     }
 }
 
-/// λ times a penalty, in every `interval`th discriminator step and then `interval` times as heavy
-/// (StyleGAN2's lazy regularisation; 1: in every step).
+/// The part of a plan: λ times a penalty, in every `interval`th discriminator step and then
+/// `interval` times as heavy (StyleGAN2's lazy regularisation; 1: in every step).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct GradientPenalty {
     pub penalty: Penalty,
     pub lambda: f64,
     pub interval: u64,
+}
+
+impl Default for GradientPenalty {
+    fn default() -> Self {
+        Self { penalty: Penalty::Gp, lambda: 10.0, interval: 1 }
+    }
+}
+
+impl Part for GradientPenalty {
+    fn fields(&self) -> Vec<Field> {
+        let interval = "D steps from one penalty to the next";
+        vec![
+            Field::choice(
+                "penalty",
+                self.penalty,
+                "r1 at reals, gp between reals and fakes, dragan around reals",
+            ),
+            Field::finite("lambda", self.lambda, "weight").once_called("gamma"),
+            Field::count("interval", self.interval, Range::UpTo(u64::MAX), interval).in_training(),
+        ]
+    }
+}
+
+impl LossPart for GradientPenalty {
+    fn build(&self, _: &BuildContext) -> Option<Box<dyn Loss>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "gradient_penalty",
+            aliases: &[
+                Alias::new("gradient-penalty"),
+                Alias { name: "r1", set: &[("penalty", "r1"), ("lambda", "1")] },
+                Alias { name: "dragan", set: &[("penalty", "dragan")] },
+            ],
+            summary: "penalty of D's gradients at its inputs: WGAN-GP's, R1 or DRAGAN's",
+            source: "Gulrajani et al. 2017, arXiv:1704.00028, eq. 3; Mescheder et al. 2018, \
+                     arXiv:1801.04406, eq. 9; Kodali et al. 2017, arXiv:1705.07215, PyTorch-StudioGAN",
+            arrays: &[Array::floats(
+                "gradients",
+                &["n", "..."],
+                "of the sum of D's logits, at its inputs",
+            )],
+            configure: Entry::configured::<GradientPenalty>,
+        };
+        Some(&ENTRY)
+    }
+}
+
+impl OnArrays for GradientPenalty {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        let value = self.penalty.value(&a.tensor("gradients")?)?;
+        Ok(vec![Term::new(self.penalty.term(), self.lambda, value)])
+    }
 }
 
 impl Loss for GradientPenalty {
@@ -86,7 +146,7 @@ impl Loss for GradientPenalty {
                 candle_core::bail!("the discriminator's logit does not depend on its image")
             };
             let weight = self.lambda * self.interval as f64;
-            terms.push(Term::new(self.penalty.term(), weight, self.penalty.of(gradients)?));
+            terms.push(Term::new(self.penalty.term(), weight, self.penalty.value(gradients)?));
         }
         Ok(DiscriminatorLoss { terms, outputs: None })
     }

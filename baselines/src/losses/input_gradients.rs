@@ -7,8 +7,6 @@
 
 use candle_core::{Result, Tensor};
 
-use super::Term;
-use super::registry::{Array, Entry, Setting};
 use super::similarity::row_norms;
 
 /// ½E‖∇‖² of gradients `[n, …]` of Σ d(x) at reals: a scalar of at least 0.
@@ -71,42 +69,6 @@ fn per_image(alpha: &Tensor, x: &Tensor) -> Result<Tensor> {
     shape[0] = x.dim(0)?;
     alpha.reshape(shape)
 }
-
-const GRADIENTS: Array =
-    Array::floats("gradients", &["n", "..."], "of the sum of D's logits, at its inputs");
-
-pub(super) const ENTRIES: [Entry; 3] = [
-    Entry {
-        name: "r1",
-        summary: "R1: half the mean square length of D's gradients at reals",
-        source: "Mescheder et al. 2018, arXiv:1801.04406, eq. 9",
-        arrays: &[GRADIENTS],
-        settings: &[Setting::number("gamma", 1.0, "weight")],
-        terms: |a, s| Ok(vec![Term::new("d_r1", s.number("gamma"), r1(&a.tensor("gradients")?)?)]),
-    },
-    Entry {
-        name: "gradient-penalty",
-        summary: "WGAN-GP's penalty, of D's gradients between reals and fakes",
-        source: "Gulrajani et al. 2017, arXiv:1704.00028, eq. 3",
-        arrays: &[GRADIENTS],
-        settings: &[Setting::number("lambda", 10.0, "weight")],
-        terms: |a, s| {
-            let value = gradient_penalty(&a.tensor("gradients")?)?;
-            Ok(vec![Term::new("d_gp", s.number("lambda"), value)])
-        },
-    },
-    Entry {
-        name: "dragan",
-        summary: "DRAGAN's penalty, of D's gradients around reals",
-        source: "Kodali et al. 2017, arXiv:1705.07215; PyTorch-StudioGAN",
-        arrays: &[GRADIENTS],
-        settings: &[Setting::number("lambda", 10.0, "weight")],
-        terms: |a, s| {
-            let value = gradient_penalty(&a.tensor("gradients")?)?;
-            Ok(vec![Term::new("d_dragan", s.number("lambda"), value)])
-        },
-    },
-];
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,17 @@
 //! length, K(a, b) = e^{a·b/τ}, ρ(x) = log p_r(φ(x)) − log p_g(φ(x)), and with class labels + ⟨v_y,
 //! φ(x)⟩ (its §2.3).
 
+#[cfg(test)]
+#[path = "kdd_tests.rs"]
+mod tests;
+
 use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::{HEAD, Logits, hinge};
-use super::projection::{OF_LOGITS, Projection};
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use super::part::{BuildContext, LossPart};
+use super::projection::{OF_LOG_RATIO, OF_LOGITS, Projection};
+use super::registry::{Array, Arrays, Entry, OnArrays};
 use super::similarity::{keep_only, log_sum_exp_rows, mask, unit_rows};
 use super::{
     DiscriminatorBatch, DiscriminatorLoss, FurtherPasses, GeneratorBatch, Loss, Outputs, Term,
@@ -17,6 +22,7 @@ use super::{
 };
 use crate::augment::Augmentation;
 use crate::networks::{HeadKind, HeadSpec, Scored};
+use crate::part::{Field, InvalidPart, Part, Range};
 
 /// Features before normalisation, `[n, d]` and `[m, d]`. Every point is also an anchor.
 pub struct Features {
@@ -32,13 +38,69 @@ pub struct Anchors {
     pub fake: Option<Tensor>,
 }
 
-/// The constants of the density estimate.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct KddConstants {
+/// The part of a plan: γ·KDD + α·hinge (α on the ordinary head; 0: no head).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Kdd {
+    /// Temperature of the kernel; 1 is the paper's best.
     pub tau: f64,
     /// A point's own kernel is left out of the estimate it belongs to, and the count lowered by
     /// one. Its augmented copies stay: like it, but not equal (the paper's §2.1).
     pub leave_one_out: bool,
+    pub gamma: f64,
+    pub alpha: f64,
+    pub head: HeadKind,
+    /// Augmented reals and fakes that are further anchors (+DA×N).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anchors: Option<AnchorSets>,
+    /// The generator's loss takes the reals' features from D's last step, before its update
+    /// (Joint†).
+    #[serde(skip_serializing_if = "super::is_off")]
+    pub stale_reals: bool,
+}
+
+impl Default for Kdd {
+    fn default() -> Self {
+        Self {
+            tau: 1.0,
+            leave_one_out: true,
+            gamma: 1.0,
+            alpha: 0.0,
+            head: HeadKind::Linear,
+            anchors: None,
+            stale_reals: false,
+        }
+    }
+}
+
+impl Part for Kdd {
+    fn fields(&self) -> Vec<Field> {
+        let mut fields = vec![
+            Field::positive("tau", self.tau, "temperature of the kernel"),
+            Field::switch("leave_one_out", self.leave_one_out, "a point is no anchor of itself"),
+            Field::weight("gamma", self.gamma, "weight of both terms"),
+            Field::weight("alpha", self.alpha, "weight of the hinge on a head").in_training(),
+            Field::choice("head", self.head, "the layers of that head").in_training(),
+            Field::switch("stale_reals", self.stale_reals, "G compares with D's last reals")
+                .in_training(),
+        ];
+        if let Some(anchors) = &self.anchors {
+            let (sets, range) = (anchors.sets as u64, Range::UpTo(1_024));
+            let summary = "augmented copies of all images";
+            fields.push(Field::count("anchors.sets", sets, range, summary).in_training());
+        }
+        fields
+    }
+
+    fn check(&self) -> std::result::Result<(), InvalidPart> {
+        self.fields().iter().try_for_each(Field::check)?;
+        let Some(anchors) = &self.anchors else { return Ok(()) };
+        if self.stale_reals {
+            let expected = "left out with stale_reals, whose reals are augmented no more";
+            return Err(InvalidPart::new("anchors", expected, format!("{} sets", anchors.sets)));
+        }
+        anchors.augmentation.check().map_err(|e| e.within("anchors.augmentation"))
+    }
 }
 
 /// log mean over the anchors (columns) of e^s; the diagonal may be left out.
@@ -58,7 +120,7 @@ fn log_mean_exp(s: &Tensor, leave_one_out: bool) -> Result<Tensor> {
 ///
 /// # Errors
 /// If leave-one-out meets a single anchor.
-pub fn log_ratio(f: &Features, c: KddConstants) -> Result<Logits> {
+pub fn log_ratio(f: &Features, c: &Kdd) -> Result<Logits> {
     let (r, g) = (unit_rows(&f.real)?, unit_rows(&f.fake)?);
     let kernel = |a: &Tensor, b: &Tensor| a.matmul(&b.t()?)? / c.tau;
     let rg = kernel(&r, &g)?;
@@ -73,7 +135,7 @@ pub fn log_ratio(f: &Features, c: KddConstants) -> Result<Logits> {
 ///
 /// # Errors
 /// If leave-one-out meets a single anchor, or the anchors' features have another dimension.
-pub fn log_ratio_among(f: &Features, anchors: &Anchors, c: KddConstants) -> Result<Logits> {
+pub fn log_ratio_among(f: &Features, anchors: &Anchors, c: &Kdd) -> Result<Logits> {
     let (r, g) = (unit_rows(&f.real)?, unit_rows(&f.fake)?);
     // The points come first, so that a point's own kernel lies on the diagonal.
     let among = |points: &Tensor, further: &Option<Tensor>| match further {
@@ -100,19 +162,13 @@ pub fn generator(ratio_fake: &Tensor) -> Result<Tensor> {
     ratio_fake.mean_all()?.neg()
 }
 
-/// γ·KDD + α·hinge (α on the ordinary head; 0: no head).
-pub struct Kdd {
-    pub constants: KddConstants,
-    pub gamma: f64,
-    pub alpha: f64,
-    pub head: HeadKind,
-    pub hidden: usize,
+/// The part on a discriminator.
+struct KddLoss {
+    part: Kdd,
+    hidden: usize,
     /// What class labels add to ρ. The hinge's logits then gain a projection of their own on raw
     /// features, as BigGAN's discriminator has it (our reading: the paper does not say).
-    pub projection: Option<Projection>,
-    pub anchors: Option<AnchorSets>,
-    /// The generator's loss takes the reals' features from D's last step (Joint†).
-    pub stale_reals: bool,
+    projection: Option<Projection>,
 }
 
 /// Augmented copies of a step's images that are further anchors.
@@ -140,18 +196,18 @@ impl AnchorSets {
     }
 }
 
-impl Kdd {
+impl KddLoss {
     fn ratio(&self, f: &Features, anchors: Option<Anchors>) -> Result<Logits> {
         match anchors {
-            None => log_ratio(f, self.constants),
-            Some(anchors) => log_ratio_among(f, &anchors, self.constants),
+            None => log_ratio(f, &self.part),
+            Some(anchors) => log_ratio_among(f, &anchors, &self.part),
         }
     }
 
     fn with_class(&self, ratio: Tensor, scored: &Scored<'_>) -> Result<Tensor> {
         match &self.projection {
             None => Ok(ratio),
-            Some(projection) => ratio + projection.of(scored, false)?,
+            Some(projection) => ratio + projection.added(scored, false)?,
         }
     }
 
@@ -164,23 +220,24 @@ impl Kdd {
         let logits = scored.head(HEAD)?.squeeze(1)?;
         match self.hinge_projection() {
             None => Ok(logits),
-            Some(projection) => logits + projection.of(scored, false)?,
+            Some(projection) => logits + projection.added(scored, false)?,
         }
     }
 }
 
-impl Loss for Kdd {
+impl Loss for KddLoss {
     fn heads(&self) -> Vec<HeadSpec> {
         let mut heads: Vec<HeadSpec> = self.projection.iter().map(|p| p.spec()).collect();
-        if self.alpha != 0.0 {
-            heads.push(HeadSpec { name: HEAD, kind: self.head, outputs: 1, hidden: self.hidden });
+        if self.part.alpha != 0.0 {
+            let hidden = self.hidden;
+            heads.push(HeadSpec { name: HEAD, kind: self.part.head, outputs: 1, hidden });
             heads.extend(self.hinge_projection().map(|p| p.spec()));
         }
         heads
     }
 
     fn generator_reads_reals(&self) -> bool {
-        !self.stale_reals
+        !self.part.stale_reals
     }
 
     fn logits(&self, scored: &Scored<'_>) -> Result<Tensor> {
@@ -190,14 +247,14 @@ impl Loss for Kdd {
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
         let features =
             Features { real: batch.real().features.clone(), fake: batch.fake.features.clone() };
-        let anchors = match &self.anchors {
+        let anchors = match &self.part.anchors {
             None => None,
             Some(sets) => {
-                let of = |x: &Tensor, scored: &Scored<'_>| {
+                let copies = |x: &Tensor, scored: &Scored<'_>| {
                     sets.features(x, scored.labels.as_ref(), &batch.further)
                 };
-                let real = Some(of(&batch.images.x_real, batch.real())?);
-                Some(Anchors { real, fake: Some(of(&batch.images.x_fake, &batch.fake)?) })
+                let real = Some(copies(&batch.images.x_real, batch.real())?);
+                Some(Anchors { real, fake: Some(copies(&batch.images.x_fake, &batch.fake)?) })
             }
         };
         let ratio = self.ratio(&features, anchors)?;
@@ -205,20 +262,20 @@ impl Loss for Kdd {
             real: self.with_class(ratio.real, batch.real())?,
             fake: self.with_class(ratio.fake, &batch.fake)?,
         };
-        let mut terms = vec![Term::new("d_kdd", self.gamma, hinge(&ratio)?)];
-        if self.alpha != 0.0 {
+        let mut terms = vec![Term::new("d_kdd", self.part.gamma, hinge(&ratio)?)];
+        if self.part.alpha != 0.0 {
             let logits = Logits {
                 real: self.hinge_logits(batch.real())?,
                 fake: self.hinge_logits(&batch.fake)?,
             };
-            terms.push(Term::new("d_adv", self.alpha, hinge(&logits)?));
+            terms.push(Term::new("d_adv", self.part.alpha, hinge(&logits)?));
         }
         let outputs = Outputs { real: ratio.real.detach(), fake: ratio.fake.detach() };
         Ok(DiscriminatorLoss { terms, outputs: Some(outputs) })
     }
 
     fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        let real = match (&batch.stale_real_features, self.stale_reals) {
+        let real = match (&batch.stale_real_features, self.part.stale_reals) {
             (Some(stale), true) => stale.clone(),
             (None, true) => {
                 candle_core::bail!("stale reals need a discriminator step before the generator's")
@@ -226,7 +283,7 @@ impl Loss for Kdd {
             (_, false) => reals(batch)?.features.detach(),
         };
         let features = Features { real, fake: batch.fake.features.clone() };
-        let anchors = match (&self.anchors, &batch.x_real) {
+        let anchors = match (&self.part.anchors, &batch.x_real) {
             (None, _) => None,
             (Some(_), None) => candle_core::bail!("the anchors' reals are not there"),
             (Some(sets), Some(x_real)) => {
@@ -238,148 +295,111 @@ impl Loss for Kdd {
             }
         };
         let ratio = self.with_class(self.ratio(&features, anchors)?.fake, &batch.fake)?;
-        let mut terms = vec![Term::new("g_kdd", self.gamma, generator(&ratio)?)];
-        if self.alpha != 0.0 {
+        let mut terms = vec![Term::new("g_kdd", self.part.gamma, generator(&ratio)?)];
+        if self.part.alpha != 0.0 {
             let logits = self.hinge_logits(&batch.fake)?;
-            terms.push(Term::new("g_adv", self.alpha, logits.mean_all()?.neg()?));
+            terms.push(Term::new("g_adv", self.part.alpha, logits.mean_all()?.neg()?));
         }
         Ok(terms)
     }
 }
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "kdd",
-    summary: "hinge loss on the log-ratio of two kernel density estimates of features",
-    source: "KDD GAN, eq. 3-6 and section 2.3; leave-one-out lowers the count (our reading)",
-    arrays: &[
-        Array::FEATURES_REAL,
-        Array::FEATURES_FAKE,
-        Array::floats("anchors_real", &["a", "d"], "of augmented reals: further anchors").with(&[]),
-        Array::floats("anchors_fake", &["b", "d"], "of augmented fakes").with(&[]),
-        Array::floats("features_real_stale", &["s", "d"], "of the last D step, for G's (Joint†)")
-            .with(&[]),
-        Array::CLASS_VECTORS.with(&["labels_real", "labels_fake"]),
-        Array::LABELS_REAL.with(&["class_vectors"]),
-        Array::LABELS_FAKE.with(&["class_vectors"]),
-    ],
-    settings: &[
-        Setting::positive("gamma", 1.0, "weight of both terms"),
-        Setting::positive("tau", 1.0, "temperature of the kernel"),
-        Setting::switch("leave_one_out", true, "a point is no anchor of itself"),
-        Setting::switch("unit_features", true, "class vectors meet features of length 1"),
-    ],
-    terms,
-};
+impl LossPart for Kdd {
+    fn build(&self, context: &BuildContext) -> Option<Box<dyn Loss>> {
+        let projection = context.projection.map(|part| part.on(OF_LOG_RATIO));
+        Some(Box::new(KddLoss { part: self.clone(), hidden: context.hidden, projection }))
+    }
 
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let c = KddConstants { tau: s.number("tau"), leave_one_out: s.switch("leave_one_out") };
-    let ratio = |real: &str| {
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "kdd",
+            aliases: &[],
+            summary: "hinge loss on the log-ratio of two kernel density estimates of features",
+            source: "KDD GAN, eq. 3-6 and section 2.3; leave-one-out lowers the count (our reading)",
+            arrays: ARRAYS,
+            configure: Entry::configured::<KddOnArrays>,
+        };
+        Some(&ENTRY)
+    }
+
+    fn reads_a_head(&self) -> bool {
+        self.alpha > 0.0
+    }
+
+    fn reads_last_d_step(&self) -> bool {
+        self.stale_reals
+    }
+}
+
+const ARRAYS: &[Array] = &[
+    Array::FEATURES_REAL,
+    Array::FEATURES_FAKE,
+    Array::floats("anchors_real", &["a", "d"], "of augmented reals: further anchors").with(&[]),
+    Array::floats("anchors_fake", &["b", "d"], "of augmented fakes").with(&[]),
+    Array::floats("features_real_stale", &["s", "d"], "of the last D step, for G's (Joint†)")
+        .with(&[]),
+    Array::CLASS_VECTORS.with(&["labels_real", "labels_fake"]),
+    Array::LABELS_REAL.with(&["class_vectors"]),
+    Array::LABELS_FAKE.with(&["class_vectors"]),
+];
+
+/// The part beside the one setting of its conditioning.
+#[derive(Deserialize)]
+#[serde(default)]
+struct KddOnArrays {
+    #[serde(flatten)]
+    kdd: Kdd,
+    unit_features: bool,
+}
+
+impl Default for KddOnArrays {
+    fn default() -> Self {
+        Self { kdd: Kdd::default(), unit_features: true }
+    }
+}
+
+impl Part for KddOnArrays {
+    fn fields(&self) -> Vec<Field> {
+        let summary = "class vectors meet features of length 1";
+        let mut fields = self.kdd.fields();
+        fields.push(Field::switch("unit_features", self.unit_features, summary));
+        fields
+    }
+}
+
+impl KddOnArrays {
+    fn ratio(&self, a: &Arrays, real: &str) -> Result<Logits> {
         let f = Features { real: a.tensor(real)?, fake: a.tensor("features_fake")? };
         let further = |name| a.has(name).then(|| a.tensor(name)).transpose();
         let ratio = match (further("anchors_real")?, further("anchors_fake")?) {
-            (None, None) => log_ratio(&f, c)?,
-            (real, fake) => log_ratio_among(&f, &Anchors { real, fake }, c)?,
+            (None, None) => log_ratio(&f, &self.kdd)?,
+            (real, fake) => log_ratio_among(&f, &Anchors { real, fake }, &self.kdd)?,
         };
         if !a.has("class_vectors") {
             return Ok(ratio);
         }
-        let (of, unit) = (a.projected()?, s.switch("unit_features"));
+        let (sides, unit) = (a.projected()?, self.unit_features);
         // Stale reals are anchors only: D's loss alone looks at what they gain.
         let real = match real == "features_real" {
-            true => (ratio.real + of.real.inner(unit)?)?,
+            true => (ratio.real + sides.real.inner(unit)?)?,
             false => ratio.real,
         };
-        Ok::<_, candle_core::Error>(Logits { real, fake: (ratio.fake + of.fake.inner(unit)?)? })
-    };
-    let now = ratio("features_real")?;
-    let d = hinge(&now)?;
-    let for_generator = match a.has("features_real_stale") {
-        true => ratio("features_real_stale")?.fake,
-        false => now.fake,
-    };
-    let gamma = s.number("gamma");
-    Ok(vec![Term::new("d_kdd", gamma, d), Term::new("g_kdd", gamma, generator(&for_generator)?)])
+        Ok(Logits { real, fake: (ratio.fake + sides.fake.inner(unit)?)? })
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use candle_core::Device;
-    use ganbench_nn::kernels::finite_difference::{check, normal};
-
-    fn features() -> Features {
-        let of = |rows: &[[f64; 2]]| {
-            Tensor::from_vec(rows.concat(), (rows.len(), 2), &Device::Cpu).unwrap()
+impl OnArrays for KddOnArrays {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        let now = self.ratio(a, "features_real")?;
+        let d = hinge(&now)?;
+        let for_generator = match a.has("features_real_stale") {
+            true => self.ratio(a, "features_real_stale")?.fake,
+            false => now.fake,
         };
-        Features { real: of(&[[1.0, 0.0], [2.0, 0.0]]), fake: of(&[[0.0, 1.0], [0.0, 3.0]]) }
-    }
-
-    #[test]
-    fn two_tight_orthogonal_clouds_give_the_ratio_on_paper() {
-        // Leave-one-out, τ = 0.5: p_r at a real is e^2, p_g is e^0: ρ = 2; at a fake −2.
-        let c = KddConstants { tau: 0.5, leave_one_out: true };
-        let rho = log_ratio(&features(), c).unwrap();
-        assert_eq!(rho.real.to_vec1::<f64>().unwrap(), [2.0, 2.0]);
-        assert_eq!(rho.fake.to_vec1::<f64>().unwrap(), [-2.0, -2.0]);
-    }
-
-    #[test]
-    fn at_tau_1_the_ratio_of_signed_features_stays_within_2() {
-        for leave_one_out in [true, false] {
-            let f = Features { real: normal(1, &[8, 3]), fake: normal(2, &[8, 3]) };
-            let rho = log_ratio(&f, KddConstants { tau: 1.0, leave_one_out }).unwrap();
-            let all = Tensor::cat(&[rho.real, rho.fake], 0).unwrap().abs().unwrap();
-            assert!(all.max_all().unwrap().to_scalar::<f64>().unwrap() <= 2.0);
-        }
-    }
-
-    #[test]
-    fn the_gradients_are_those_of_finite_differences_where_the_clip_acts() {
-        for leave_one_out in [true, false] {
-            let c = KddConstants { tau: 0.05, leave_one_out };
-            check(&[normal(1, &[5, 4]), normal(2, &[4, 4])], |v| {
-                hinge(&log_ratio(&Features { real: v[0].clone(), fake: v[1].clone() }, c)?)
-            });
-        }
-    }
-
-    #[test]
-    fn further_anchors_give_the_ratio_on_paper() {
-        // One augmented copy of each at its point: p_r at a real is (e² + e² + e²)/3 without
-        // itself, p_g e⁰. Without leave-one-out the same. A copy of another direction, cosine 0:
-        // (e² + 2e⁰)/3.
-        let f = features();
-        let copies = |real: &Tensor, fake: &Tensor| Anchors {
-            real: Some(real.clone()),
-            fake: Some(fake.clone()),
-        };
-        let c = KddConstants { tau: 0.5, leave_one_out: true };
-        let rho = log_ratio_among(&f, &copies(&f.real, &f.fake), c).unwrap();
-        let all = |x: &Tensor, expected: f64| {
-            x.to_vec1::<f64>().unwrap().iter().all(|v| (v - expected).abs() < 1e-14)
-        };
-        assert!(all(&rho.real, 2.0) && all(&rho.fake, -2.0));
-        let rho = log_ratio_among(&f, &copies(&f.fake, &f.fake), c).unwrap();
-        assert!(all(&rho.real, ((2f64.exp() + 2.0) / 3.0).ln()));
-    }
-
-    #[test]
-    fn sets_that_repeat_the_points_change_nothing_where_none_is_left_out() {
-        let f = Features { real: normal(1, &[5, 3]), fake: normal(2, &[4, 3]) };
-        let c = KddConstants { tau: 0.2, leave_one_out: false };
-        let plain = log_ratio(&f, c).unwrap().fake.to_vec1::<f64>().unwrap();
-        for n in [1, 3, 7] {
-            let times = |x: &Tensor| Tensor::cat(&vec![x; n], 0).unwrap();
-            let anchors = Anchors { real: Some(times(&f.real)), fake: Some(times(&f.fake)) };
-            let rho = log_ratio_among(&f, &anchors, c).unwrap().fake.to_vec1::<f64>().unwrap();
-            assert!(rho.iter().zip(&plain).all(|(a, b)| (a - b).abs() < 1e-13));
-        }
-    }
-
-    #[test]
-    fn a_single_anchor_cannot_be_left_out() {
-        let f = Features { real: normal(1, &[1, 4]), fake: normal(2, &[1, 4]) };
-        let error = log_ratio(&f, KddConstants { tau: 1.0, leave_one_out: true }).err().unwrap();
-        assert!(error.to_string().contains("at least 2 anchors, got 1"));
+        let gamma = self.kdd.gamma;
+        Ok(vec![
+            Term::new("d_kdd", gamma, d),
+            Term::new("g_kdd", gamma, generator(&for_generator)?),
+        ])
     }
 }

@@ -6,10 +6,14 @@
 
 use candle_core::{Result, Tensor};
 
+use serde::{Deserialize, Serialize};
+
 use super::kdd::Features;
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use super::part::{BuildContext, LossPart};
+use super::registry::{Alias, Array, Arrays, Entry, OnArrays};
 use super::similarity::row_norms;
 use super::{DiscriminatorBatch, DiscriminatorLoss, FurtherPasses, GeneratorBatch, Loss, Term};
+use crate::part::{Field, Part};
 
 /// Features before normalisation at images x, and at x + δu with u uniform on the unit sphere of
 /// image space. With δ = 1e-3 the difference takes f32 or more.
@@ -32,12 +36,32 @@ pub fn kdd_jacobian(x: &Perturbed) -> Result<Tensor> {
     (reals + off(&x.at.fake, &x.moved.fake)?)? / n as f64
 }
 
-/// λ·[`kdd_jacobian`] of the reals and fakes that the discriminator saw.
+/// The part of a plan: λ·[`kdd_jacobian`] of the reals and fakes that the discriminator saw (the
+/// paper's JacD).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct KddJacobian {
     pub lambda: f64,
+    /// How far an image moves.
     pub delta: f64,
-    /// A term of the generator's loss too.
-    pub of_generator: bool,
+    /// A term of G's loss too (its eq. 9).
+    pub generator: bool,
+}
+
+impl Default for KddJacobian {
+    fn default() -> Self {
+        Self { lambda: 1e-5, delta: 1e-3, generator: false }
+    }
+}
+
+impl Part for KddJacobian {
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::finite("lambda", self.lambda, "weight"),
+            Field::positive("delta", self.delta, "length of the move in image space"),
+            Field::switch("generator", self.generator, "a term of G's loss too").in_training(),
+        ]
+    }
 }
 
 /// Images of a step, `[n, channels, h, w]`.
@@ -68,7 +92,7 @@ impl KddJacobian {
 
 impl Loss for KddJacobian {
     fn generator_reads_reals(&self) -> bool {
-        self.of_generator
+        self.generator
     }
 
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
@@ -79,7 +103,7 @@ impl Loss for KddJacobian {
     }
 
     fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
-        let Some(real) = batch.x_real.as_ref().filter(|_| self.of_generator) else {
+        let Some(real) = batch.x_real.as_ref().filter(|_| self.generator) else {
             return Ok(Vec::new());
         };
         let x = Images { real, fake: &batch.x_fake };
@@ -87,33 +111,41 @@ impl Loss for KddJacobian {
     }
 }
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "kdd-jacobian",
-    summary: "KDD GAN's Jacobian regularisation, of both networks (JacD: of D)",
-    source: "KDD GAN, eq. 8; divided by the number of reals",
-    arrays: &[
-        Array::FEATURES_REAL,
-        Array::floats("features_real_moved", &["n", "d"], "at x + δu"),
-        Array::FEATURES_FAKE,
-        Array::floats("features_fake_moved", &["m", "d"], "at x + δu"),
-    ],
-    settings: &[
-        Setting::number("lambda", 1e-5, "weight"),
-        Setting::positive("delta", 1e-3, "length of the move in image space"),
-    ],
-    terms,
-};
+impl LossPart for KddJacobian {
+    fn build(&self, _: &BuildContext) -> Option<Box<dyn Loss>> {
+        Some(Box::new(self.clone()))
+    }
 
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let features = |real: &str, fake: &str| {
-        Ok::<_, candle_core::Error>(Features { real: a.tensor(real)?, fake: a.tensor(fake)? })
-    };
-    let x = Perturbed {
-        at: features("features_real", "features_fake")?,
-        moved: features("features_real_moved", "features_fake_moved")?,
-        delta: s.number("delta"),
-    };
-    Ok(vec![Term::new("kdd_jacobian", s.number("lambda"), kdd_jacobian(&x)?)])
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "kdd_jacobian",
+            aliases: &[Alias::new("kdd-jacobian")],
+            summary: "KDD GAN's Jacobian regularisation, of both networks (JacD: of D)",
+            source: "KDD GAN, eq. 8; divided by the number of reals",
+            arrays: &[
+                Array::FEATURES_REAL,
+                Array::floats("features_real_moved", &["n", "d"], "at x + δu"),
+                Array::FEATURES_FAKE,
+                Array::floats("features_fake_moved", &["m", "d"], "at x + δu"),
+            ],
+            configure: Entry::configured::<KddJacobian>,
+        };
+        Some(&ENTRY)
+    }
+}
+
+impl OnArrays for KddJacobian {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        let features = |real: &str, fake: &str| {
+            Ok::<_, candle_core::Error>(Features { real: a.tensor(real)?, fake: a.tensor(fake)? })
+        };
+        let x = Perturbed {
+            at: features("features_real", "features_fake")?,
+            moved: features("features_real_moved", "features_fake_moved")?,
+            delta: self.delta,
+        };
+        Ok(vec![Term::new("kdd_jacobian", self.lambda, kdd_jacobian(&x)?)])
+    }
 }
 
 #[cfg(test)]

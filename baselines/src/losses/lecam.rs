@@ -2,8 +2,7 @@
 //!
 //! Tseng et al. 2021, arXiv:2104.03310, eq. 5, in the form of its code and of PyTorch-StudioGAN,
 //! which clip at 0 (`gan-recipes.md` §3.1, §3.9: the averages take the batch in before the penalty
-//! reads them). As printed nothing is clipped: `Side::Both`. Training has the code's form;
-//! `ganbench loss lecam` has both.
+//! reads them). As printed nothing is clipped: `clip` is false.
 
 use std::cell::Cell;
 
@@ -12,8 +11,10 @@ use ganbench_nn::kernels::activation::{Activation, activate};
 use serde::{Deserialize, Serialize};
 
 use super::adversarial::{HEAD, Logits};
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use super::part::{BuildContext, LossPart};
+use super::registry::{Alias, Array, Arrays, Entry, OnArrays};
 use super::{DiscriminatorBatch, DiscriminatorLoss, Loss, Term};
+use crate::part::{Field, Part, Range};
 
 /// Mean logits of a batch, or their running averages.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,20 +64,65 @@ pub fn lecam(logits: &Logits, averages: MeanLogits, side: Side) -> Result<Tensor
     square((&logits.real - averages.fake)?)? + square((averages.real - &logits.fake)?)?
 }
 
-/// λ·LeCam from discriminator step `average.start_step` on.
+/// The part of a plan: λ·LeCam from a discriminator step on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct LeCam {
-    lambda: f64,
-    average: LeCamAverage,
-    means: Cell<Option<MeanLogits>>,
+    pub lambda: f64,
+    /// Of the averages, in [0, 1).
+    pub decay: f64,
+    /// Before this discriminator step the averages are the batch's own means and λ is 0.
+    #[serde(alias = "start_step")]
+    pub start_d_step: u64,
+    /// Only logits beyond the other side's average count (the code's [·]₊); else all, as printed.
+    #[serde(skip_serializing_if = "super::is_on")]
+    pub clip: bool,
 }
 
-impl LeCam {
-    pub fn new(lambda: f64, average: LeCamAverage) -> Self {
-        Self { lambda, average, means: Cell::new(None) }
+impl Default for LeCam {
+    fn default() -> Self {
+        Self { lambda: 0.3, decay: 0.99, start_d_step: 0, clip: true }
     }
 }
 
-impl Loss for LeCam {
+impl Part for LeCam {
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::finite("lambda", self.lambda, "weight"),
+            Field::share("decay", self.decay, "of the averages, where earlier steps are given"),
+            Field::count(
+                "start_d_step",
+                self.start_d_step,
+                Range::Any,
+                "before it averages are the batch's own and lambda is 0",
+            )
+            .once_called("start_step"),
+            Field::switch(
+                "clip",
+                self.clip,
+                "only logits beyond the average count (the code); else all",
+            ),
+        ]
+    }
+}
+
+impl LeCam {
+    fn average(&self) -> LeCamAverage {
+        LeCamAverage { decay: self.decay, start_step: self.start_d_step }
+    }
+
+    fn side(&self) -> Side {
+        if self.clip { Side::Beyond } else { Side::Both }
+    }
+}
+
+/// The part in training, with the averages so far.
+struct LeCamLoss {
+    part: LeCam,
+    means: Cell<Option<MeanLogits>>,
+}
+
+impl Loss for LeCamLoss {
     fn reads(&self) -> Vec<&'static str> {
         vec![HEAD]
     }
@@ -104,68 +150,95 @@ impl Loss for LeCam {
             Ok(f64::from(x.detach().mean_all()?.to_scalar::<f32>()?))
         };
         let of_batch = MeanLogits { real: mean(&logits.real)?, fake: mean(&logits.fake)? };
-        let means = self.average.after(self.means.get(), of_batch, batch.d_step);
+        let means = self.part.average().after(self.means.get(), of_batch, batch.d_step);
         self.means.set(Some(means));
         let mut terms = Vec::new();
-        if batch.d_step >= self.average.start_step {
-            terms.push(Term::new("d_lecam", self.lambda, lecam(&logits, means, Side::Beyond)?));
+        if batch.d_step >= self.part.start_d_step {
+            let value = lecam(&logits, means, self.part.side())?;
+            terms.push(Term::new("d_lecam", self.part.lambda, value));
         }
         Ok(DiscriminatorLoss { terms, outputs: None })
     }
 }
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "lecam",
-    summary: "LeCam regularisation of D's logits with averages of earlier ones",
-    source: "Tseng et al. 2021, arXiv:2104.03310, eq. 5, and its code, which clips at 0",
-    arrays: &[
-        Array::LOGITS_REAL,
-        Array::LOGITS_FAKE,
-        Array::floats("logits_real_before", &["t", "p"], "of the earlier D steps, a row per step")
-            .with(&["logits_fake_before"]),
-        Array::floats("logits_fake_before", &["t", "q"], "of the same steps")
-            .with(&["logits_real_before"]),
-    ],
-    settings: &[
-        Setting::number("lambda", 0.3, "weight"),
-        Setting::switch("clip", true, "only logits beyond the average count (the code); else all"),
-        Setting::number("average_real", 0.0, "running average of the reals' logits"),
-        Setting::number("average_fake", 0.0, "of the fakes' logits"),
-        Setting::share("decay", 0.99, "of the averages, where earlier steps are given"),
-        Setting::count("start_step", 0, "before it averages are the batch's own and lambda is 0"),
-    ],
-    terms,
-};
+impl LossPart for LeCam {
+    fn build(&self, _: &BuildContext) -> Option<Box<dyn Loss>> {
+        Some(Box::new(LeCamLoss { part: *self, means: Cell::new(None) }))
+    }
 
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let logits = Logits { real: a.tensor("logits_real")?, fake: a.tensor("logits_fake")? };
-    let side = if s.switch("clip") { Side::Beyond } else { Side::Both };
-    if !a.has("logits_real_before") {
-        let given = MeanLogits { real: s.number("average_real"), fake: s.number("average_fake") };
-        return Ok(vec![Term::new("d_lecam", s.number("lambda"), lecam(&logits, given, side)?)]);
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "le_cam",
+            aliases: &[Alias::new("lecam")],
+            summary: "LeCam regularisation of D's logits with averages of earlier ones",
+            source: "Tseng et al. 2021, arXiv:2104.03310, eq. 5, and its code, which clips at 0",
+            arrays: ARRAYS,
+            configure: Entry::configured::<LeCamOnArrays>,
+        };
+        Some(&ENTRY)
     }
-    let start_step = s.number("start_step") as u64;
-    let average = LeCamAverage { decay: s.number("decay"), start_step };
-    let by_step = |x: &Tensor| x.detach().to_dtype(DType::F64)?.mean(1)?.to_vec1::<f64>();
-    let mut real = by_step(&a.tensor("logits_real_before")?)?;
-    let mut fake = by_step(&a.tensor("logits_fake_before")?)?;
-    // The averages take this step's batch in too.
-    real.extend(by_step(&logits.real.unsqueeze(0)?)?);
-    fake.extend(by_step(&logits.fake.unsqueeze(0)?)?);
-    let mut means = None;
-    for (step, (&real, &fake)) in real.iter().zip(&fake).enumerate() {
-        means = Some(average.after(means, MeanLogits { real, fake }, step as u64));
+}
+
+const ARRAYS: &[Array] = &[
+    Array::LOGITS_REAL,
+    Array::LOGITS_FAKE,
+    Array::floats("logits_real_before", &["t", "p"], "of the earlier D steps, a row per step")
+        .with(&["logits_fake_before"]),
+    Array::floats("logits_fake_before", &["t", "q"], "of the same steps")
+        .with(&["logits_real_before"]),
+];
+
+/// The part beside averages that are given in place of earlier steps.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LeCamOnArrays {
+    #[serde(flatten)]
+    part: LeCam,
+    average_real: f64,
+    average_fake: f64,
+}
+
+impl Part for LeCamOnArrays {
+    fn fields(&self) -> Vec<Field> {
+        let mut fields = self.part.fields();
+        let summary = "running average of the reals' logits";
+        fields.push(Field::finite("average_real", self.average_real, summary));
+        fields.push(Field::finite("average_fake", self.average_fake, "of the fakes' logits"));
+        fields
     }
-    let means = means.unwrap_or(MeanLogits { real: 0.0, fake: 0.0 });
-    let started = real.len() as u64 > start_step;
-    let lambda = if started { s.number("lambda") } else { 0.0 };
-    let shown =
-        |name, mean| Ok::<_, candle_core::Error>(Term::new(name, 0.0, constant(&logits, mean)?));
-    Ok(vec![
-        Term::new("d_lecam", lambda, lecam(&logits, means, side)?),
-        shown("average_real", means.real)?,
-        shown("average_fake", means.fake)?,
-    ])
+}
+
+impl OnArrays for LeCamOnArrays {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        let logits = Logits { real: a.tensor("logits_real")?, fake: a.tensor("logits_fake")? };
+        let (LeCam { lambda, start_d_step, .. }, side) = (self.part, self.part.side());
+        if !a.has("logits_real_before") {
+            let given = MeanLogits { real: self.average_real, fake: self.average_fake };
+            return Ok(vec![Term::new("d_lecam", lambda, lecam(&logits, given, side)?)]);
+        }
+        let average = self.part.average();
+        let by_step = |x: &Tensor| x.detach().to_dtype(DType::F64)?.mean(1)?.to_vec1::<f64>();
+        let mut real = by_step(&a.tensor("logits_real_before")?)?;
+        let mut fake = by_step(&a.tensor("logits_fake_before")?)?;
+        // The averages take this step's batch in too.
+        real.extend(by_step(&logits.real.unsqueeze(0)?)?);
+        fake.extend(by_step(&logits.fake.unsqueeze(0)?)?);
+        let mut means = None;
+        for (step, (&real, &fake)) in real.iter().zip(&fake).enumerate() {
+            means = Some(average.after(means, MeanLogits { real, fake }, step as u64));
+        }
+        let means = means.unwrap_or(MeanLogits { real: 0.0, fake: 0.0 });
+        let started = real.len() as u64 > start_d_step;
+        let lambda = if started { lambda } else { 0.0 };
+        let shown = |name, mean| {
+            Ok::<_, candle_core::Error>(Term::new(name, 0.0, constant(&logits, mean)?))
+        };
+        Ok(vec![
+            Term::new("d_lecam", lambda, lecam(&logits, means, side)?),
+            shown("average_real", means.real)?,
+            shown("average_fake", means.fake)?,
+        ])
+    }
 }
 
 fn constant(like: &Logits, value: f64) -> Result<Tensor> {

@@ -16,6 +16,8 @@ pub mod kdd;
 pub mod kdd_jacobian;
 pub mod latent_consistency;
 pub mod lecam;
+pub mod part;
+mod projected_logits;
 pub mod projection;
 pub mod registry;
 pub mod similarity;
@@ -200,4 +202,14 @@ pub(crate) fn reals<'b, 'a>(batch: &'b GeneratorBatch<'a>) -> Result<&'b Scored<
             candle_core::bail!("this generator loss compares with reals, and the step has none")
         }
     }
+}
+
+// Values at which a part is what it was before it had the field stay out of plans and their ids.
+
+fn is_on(x: &bool) -> bool {
+    *x
+}
+
+fn is_off(x: &bool) -> bool {
+    !*x
 }

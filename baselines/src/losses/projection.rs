@@ -6,16 +6,16 @@
 
 use candle_core::{Result, Tensor};
 
-use super::Term;
-use super::adversarial::{Form, Logits, Smoothing};
+use serde::{Deserialize, Serialize};
+
 use super::embedded::rows;
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
 use crate::networks::{HeadKind, HeadSpec, Scored};
+use crate::part::{Field, Part};
 
 /// The table of the vectors that are added to adversarial logits.
-pub(crate) const OF_LOGITS: &str = "class_projection";
+pub(super) const OF_LOGITS: &str = "class_projection";
 /// The table of those that are added to KDD's log-ratio.
-pub(crate) const OF_LOG_RATIO: &str = "class_ratio";
+pub(super) const OF_LOG_RATIO: &str = "class_ratio";
 
 /// Features and their classes' vectors, `[n, d]` each.
 pub struct Projected {
@@ -33,12 +33,37 @@ impl Projected {
     }
 }
 
+/// The part of a plan: a class vector times the features, added to the logit or to KDD's log-ratio.
+/// The adversarial loss builds it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProjectionPart {
+    /// Whether features are divided by their length first.
+    pub unit_features: bool,
+}
+
+impl Part for ProjectionPart {
+    fn fields(&self) -> Vec<Field> {
+        vec![Field::switch(
+            "unit_features",
+            self.unit_features,
+            "features are divided by their length first",
+        )]
+    }
+}
+
+impl ProjectionPart {
+    /// With a table of class vectors.
+    pub(super) fn on(self, head: &'static str) -> Projection {
+        Projection { head, unit_features: self.unit_features }
+    }
+}
+
 /// The projection as a part of an adversarial loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Projection {
     /// The table of class vectors.
     pub head: &'static str,
-    /// Whether features are divided by their length first.
     pub unit_features: bool,
 }
 
@@ -52,41 +77,11 @@ impl Projection {
     ///
     /// # Errors
     /// If the batch has no labels.
-    pub(super) fn of(&self, scored: &Scored<'_>, constant: bool) -> Result<Tensor> {
+    pub(super) fn added(&self, scored: &Scored<'_>, constant: bool) -> Result<Tensor> {
         let features = if constant { scored.features.detach() } else { scored.features.clone() };
         let class_vectors = scored.embedding(self.head)?;
         Projected { features, class_vectors }.inner(self.unit_features)
     }
-}
-
-pub(super) const ENTRY: Entry = Entry {
-    name: "projection",
-    summary: "adversarial loss on logits that gain the inner product of features and class vector",
-    source: "Miyato and Koyama 2018, arXiv:1802.05637, eq. 3",
-    arrays: &[
-        Array::LOGITS_REAL,
-        Array::LOGITS_FAKE,
-        Array::FEATURES_REAL,
-        Array::FEATURES_FAKE,
-        Array::CLASS_VECTORS,
-        Array::LABELS_REAL,
-        Array::LABELS_FAKE,
-    ],
-    settings: &[
-        Setting::choice("form", Form::NAMES, "hinge", "of the adversarial loss"),
-        Setting::switch("unit_features", false, "features are divided by their length first"),
-    ],
-    terms,
-};
-
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let unit = s.switch("unit_features");
-    let sides = a.projected()?;
-    let logits = Logits {
-        real: (a.tensor("logits_real")? + sides.real.inner(unit)?)?,
-        fake: (a.tensor("logits_fake")? + sides.fake.inner(unit)?)?,
-    };
-    Form::named(s.choice("form"))?.terms(&logits, Smoothing::default())
 }
 
 #[cfg(test)]

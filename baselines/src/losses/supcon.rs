@@ -16,10 +16,11 @@ use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::kdd::Features;
-use super::registry::{Array, Arrays, Entry, Setting, Settings};
+use super::part::{BuildContext, LossPart};
+use super::registry::{Alias, Array, Arrays, Entry, OnArrays};
 use super::similarity::{accuracy, keep_only, log_sum_exp_all, log_sum_exp_rows, mask, unit_rows};
 use super::{DiscriminatorBatch, DiscriminatorLoss, GeneratorBatch, Loss, Outputs, Term, reals};
-use crate::networks::HeadSpec;
+use crate::part::{Field, Part};
 
 /// Which of the two readings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,17 +57,54 @@ impl Pairs {
     }
 }
 
-/// The constants of the loss.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SupConConstants {
+/// The part of a plan: the adversarial loss on the trunk's features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SupCon {
     pub tau: f64,
     pub variant: Variant,
     /// Of the share. L_out always runs over all samples: it is the loss whose gradient the paper
     /// analyses.
     pub denominator: Denominator,
+    /// How often the numerator counts a real–fake pair.
+    #[serde(skip_serializing_if = "Pairs::is_ordered")]
     pub pairs: Pairs,
     /// Features are divided by their length first. The paper does not say.
+    #[serde(skip_serializing_if = "super::is_on", alias = "normalise_features")]
     pub normalise: bool,
+}
+
+impl Default for SupCon {
+    fn default() -> Self {
+        Self {
+            tau: 0.1,
+            variant: Variant::Log,
+            denominator: Denominator::A,
+            pairs: Pairs::default(),
+            normalise: true,
+        }
+    }
+}
+
+impl Part for SupCon {
+    fn fields(&self) -> Vec<Field> {
+        vec![
+            Field::positive("tau", self.tau, "temperature"),
+            Field::choice("variant", self.variant, "which reading of the paper"),
+            Field::choice("denominator", self.denominator, "pairs of all samples or of reals"),
+            Field::choice(
+                "pairs",
+                self.pairs,
+                "how often the numerator counts a real-fake pair: as printed, or in both orders",
+            ),
+            Field::switch(
+                "normalise",
+                self.normalise,
+                "features are divided by their length first",
+            )
+            .once_called("normalise_features"),
+        ]
+    }
 }
 
 /// Inner products over τ of all samples, reals first.
@@ -102,7 +140,7 @@ pub fn l_out(f: &Features, tau: f64, normalise: bool) -> Result<Tensor> {
 ///
 /// # Errors
 /// If the denominator has no pair.
-pub fn log_share(f: &Features, c: &SupConConstants) -> Result<Tensor> {
+pub fn log_share(f: &Features, c: &SupCon) -> Result<Tensor> {
     let (n, m) = (f.real.dim(0)?, f.fake.dim(0)?);
     if n < 2 {
         candle_core::bail!("the share of real-fake pairs needs at least 2 reals, got {n}")
@@ -122,19 +160,14 @@ pub fn log_share(f: &Features, c: &SupConConstants) -> Result<Tensor> {
     }
 }
 
-/// The adversarial loss on the trunk's features.
-pub struct SupCon {
-    pub constants: SupConConstants,
-}
-
-impl SupConConstants {
+impl SupCon {
     fn share(&self, f: &Features) -> Result<Tensor> {
         log_share(f, self)
     }
 
     /// # Errors
     /// If there are fewer than two reals or two fakes.
-    fn discriminator(&self, f: &Features) -> Result<Tensor> {
+    fn discriminator_loss(&self, f: &Features) -> Result<Tensor> {
         match self.variant {
             Variant::Log => l_out(f, self.tau, self.normalise),
             Variant::Printed => self.share(f)?.exp(),
@@ -143,7 +176,7 @@ impl SupConConstants {
 
     /// # Errors
     /// If the denominator has no pair.
-    fn generator(&self, f: &Features) -> Result<Tensor> {
+    fn generator_loss(&self, f: &Features) -> Result<Tensor> {
         match self.variant {
             Variant::Log => self.share(f)?.neg(),
             Variant::Printed => self.share(f)?.exp()?.neg(),
@@ -152,17 +185,13 @@ impl SupConConstants {
 }
 
 impl Loss for SupCon {
-    fn heads(&self) -> Vec<HeadSpec> {
-        Vec::new()
-    }
-
     fn generator_reads_reals(&self) -> bool {
         true
     }
 
     fn discriminator(&self, batch: &DiscriminatorBatch<'_>) -> Result<DiscriminatorLoss> {
         let f = Features { real: batch.real().features.clone(), fake: batch.fake.features.clone() };
-        let value = self.constants.discriminator(&f)?;
+        let value = self.discriminator_loss(&f)?;
         Ok(DiscriminatorLoss {
             terms: vec![
                 Term::new("d_supcon", 1.0, value),
@@ -175,7 +204,7 @@ impl Loss for SupCon {
     fn generator(&self, batch: &GeneratorBatch<'_>) -> Result<Vec<Term>> {
         let f =
             Features { real: reals(batch)?.features.detach(), fake: batch.fake.features.clone() };
-        Ok(vec![Term::new("g_supcon", 1.0, self.constants.generator(&f)?)])
+        Ok(vec![Term::new("g_supcon", 1.0, self.generator_loss(&f)?)])
     }
 }
 
@@ -193,39 +222,36 @@ fn leanings(f: &Features) -> Result<Outputs> {
     Ok(Outputs { real: r.matmul(&towards)?.squeeze(1)?, fake: g.matmul(&towards)?.squeeze(1)? })
 }
 
-pub(super) const ENTRY: Entry = Entry {
-    name: "supcon",
-    summary: "supervised contrastive loss with the classes real and fake",
-    source: "Gu, SupCon-GAN (our reading); Khosla et al. 2020, arXiv:2004.11362, eq. 2",
-    arrays: &[Array::FEATURES_REAL, Array::FEATURES_FAKE],
-    settings: &[
-        Setting::positive("tau", 0.1, "temperature"),
-        Setting::choice("variant", &["log", "printed"], "log", "which reading of the paper"),
-        Setting::choice("denominator", &["A", "P"], "A", "pairs of all samples or of reals"),
-        Setting::choice(
-            "pairs",
-            &["once", "ordered"],
-            "once",
-            "how often the numerator counts a real-fake pair: as printed, or in both orders",
-        ),
-        Setting::NORMALISE_FEATURES,
-    ],
-    terms,
-};
+impl LossPart for SupCon {
+    fn build(&self, _: &BuildContext) -> Option<Box<dyn Loss>> {
+        Some(Box::new(self.clone()))
+    }
 
-fn terms(a: &Arrays, s: &Settings) -> Result<Vec<Term>> {
-    let constants = SupConConstants {
-        tau: s.number("tau"),
-        variant: if s.choice("variant") == "log" { Variant::Log } else { Variant::Printed },
-        denominator: if s.choice("denominator") == "A" { Denominator::A } else { Denominator::P },
-        pairs: if s.choice("pairs") == "once" { Pairs::Once } else { Pairs::Ordered },
-        normalise: s.switch("normalise_features"),
-    };
-    let f = Features { real: a.tensor("features_real")?, fake: a.tensor("features_fake")? };
-    Ok(vec![
-        Term::new("d_supcon", 1.0, constants.discriminator(&f)?),
-        Term::new("g_supcon", 1.0, constants.generator(&f)?),
-    ])
+    fn entry(&self) -> Option<&'static Entry> {
+        static ENTRY: Entry = Entry {
+            name: "sup_con",
+            aliases: &[Alias { name: "supcon", set: &[("pairs", "once")] }],
+            summary: "supervised contrastive loss with the classes real and fake",
+            source: "Gu, SupCon-GAN (our reading); Khosla et al. 2020, arXiv:2004.11362, eq. 2",
+            arrays: &[Array::FEATURES_REAL, Array::FEATURES_FAKE],
+            configure: Entry::configured::<SupCon>,
+        };
+        Some(&ENTRY)
+    }
+
+    fn has_logit(&self) -> bool {
+        false
+    }
+}
+
+impl OnArrays for SupCon {
+    fn terms(&self, a: &Arrays) -> Result<Vec<Term>> {
+        let f = Features { real: a.tensor("features_real")?, fake: a.tensor("features_fake")? };
+        Ok(vec![
+            Term::new("d_supcon", 1.0, self.discriminator_loss(&f)?),
+            Term::new("g_supcon", 1.0, self.generator_loss(&f)?),
+        ])
+    }
 }
 
 #[cfg(test)]
@@ -234,7 +260,7 @@ mod tests {
     use candle_core::Device;
     use ganbench_nn::kernels::finite_difference::{check, normal};
 
-    const CONSTANTS: SupConConstants = SupConConstants {
+    const CONSTANTS: SupCon = SupCon {
         tau: 0.5,
         variant: Variant::Log,
         denominator: Denominator::A,
@@ -273,7 +299,7 @@ mod tests {
         // Share: 4 real–fake pairs at 0, 8 ordered ones; within the classes 4 ordered pairs at 1, 2
         // of them real.
         let share = |denominator, pairs| {
-            let c = SupConConstants { tau: 1.0, denominator, pairs, ..CONSTANTS };
+            let c = SupCon { tau: 1.0, denominator, pairs, ..CONSTANTS };
             value(log_share(&clouds(), &c)).exp()
         };
         let below = 8.0 + 4.0 * e;
@@ -288,7 +314,7 @@ mod tests {
         let real = candle_core::Var::from_tensor(&normal(1, &[4, 5])).unwrap();
         let f = Features { real: real.as_tensor().clone(), fake: normal(2, &[3, 5]) };
         let of = |variant, pairs| {
-            let loss = SupConConstants { variant, pairs, ..CONSTANTS }.generator(&f).unwrap();
+            let loss = SupCon { variant, pairs, ..CONSTANTS }.generator_loss(&f).unwrap();
             let gradient = loss.backward().unwrap().get(&real).unwrap().flatten_all().unwrap();
             (loss.to_scalar::<f64>().unwrap(), gradient.to_vec1::<f64>().unwrap())
         };
@@ -307,10 +333,8 @@ mod tests {
         use crate::methods::AdversarialPart;
         let old = r#"{"kind":"sup_con","tau":0.1,"variant":"log","denominator":"A"}"#;
         let part: AdversarialPart = serde_json::from_str(old).unwrap();
-        let pairs = Pairs::Ordered;
-        assert!(
-            matches!(part, AdversarialPart::SupCon { pairs: p, normalise: true, .. } if p == pairs)
-        );
+        let AdversarialPart::SupCon(read) = &part else { panic!("{part:?}") };
+        assert_eq!((read.pairs, read.normalise), (Pairs::Ordered, true));
         assert_eq!(serde_json::to_string(&part).unwrap(), old);
     }
 
@@ -319,9 +343,9 @@ mod tests {
         let inputs = [normal(1, &[4, 5]), normal(2, &[3, 5])];
         let of = |v: &[Tensor]| Features { real: v[0].clone(), fake: v[1].clone() };
         for normalise in [true, false] {
-            let of_p = SupConConstants { denominator: Denominator::P, normalise, ..CONSTANTS };
+            let of_p = SupCon { denominator: Denominator::P, normalise, ..CONSTANTS };
             check(&inputs, |v| l_out(&of(v), 0.5, normalise));
-            check(&inputs, |v| log_share(&of(v), &SupConConstants { normalise, ..CONSTANTS }));
+            check(&inputs, |v| log_share(&of(v), &SupCon { normalise, ..CONSTANTS }));
             check(&inputs, |v| log_share(&of(v), &of_p)?.exp());
         }
     }

@@ -1,6 +1,8 @@
 //! ACGAN: hinge loss with an auxiliary classifier.
 
-use super::{AdversarialPart, ConditioningPart, Method, Parts};
+use super::{ConditioningPart, Method, Parts};
+use crate::losses::acgan::AcGan;
+use crate::losses::adversarial::Hinge;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -11,14 +13,7 @@ pub const METHOD: Method = Method {
              only; two-layer adversarial head as every row of ContraD's Table 1",
     our_constants: None,
     parts: || Parts {
-        conditioning: ConditioningPart::Acgan {
-            lambda: 1.0,
-            tau: 1.0,
-            classify_fakes: false,
-            embedding: false,
-            normalise_features: false,
-            normalise_proxies: false,
-        },
-        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })
+        conditioning: ConditioningPart::Acgan(AcGan::default()),
+        ..Parts::plain(Hinge { head: HeadKind::Mlp, ..Hinge::default() })
     },
 };

@@ -1,8 +1,10 @@
 //! ContraD: the discriminator's trunk learns by contrast, its adversarial head on constant
 //! features.
 
-use super::{AdversarialPart, ContrastivePart, Method, Parts, Passes};
+use super::{Method, Parts, Passes};
 use crate::augment::{Augmentation, SimClr};
+use crate::losses::adversarial::NonSaturating;
+use crate::losses::contrastive::Contrastive;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -16,16 +18,11 @@ pub const METHOD: Method = Method {
         passes: Passes::Joint,
         lr_warmup_share: 0.015,
         augmentation: Augmentation::SimClr(SimClr::default()),
-        contrastive: Some(ContrastivePart {
-            tau: 0.1,
-            lambda_real: 1.0,
-            lambda_fake: 1.0,
-            projection_dim: 128,
-        }),
-        ..Parts::plain(AdversarialPart::NonSaturating {
+        contrastive: Some(Contrastive::default()),
+        ..Parts::plain(NonSaturating {
             head: HeadKind::Mlp,
             stop_gradient: true,
-            label_smoothing: 0.0,
+            ..NonSaturating::default()
         })
     },
 };

@@ -1,6 +1,8 @@
 //! ContraGAN: hinge loss with the conditional contrastive loss 2C.
 
-use super::{AdversarialPart, ConditioningPart, Method, Parts};
+use super::{ConditioningPart, Method, Parts};
+use crate::losses::adversarial::Hinge;
+use crate::losses::contragan::TwoC;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -11,12 +13,7 @@ pub const METHOD: Method = Method {
              row of ContraD's Table 1",
     our_constants: None,
     parts: || Parts {
-        conditioning: ConditioningPart::TwoC {
-            lambda: 1.0,
-            tau: 1.0,
-            normalise_features: true,
-            normalise_proxies: true,
-        },
-        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })
+        conditioning: ConditioningPart::TwoC(TwoC::default()),
+        ..Parts::plain(Hinge { head: HeadKind::Mlp, ..Hinge::default() })
     },
 };

@@ -1,7 +1,8 @@
 //! DiffAug: the non-saturating GAN that sees augmented reals and fakes only.
 
-use super::{AdversarialPart, Method, Parts};
+use super::{Method, Parts};
 use crate::augment::{Augmentation, DiffAug};
+use crate::losses::adversarial::NonSaturating;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -13,10 +14,6 @@ pub const METHOD: Method = Method {
     our_constants: None,
     parts: || Parts {
         augmentation: Augmentation::DiffAug(DiffAug::COLOR_CUTOUT),
-        ..Parts::plain(AdversarialPart::NonSaturating {
-            head: HeadKind::Mlp,
-            stop_gradient: false,
-            label_smoothing: 0.0,
-        })
+        ..Parts::plain(NonSaturating { head: HeadKind::Mlp, ..NonSaturating::default() })
     },
 };

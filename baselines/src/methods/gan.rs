@@ -1,6 +1,7 @@
 //! The non-saturating GAN.
 
-use super::{AdversarialPart, Method, Parts};
+use super::{Method, Parts};
+use crate::losses::adversarial::NonSaturating;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -9,11 +10,5 @@ pub const METHOD: Method = Method {
     summary: "non-saturating loss",
     source: "Goodfellow et al. 2014, arXiv:1406.2661; two-layer head as every row of ContraD's Table 1",
     our_constants: None,
-    parts: || {
-        Parts::plain(AdversarialPart::NonSaturating {
-            head: HeadKind::Mlp,
-            stop_gradient: false,
-            label_smoothing: 0.0,
-        })
-    },
+    parts: || Parts::plain(NonSaturating { head: HeadKind::Mlp, ..NonSaturating::default() }),
 };

@@ -1,6 +1,7 @@
 //! The hinge GAN.
 
-use super::{AdversarialPart, Method, Parts};
+use super::{Method, Parts};
+use crate::losses::adversarial::Hinge;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -9,5 +10,5 @@ pub const METHOD: Method = Method {
     summary: "hinge loss",
     source: "Lim and Ye 2017, arXiv:1705.02894; two-layer head as every row of ContraD's Table 1",
     our_constants: None,
-    parts: || Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false }),
+    parts: || Parts::plain(Hinge { head: HeadKind::Mlp, ..Hinge::default() }),
 };

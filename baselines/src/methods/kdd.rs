@@ -1,7 +1,7 @@
 //! KDD GAN alone: the log-ratio of two kernel density estimates is the discriminator.
 
-use super::{AdversarialPart, Method, Parts};
-use crate::networks::HeadKind;
+use super::{Method, Parts};
+use crate::losses::kdd::Kdd;
 
 pub const METHOD: Method = Method {
     name: "kdd",
@@ -11,17 +11,12 @@ pub const METHOD: Method = Method {
              leave-one-out lowers the count (our reading)",
     our_constants: Some("τ 0.05, chosen on this harness's metric; the paper's is 1"),
     parts: || {
-        Parts::plain(AdversarialPart::Kdd {
+        Parts::plain(Kdd {
             // At τ = 1, the paper's best, ρ stays within ±2 (±1 for ReLU features) whatever D
             // learns: on this backbone D saturates within 2 kimg and its gradient with it
             // (`reports/kept/README.md`).
             tau: 0.05,
-            leave_one_out: true,
-            gamma: 1.0,
-            alpha: 0.0,
-            head: HeadKind::Linear,
-            anchors: None,
-            stale_reals: false,
+            ..Kdd::default()
         })
     },
 };

@@ -1,7 +1,7 @@
 //! KDD GAN joint with the hinge loss.
 
-use super::{AdversarialPart, Method, Parts};
-use crate::networks::HeadKind;
+use super::{Method, Parts};
+use crate::losses::kdd::Kdd;
 
 pub const METHOD: Method = Method {
     name: "kdd-joint",
@@ -9,15 +9,5 @@ pub const METHOD: Method = Method {
     summary: "kernel density discriminator and hinge loss, γ = 1, α = 1",
     source: "KDD GAN, Joint rows of its Table 1; the hinge on a linear head of the same trunk (our reading)",
     our_constants: None,
-    parts: || {
-        Parts::plain(AdversarialPart::Kdd {
-            tau: 1.0,
-            leave_one_out: true,
-            gamma: 1.0,
-            alpha: 1.0,
-            head: HeadKind::Linear,
-            anchors: None,
-            stale_reals: false,
-        })
-    },
+    parts: || Parts::plain(Kdd { tau: 1.0, alpha: 1.0, ..Kdd::default() }),
 };

@@ -1,6 +1,7 @@
 //! LSGAN: the least-squares loss.
 
-use super::{AdversarialPart, Method, Parts};
+use super::{Method, Parts};
+use crate::losses::adversarial::LeastSquares;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -9,11 +10,5 @@ pub const METHOD: Method = Method {
     summary: "least-squares loss with targets 1 and 0",
     source: "Mao et al. 2017, arXiv:1611.04076, eq. 9; two-layer head as every row of ContraD's Table 1",
     our_constants: None,
-    parts: || {
-        Parts::plain(AdversarialPart::LeastSquares {
-            head: HeadKind::Mlp,
-            stop_gradient: false,
-            label_smoothing: 0.0,
-        })
-    },
+    parts: || Parts::plain(LeastSquares { head: HeadKind::Mlp, ..LeastSquares::default() }),
 };

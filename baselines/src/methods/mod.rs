@@ -8,18 +8,20 @@ mod gan;
 mod hinge;
 mod kdd;
 mod kdd_joint;
+mod losses;
 mod lsgan;
 mod parts;
+mod preset;
 mod projection;
 mod reacgan;
-mod regularisers;
 mod supcon;
 
 #[cfg(test)]
 mod tests;
 
-pub use parts::{AdversarialPart, ConditioningPart, ContrastivePart, First, Parts, Passes};
-pub use regularisers::RegulariserPart;
+pub use losses::{NamedLoss, loss, losses};
+pub use parts::{AdversarialPart, ConditioningPart, RegulariserPart};
+pub use preset::{First, Parts, Passes};
 
 /// One method.
 pub struct Method {

@@ -1,6 +1,8 @@
 //! The projection discriminator with the hinge loss.
 
-use super::{AdversarialPart, ConditioningPart, Method, Parts};
+use super::{ConditioningPart, Method, Parts};
+use crate::losses::adversarial::Hinge;
+use crate::losses::projection::ProjectionPart;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -11,7 +13,7 @@ pub const METHOD: Method = Method {
              the trunk's features",
     our_constants: None,
     parts: || Parts {
-        conditioning: ConditioningPart::Projection { unit_features: false },
-        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })
+        conditioning: ConditioningPart::Projection(ProjectionPart { unit_features: false }),
+        ..Parts::plain(Hinge { head: HeadKind::Mlp, ..Hinge::default() })
     },
 };

@@ -1,7 +1,8 @@
 //! ReACGAN: hinge loss with data-to-data cross-entropy.
 
-use super::{AdversarialPart, ConditioningPart, Method, Parts};
-use crate::losses::d2dce::Stabilise;
+use super::{ConditioningPart, Method, Parts};
+use crate::losses::adversarial::Hinge;
+use crate::losses::d2dce::D2dCe;
 use crate::networks::HeadKind;
 
 pub const METHOD: Method = Method {
@@ -11,14 +12,7 @@ pub const METHOD: Method = Method {
     source: "Kang et al. 2021, arXiv:2111.01118; constants and `studiogan` stabilisation of PyTorch-StudioGAN",
     our_constants: None,
     parts: || Parts {
-        conditioning: ConditioningPart::D2dce {
-            lambda: 0.5,
-            tau: 0.5,
-            margin_positive: 0.98,
-            stabilise: Stabilise::Studiogan,
-            normalise_features: true,
-            normalise_proxies: true,
-        },
-        ..Parts::plain(AdversarialPart::Hinge { head: HeadKind::Mlp, stop_gradient: false })
+        conditioning: ConditioningPart::D2dce(D2dCe::default()),
+        ..Parts::plain(Hinge { head: HeadKind::Mlp, ..Hinge::default() })
     },
 };

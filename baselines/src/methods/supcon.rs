@@ -1,7 +1,7 @@
 //! SupCon-GAN: the supervised contrastive loss between reals and fakes, no logit.
 
-use super::{AdversarialPart, Method, Parts};
-use crate::losses::supcon::{Denominator, Pairs, Variant};
+use super::{Method, Parts};
+use crate::losses::supcon::{Denominator, Pairs, SupCon, Variant};
 
 pub const METHOD: Method = Method {
     name: "supcon",
@@ -10,7 +10,7 @@ pub const METHOD: Method = Method {
     source: "Gu, SupCon-GAN: no code and no hyper-parameters; our reading, see `losses/supcon.rs`",
     our_constants: Some("τ 0.1, chosen on this harness's metric; the paper prints none"),
     parts: || {
-        Parts::plain(AdversarialPart::SupCon {
+        Parts::plain(SupCon {
             tau: 0.1,
             variant: Variant::Log,
             denominator: Denominator::A,

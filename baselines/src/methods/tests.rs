@@ -1,5 +1,7 @@
 use super::*;
-use crate::losses::d2dce::Stabilise;
+use crate::losses::adversarial::{Hinge, NonSaturating};
+use crate::losses::d2dce::D2dCe;
+use crate::losses::projection::ProjectionPart;
 use crate::networks::HeadKind;
 
 fn toml_of(parts: &Parts) -> String {
@@ -31,7 +33,7 @@ fn logistic_is_read_as_the_non_saturating_loss() {
     let text = "kind = \"logistic\"\nhead = \"mlp\"\nstop_gradient = false";
     let part: AdversarialPart = toml::from_str(text).unwrap();
     let (head, stop_gradient) = (HeadKind::Mlp, false);
-    assert_eq!(part, AdversarialPart::NonSaturating { head, stop_gradient, label_smoothing: 0.0 });
+    assert_eq!(part, NonSaturating { head, stop_gradient, ..NonSaturating::default() }.into());
 }
 
 /// From ACGAN to ReACGAN, one change after the other (ReACGAN's figure of norms).
@@ -43,17 +45,9 @@ fn acgan_normalised_acgan_and_d2dce_differ_in_one_thing_each() {
              normalise_features = {features}\nnormalise_proxies = {proxies}"
         ))
     };
-    let d2dce = ConditioningPart::D2dce {
-        lambda: 1.0,
-        tau: 1.0,
-        margin_positive: 0.98,
-        stabilise: Stabilise::Studiogan,
-        normalise_features: true,
-        normalise_proxies: true,
-    };
+    let d2dce = D2dCe { lambda: 1.0, tau: 1.0, ..D2dCe::default() }.into();
     let heads = |conditioning| {
-        let hinge = AdversarialPart::Hinge { head: HeadKind::Linear, stop_gradient: false };
-        let parts = Parts { conditioning, ..Parts::plain(hinge) };
+        let parts = Parts { conditioning, ..Parts::plain(Hinge::default()) };
         parts.losses(16).iter().flat_map(|l| l.heads()).collect::<Vec<_>>()
     };
     let last = heads(d2dce);
@@ -66,14 +60,21 @@ fn acgan_normalised_acgan_and_d2dce_differ_in_one_thing_each() {
 #[test]
 fn what_no_loss_can_be_made_of_is_named() {
     let mut parts = (method("lsgan").unwrap().parts)();
-    assert_eq!(parts.wrong(), None);
-    if let AdversarialPart::LeastSquares { label_smoothing, .. } = &mut parts.adversarial {
-        *label_smoothing = f64::NAN;
+    assert_eq!(parts.check(), Ok(()));
+    if let AdversarialPart::LeastSquares(loss) = &mut parts.adversarial {
+        loss.label_smoothing = f64::NAN;
     }
-    assert_eq!(parts.wrong().unwrap().0, "parts.adversarial.label_smoothing");
+    assert_eq!(
+        parts.check().unwrap_err().to_string(),
+        "parts.adversarial.label_smoothing must be a number of 0 and above and below 1, got NaN"
+    );
     let mut parts = (method("supcon").unwrap().parts)();
-    parts.conditioning = ConditioningPart::Projection { unit_features: true };
-    assert_eq!(parts.wrong().unwrap().0, "parts.conditioning.kind");
+    parts.conditioning = ProjectionPart { unit_features: true }.into();
+    assert_eq!(
+        parts.check().unwrap_err().to_string(),
+        "parts.conditioning.kind must be another than projection with the adversarial part sup_con, \
+         which has no logit, got projection"
+    );
 }
 
 /// SimCLR alone (the baseline of ContraD's linear evaluation) is ContraD with λ_fake = 0: its

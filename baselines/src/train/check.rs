@@ -7,6 +7,7 @@ use super::plan::TrainPlan;
 use super::sizes::check_sizes;
 use crate::losses::Loss;
 use crate::networks::{ARCHITECTURES, Architecture, BatchNormIn, HeadSpec, architecture};
+use crate::part::InvalidPart;
 
 /// A run that cannot go on for a reason other than divergence.
 #[derive(Debug, Error)]
@@ -44,6 +45,8 @@ pub enum TrainError {
     ClassesWithoutBatchNorm(&'static str),
     #[error("{field} must be {expected}, got {got}")]
     Value { field: &'static str, expected: &'static str, got: String },
+    #[error(transparent)]
+    Part(#[from] InvalidPart),
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }
@@ -133,9 +136,7 @@ fn values(plan: &TrainPlan) -> Result<(), TrainError> {
             return wrong("replay.point_g_steps", "rising numbers above 0", format!("{steps:?}"));
         }
     }
-    if let Some((field, expected, got)) = plan.parts.wrong() {
-        return wrong(field, expected, got);
-    }
+    plan.parts.check()?;
     if let Some(decay) = plan.ema.decay.filter(|decay| !(0.0..1.0).contains(decay)) {
         return wrong("ema.decay", "a number of 0 and above and below 1", decay.to_string());
     }

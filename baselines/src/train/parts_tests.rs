@@ -1,16 +1,18 @@
 //! Adversarial losses and conditionings in every combination, through the trainer.
 
 use std::collections::BTreeSet;
+use std::mem::discriminant;
 
 use candle_core::Device;
 use ganbench_nn::optim::Rule;
 
 use super::Trainer;
 use super::same_start_tests::{images, plan};
-use crate::methods::{ConditioningPart, Parts, method};
+use crate::losses::projection::ProjectionPart;
+use crate::methods::{AdversarialPart, ConditioningPart, Parts, method};
 
 fn adversarial(text: &str) -> Parts {
-    Parts::plain(toml::from_str(text).unwrap())
+    Parts::plain(toml::from_str::<AdversarialPart>(text).unwrap())
 }
 
 fn adversarials() -> Vec<Parts> {
@@ -18,14 +20,22 @@ fn adversarials() -> Vec<Parts> {
         adversarial(&format!("kind = \"{kind}\"\nhead = \"linear\"\nstop_gradient = false\n{more}"))
     };
     let kdd = "kind = \"kdd\"\ntau = 0.5\nleave_one_out = true\ngamma = 1.0\nalpha = 1.0\nhead = \"linear\"";
-    vec![
+    let mut all = vec![
         on_head("non_saturating", "label_smoothing = 0.1"),
         on_head("least_squares", "label_smoothing = 0.1"),
         on_head("hinge", ""),
         on_head("wasserstein", ""),
         adversarial(kdd),
         (method("contrad").unwrap().parts)(),
-    ]
+    ];
+    // Every further one of the list that has a logit, with its defaults.
+    for part in AdversarialPart::all() {
+        let is_there = |parts: &Parts| discriminant(&parts.adversarial) == discriminant(&part);
+        if part.part().is_some_and(|part| part.has_logit()) && !all.iter().any(is_there) {
+            all.push(Parts::plain(part));
+        }
+    }
+    all
 }
 
 /// With the terms that each adds.
@@ -36,7 +46,7 @@ fn conditionings() -> Vec<(ConditioningPart, BTreeSet<&'static str>)> {
     let two_c = "kind = \"2c\"\nlambda = 1.0\ntau = 1.0\nnormalise_features = true\nnormalise_proxies = true";
     let d2dce = "kind = \"d2dce\"\nlambda = 0.5\ntau = 0.5\nmargin_positive = 0.98\nstabilise = \"exact\"\n\
                  normalise_proxies = false";
-    [
+    let mut all: Vec<(ConditioningPart, BTreeSet<&'static str>)> = [
         (acgan(plain), vec!["d_class", "g_class"]),
         (acgan(all), vec!["d_class", "d_class_fake", "g_class"]),
         ("kind = \"projection\"\nunit_features = true".into(), Vec::new()),
@@ -45,7 +55,13 @@ fn conditionings() -> Vec<(ConditioningPart, BTreeSet<&'static str>)> {
         (d2dce.into(), vec!["d_d2dce", "g_d2dce"]),
     ]
     .map(|(text, terms)| (toml::from_str(&text).unwrap(), terms.into_iter().collect()))
-    .into()
+    .into();
+    for part in ConditioningPart::all().into_iter().filter(|part| part.part().is_some()) {
+        if !all.iter().any(|(other, _)| discriminant(other) == discriminant(&part)) {
+            all.push((part, BTreeSet::new()));
+        }
+    }
+    all
 }
 
 fn learns(name: &str) -> bool {
@@ -83,7 +99,7 @@ fn every_conditioning_trains_all_weights_under_every_adversarial_loss() {
 #[test]
 fn a_projection_without_a_logit_is_refused_before_any_work() {
     let mut plan = plan(method("supcon").unwrap());
-    plan.parts.conditioning = ConditioningPart::Projection { unit_features: true };
+    plan.parts.conditioning = ProjectionPart { unit_features: true }.into();
     let error = Trainer::new(&plan, &images(None), 2, &Device::Cpu).err().unwrap().to_string();
     assert!(
         error.starts_with("parts.conditioning.kind must be another than projection"),

@@ -7,8 +7,13 @@ use ganbench_nn::kernels::SWITCH;
 use super::same_start_tests::{images, plan};
 use super::{RunMark, TrainPlan, Trainer};
 use crate::augment::{Ada, AdaRule, Augmentation, FlipShift};
-use crate::losses::gradient_penalty::Penalty;
+use crate::losses::consistency::Consistency;
+use crate::losses::gradient_penalty::{GradientPenalty, Penalty};
 use crate::losses::kdd::AnchorSets;
+use crate::losses::kdd_jacobian::KddJacobian;
+use crate::losses::latent_consistency::LatentConsistency;
+use crate::losses::lecam::LeCam;
+use crate::losses::weight_clipping::WeightClipping;
 use crate::methods::{AdversarialPart, First, Parts, RegulariserPart, method};
 
 const CHILD: &str = "GANBENCH_TEST_SECOND_ORDER";
@@ -35,12 +40,12 @@ fn with(regularisers: Vec<RegulariserPart>) -> TrainPlan {
 }
 
 fn penalty(penalty: Penalty, interval: u64) -> RegulariserPart {
-    RegulariserPart::GradientPenalty { penalty, lambda: 10.0, interval }
+    GradientPenalty { penalty, lambda: 10.0, interval }.into()
 }
 
 fn consistency(lambda_fake: f64) -> RegulariserPart {
     let augmentation = Augmentation::FlipShift(FlipShift { max_shift: 4 });
-    RegulariserPart::Consistency { lambda_real: 10.0, lambda_fake, augmentation }
+    Consistency { lambda_real: 10.0, lambda_fake, augmentation }.into()
 }
 
 /// The logged terms of so many steps.
@@ -90,7 +95,7 @@ fn consistency_terms_are_those_of_their_sides_and_count_what_goes_through() {
         let spent = trainer.spent();
         (has, spent.d_image_forwards, spent.g_image_forwards)
     };
-    let zcr = RegulariserPart::LatentConsistency { radius: 0.05, lambda_d: 20.0, lambda_g: 0.5 };
+    let zcr = LatentConsistency { radius: 0.05, lambda_d: 20.0, lambda_g: 0.5 }.into();
     // Batches of 2: reals and fakes; one more set each for CR, two for bCR, one and a batch in each
     // of G's turns for zCR.
     assert_eq!(forwards(Vec::new()), ([false; 4], 4, 4));
@@ -111,19 +116,18 @@ fn kdds_anchors_stale_reals_and_jacobian_send_through_d_what_they_need() {
         let has = losses.contains_key("g_jacobian");
         (trainer.spent().d_image_forwards, trainer.spent().d_image_forwards_g_step, has)
     };
-    let jacobian =
-        |generator| RegulariserPart::KddJacobian { lambda: 1e-5, delta: 1e-3, generator };
+    let jacobian = |generator| KddJacobian { lambda: 1e-5, delta: 1e-3, generator }.into();
     // Batches of 2. D: reals and fakes. G: fakes, and reals as anchors.
     assert_eq!(forwards(&|_| {}), (4, 4, false));
     let augmentation = Augmentation::FlipShift(FlipShift { max_shift: 4 });
     let anchors = |parts: &mut Parts| {
-        let AdversarialPart::Kdd { anchors, .. } = &mut parts.adversarial else { panic!() };
-        *anchors = Some(AnchorSets { sets: 3, augmentation });
+        let AdversarialPart::Kdd(kdd) = &mut parts.adversarial else { panic!() };
+        kdd.anchors = Some(AnchorSets { sets: 3, augmentation });
     };
     assert_eq!(forwards(&anchors), (4 + 12, 4 + 12, false));
     let stale = |parts: &mut Parts| {
-        let AdversarialPart::Kdd { stale_reals, .. } = &mut parts.adversarial else { panic!() };
-        *stale_reals = true;
+        let AdversarialPart::Kdd(kdd) = &mut parts.adversarial else { panic!() };
+        kdd.stale_reals = true;
     };
     assert_eq!(forwards(&stale), (4, 2, false));
     // All images and their moved copies again.
@@ -153,8 +157,7 @@ fn kdds_anchors_stale_reals_and_jacobian_send_through_d_what_they_need() {
 
 #[test]
 fn clipped_weights_stay_within_their_bound() {
-    let (plan, images) =
-        (with(vec![RegulariserPart::WeightClipping { bound: 0.01 }]), images(None));
+    let (plan, images) = (with(vec![WeightClipping { bound: 0.01 }.into()]), images(None));
     let mut trainer = Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
     trainer.step().unwrap().unwrap();
     for (name, var) in trainer.discriminator.store.params() {
@@ -206,7 +209,7 @@ fn adas_probability_moves_with_the_run_and_goes_on_from_a_checkpoint() {
 
 #[test]
 fn what_a_part_remembers_goes_on_from_a_checkpoint_to_the_same_bits() {
-    let part = RegulariserPart::LeCam { lambda: 0.3, decay: 0.9, start_d_step: 1 };
+    let part = LeCam { lambda: 0.3, decay: 0.9, start_d_step: 1, ..LeCam::default() }.into();
     let (plan, images) = (with(vec![part, consistency(10.0)]), images(None));
     let trainer = || Trainer::new(&plan, &images, 2, &Device::Cpu).unwrap();
     let dir = tempfile::tempdir().unwrap();

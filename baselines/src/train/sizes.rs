@@ -4,7 +4,6 @@
 
 use super::check::{TrainError, known_architecture};
 use super::plan::TrainPlan;
-use crate::methods::{AdversarialPart, ContrastivePart};
 use crate::networks::LayerSize;
 
 /// Checks that every size of a plan is in its range.
@@ -18,11 +17,6 @@ pub fn check_sizes(plan: &TrainPlan) -> Result<(), TrainError> {
     if plan.batch < 2 {
         return wrong("batch", "2 or more", plan.batch);
     }
-    let projection = plan.parts.contrastive.as_ref().map(|c: &ContrastivePart| c.projection_dim);
-    let sets = match &plan.parts.adversarial {
-        AdversarialPart::Kdd { anchors, .. } => anchors.as_ref().map(|anchors| anchors.sets),
-        _ => None,
-    };
     let network = &plan.network;
     for (field, value, most, expected) in [
         ("batch", plan.batch, 65_536, "at most 65536"),
@@ -31,8 +25,6 @@ pub fn check_sizes(plan: &TrainPlan) -> Result<(), TrainError> {
         ("network.z_dim", network.z_dim, 16_384, "at most 16384"),
         ("network.head_hidden", network.head_hidden, 16_384, "at most 16384"),
         ("log_every_steps", plan.log_every_steps as usize, usize::MAX, ""),
-        ("parts.contrastive.projection_dim", projection.unwrap_or(1), 16_384, "at most 16384"),
-        ("parts.adversarial.anchors.sets", sets.unwrap_or(1), 1_024, "at most 1024"),
     ] {
         if value == 0 {
             return wrong(field, "1 or more", 0);
@@ -41,7 +33,7 @@ pub fn check_sizes(plan: &TrainPlan) -> Result<(), TrainError> {
             return wrong(field, expected, value);
         }
     }
-    Ok(())
+    Ok(plan.parts.check()?)
 }
 
 /// Weights of a plan's generator and of its discriminator without its heads.

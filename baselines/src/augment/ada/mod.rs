@@ -24,11 +24,13 @@ pub use rule::{AdaRule, Observed};
 use serde::{Deserialize, Serialize};
 use warp::{Geometry, Warp};
 
+use super::Augment;
 use super::affine::{self, Affine, Planes};
+use crate::part::{Field, Part};
 
 /// The pipeline at one strength.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Ada {
     /// Probability of each transformation; 0 leaves images alone, above 1 is as 1.
     pub p: f64,
@@ -44,12 +46,14 @@ const BRIGHTNESS_STD: f64 = 0.2;
 const CONTRAST_STD: f64 = 0.5;
 const SATURATION_STD: f64 = 1.0;
 
-impl Ada {
-    /// x `[n, c, h, w]` in [−1, 1], as the result.
-    ///
-    /// # Errors
-    /// If there are neither 1 nor 3 channels, or p is no probability.
-    pub(super) fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
+impl Part for Ada {
+    fn fields(&self) -> Vec<Field> {
+        vec![Field::weight("p", self.p, "probability of each transformation")]
+    }
+}
+
+impl Augment for Ada {
+    fn apply(&self, x: &Tensor, stream: &mut Stream) -> Result<Tensor> {
         let (n, channels, height, width) = x.dims4()?;
         if !matches!(channels, 1 | 3) {
             bail!("ada takes images of 1 or 3 channels, got {channels}");
@@ -66,7 +70,9 @@ impl Ada {
             .collect();
         affine::apply(x, draws)
     }
+}
 
+impl Ada {
     fn draw_moves(&self, size: Planes, stream: &mut Stream) -> Moves {
         let (width, height) = (size.width as f64, size.height as f64);
         let mut moves = Moves::default();

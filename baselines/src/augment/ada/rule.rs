@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::part::InvalidPart;
+
 /// The heuristic r_t of arXiv:2006.06676, §3.1, with the constants of NVlabs/stylegan2-ada-pytorch
 /// (`training/training_loop.py`): every `interval` discriminator steps, r_t = the mean sign of
 /// D(real) since the last time is held against `target`, and p moves by the images shown since over
@@ -34,6 +36,17 @@ pub struct Observed {
 }
 
 impl AdaRule {
+    /// # Errors
+    /// If p cannot move by it.
+    pub fn check(&self) -> Result<(), InvalidPart> {
+        let right = self.kimg.is_finite() && self.kimg > 0.0 && (0.0..=1.0).contains(&self.p);
+        if self.interval == 0 || !right {
+            let expected = "of interval 1 or more, kimg above 0 and p from 0 to 1";
+            return Err(InvalidPart::new("", expected, format!("{self:?}")));
+        }
+        Ok(())
+    }
+
     /// p after `observed`. Never below 0; above 1 it is as 1, and no bound is put there, as in the
     /// official code. Unchanged where no image was seen.
     pub fn next_p(&self, p: f64, observed: Observed) -> f64 {

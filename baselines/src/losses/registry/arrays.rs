@@ -99,7 +99,7 @@ pub struct Arrays(BTreeMap<&'static str, Tensor>);
 impl Arrays {
     /// # Errors
     /// As [`Entry::evaluate`].
-    pub(super) fn checked(
+    pub(crate) fn checked(
         entry: &Entry,
         given: &BTreeMap<String, Given>,
     ) -> std::result::Result<Self, LossError> {
@@ -164,7 +164,7 @@ impl Arrays {
 
     /// # Errors
     /// If the array was left out.
-    pub(in crate::losses) fn tensor(&self, name: &str) -> Result<Tensor> {
+    pub(crate) fn tensor(&self, name: &str) -> Result<Tensor> {
         match self.0.get(name) {
             Some(x) => Ok(x.clone()),
             None => candle_core::bail!("array {name} was not given"),
@@ -178,7 +178,7 @@ impl Arrays {
 
     /// Another tensor in an array's place.
     #[cfg(test)]
-    pub(super) fn replace(&mut self, name: &'static str, x: Tensor) {
+    pub(crate) fn replace(&mut self, name: &'static str, x: Tensor) {
         self.0.insert(name, x);
     }
 

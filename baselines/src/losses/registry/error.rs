@@ -12,6 +12,8 @@ pub enum LossError {
     UnknownSetting { loss: &'static str, name: String, known: String },
     #[error("setting {name} must be {expected}, got \"{got}\"")]
     Setting { name: &'static str, expected: String, got: String },
+    #[error("loss {loss} cannot be made of these settings: {what}")]
+    Form { loss: &'static str, what: String },
     #[error("array {array} {shape} is missing, which loss {loss} takes; found: {found}")]
     Missing { loss: &'static str, array: &'static str, shape: String, found: String },
     #[error("array {array} is there without {missing}; loss {loss} takes both or neither")]

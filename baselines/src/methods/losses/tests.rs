@@ -1,4 +1,7 @@
+use std::collections::BTreeMap;
+
 use super::*;
+use crate::losses::registry::{Given, Numbers, settings_of};
 
 fn f64s(shape: &[usize]) -> Given {
     let n = shape.iter().product();
@@ -23,9 +26,9 @@ fn acgan() -> BTreeMap<String, Given> {
 }
 
 fn error(name: &str, arrays: &BTreeMap<String, Given>) -> String {
-    let entry = loss(name).unwrap();
-    let settings = Settings::of(entry, []).unwrap();
-    entry.evaluate(arrays, &settings).unwrap_err().to_string()
+    let entry = loss(name).unwrap().entry;
+    let loss = entry.with([]).unwrap();
+    entry.evaluate(arrays, loss.as_ref()).unwrap_err().to_string()
 }
 
 /// The error of ACGAN's arrays with one put in another's place.
@@ -111,7 +114,7 @@ fn further_axes_agree_where_a_shape_leaves_them_open() {
     arrays.insert("outputs_real".into(), f64s(&[3, 2, 2]));
     arrays.insert("outputs_real_augmented".into(), f64s(&[3, 4]));
     assert_eq!(
-        error("cr", &arrays),
+        error("consistency", &arrays),
         "array outputs_real_augmented has shape [3, 4], expected ... = [2, 2] as in array outputs_real"
     );
 }
@@ -119,8 +122,10 @@ fn further_axes_agree_where_a_shape_leaves_them_open() {
 #[test]
 fn losses_and_settings_that_are_not_known_are_named_with_what_is() {
     let text = loss("hing").err().unwrap().to_string();
-    assert!(text.starts_with("unknown loss \"hing\"; known: non-saturating, logistic, hinge, "));
-    let set = |name, pair| Settings::of(loss(name).unwrap(), [pair]).unwrap_err().to_string();
+    assert!(
+        text.starts_with("unknown loss \"hing\"; known: non_saturating, hinge, least_squares, ")
+    );
+    let set = |name, pair| loss(name).unwrap().entry.with([pair]).err().unwrap().to_string();
     assert_eq!(
         set("2c", ("temperature", "1")),
         "loss 2c has no setting \"temperature\"; it has: lambda, tau, normalise_features, normalise_proxies"
@@ -131,7 +136,7 @@ fn losses_and_settings_that_are_not_known_are_named_with_what_is() {
         assert_eq!(set("2c", ("tau", bad)), expected);
     }
     assert_eq!(
-        set("non-saturating", ("label_smoothing", "1")),
+        set("non_saturating", ("label_smoothing", "1")),
         "setting label_smoothing must be a number of 0 and above and below 1, got \"1\""
     );
     assert_eq!(
@@ -139,7 +144,7 @@ fn losses_and_settings_that_are_not_known_are_named_with_what_is() {
         "setting leave_one_out must be true or false, got \"yes\""
     );
     assert_eq!(
-        set("d2d-ce", ("stabilise", "none")),
+        set("d2dce", ("stabilise", "none")),
         "setting stabilise must be one of studiogan, exact, got \"none\""
     );
 }
@@ -152,10 +157,14 @@ fn no_two_losses_share_a_name_nor_two_arrays_or_settings_of_one() {
         sorted.dedup();
         assert_eq!(sorted.len(), names.len(), "{names:?}");
     };
-    distinct(losses().map(|e| e.name).collect());
+    let names = |e: &Entry| {
+        std::iter::once(e.name).chain(e.aliases.iter().map(|a| a.name)).collect::<Vec<_>>()
+    };
+    distinct(losses().into_iter().flat_map(names).collect());
     for entry in losses() {
         distinct(entry.arrays.iter().map(|a| a.name).collect());
-        distinct(entry.settings.iter().map(|s| s.name).collect());
+        let settings = entry.settings();
+        distinct(settings.iter().flat_map(|s| [Some(s.name), s.old_name]).flatten().collect());
     }
 }
 
@@ -193,4 +202,100 @@ fn numpy_arrays_keep_their_kind() {
     assert_eq!(error, "array x holds float16, expected float32, float64 or integers");
     let error = read(npy("<f4", "True", "(1, 2)", &[0; 8])).unwrap_err().to_string();
     assert!(error.starts_with("array x is stored in Fortran order"));
+}
+
+/// The kind of a part as a plan has it, and the part.
+fn kinds() -> Vec<(String, Option<&'static Entry>)> {
+    fn kind(part: impl serde::Serialize) -> String {
+        toml::Table::try_from(part).unwrap()["kind"].as_str().unwrap().to_string()
+    }
+    let adversarial = AdversarialPart::all().into_iter().map(|p| (kind(&p), entry(p.part())));
+    let conditioning = ConditioningPart::all().into_iter().map(|p| (kind(&p), entry(p.part())));
+    let regularisers = RegulariserPart::all().into_iter().map(|p| (kind(&p), entry(p.part())));
+    adversarial.chain(conditioning).chain(regularisers).collect()
+}
+
+#[test]
+fn a_loss_has_the_name_that_plans_give_to_its_kind() {
+    for (kind, entry) in kinds() {
+        assert!(entry.is_none_or(|entry| entry.name == kind), "{kind}: {entry:?}");
+    }
+}
+
+#[test]
+fn every_setting_can_be_given_and_its_default_changes_nothing() {
+    for entry in losses() {
+        let defaults = entry.settings();
+        for setting in &defaults {
+            for name in [Some(setting.name), setting.old_name].into_iter().flatten() {
+                let text = setting.value.to_string();
+                let given = entry.with([(name, text.as_str())]).unwrap();
+                let values = |fields: Vec<crate::part::Field>| {
+                    fields.into_iter().map(|f| (f.name, f.value)).collect::<Vec<_>>()
+                };
+                assert_eq!(
+                    values(settings_of(given.as_ref())),
+                    values(defaults.clone()),
+                    "{} {name}",
+                    entry.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_old_name_is_the_loss_with_the_settings_that_it_stood_for() {
+    let setting = |name: &str, given: &[(&str, &str)], field: &str| {
+        let NamedLoss { entry, set } = loss(name).unwrap();
+        let loss = entry.with(set.iter().chain(given).copied()).unwrap();
+        let fields = settings_of(loss.as_ref()).into_iter();
+        let value = fields.filter(|f| f.name == field).map(|f| f.value.to_string());
+        (entry.name, value.collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(setting("r1", &[], "penalty"), ("gradient_penalty", "r1".to_string()));
+    assert_eq!(setting("r1", &[], "lambda").1, "1");
+    assert_eq!(setting("r1", &[("gamma", "2")], "lambda").1, "2");
+    assert_eq!(setting("dragan", &[], "penalty").1, "dragan");
+    assert_eq!(setting("cr", &[("lambda", "3")], "lambda_real"), ("consistency", "3".to_string()));
+    assert_eq!(setting("cr", &[], "lambda_fake").1, "0");
+    assert_eq!(setting("lecam", &[("start_step", "2")], "start_d_step").1, "2");
+    assert_eq!(setting("supcon", &[("normalise_features", "false")], "normalise").1, "false");
+    assert_eq!(setting("supcon", &[], "pairs"), ("sup_con", "once".to_string()));
+    assert_eq!(setting("sup_con", &[], "pairs").1, "ordered");
+    let old = [
+        ("non-saturating", "non_saturating"),
+        ("logistic", "non_saturating"),
+        ("least-squares", "least_squares"),
+        ("supcon", "sup_con"),
+        ("d2d-ce", "d2dce"),
+        ("contrad", "contrastive"),
+        ("kdd-jacobian", "kdd_jacobian"),
+        ("bcr", "consistency"),
+        ("zcr", "latent_consistency"),
+        ("gradient-penalty", "gradient_penalty"),
+        ("lecam", "le_cam"),
+    ];
+    for (old, name) in old {
+        assert_eq!(loss(old).unwrap().entry.name, name);
+    }
+}
+
+#[test]
+fn what_training_alone_reads_is_no_setting() {
+    let error =
+        |name: &str, pair| loss(name).unwrap().entry.with([pair]).err().unwrap().to_string();
+    assert_eq!(
+        error("kdd", ("alpha", "1")),
+        "loss kdd has no setting \"alpha\"; it has: tau, leave_one_out, gamma, unit_features"
+    );
+    assert_eq!(error("hinge", ("head", "mlp")), "loss hinge has no setting \"head\"; it has: none");
+}
+
+#[test]
+fn bcr_without_its_fakes_says_so() {
+    let mut arrays: BTreeMap<String, Given> = BTreeMap::new();
+    arrays.insert("outputs_real".into(), f64s(&[3, 2]));
+    arrays.insert("outputs_real_augmented".into(), f64s(&[3, 2]));
+    assert!(error("consistency", &arrays).starts_with("array outputs_fake was not given"));
 }
