@@ -97,7 +97,9 @@ impl FieldValue {
             }
             Self::Switch(_) => (text.parse().ok().map(Self::Switch), "true or false".into()),
             Self::Choice { known, .. } => {
-                let name = known.iter().find(|name| **name == text);
+                // Names had hyphens before they were those of plans.
+                let written = text.replace('-', "_");
+                let name = known.iter().find(|name| **name == written);
                 let value = name.map(|name| Self::Choice { name: name.to_string(), known });
                 (value, format!("one of {}", known.join(", ")))
             }
