@@ -23,6 +23,7 @@ const MOST_DRAWS: usize = 100_000;
 /// results.csv. Metrics that know the modes of shapes stand for the truth.
 #[derive(Debug, Args)]
 pub struct AgreementArgs {
+    /// Results files, runs, or folders of runs
     #[arg(required = true)]
     pub results: Vec<PathBuf>,
     /// Metrics that stand for the truth, by comma

@@ -21,6 +21,7 @@ use crate::report::comparison;
 /// over seeds, with variances that the rows lend one another, collapsed runs apart.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
+    /// The first result: JSON of `eval`, a results file, or a folder of runs
     pub a: PathBuf,
     /// [default: A, whose rows are compared with its row --reference]
     #[arg(required_unless_present = "reference")]

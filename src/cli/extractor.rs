@@ -45,6 +45,7 @@ pub struct TrainExtractorArgs {
     /// images, to choose a recipe by
     #[arg(long, value_name = "N")]
     pub hold_out: Option<usize>,
+    /// Of the initial weights, the order of the images and their augmentation
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Threads of the CPU [default: all cores]; no thread count changes the weights

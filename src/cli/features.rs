@@ -40,6 +40,7 @@ pub struct FeaturesArgs {
     /// seed 0
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
+    /// Where the features go
     #[arg(long, value_name = "FILE.npz")]
     pub out: PathBuf,
 }

@@ -36,34 +36,35 @@ pub struct ReproduceArgs {
     #[command(flatten)]
     pub data_set: DatasetArgs,
     /// Methods, by comma [default: the table's]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', help_heading = "What is trained")]
     pub methods: Option<Vec<String>>,
     /// Seeds, by comma, also ranges such as 0-4 [default: the table's]
-    #[arg(long, value_name = "SEEDS")]
+    #[arg(long, value_name = "SEEDS", help_heading = "What is trained")]
     pub seeds: Option<Seeds>,
     /// UNIT=AMOUNT with unit g_steps, real_kimg, d_kforwards, tflops, cpu_s or train_minutes; or
     /// smoke, or paper
-    #[arg(long)]
+    #[arg(long, help_heading = "What is trained")]
     pub budget: Option<String>,
-    #[arg(long)]
+    /// Images per step
+    #[arg(long, help_heading = "What is trained")]
     pub batch: Option<usize>,
     /// Width of the networks
-    #[arg(long)]
+    #[arg(long, help_heading = "What is trained")]
     pub width: Option<usize>,
     /// Pairs of networks of the table, by comma [default: all]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', help_heading = "What is trained")]
     pub networks: Option<Vec<String>>,
     /// Architecture: see `ganbench list architectures`
-    #[arg(long)]
+    #[arg(long, help_heading = "What is trained")]
     pub architecture: Option<String>,
     /// Feature extractor [default: the data set's small one]
-    #[arg(long)]
+    #[arg(long, help_heading = "How it is measured")]
     pub extractor: Option<String>,
     /// Generated images behind the final rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "How it is measured")]
     pub n_fake: Option<usize>,
     /// Any other value of the plan
-    #[arg(long = "set", value_name = "KEY=VALUE")]
+    #[arg(long = "set", value_name = "KEY=VALUE", help_heading = "What is trained")]
     pub set: Vec<String>,
     /// Folder of runs, results and report [default: runs/TABLE-DATASET]
     #[arg(long, value_name = "DIR")]
@@ -72,13 +73,13 @@ pub struct ReproduceArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Each method with the head of its own preset, where the table gives all rows the same head
-    #[arg(long)]
+    #[arg(long, help_heading = "What is trained")]
     pub own_heads: bool,
     /// The row that all others are compared with [default: the first]
-    #[arg(long, value_name = "ROW")]
+    #[arg(long, value_name = "ROW", help_heading = "How it is measured")]
     pub reference: Option<String>,
     /// Leave out the anchors: real images and an untrained generator, measured as the final rows
-    #[arg(long)]
+    #[arg(long, help_heading = "How it is measured")]
     pub no_anchors: bool,
     /// Print the final rows as JSON lines instead of the table
     #[arg(long)]

@@ -25,6 +25,7 @@ pub struct SampleArgs {
     /// How many images
     #[arg(long, default_value_t = 64)]
     pub n: usize,
+    /// Of z, the classes and the noise
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// One class only, of a conditional run
@@ -45,6 +46,7 @@ pub struct SampleArgs {
     /// cpu, cuda:N or metal
     #[arg(long, default_value = "cpu")]
     pub device: String,
+    /// Threads of the CPU; changes no result [default: all cores]
     #[arg(long)]
     pub threads: Option<usize>,
 }

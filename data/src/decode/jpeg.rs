@@ -74,6 +74,7 @@ impl<'a> Jpeg<'a> {
     /// # Errors
     /// If the file is damaged.
     pub fn read(self, pixels: &mut [u8]) -> Result<(), Fault> {
+        planes::check_factors(self.decoder.header())?;
         overflow::check(self.bytes)?;
         if planes::is_usual(self.decoder.header()) {
             return self.decoder.decode_image_into(pixels).map(drop).map_err(|e| corrupt(&e));

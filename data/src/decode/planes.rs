@@ -32,6 +32,25 @@ impl Plane<'_> {
     }
 }
 
+/// # Errors
+/// If a channel's factor is no part of the largest one.
+pub(crate) fn check_factors(header: &FrameHeader) -> Result<(), Fault> {
+    let factors = factors(header);
+    let largest = largest(&factors);
+    if factors.iter().any(|f| (0..2).any(|axis| f[axis] == 0 || largest[axis] % f[axis] != 0)) {
+        let text = format!(
+            "is a JPEG image of the sampling factors {factors:?}, which PIL does not read either; save it as PNG"
+        );
+        return Err(Fault::Reason(text));
+    }
+    Ok(())
+}
+
+/// The largest factor across and down.
+fn largest(factors: &[[usize; 2]]) -> [usize; 2] {
+    [0, 1].map(|axis| factors.iter().map(|f| f[axis]).max().unwrap_or(1))
+}
+
 /// The channels of each pixel: RGB, or CMYK where there are four.
 ///
 /// # Errors
@@ -40,14 +59,9 @@ pub(crate) fn channels(decoder: Decoder<'_>) -> Result<Vec<u8>, Fault> {
     let space = decoder.jpeg_color_space();
     let header = decoder.header();
     let (width, height) = (usize::from(header.width), usize::from(header.height));
+    check_factors(header)?;
     let factors = factors(header);
-    let largest = [0, 1].map(|axis| factors.iter().map(|f| f[axis]).max().unwrap_or(1));
-    if factors.iter().any(|f| (0..2).any(|axis| f[axis] == 0 || largest[axis] % f[axis] != 0)) {
-        let text = format!(
-            "is a JPEG image of the sampling factors {factors:?}, which PIL does not read either; save it as PNG"
-        );
-        return Err(Fault::Reason(text));
-    }
+    let largest = largest(&factors);
     let raw = decoder.decode_raw().map_err(|error| corrupt(&error))?;
     let mut out = vec![0; width * height * factors.len()];
     for (channel, (samples, &[across, down])) in raw.planes.iter().zip(&factors).enumerate() {

@@ -224,6 +224,7 @@ mod tests {
         npz.begin::<f32>("a", &[2]).unwrap();
         let error = npz.write([1f32, 2.0, 3.0]).unwrap_err().to_string();
         assert!(error.starts_with("an array got more numbers than its shape has"), "{error}");
+        drop(npz);
         let mut npz = NpzWriter::create(&path).unwrap();
         npz.begin::<f32>("a", &[2]).unwrap();
         npz.write([1f32]).unwrap();

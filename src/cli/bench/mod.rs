@@ -123,28 +123,28 @@ pub struct CompareArgs {
     #[arg(long, default_value_t = 5)]
     pub rounds: usize,
     /// Width of the networks
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, help_heading = "Training steps and ops")]
     pub width: usize,
     /// Images per step
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, help_heading = "Training steps and ops")]
     pub batch: usize,
     /// Timed steps of a run
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, help_heading = "Training steps and ops")]
     pub steps: usize,
     /// Steps before, untimed
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, help_heading = "Training steps and ops")]
     pub warmup: usize,
     /// Compare single ops instead of training steps
-    #[arg(long)]
+    #[arg(long, help_heading = "Training steps and ops")]
     pub ops: bool,
     /// Compare evaluation instead: the script is called with --images, --n and --repeat
-    #[arg(long, conflicts_with = "ops")]
+    #[arg(long, conflicts_with = "ops", help_heading = "Evaluation")]
     pub eval: bool,
     /// With --eval: images of each size
-    #[arg(long, value_name = "N", default_value_t = 480)]
+    #[arg(long, value_name = "N", default_value_t = 480, help_heading = "Evaluation")]
     pub images: usize,
     /// With --eval: features a side
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, help_heading = "Evaluation")]
     pub n: usize,
     /// Timed repetitions of each op in a run [default: 10, with --eval 1]
     #[arg(long, value_name = "N")]
