@@ -9,12 +9,14 @@ use crate::statistics::{Scale, holm_adjusted, p_text};
 /// A row against the reference row under one metric.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compared {
+    /// The row, as printed.
     pub label: String,
     /// On the scale of comparison: of ratios the logarithm.
     pub judged: Judged,
     /// Corrected by Holm over the rows that are compared under this metric; `None` without a spread
     /// to judge by.
     pub holm_p: Option<f64>,
+    /// `better`, `worse` or `undecided`; `higher` or `lower` of a metric of unknown direction.
     pub verdict: &'static str,
 }
 
@@ -25,6 +27,7 @@ pub struct Against {
     pub reference: String,
     /// `last` or `best`.
     pub checkpoint: &'static str,
+    /// Each metric, with the scale of its comparisons and the rows compared, in table order.
     pub metrics: Vec<(MetricName, Scale, Vec<Compared>)>,
 }
 
