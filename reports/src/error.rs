@@ -8,14 +8,18 @@ use crate::row::RowError;
 /// Two runs that should agree and do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
+    /// What the run that was read first has.
     pub first: Finding,
+    /// What a later run has instead.
     pub second: Finding,
 }
 
 /// What one run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// As in the result rows.
     pub value: String,
+    /// Hash of the run's resolved plan.
     pub run_id: String,
 }
 
@@ -28,6 +32,8 @@ impl std::fmt::Display for Disagreement {
 
 /// A report that cannot be made, or must not be made of these rows.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum ReportError {
     #[error("no row of the table is called {name}; its rows are {known}")]
     UnknownRow { name: String, known: String },

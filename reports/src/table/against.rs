@@ -12,12 +12,14 @@ use crate::statistics::{Scale, holm_adjusted, p_text};
 /// A row against the reference row under one metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
+    /// The row, as printed.
     pub label: String,
     /// On the scale of comparison: of ratios the logarithm.
     pub judged: Judged,
     /// Corrected by Holm over the rows that are compared under this metric; `None` without a spread
     /// to judge by.
     pub holm_p: Option<f64>,
+    /// `better`, `worse` or `undecided`; `higher` or `lower` of a metric of unknown direction.
     pub verdict: &'static str,
 }
 
@@ -28,14 +30,18 @@ pub struct Against {
     pub reference: String,
     /// `last` or `best`.
     pub checkpoint: &'static str,
+    /// In table order.
     pub metrics: Vec<MetricAgainst>,
 }
 
 /// The rows under one metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricAgainst {
+    /// Whose values these are.
     pub metric: MetricName,
+    /// Of its comparisons.
     pub scale: Scale,
+    /// The rows that are compared, in table order.
     pub rows: Vec<Compared>,
 }
 
