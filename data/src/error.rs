@@ -12,6 +12,8 @@ use crate::parquet::ParquetError;
 
 /// Why a dataset could not be loaded.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum DataError {
     #[error("unknown dataset \"{name}\"; known: {known}, or folder:PATH")]
     UnknownDataset { name: String, known: String },

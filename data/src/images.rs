@@ -13,13 +13,16 @@ use thiserror::Error;
 /// Height, width and channels of every image of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ImageSize {
+    /// In pixels.
     pub height: usize,
+    /// In pixels.
     pub width: usize,
     /// 1 (grey) or 3 (RGB).
     pub channels: usize,
 }
 
 impl ImageSize {
+    /// The numbers are taken as they are; [`ImageBatch`] checks them.
     pub fn new(height: usize, width: usize, channels: usize) -> Self {
         Self { height, width, channels }
     }
@@ -39,6 +42,7 @@ impl fmt::Display for ImageSize {
 /// One image of a set whose images may differ in size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageView<'a> {
+    /// The size of this image.
     pub size: ImageSize,
     /// `[height, width, channels]`, row-major.
     pub pixels: &'a [u8],
@@ -47,6 +51,7 @@ pub struct ImageView<'a> {
 /// The known causes of each image of a synthetic set, one row an image.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Factors {
+    /// One name for each column of `values`.
     pub names: Vec<String>,
     /// `[n, names.len()]`, row-major.
     pub values: Vec<f32>,
@@ -55,7 +60,9 @@ pub struct Factors {
 /// The bytes of a batch, which read as a slice: in memory, or elsewhere (a mapped file) and shared.
 #[derive(Clone)]
 pub enum Pixels {
+    /// Bytes of the process's own memory.
     Owned(Vec<u8>),
+    /// Bytes that live elsewhere; copies of the batch share them.
     Shared(Arc<dyn AsRef<[u8]> + Send + Sync>),
 }
 
@@ -110,6 +117,7 @@ impl fmt::Debug for Pixels {
 /// `n` images of one size, with optional class labels and factors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImageBatch {
+    /// The size of every image.
     pub size: ImageSize,
     /// `[n, height, width, channels]`, row-major.
     pub pixels: Pixels,
@@ -121,6 +129,8 @@ pub struct ImageBatch {
 
 /// A batch whose parts disagree.
 #[derive(Debug, Error, PartialEq)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum ImageError {
     #[error("image batch holds {got} bytes, which is no multiple of one {size} image")]
     PartialImage { got: usize, size: ImageSize },
@@ -171,6 +181,7 @@ impl ImageBatch {
         self.pixels.len() / self.size.bytes()
     }
 
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.pixels.is_empty()
     }

@@ -70,7 +70,9 @@ pub use subset::draw_subset;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
+    /// The images that generators are trained on.
     Train,
+    /// The images that no generator is trained on.
     Test,
 }
 
@@ -107,6 +109,7 @@ impl FromStr for Split {
 pub struct DatasetRequest {
     /// `shapes`, a name of [`datasets`], or `folder:PATH`.
     pub name: String,
+    /// The part of the dataset that is loaded.
     pub split: Split,
     /// `--data DIR`, a folder that holds `<name>/`. Where given, a dataset of the hub is read from
     /// there or not at all. `shapes` and `folder:` take no notice of it.
@@ -154,6 +157,7 @@ impl DatasetRequest {
 pub struct Dataset {
     /// As in the request; of a `folder:PATH` its [`folder_name`].
     pub name: String,
+    /// The part of the dataset that was loaded.
     pub split: Split,
     /// With labels where the dataset has classes, and factors where it is drawn.
     pub images: ImageBatch,
@@ -209,8 +213,11 @@ pub enum Stage {
 /// Told to the caller every so often. `done` starts again with each stage and each downloaded file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
+    /// What is being done.
     pub stage: Stage,
+    /// Units of the stage that are done: images or bytes, as the stage says.
     pub done: u64,
+    /// Units of the stage in all.
     pub total: u64,
 }
 

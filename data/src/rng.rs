@@ -35,6 +35,7 @@ impl Stream {
         self.rng.set_word_pos(position);
     }
 
+    /// The next 64 bits.
     pub fn u64(&mut self) -> u64 {
         self.rng.next_u64()
     }

@@ -24,7 +24,9 @@ static PROMISED: AtomicU64 = AtomicU64::new(0);
 /// Memory that the process may come to hold, what it holds now included, and who says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Available {
+    /// Bytes that the process may hold in all.
     pub bytes: u64,
+    /// What sets the bound, as errors name it: `--memory-limit`, or a property of the machine.
     pub by: &'static str,
 }
 
@@ -34,8 +36,11 @@ pub struct Available {
 pub struct NoMemory {
     /// The subject of the sentence.
     pub what: String,
+    /// Bytes that were asked for.
     pub needed: u64,
+    /// Bytes that could still be granted.
     pub left: u64,
+    /// What sets the bound, as in [`Available::by`].
     pub by: &'static str,
 }
 

@@ -11,7 +11,9 @@ use crate::shared::{UNFINISHED, Unfinished};
 #[derive(Debug, Error)]
 #[error("{} could not be written: {source}", path.display())]
 pub struct WriteError {
+    /// The file, or the folder, that was to be changed.
     pub path: PathBuf,
+    /// What the system said.
     pub source: io::Error,
 }
 

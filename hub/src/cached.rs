@@ -16,12 +16,14 @@ use crate::names::{Names, is_plain_name, is_plain_path};
 pub struct Repository {
     /// As in `user/name`.
     pub id: String,
+    /// Whether it holds a model, a dataset or a space; its address on the hub depends on that.
     pub kind: RepoType,
     /// A commit, or a branch.
     pub revision: String,
 }
 
 impl Repository {
+    /// The parts are not checked here; an impossible one fails where the repository is used.
     pub fn new(id: impl Into<String>, kind: RepoType, revision: impl Into<String>) -> Self {
         Self { id: id.into(), kind, revision: revision.into() }
     }

@@ -26,7 +26,9 @@ pub struct Hub {
 /// A file of a repository.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
+    /// Where the file lies, and at which revision.
     pub repository: &'a Repository,
+    /// The file's path inside the repository, with `/` between its parts.
     pub file: &'a str,
     /// The hash that it must have, where that is known. Else the one that the hub promises counts.
     pub sha256: Option<&'a str>,

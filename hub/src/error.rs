@@ -9,6 +9,8 @@ use crate::limits::MOST_REDIRECTS;
 
 /// Why a file or a list could not be had.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum HubError {
     #[error("{name} is {text:?}, expected a number of seconds from 0.001 to 86400")]
     Seconds { name: &'static str, text: String },

@@ -14,6 +14,7 @@ use crate::names::{is_commit, is_plain_path};
 /// The files of a repository at a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
+    /// The full hash of the commit that the revision stood for, in hexadecimal.
     pub commit: String,
     /// Sorted; those only whose names may become paths.
     pub files: Vec<String>,

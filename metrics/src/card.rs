@@ -17,6 +17,7 @@ pub struct Metric {
     pub name: &'static str,
     /// As papers print it.
     pub title: &'static str,
+    /// Whether the better of two generators has the larger value.
     pub higher_is_better: bool,
     /// Digits behind the point for values of the usual size.
     pub decimals: usize,
@@ -62,15 +63,22 @@ impl Scale {
 /// An interval of values, up to rounding. A finite end belongs to it, an infinite end does not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ValueRange {
+    /// The smallest value, or −∞.
     pub low: f64,
+    /// The largest value, or ∞.
     pub high: f64,
 }
 
 impl ValueRange {
+    /// Every finite number.
     pub const ANY: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY };
+    /// 0 and above.
     pub const NOT_NEGATIVE: Self = Self { low: 0.0, high: f64::INFINITY };
+    /// 1 and above.
     pub const AT_LEAST_1: Self = Self { low: 1.0, high: f64::INFINITY };
+    /// From 0 to 1.
     pub const SHARE: Self = Self { low: 0.0, high: 1.0 };
+    /// From 0 to 100.
     pub const PERCENT: Self = Self { low: 0.0, high: 100.0 };
 
     /// Whether a metric can take this value.
@@ -113,7 +121,9 @@ pub enum ValueAxis {
 /// Images on each side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImageCounts {
+    /// Real images.
     pub real: usize,
+    /// Generated images.
     pub fake: usize,
 }
 
@@ -173,26 +183,40 @@ impl std::fmt::Display for LeastImages {
 /// A field of a protocol that can change a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProtocolField {
+    /// The feature network with its preprocessing and its weights.
     Extractor,
     /// Of the real images.
     Split,
+    /// How many real images stand behind the moments.
     NReal,
+    /// How many fakes are measured.
     NFake,
     /// Sets of fakes whose mean is reported.
     Repeats,
+    /// What the sums of squares behind FID's covariances are divided by.
     FidDivisor,
+    /// At how many counts of fakes FID∞ computes FID.
     FidInfinityCounts,
+    /// Into how many parts the Inception score splits the fakes.
     IsSplits,
+    /// Whether the Inception score shuffles the fakes before it splits them.
     IsShuffle,
+    /// Whether the Inception score's logits hold the classifier's bias.
     IsBias,
+    /// Neighbours that set a ball's radius in precision, recall, density and coverage.
     NearestK,
+    /// Neighbours that set a ball's radius in improved precision and recall.
     IprNearestK,
+    /// How many real images the metrics of nearest neighbours look at.
     NearestReal,
+    /// Images in each of KID's subsets, on either side.
     KidSubset,
+    /// Number of KID's subsets.
     KidSubsets,
 }
 
 impl ProtocolField {
+    /// All fields, in the order of lists.
     pub const ALL: [Self; 15] = [
         Self::Extractor,
         Self::Split,

@@ -10,6 +10,7 @@ use crate::error::MetricError;
 /// The class of each image of one side.
 #[derive(Clone, Copy, Debug)]
 pub struct ClassLabels<'a> {
+    /// `[n]`, a number for each image.
     pub labels: &'a [u32],
     /// The name of each number, where classes have names.
     pub names: Option<&'a [String]>,
@@ -18,7 +19,9 @@ pub struct ClassLabels<'a> {
 /// Labels of both sides in one numbering.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairedLabels {
+    /// `[n_real]`, the number of each real image.
     pub real: Vec<u32>,
+    /// `[n_fake]`, the number of each fake; equal numbers on both sides mean the same class.
     pub fake: Vec<u32>,
     /// Of the classes that have one.
     pub names: BTreeMap<u32, String>,

@@ -5,7 +5,9 @@ use thiserror::Error;
 /// Which of the two sets of images something is said of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
+    /// The real images.
     Real,
+    /// The generated images.
     Fake,
 }
 
@@ -20,6 +22,8 @@ impl std::fmt::Display for Side {
 
 /// A metric that cannot be computed from what was given.
 #[derive(Clone, Debug, Error, PartialEq)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum MetricError {
     #[error("{metric} needs at least {needed} {side} images, got {got}")]
     TooFew { metric: &'static str, side: Side, needed: usize, got: usize },

@@ -37,9 +37,11 @@ pub const EXTRACTORS: &[ExtractorEntry] = &[
 /// An extractor that can be loaded by name.
 #[derive(Clone, Copy)]
 pub struct ExtractorEntry {
+    /// As `--extractor` takes it, and as results print it behind the `@`.
     pub name: &'static str,
     /// One line for lists.
     pub description: &'static str,
+    /// Numbers of each image's features.
     pub feature_dim: usize,
     /// Number of classes of its logits, 0 without logits.
     pub classes: usize,
@@ -60,6 +62,7 @@ pub(crate) struct LoadRequest<'a> {
 /// Where and how an extractor works. Nothing here changes the features beyond rounding.
 #[derive(Clone, Debug)]
 pub struct ExtractorOptions {
+    /// Where the network runs.
     pub device: Device,
     /// Images at a time; memory grows with it.
     pub batch: usize,
@@ -84,6 +87,7 @@ pub trait Extractor: Send + Sync {
     /// never compared unawares.
     fn weights_sha256(&self) -> &str;
 
+    /// Numbers of each image's features.
     fn feature_dim(&self) -> usize;
 
     /// Number of classes of the logits, 0 without logits.
@@ -136,6 +140,8 @@ pub trait Extractor: Send + Sync {
 
 /// An extractor that cannot be had or used.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum ExtractorError {
     #[error("unknown extractor \"{name}\"; known: {known}")]
     Unknown { name: String, known: String },
@@ -230,6 +236,7 @@ pub(crate) fn is_published(name: &str, weights_sha256: &str) -> bool {
 /// weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtractorId<'a> {
+    /// As in [`EXTRACTORS`].
     pub name: &'a str,
     /// As [`Extractor::weights_sha256`].
     pub weights_sha256: &'a str,

@@ -18,6 +18,7 @@ pub struct Features {
 /// Class scores before the softmax.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logits {
+    /// Number of classes, the length of a row.
     pub classes: usize,
     /// `[n, classes]`, row-major.
     pub values: Vec<f32>,
@@ -93,10 +94,12 @@ impl Features {
         self.pool.len() / self.dim
     }
 
+    /// Whether there are no images.
     pub fn is_empty(&self) -> bool {
         self.pool.is_empty()
     }
 
+    /// Numbers of each image's features.
     pub fn dim(&self) -> usize {
         self.dim
     }
@@ -111,6 +114,7 @@ impl Features {
         self.pool
     }
 
+    /// The same features, as of a network without a classifier.
     pub fn without_logits(self) -> Self {
         Self { logits: None, ..self }
     }
@@ -134,6 +138,7 @@ impl Features {
         }
     }
 
+    /// The class scores; None of a network without a classifier.
     pub fn logits(&self) -> Option<&Logits> {
         self.logits.as_ref()
     }
@@ -143,10 +148,12 @@ impl Features {
         self.recognitions.as_deref()
     }
 
+    /// The features as rows, `[n, dim]`.
     pub fn pool_rows(&self) -> Rows<'_, f32> {
         Rows::new(&self.pool, self.dim).expect("checked on construction")
     }
 
+    /// The class scores as rows, `[n, classes]`; None of a network without a classifier.
     pub fn logit_rows(&self) -> Option<Rows<'_, f32>> {
         let logits = self.logits.as_ref()?;
         Rows::new(&logits.values, logits.classes).ok()

@@ -19,16 +19,22 @@ use crate::settings::Settings;
 pub struct Deviations {
     /// Names of the metrics, with or without an extractor.
     pub metrics: Option<Vec<String>>,
+    /// As [`Settings::nearest_k`]; None as the protocol says.
     pub nearest_k: Option<usize>,
+    /// Parts of the Inception score; None as the protocol says.
     pub is_splits: Option<usize>,
+    /// Images in each of KID's subsets; None as the protocol says.
     pub kid_subset: Option<usize>,
+    /// Number of KID's subsets; None as the protocol says.
     pub kid_subsets: Option<usize>,
 }
 
 /// How something is measured: a protocol with its settings, after the deviations from it.
 #[derive(Clone, Debug)]
 pub struct Measurement {
+    /// The protocol before the deviations.
     pub protocol: &'static Protocol,
+    /// The conventions after the deviations.
     pub settings: Settings,
     metrics: Vec<&'static Metric>,
     /// A plan of ganbench 0.1 may be called `custom`, which says of nothing what it was.
@@ -38,13 +44,17 @@ pub struct Measurement {
 /// What was done, to be held against a protocol.
 #[derive(Clone, Debug)]
 pub struct Done<'a> {
+    /// Name of the extractor, as in [`crate::EXTRACTORS`].
     pub extractor: &'a str,
+    /// As [`crate::Extractor::weights_sha256`].
     pub weights_sha256: &'a str,
     /// Of the real images, where it is known.
     pub split: Option<&'a str>,
     /// Whether the real images are all of their split, where that is known.
     pub whole_split: Option<bool>,
+    /// Real images behind the moments, where their number is known.
     pub n_real: Option<usize>,
+    /// Fakes in each set, where their number is known.
     pub n_fake: Option<usize>,
     /// Sets of fakes.
     pub repeats: usize,
@@ -115,6 +125,7 @@ impl Measurement {
         Ok(Self { protocol, settings, metrics, custom })
     }
 
+    /// The metrics that are computed, in the order in which they were named.
     pub fn metrics(&self) -> &[&'static Metric] {
         &self.metrics
     }

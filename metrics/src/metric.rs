@@ -13,9 +13,11 @@ use crate::settings::Settings;
 pub struct MetricFamily {
     /// What their time is reported under.
     pub name: &'static str,
+    /// The cards of the metrics, in the order of their scores.
     pub metrics: &'static [Metric],
     /// Whether they are computed where nobody says which metrics are wanted.
     pub by_default: bool,
+    /// What the family is computed from beside pooled features.
     pub needs: Needs,
     /// One score for each of `metrics`, in their order.
     pub(crate) compute: fn(&EvaluationInput<'_>) -> Result<Vec<Score>, MetricError>,
@@ -26,7 +28,9 @@ pub struct MetricFamily {
 /// What a metric needs beside pooled features.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
+    /// The class scores of the fakes.
     pub logits: bool,
+    /// The class of each image, on both sides.
     pub labels: bool,
     /// The features of all real images, not of a part.
     pub all_real_rows: bool,
@@ -66,12 +70,15 @@ pub fn bare_name(reported: &str) -> &str {
 /// What to compare.
 #[derive(Clone, Copy)]
 pub struct EvaluationInput<'a> {
+    /// The real images, as moments, and as features where the metrics need them.
     pub real: &'a RealReference,
+    /// The features of the generated images.
     pub fake: &'a Features,
     /// The extractor that both features come from.
     pub extractor: ExtractorId<'a>,
     /// Bare names of the metrics wanted; `None` for [`crate::default_metrics`].
     pub metrics: Option<&'a [&'a str]>,
+    /// The conventions of the computation.
     pub settings: Settings,
     /// Classes of the images, for the metrics that look at each class alone.
     pub labels: Option<Labels<'a>>,
@@ -95,7 +102,9 @@ impl EvaluationInput<'_> {
 /// The class of each image, in the order of the features.
 #[derive(Clone, Copy, Debug)]
 pub struct Labels<'a> {
+    /// `[n_real]`
     pub real: &'a [u32],
+    /// `[n_fake]`
     pub fake: &'a [u32],
 }
 
@@ -104,11 +113,13 @@ pub struct Labels<'a> {
 pub struct MetricValue {
     /// As reported: see [`ExtractorId::reported_name`].
     pub metric: String,
+    /// In the metric's unit and range, as its card says.
     pub value: f64,
     /// Where the metric has one of its own (the splits of the Inception score).
     pub std: Option<f64>,
     /// Real images that entered the value; 0 for a metric that looks at fakes alone.
     pub n_real: usize,
+    /// Fakes that entered the value.
     pub n_fake: usize,
 }
 

@@ -15,6 +15,7 @@ use crate::settings::{NearestReal, Settings, Subset};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Protocol {
+    /// As `--protocol` takes it, and as results print it.
     pub name: String,
     /// One line for lists.
     pub summary: String,
@@ -27,9 +28,11 @@ pub struct Protocol {
     /// Whether it defines every other metric too. A published protocol defines its own only.
     #[serde(default)]
     pub any_metric: bool,
+    /// Split of the real images, `train` or `test`; None where it is not said.
     pub split: Option<String>,
     /// Real images behind the moments.
     pub n_real: Option<RealCount>,
+    /// Fakes in each set; None where it is not said.
     pub n_fake: Option<FakeCount>,
     /// Sets of fakes whose mean is reported.
     #[serde(default = "one")]
@@ -50,6 +53,7 @@ pub struct Protocol {
     is_chunk: Option<usize>,
     #[serde(default = "yes")]
     is_shuffle: bool,
+    /// Whether the Inception score's logits hold the classifier's bias.
     #[serde(default)]
     pub is_bias: bool,
     /// Which classes a conditional generator is asked for.
@@ -77,13 +81,16 @@ pub struct Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum RealCount {
+    /// So many images, whatever the split holds.
     Exactly(usize),
+    /// All images of the split.
     Whole(WholeSplit),
 }
 
 /// All images of the split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WholeSplit {
+    /// Written `split`.
     #[serde(rename = "split")]
     Split,
 }
@@ -92,13 +99,16 @@ pub enum WholeSplit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FakeCount {
+    /// So many fakes, whatever the number of reals.
     Exactly(usize),
+    /// The number of reals decides.
     AsManyAsReals(AsManyAsReals),
 }
 
 /// As many fakes as reals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AsManyAsReals {
+    /// Written `n_real`.
     #[serde(rename = "n_real")]
     NReal,
 }

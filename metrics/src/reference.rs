@@ -139,6 +139,7 @@ impl RealReference {
         self.n
     }
 
+    /// Numbers of each image's features.
     pub fn dim(&self) -> usize {
         self.dim
     }
@@ -148,6 +149,7 @@ impl RealReference {
         self.labels.as_deref()
     }
 
+    /// The mean and covariance of the real features, computed at the first call.
     pub fn statistics(&self) -> &Statistics {
         // All rows are there and finite: nothing else could fail.
         let from_rows = || Statistics::from_rows(self.held()).expect("finite rows");
@@ -254,6 +256,7 @@ impl Chosen<'_> {
 pub struct Keep {
     /// How many; all where there are no more.
     pub n: usize,
+    /// Which of the images they are.
     pub subset: Subset,
 }
 

@@ -6,18 +6,23 @@ use crate::families::{inception_score, kid};
 /// The conventions of the metrics. The default is that of protocol `table1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// How the Inception score shuffles and splits the fakes.
     pub inception_score: inception_score::Options,
     /// Neighbours that set a ball's radius in precision, recall, density and coverage.
     pub nearest_k: usize,
     /// The same of improved precision and recall.
     pub ipr_nearest_k: usize,
+    /// How many real images the metrics of nearest neighbours look at.
     pub nearest_real: NearestReal,
     /// Fakes that the metrics of nearest neighbours look at; `None` for all.
     pub nearest_fake: Option<usize>,
     /// Which images a metric takes that looks at a part of a set only.
     pub subset: Subset,
+    /// What the sums of squares behind FID's covariances are divided by.
     pub fid_divisor: fid::Divisor,
+    /// Number and size of KID's subsets, and their seed.
     pub kid: kid::Options,
+    /// Number of FID∞'s points, and the seed of its subsets.
     pub fid_infinity: infinity::Options,
 }
 
@@ -81,7 +86,10 @@ pub enum Subset {
     First,
     /// A seeded draw, stratified by class where the classes are known
     /// ([`ganbench_data::draw_subset`]).
-    Drawn { seed: u64 },
+    Drawn {
+        /// Seed of the draw.
+        seed: u64,
+    },
 }
 
 impl std::fmt::Display for Subset {

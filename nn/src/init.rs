@@ -8,15 +8,20 @@ use crate::kernels::orthogonal::orthonormalise;
 /// the fan-out a times that product, as PyTorch counts them for every kind of layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Init {
+    /// Every value starts at 0.
     Zeros,
+    /// Every value starts at 1.
     Ones,
     /// Gaussian of this mean and deviation.
     Normal {
+        /// Mean of the Gaussian.
         mean: f64,
+        /// Standard deviation, ≥ 0.
         std: f64,
     },
     /// Uniform in ±bound.
     Uniform {
+        /// Largest absolute value, ≥ 0.
         bound: f64,
     },
     /// Orthonormal rows of the tensor read as `[a, everything else]`, or columns where there are

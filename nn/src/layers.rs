@@ -57,10 +57,14 @@ impl Pass {
 /// How a layer with a weight starts and what surrounds the weight.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerOptions {
+    /// How the weight starts.
     pub weight: Init,
     /// None: no bias.
     pub bias: Option<Init>,
+    /// Whether the weight is divided by an estimate of its largest singular value (Miyato et al.
+    /// 2018).
     pub spectral_norm: bool,
+    /// What is applied to the layer's output.
     pub activation: Activation,
 }
 
@@ -211,10 +215,15 @@ impl Embedding {
 /// Sizes of a square convolution kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernel {
+    /// Channels of the input.
     pub inputs: usize,
+    /// Channels of the output.
     pub outputs: usize,
+    /// Height and width of the kernel.
     pub size: usize,
+    /// Stride in both directions, in pixels.
     pub stride: usize,
+    /// Zeros that are added on each of the four sides of the input, in pixels.
     pub padding: usize,
 }
 

@@ -19,12 +19,29 @@ use crate::profile::time;
 #[serde(tag = "rule", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Rule {
     /// Kingma and Ba 2015, arXiv:1412.6980, with bias correction.
-    Adam { lr: f64, beta1: f64, beta2: f64, eps: f64 },
+    Adam {
+        /// Learning rate, > 0.
+        lr: f64,
+        /// Decay of the mean gradient, [0, 1).
+        beta1: f64,
+        /// Decay of the mean squared gradient, [0, 1).
+        beta2: f64,
+        /// Added to the root of the mean squared gradient.
+        eps: f64,
+    },
     /// Tieleman and Hinton 2012, as PyTorch's `RMSprop` without momentum.
-    RmsProp { lr: f64, alpha: f64, eps: f64 },
+    RmsProp {
+        /// Learning rate, > 0.
+        lr: f64,
+        /// Decay of the mean squared gradient, [0, 1).
+        alpha: f64,
+        /// Added to the root of the mean squared gradient.
+        eps: f64,
+    },
 }
 
 impl Rule {
+    /// The learning rate, before any schedule.
     pub fn lr(&self) -> f64 {
         match self {
             Self::Adam { lr, .. } | Self::RmsProp { lr, .. } => *lr,
@@ -46,10 +63,12 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
+    /// No steps done, and moments of 0.
     pub fn new(rule: Rule) -> Self {
         Self { rule, step: 0, moments: BTreeMap::new() }
     }
 
+    /// Updates done so far, those before a checkpoint included.
     pub fn steps(&self) -> u64 {
         self.step
     }

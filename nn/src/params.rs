@@ -20,10 +20,12 @@ use crate::kernels::conv::Algorithm;
 pub struct Buffer(Rc<RefCell<Vec<f64>>>);
 
 impl Buffer {
+    /// A copy of the values.
     pub fn get(&self) -> Vec<f64> {
         self.0.borrow().clone()
     }
 
+    /// Replaces the values, each rounded to f32.
     pub fn set(&self, values: &[f64]) {
         *self.0.borrow_mut() = values.iter().map(|&v| f64::from(v as f32)).collect();
     }
@@ -87,10 +89,12 @@ impl Scope {
         self
     }
 
+    /// Where the parameters of the store lie.
     pub fn device(&self) -> &Device {
         &self.store.device
     }
 
+    /// The algorithm of the convolutions made below this place.
     pub fn convolution(&self) -> Algorithm {
         self.common.convolution
     }
@@ -216,6 +220,7 @@ impl ParamStore {
         self
     }
 
+    /// The scope of the whole store, with an empty path.
     pub fn root(&self) -> Scope {
         Scope { store: self.clone(), path: String::new(), common: self.common }
     }

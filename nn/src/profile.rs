@@ -33,7 +33,9 @@ struct Total {
 /// What one name was given between [`start`] and [`stop`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct OpTime {
+    /// The op, as its timers are called.
     pub name: &'static str,
+    /// How many timers of the name ended.
     pub calls: u64,
     /// Self time, without the timers inside.
     pub seconds: f64,

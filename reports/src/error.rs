@@ -28,6 +28,8 @@ impl std::fmt::Display for Disagreement {
 
 /// A report that cannot be made, or must not be made of these rows.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum ReportError {
     #[error("no row of the table is called {name}; its rows are {known}")]
     UnknownRow { name: String, known: String },

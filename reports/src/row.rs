@@ -198,6 +198,8 @@ pub fn kimg_name(kimg: f64) -> String {
 
 /// A row that must not enter a results file.
 #[derive(Debug, Error, PartialEq)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum RowError {
     #[error("column {column} of run {run_id} is {value}, but only finite numbers are stored")]
     NotFinite { run_id: String, column: &'static str, value: f64 },

@@ -64,6 +64,8 @@ pub struct Plan {
 
 /// A plan that cannot be made or used.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum PlanError {
     #[error("{place} is not TOML: {source}")]
     Toml { place: String, source: toml::de::Error },

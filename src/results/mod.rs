@@ -29,6 +29,8 @@ use thiserror::Error;
 
 /// Results that cannot be read or written.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum ResultsError {
     #[error("{} could not be {doing}: {source}", path.display())]
     File { path: PathBuf, doing: &'static str, source: std::io::Error },

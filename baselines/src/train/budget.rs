@@ -63,6 +63,8 @@ pub struct Budget {
 
 /// A budget that cannot be kept.
 #[derive(Debug, Error, PartialEq)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum BudgetError {
     #[error("budget \"{0}\" is not UNIT=AMOUNT; units: {names}", names = Unit::names())]
     Form(String),

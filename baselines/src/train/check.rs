@@ -11,6 +11,8 @@ use crate::part::InvalidPart;
 
 /// A run that cannot go on for a reason other than divergence.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum TrainError {
     #[error("unknown architecture \"{name}\"; known: {known}")]
     Architecture { name: String, known: String },

@@ -31,6 +31,8 @@ const UNFINISHED: &str = ".ganbench-unfinished";
 
 /// A checkpoint that cannot be written or read.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum CheckpointError {
     #[error("cannot write the checkpoint {path}: {source}")]
     Write { path: PathBuf, source: std::io::Error },

@@ -13,15 +13,19 @@ use super::{DataError, Split, shapes};
 /// One line of `ganbench list datasets`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatasetInfo {
+    /// As `--dataset` takes it.
     pub name: String,
+    /// One line for lists: what the images show, and who published them.
     pub summary: String,
     /// Where it comes from.
     pub source: String,
+    /// The licence of the images, or the terms of use, in a few words.
     pub licence: String,
     /// By label.
     pub class_names: Vec<String>,
     /// Side of the images and channels, unless told otherwise.
     pub size: usize,
+    /// 1 (grey) or 3 (RGB).
     pub channels: usize,
     /// Name of the feature extractor that evaluates it unless told otherwise.
     pub default_extractor: String,

@@ -33,6 +33,7 @@ pub struct Places {
 }
 
 impl Places {
+    /// The places that the environment's variables name, or else lie in the user's folders.
     pub fn from_env() -> Self {
         let folder = |name: &str| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let home = env::home_dir().filter(|home| !home.as_os_str().is_empty());

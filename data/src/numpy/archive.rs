@@ -76,6 +76,7 @@ impl Archive {
         self.members.iter().filter_map(|m| m.name.strip_suffix(".npy")).collect()
     }
 
+    /// Whether there is an array of this name, which comes without `.npy`.
     pub fn contains(&self, name: &str) -> bool {
         self.names().contains(&name)
     }

@@ -6,6 +6,8 @@ use thiserror::Error;
 /// A `.npy` or `.npz` file that cannot be used. `origin` is the file, and the member where there is
 /// one.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum NumpyError {
     #[error("{origin} cannot be read: {source}")]
     Io { origin: String, source: std::io::Error },

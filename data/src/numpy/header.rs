@@ -16,18 +16,24 @@ const MOST_AXES: usize = 8;
 /// What the numbers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Element {
+    /// Whether a number is an integer, a float or a truth value.
     pub kind: Kind,
     /// Of one number.
     pub bytes: usize,
+    /// Whether the first byte of a number is its highest.
     pub big_endian: bool,
 }
 
 /// Kinds of numbers that are read here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// numpy's `uint8` to `uint64`.
     Unsigned,
+    /// numpy's `int8` to `int64`.
     Signed,
+    /// numpy's `float16` to `float64`.
     Float,
+    /// numpy's `bool`, one byte each.
     Bool,
 }
 
@@ -47,6 +53,7 @@ impl std::fmt::Display for Element {
 /// What a `.npy` array says of itself. Not checked against how many bytes follow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// The type of the numbers.
     pub element: Element,
     /// Columns first.
     pub fortran_order: bool,

@@ -73,6 +73,7 @@ impl<'a> Array<'a> {
         Ok(Self { origin: origin.into(), header, data, offset: 0 })
     }
 
+    /// What the file says of the array: its type, axis order and shape.
     pub fn header(&self) -> &Header {
         &self.header
     }

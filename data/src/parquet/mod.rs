@@ -30,6 +30,8 @@ const BYTES_OF_A_ROW: u64 = 32;
 
 /// A Parquet file that cannot be read.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum ParquetError {
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
@@ -98,6 +100,7 @@ impl ParquetFile {
         notes.rev().find(|note| note.key == key)?.value.as_deref()
     }
 
+    /// The columns of the file, as its footer describes them.
     pub fn schema(&self) -> &Schema {
         &self.schema
     }

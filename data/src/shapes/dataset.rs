@@ -27,6 +27,7 @@ pub enum World {
 }
 
 impl World {
+    /// Both worlds, the whole one first.
     pub const ALL: [Self; 2] = [Self::Whole, Self::HeldOut];
 
     /// The name of the data set.
@@ -37,6 +38,7 @@ impl World {
         }
     }
 
+    /// The world whose [`World::name`] is this; None for another name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|world| world.name() == name)
     }

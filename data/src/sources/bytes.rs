@@ -14,9 +14,13 @@ use crate::numpy::Input;
 /// Files of many images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArrayFormat {
+    /// An archive of numpy arrays.
     Npz,
+    /// One numpy array.
     Npy,
+    /// A file of named tensors.
     SafeTensors,
+    /// A table whose rows hold encoded images.
     Parquet,
 }
 

@@ -13,6 +13,8 @@ use crate::parquet::ParquetError;
 
 /// Why images could not be read. `origin` is the file, and the member or tensor where there is one.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum SourceError {
     #[error(
         "unknown source \"{text}\"; expected a folder of images, a .npz, .npy, .safetensors or .parquet file, \

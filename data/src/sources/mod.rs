@@ -60,6 +60,7 @@ pub struct Image {
 }
 
 impl Image {
+    /// The same image, borrowed.
     pub fn view(&self) -> ImageView<'_> {
         ImageView { size: self.size, pixels: &self.pixels }
     }
@@ -107,6 +108,7 @@ pub trait ImageSource: Send {
     /// Number of images, those already given included.
     fn len(&self) -> usize;
 
+    /// Whether the source has no images at all.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -35,6 +35,7 @@ pub struct Reading {
 /// Images that were left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
+    /// How many images were left out.
     pub count: usize,
     /// What is wrong with the first of them, one sentence each.
     pub named: Vec<String>,
@@ -107,6 +108,8 @@ impl Faults {
 
 /// Images of a set that cannot be read. `named`: what is wrong with the first of them.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum Unreadable {
     #[error("{count} of {total} images of {origin} cannot be read: {named}; {advice}")]
     Some { origin: String, count: usize, total: usize, named: String, advice: &'static str },

@@ -51,6 +51,7 @@ impl Unfinished {
         Ok(Self { file })
     }
 
+    /// The open file under its temporary name, to be written.
     pub fn as_file(&self) -> &File {
         self.file.as_file()
     }

@@ -49,6 +49,7 @@ pub struct Bootstrap {
     pub replicates: usize,
     /// Of the streams that draw, one for each metric and replicate.
     pub seed: u64,
+    /// Whether the real images are drawn again too.
     pub reals: Reals,
 }
 
@@ -65,7 +66,9 @@ pub enum Reals {
 /// Ends of a 95 % interval, in the metric's units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
+    /// The lower end, in the metric's range.
     pub low: f64,
+    /// The upper end, in the metric's range.
     pub high: f64,
 }
 

@@ -53,7 +53,9 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 /// The two sets, `[n_real, d]` and `[n_fake, d]`.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthenticityInput<'a, T> {
+    /// Features of the training images.
     pub real: Rows<'a, T>,
+    /// Features of the generated images.
     pub fake: Rows<'a, T>,
 }
 

@@ -55,7 +55,9 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 /// The two sets.
 #[derive(Clone, Copy, Debug)]
 pub struct CmmdInput<'a, T> {
+    /// `[n_real, d]`
     pub real: Rows<'a, T>,
+    /// `[n_fake, d]`
     pub fake: Rows<'a, T>,
 }
 

@@ -52,6 +52,7 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 /// How the samples are shuffled and split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Into how many parts the samples are split, or of which size.
     pub splits: Splits,
     /// Seed of numpy's legacy generator; `None` keeps the order.
     pub shuffle_seed: Option<u32>,
@@ -111,7 +112,9 @@ impl std::fmt::Display for Splits {
 /// 1..=classes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InceptionScore {
+    /// The reported score.
     pub mean: f64,
+    /// The spread between the splits, ≥ 0; it is 0 where there is one split.
     pub std: f64,
 }
 

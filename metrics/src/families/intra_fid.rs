@@ -53,17 +53,24 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 /// The two sets, `[n_real, d]` and `[n_fake, d]`, with a class for each row.
 #[derive(Clone, Copy, Debug)]
 pub struct ClassFidInput<'a> {
+    /// Features of the real images.
     pub real: Rows<'a, f32>,
+    /// Features of the fakes.
     pub fake: Rows<'a, f32>,
+    /// The classes of both sets, in the order of their rows.
     pub labels: Labels<'a>,
 }
 
 /// One class of [`class_fids`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ClassFid {
+    /// The class's number, as in the labels.
     pub class: u32,
+    /// FID between the real images and the fakes of the class.
     pub fid: f64,
+    /// Real images of the class.
     pub n_real: usize,
+    /// Fakes of the class.
     pub n_fake: usize,
 }
 

@@ -76,8 +76,10 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 }
 
 /// Both in 0..=1.
+/// Share of the fakes that lie in the ball of any real image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrecisionRecall {
+    /// Share of the real images that lie in the ball of any fake.
     pub precision: f64,
     pub recall: f64,
 }

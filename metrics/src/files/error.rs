@@ -11,6 +11,8 @@ use crate::error::MetricError;
 /// A file of features or statistics that cannot be used or written. `origin` is the file, and the
 /// member where there is one.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum FileError {
     #[error("cannot {action} {path}: {source}")]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },

@@ -15,6 +15,7 @@ pub(super) const MOST_BYTES: usize = 1 << 20;
 /// Where the numbers of a file come from. Files of other tools do not say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMeta {
+    /// Version of this metadata: 1.
     pub format: u32,
     /// The network with its preprocessing, as in [`crate::EXTRACTORS`].
     pub extractor: String,

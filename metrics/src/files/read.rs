@@ -25,12 +25,14 @@ pub enum FeatureFile {
     Features(Features),
     /// Stored as f64.
     Wide(WideFeatures),
+    /// Mean and covariance in place of the features of single images.
     Statistics(Statistics),
 }
 
 /// What a file holds, and what it says of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredFeatures {
+    /// The numbers of the file.
     pub content: FeatureFile,
     /// None of a file that another tool wrote.
     pub meta: Option<FileMeta>,

@@ -25,14 +25,17 @@ impl WideFeatures {
         self.pool.is_empty()
     }
 
+    /// Numbers of each image's features.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
+    /// The features as rows, `[n, dim]`.
     pub fn pool_rows(&self) -> Rows<'_, f64> {
         Rows::new(&self.pool, self.dim).expect("checked on construction")
     }
 
+    /// The class scores as rows, `[n, classes]`; None where the file holds none.
     pub fn logit_rows(&self) -> Option<Rows<'_, f64>> {
         let (classes, logits) = self.logits.as_ref()?;
         Rows::new(logits, *classes).ok()

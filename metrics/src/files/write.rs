@@ -16,6 +16,7 @@ use crate::recognition::Recognition;
 pub struct FeatureShape {
     /// Number of images.
     pub n: usize,
+    /// Numbers of each image's features.
     pub dim: usize,
     /// 0 without logits.
     pub classes: usize,

@@ -17,6 +17,7 @@ pub struct RandomState {
 }
 
 impl RandomState {
+    /// The same state as numpy's after this seed.
     pub fn new(seed: u32) -> Self {
         let mut state = [seed; N];
         for i in 1..N {

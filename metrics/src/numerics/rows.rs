@@ -23,22 +23,27 @@ impl<'a, T: Real> Rows<'a, T> {
         Ok(Self { values, dim })
     }
 
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.values.len() / self.dim
     }
 
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()
     }
 
+    /// Numbers of each row, ≥ 1.
     pub fn dim(&self) -> usize {
         self.dim
     }
 
+    /// All rows one after the other, `[len, dim]`, row-major.
     pub fn values(&self) -> &'a [T] {
         self.values
     }
 
+    /// Row `i`, counted from 0; panics where there is none.
     pub fn row(&self, i: usize) -> &'a [T] {
         &self.values[i * self.dim..(i + 1) * self.dim]
     }

@@ -16,6 +16,7 @@ pub(crate) use torch_bilinear::torch_bilinear;
 /// A reference's resize by name, so that a change of it can be seen without a network.
 #[derive(Clone, Copy)]
 pub struct Resize {
+    /// The reference and its filter, such as `pil-bicubic`.
     pub name: &'static str,
     /// f32 planes `[c, height, width]` of the size asked for, 0..=255.
     pub planes: fn(ImageView<'_>, [usize; 2]) -> Vec<f32>,

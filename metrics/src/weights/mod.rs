@@ -20,6 +20,8 @@ const LARGEST_FILE: u64 = 2 << 30;
 
 /// A file of weights that cannot be used.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum WeightsError {
     #[error("weights {path}: {source}")]
     Io { path: PathBuf, source: std::io::Error },
@@ -89,20 +91,25 @@ fn check_hash(path: &Path, got: &str, expected: &str) -> Result<(), WeightsError
 /// Name and shape of a tensor that a network needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorSpec {
+    /// The tensor's key, as in the published file.
     pub name: String,
+    /// Length of each axis, in the published file's order.
     pub shape: Vec<usize>,
 }
 
 /// Row-major f32 numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WeightTensor {
+    /// Length of each axis.
     pub shape: Vec<usize>,
+    /// All numbers, with the last axis running fastest.
     pub values: Vec<f32>,
 }
 
 /// All tensors of a network, and where they come from.
 #[derive(Clone, Debug)]
 pub struct Weights {
+    /// By the keys of the published file.
     pub tensors: BTreeMap<String, WeightTensor>,
     /// SHA-256 of the file in lower-case hexadecimal; `made:SEED` for made weights, which have no
     /// file.

@@ -21,12 +21,16 @@ const MOST_AXES: usize = 8;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{problem} at byte {offset}")]
 pub struct PickleError {
+    /// Bytes of the pickle in front of the fault.
     pub offset: usize,
+    /// What is wrong there.
     pub problem: Problem,
 }
 
 /// Why a pickle was refused.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum Problem {
     #[error("file ends early: {wanted} bytes expected, {left} left")]
     Truncated { wanted: usize, left: usize },

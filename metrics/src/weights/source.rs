@@ -19,9 +19,11 @@ pub struct PublishedFile {
     pub repository: &'static str,
     /// Commit, so that what is behind the name cannot change.
     pub revision: &'static str,
+    /// Path of the file inside the repository.
     pub file: &'static str,
     /// What a folder of weights of several networks calls it.
     pub folder_name: &'static str,
+    /// SHA-256 that the file has to have, in lower-case hexadecimal.
     pub sha256: &'static str,
 }
 
@@ -29,7 +31,10 @@ pub struct PublishedFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WeightsSource {
     /// Pseudo-random weights from a formula, for tests: see [`super::made`].
-    Made { seed: u64 },
+    Made {
+        /// Chooses the weights; it is part of their `sha256`.
+        seed: u64,
+    },
     /// The first of these that is given.
     Published {
         /// What the user named.

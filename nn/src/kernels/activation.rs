@@ -16,11 +16,13 @@ use super::twice_differentiable;
 /// What follows a layer. ReLU's gradient at 0 is 0, as in PyTorch (candle's is 1).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Activation {
+    /// The identity.
     None,
     /// NaN stays NaN: divergence has to be seen.
     Relu,
     /// Slope for negative inputs, > 0.
     LeakyRelu(f64),
+    /// The hyperbolic tangent, in (−1, 1).
     Tanh,
 }
 

@@ -20,7 +20,9 @@ use super::twice_differentiable;
 /// Mean and biased variance of each channel, f64 `[c]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moments {
+    /// The mean of each channel.
     pub mean: Vec<f64>,
+    /// The mean squared deviation of each channel, divided by the count and not by one less.
     pub var: Vec<f64>,
 }
 

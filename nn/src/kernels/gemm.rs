@@ -9,10 +9,15 @@ use super::tile::{Factor, Product};
 /// A matrix inside a slice: element (r, c) stands at `data[r * row_stride + c * col_stride]`.
 #[derive(Clone, Copy)]
 pub struct Mat<'a, T> {
+    /// The slice that holds the matrix, possibly among other values.
     pub data: &'a [T],
+    /// Number of rows.
     pub rows: usize,
+    /// Number of columns.
     pub cols: usize,
+    /// Elements of the slice from one row to the next.
     pub row_stride: usize,
+    /// Elements of the slice from one column to the next.
     pub col_stride: usize,
 }
 

@@ -27,6 +27,7 @@ pub struct Modulated {
     pub upsample: bool,
     /// What the output is multiplied with, after the demodulation.
     pub gain: f64,
+    /// How the convolution is computed; results differ by rounding only.
     pub algorithm: Algorithm,
 }
 

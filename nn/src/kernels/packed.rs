@@ -29,6 +29,7 @@ pub struct PackedRows {
 }
 
 impl PackedRows {
+    /// No rows, of dimension 0, and no memory yet.
     pub fn empty() -> Self {
         Self { isa: isa(), rows: 0, dim: 0, lines: Vec::new() }
     }
@@ -90,10 +91,12 @@ impl PackedRows {
         self.lines.resize(lines, Line([0.0; LANES]));
     }
 
+    /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows
     }
 
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
@@ -137,7 +140,9 @@ fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
 /// A tile of the products of rows with rows.
 #[derive(Clone)]
 pub struct RowProducts<'a> {
+    /// The rows whose products make the rows of the tile.
     pub left: &'a PackedRows,
+    /// The rows whose products make the columns of the tile.
     pub right: &'a PackedRows,
     /// Of `left`, from a multiple of [`ALIGNED`] on.
     pub rows: Range<usize>,

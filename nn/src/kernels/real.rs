@@ -17,16 +17,23 @@ pub trait Real:
     + std::ops::MulAssign
     + 'static
 {
+    /// The number of this type that is nearest to x.
     fn nearest(x: f64) -> Self;
+    /// The same number as f64, exactly.
     fn f64(self) -> f64;
+    /// √x; NaN below 0.
     fn sqrt(self) -> Self;
+    /// The hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// eˣ.
     fn exp(self) -> Self;
+    /// The natural logarithm; NaN below 0.
     fn ln(self) -> Self;
     /// The storage that candle keeps these numbers in.
     fn storage(data: Vec<Self>) -> CpuStorage;
     /// The same numbers, where they are f32.
     fn as_f32(x: &[Self]) -> Option<&[f32]>;
+    /// As [`Real::as_f32`], to be written.
     fn as_f32_mut(x: &mut [Self]) -> Option<&mut [f32]>;
     /// The same numbers, where these are f32.
     fn from_f32(x: Vec<f32>) -> Option<Vec<Self>>;

@@ -137,7 +137,10 @@ pub enum Condition {
     /// u32 labels `[n]` of this many classes.
     Classes(usize),
     /// Vectors `[n, inputs]`.
-    Vector { inputs: usize },
+    Vector {
+        /// Values of each image's vector.
+        inputs: usize,
+    },
 }
 
 enum Map {

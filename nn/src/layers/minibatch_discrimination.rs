@@ -10,7 +10,9 @@ use crate::params::{Buffer, Init, Scope};
 /// How many kernels, and how long each one's projection is.
 #[derive(Clone, Copy, Debug)]
 pub struct Kernels {
+    /// Number of kernels, and of values that are added to each image's.
     pub count: usize,
+    /// Values of each kernel's projection.
     pub length: usize,
 }
 

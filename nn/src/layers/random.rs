@@ -68,6 +68,7 @@ pub struct GaussianNoise {
 }
 
 impl GaussianNoise {
+    /// Noise of this standard deviation, drawn from a stream of the scope's place.
     pub fn new(scope: &Scope, std: f64) -> Self {
         Self { draws: Draws::new(scope), std }
     }

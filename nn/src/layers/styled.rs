@@ -17,7 +17,9 @@ const SLOPE: f64 = 0.2;
 pub struct Styled {
     /// Values of w.
     pub style: usize,
+    /// Channels of the input.
     pub inputs: usize,
+    /// Channels of the output.
     pub outputs: usize,
 }
 

@@ -19,6 +19,7 @@ const LEAST_VAR: f64 = 1e-12;
 /// How a weight-normalised layer starts and what follows it.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightNormOptions {
+    /// What is applied to the layer's output.
     pub activation: Activation,
     /// Deviation of each output channel before the activation in the first training pass.
     pub start_std: f64,

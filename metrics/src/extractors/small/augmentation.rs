@@ -25,6 +25,7 @@ pub struct Augmentation {
     /// Pixels, up to so many in each direction, every whole number alike; less than the image's
     /// side.
     pub max_shift: usize,
+    /// What fills the pixels that a shift leaves empty.
     pub border: Border,
 }
 

@@ -17,6 +17,7 @@ const KEY: &str = "ganbench";
 /// The images of one split.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CardSet {
+    /// Number of images.
     pub images: usize,
     /// Hash of the encoded content, as in result rows.
     pub sha256: String,
@@ -25,12 +26,16 @@ pub struct CardSet {
 /// Where the weights of a small extractor come from and what they reach.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Card {
+    /// The dataset's name, as `--dataset` takes it.
     pub dataset: String,
+    /// The images that the weights were fitted to.
     pub train: CardSet,
+    /// The images behind the accuracies.
     pub test: CardSet,
     /// Where the last so many training images were not trained on and stand for the test images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out: Option<usize>,
+    /// How the classifier was trained.
     pub recipe: Recipe,
     /// Number of trainable values.
     pub parameters: usize,
@@ -48,16 +53,22 @@ pub struct Card {
 /// What was trained on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrainedOn {
+    /// The dataset's name, as `--dataset` takes it.
     pub dataset: String,
+    /// The images that the weights were fitted to.
     pub train: CardSet,
+    /// The images behind the accuracies.
     pub test: CardSet,
     /// As [`Card::held_out`].
     pub held_out: Option<usize>,
+    /// How the classifier was trained.
     pub recipe: Recipe,
 }
 
 /// A card that cannot be written or read.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum CardError {
     #[error("not a valid safetensors file: {0}")]
     SafeTensors(#[from] safetensors::SafeTensorError),
@@ -68,6 +79,7 @@ pub enum CardError {
 }
 
 impl Card {
+    /// The card of weights that this build of ganbench has trained.
     pub fn new(trained: &Trained, on: TrainedOn) -> Self {
         let TrainedOn { dataset, train, test, held_out, recipe } = on;
         Self {

@@ -38,7 +38,9 @@ pub struct Recipe {
     pub lr: f64,
     /// Share of all steps during which the learning rate rises, (0, 1).
     pub warm_up: f64,
+    /// Random changes of the training images.
     pub augmentation: Augmentation,
+    /// Seed of the initial weights, the order of the images and the augmentation.
     pub seed: u64,
 }
 
@@ -89,11 +91,13 @@ impl Recipe {
 /// What a classifier is trained with. Both sets hold 32x32 images of 1 or 3 channels with labels.
 #[derive(Clone, Copy)]
 pub struct TrainingInput<'a> {
+    /// The images that the weights are fitted to.
     pub train: &'a ImageBatch,
     /// Used for the accuracies at the end and nothing else.
     pub test: &'a ImageBatch,
     /// Number of classes of the dataset: 10, as many as the network tells apart.
     pub classes: usize,
+    /// How the classifier is trained.
     pub recipe: Recipe,
     /// Whether all factors of `shapes` are learnt, which both sets then hold.
     pub factors: bool,
@@ -118,7 +122,9 @@ pub struct Trained {
 /// Told to the caller after every step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TrainingProgress {
+    /// Steps done, from 1.
     pub step: usize,
+    /// Steps of the whole training.
     pub steps: usize,
     /// Of the step's batch.
     pub loss: f64,
@@ -126,6 +132,8 @@ pub struct TrainingProgress {
 
 /// A classifier that cannot be trained.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum TrainingError {
     #[error("a recipe's {name} is {value}, expected {expected}")]
     Recipe { name: &'static str, value: f64, expected: &'static str },

@@ -57,6 +57,7 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 /// At how many counts of fakes FID is computed, and which subsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// Points of the line, ≥ 3.
     pub counts: usize,
     /// Of the stream that draws the subsets.
     pub seed: u64,
@@ -76,6 +77,7 @@ pub struct FidInfinity {
     /// Of the intercept, from the residuals of the line. The subsets overlap, so it says how
     /// straight the line is, not how far other fakes would fall.
     pub standard_error: f64,
+    /// Change of FID per 1/n; above 0 where few fakes make FID too large, as they usually do.
     pub slope: f64,
     /// Number of fakes and FID of each point.
     pub points: Vec<(usize, f64)>,

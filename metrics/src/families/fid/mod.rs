@@ -147,7 +147,9 @@ pub fn fid_of_rows(input: FewSamples<'_, f32>) -> Result<f64, MetricError> {
 /// The two fitted Gaussians.
 #[derive(Clone, Copy, Debug)]
 pub struct FidInput<'a> {
+    /// Moments of the real images' features, of dimension d.
     pub real: &'a Statistics,
+    /// Moments of the fakes' features, of the same dimension.
     pub fake: &'a Statistics,
 }
 
@@ -237,7 +239,9 @@ pub(crate) fn terms_within(
 /// The features themselves, for sets smaller than their dimension.
 #[derive(Clone, Copy, Debug)]
 pub struct FewSamples<'a, T> {
+    /// `[n_real, d]`
     pub real: Rows<'a, T>,
+    /// `[n_fake, d]`
     pub fake: Rows<'a, T>,
 }
 

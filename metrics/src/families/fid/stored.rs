@@ -31,6 +31,7 @@ const SOUND: f64 = 1e-9;
 /// A FID with a bound of what rounding in its statistics did to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FidOfStored {
+    /// FID, in squared units of the features.
     pub value: f64,
     /// The value is off by at most about so much; 0 where both sides are sound.
     pub error: f64,

@@ -76,6 +76,7 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 pub struct Options {
     /// Images of a subset, on either side.
     pub subset: usize,
+    /// Number of subsets, ≥ 1.
     pub subsets: usize,
     /// Seed of numpy's legacy generator.
     pub seed: u32,
@@ -90,14 +91,18 @@ impl Default for Options {
 /// The two sets, `[n_real, d]` and `[n_fake, d]`.
 #[derive(Clone, Copy, Debug)]
 pub struct KidInput<'a, T> {
+    /// Features of the real images.
     pub real: Rows<'a, T>,
+    /// Features of the fakes.
     pub fake: Rows<'a, T>,
 }
 
 /// Mean and standard deviation (divisor: number of subsets) of the subsets' estimates.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kid {
+    /// The reported value; slightly below 0 where the two sets are alike.
     pub mean: f64,
+    /// The spread between the subsets, ≥ 0.
     pub std: f64,
 }
 

@@ -113,17 +113,24 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 /// The two sets and the number of neighbours that sets a ball's radius.
 #[derive(Clone, Copy, Debug)]
 pub struct PrdcInput<'a, T> {
+    /// `[n_real, d]`
     pub real: Rows<'a, T>,
+    /// `[n_fake, d]`
     pub fake: Rows<'a, T>,
+    /// A ball reaches to the k-th nearest other image of its set, k ≥ 1.
     pub k: usize,
 }
 
 /// Precision, recall, coverage in 0..=1; density ≥ 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prdc {
+    /// Share of the fakes that lie in the ball of any real image.
     pub precision: f64,
+    /// Share of the real images that lie in the ball of any fake.
     pub recall: f64,
+    /// Mean number of real images' balls that a fake lies in, divided by k.
     pub density: f64,
+    /// Share of the real images whose ball holds any fake.
     pub coverage: f64,
 }
 

@@ -81,6 +81,7 @@ impl Statistics {
         self.n
     }
 
+    /// Length of the mean, d.
     pub fn dim(&self) -> usize {
         self.mean.len()
     }

@@ -55,7 +55,9 @@ impl Algorithm {
 /// Stride and zero padding, [vertical, horizontal]. Dilation is 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Geometry {
+    /// Steps between the places of the kernel, in pixels of the input, ≥ 1.
     pub stride: [usize; 2],
+    /// Zeros that are added on either side of the input, in pixels.
     pub padding: [usize; 2],
 }
 
@@ -83,7 +85,9 @@ impl Geometry {
 /// What a convolution is apart from its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Convolution {
+    /// The stride and the padding.
     pub geometry: Geometry,
+    /// How the sums are computed; results differ by rounding only.
     pub algorithm: Algorithm,
 }
 

@@ -12,10 +12,13 @@ use super::{Maps, Place, Window};
 /// Sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
+    /// Channels of the input.
     pub cin: usize,
     /// A multiple of 16.
     pub cout: usize,
+    /// The kernel's size, [height, width].
     pub kernel: [usize; 2],
+    /// The stride and the padding.
     pub geometry: Geometry,
     /// No Winograd: errors are then those of plain sums in f32.
     pub exact: bool,

@@ -19,9 +19,13 @@ pub(crate) use window::{Window, by_pixels, window};
 
 /// `[n, height + 2·border, width + 2·border, channels]`: feature maps with zeros around them.
 pub struct Maps {
+    /// Number of images.
     pub n: usize,
+    /// Rows of a map, without the border.
     pub height: usize,
+    /// Columns of a map, without the border.
     pub width: usize,
+    /// Channels of each pixel, which lie next to each other in memory.
     pub channels: usize,
     /// Rows above and below, columns to the left and right.
     pub(super) border: [usize; 2],
@@ -31,15 +35,19 @@ pub struct Maps {
 /// Where an op writes: its image 0 and channel 0.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Place {
+    /// The first image, counted from 0.
     pub image: usize,
+    /// The first channel, counted from 0.
     pub channel: usize,
 }
 
 impl Place {
+    /// From this channel of image 0 on.
     pub fn channel(channel: usize) -> Self {
         Self { image: 0, channel }
     }
 
+    /// From channel 0 of this image on.
     pub fn image(image: usize) -> Self {
         Self { image, channel: 0 }
     }

@@ -23,6 +23,7 @@ pub const LANES: usize = 16;
 /// Sixteen f32 and what kernels do with them. A value of an implementing type is the proof that the
 /// machine has the instructions.
 pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector of 16 f32.
     type V: Copy;
     /// Whether a product and a sum are one operation that is rounded once, for f64 as for f32.
     const FUSED: bool;
@@ -35,9 +36,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// (three times slower).
     const STRIDED_ROWS: usize;
 
+    /// x in every lane.
     fn splat(self, x: f32) -> Self::V;
+    /// a + b by lanes.
     fn add(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a − b by lanes.
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
+    /// a · b by lanes.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
     /// max(a, 0); NaN stays NaN.
     fn rectify(self, a: Self::V) -> Self::V;
@@ -72,10 +77,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isa {
+    /// AVX-512F: one register holds 16 f32.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AVX2 with FMA: two registers hold 16 f32.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// Plain Rust, which every machine can run.
     Portable,
 }
 
@@ -151,7 +159,9 @@ pub fn with_isa<R>(isa: Isa, f: impl FnOnce() -> R) -> R {
 
 /// Work that is compiled for each instruction set. `run` has to be `#[inline(always)]`.
 pub trait Kernel {
+    /// What the work gives back.
     type Out;
+    /// Does the work with the instructions that `s` stands for.
     fn run<S: Simd>(self, s: S) -> Self::Out;
 }
 
