@@ -15,6 +15,7 @@ pub struct Anchor {
     pub name: String,
     /// As printed.
     pub label: String,
+    /// How it was measured.
     #[serde(flatten)]
     pub measured: AnchorKey,
     /// Of a generator, which tables of other networks do not show.
@@ -37,6 +38,7 @@ pub struct Anchor {
 /// How an anchor is measured: what it must share with the rows that it stands beside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnchorKey {
+    /// The dataset's name, as in the result rows.
     pub dataset: String,
     /// Of the data set that the rows were trained on, 64 hex digits.
     pub dataset_sha256: String,
@@ -46,9 +48,11 @@ pub struct AnchorKey {
     pub reference_sha256: String,
     /// Images of the set, or of each of several where the protocol asks for that.
     pub n_fake: u64,
+    /// Name of the feature extractor.
     pub extractor: String,
     /// 64 hex digits.
     pub extractor_sha256: String,
+    /// Name of the evaluation protocol.
     pub protocol: String,
     /// Of protocol `custom`, in what it differs from which.
     pub protocol_differences: String,
@@ -57,7 +61,9 @@ pub struct AnchorKey {
 /// The networks of an anchor's generator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnchorNetworks {
+    /// Name of the architecture, as in the result rows.
     pub architecture: String,
+    /// Width parameter of the networks.
     pub width: u64,
     /// Hash of all that its images depend on beside these.
     pub plan_sha256: String,

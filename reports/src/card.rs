@@ -14,9 +14,11 @@ use crate::statistics::{Scale, ValueRange};
 pub struct MetricCard {
     /// As papers print it, without an extractor.
     pub title: &'static str,
+    /// Whether lower or higher values are better.
     pub direction: Direction,
     /// Digits behind the point for values of the usual size.
     pub decimals: usize,
+    /// The axis that plots draw the values on.
     pub axis: ValueAxis,
     /// How values are averaged and compared.
     pub scale: Scale,

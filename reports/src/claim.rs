@@ -17,7 +17,9 @@ const POWER: f64 = 0.8;
 /// Which side of the other row the claim puts its row on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
+    /// The claimed row has the smaller mean, or the smaller share of runs with the outcome.
     Lower,
+    /// The claimed row has the larger mean, or the larger share of runs with the outcome.
     Higher,
 }
 
@@ -44,6 +46,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// In lower case, as pages print it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Confirmed => "confirmed",
@@ -64,6 +67,7 @@ pub fn seeds_text(seeds: Seeds) -> String {
 /// A verdict with what it rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Judged {
+    /// What the effect and its interval say of the claim.
     pub verdict: Verdict,
     /// Mean of the effects on the scale of comparison; `None` where there are none.
     pub effect: Option<f64>,

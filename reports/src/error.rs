@@ -8,14 +8,18 @@ use crate::row::RowError;
 /// Two runs that should agree and do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
+    /// What the run that was read first has.
     pub first: Finding,
+    /// What a later run has instead.
     pub second: Finding,
 }
 
 /// What one run has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
+    /// As in the result rows.
     pub value: String,
+    /// Hash of the run's resolved plan.
     pub run_id: String,
 }
 

@@ -10,13 +10,16 @@ use crate::statistics::{Scale, ValueRange};
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
+    /// Lower values are better.
     Lower,
+    /// Higher values are better.
     Higher,
     /// Nothing is known; no arrow is drawn and no value is marked best.
     Unknown,
 }
 
 impl Direction {
+    /// The arrow that stands behind the metric's name; empty where nothing is known.
     pub fn arrow(self) -> &'static str {
         match self {
             Self::Lower => "↓",
@@ -50,6 +53,7 @@ impl Serialize for MetricName {
 }
 
 impl MetricName {
+    /// A metric's full name, such as `fid@small-shapes`, with the card of the part before the `@`.
     pub fn new(full: &str, cards: MetricCards) -> Self {
         Self { full: full.to_string(), card: cards.find(base_name(full)) }
     }
@@ -79,6 +83,7 @@ impl MetricName {
         format!("{}{}", self.short_title(), self.extractor_suffix())
     }
 
+    /// Which way is better; [`Direction::Unknown`] of a metric without a card.
     pub fn direction(&self) -> Direction {
         self.card.map_or(Direction::Unknown, |card| card.direction)
     }

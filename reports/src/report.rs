@@ -21,6 +21,7 @@ use crate::table::{
 /// A sentence about how the runs of one table compare, for its caption.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableNote {
+    /// The table whose caption gets the sentence.
     pub key: TableKey,
     /// Without a full stop.
     pub text: String,
@@ -48,6 +49,7 @@ pub struct ReportInput<'a> {
     pub gradient_norms: &'a [Curves],
     /// Means of D's outputs on reals and on fakes of each run.
     pub d_outputs: &'a [Curves],
+    /// Samples of the runs, one picture each.
     pub grids: &'a [SampleGrid],
     /// The row that the others are compared with; left out: the first of each table.
     pub reference: Option<&'a str>,

@@ -27,22 +27,27 @@ pub struct ResultRow {
     pub run_id: String,
     /// Name of the table that the run belongs to, such as `table1`.
     pub table: String,
+    /// Name of the method.
     pub method: String,
     /// Whether the method was given class labels.
     pub conditional: bool,
+    /// Name of the networks' architecture.
     pub architecture: String,
     /// Width parameter of the networks.
     pub width: u64,
+    /// Name of the dataset, as `--dataset` takes it.
     pub dataset: String,
     /// Hash of the dataset's encoded content, 64 hex digits.
     pub dataset_sha256: String,
     /// Split of the real images behind the metric.
     pub split: String,
+    /// Seed of the run.
     pub seed: u64,
     /// `g_steps`, `real_kimg`, `d_kforwards`, `tflops`, `cpu_s` or `train_minutes`.
     pub budget_unit: String,
     /// In `budget_unit`.
     pub budget_amount: f64,
+    /// Images of a training batch.
     pub batch: u64,
     /// Generator steps up to this checkpoint.
     pub g_steps: u64,
@@ -72,11 +77,13 @@ pub struct ResultRow {
     pub n_real: u64,
     /// Generated images behind the value.
     pub n_fake: u64,
+    /// Name of the feature extractor.
     pub extractor: String,
     /// Hash of the extractor's weights, 64 hex digits.
     pub extractor_sha256: String,
     /// Name of the evaluation protocol.
     pub protocol: String,
+    /// Whether the run was healthy at this checkpoint.
     pub status: Status,
     /// Version of ganbench that measured.
     pub version: String,
@@ -122,7 +129,9 @@ pub enum ColumnKind {
 /// A column of the result files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
+    /// As in the header of the file.
     pub name: &'static str,
+    /// What values the column holds.
     pub kind: ColumnKind,
     /// Whether a file without it is refused; columns added later are not.
     pub required: bool,

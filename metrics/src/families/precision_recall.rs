@@ -76,11 +76,11 @@ fn compute(input: &EvaluationInput<'_>) -> Result<Vec<Score>, MetricError> {
 }
 
 /// Both in 0..=1.
-/// Share of the fakes that lie in the ball of any real image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PrecisionRecall {
-    /// Share of the real images that lie in the ball of any fake.
+    /// Share of the fakes that lie in the ball of any real image.
     pub precision: f64,
+    /// Share of the real images that lie in the ball of any fake.
     pub recall: f64,
 }
 

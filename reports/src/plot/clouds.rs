@@ -8,14 +8,18 @@ use super::palette::Look;
 /// A named cloud; equal names look equal in all panels.
 #[derive(Clone, Debug)]
 pub struct Cloud {
+    /// As the legend prints it.
     pub name: String,
+    /// Each point's x and y.
     pub points: Vec<[f64; 2]>,
 }
 
 /// One picture of clouds.
 #[derive(Clone, Debug)]
 pub struct CloudPanel {
+    /// Heading of the panel.
     pub title: String,
+    /// The clouds, drawn in this order.
     pub clouds: Vec<Cloud>,
     /// The line w·x + b = 0: w and b.
     pub boundary: Option<([f64; 2], f64)>,

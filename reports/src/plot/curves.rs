@@ -23,6 +23,7 @@ pub struct CurvePoint {
 /// One quantity over the training.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
+    /// Name of the quantity, such as a loss term.
     pub name: String,
     /// In order of `kimg`.
     pub points: Vec<CurvePoint>,
@@ -33,8 +34,11 @@ pub struct Term {
 pub struct Curves {
     /// Runs of one group share figures, those of several do not; empty where there is one.
     pub group: String,
+    /// As in the result rows.
     pub method: String,
+    /// Seed of the run.
     pub seed: u64,
+    /// The run's quantities, one curve each.
     pub terms: Vec<Term>,
 }
 
@@ -53,9 +57,13 @@ pub enum CurveLayout {
 /// A figure of training curves.
 #[derive(Clone, Debug)]
 pub struct CurveFigure<'a> {
+    /// Heading of the figure.
     pub title: &'a str,
+    /// The runs that are drawn.
     pub curves: &'a [Curves],
+    /// Order and printed names of the methods.
     pub labels: &'a [MethodLabel],
+    /// What shares a panel.
     pub layout: CurveLayout,
     /// Logarithmic value axes; values that are not positive are left out.
     pub log: bool,

@@ -10,7 +10,9 @@ use crate::error::ReportError;
 /// Estimates with intervals on one axis.
 #[derive(Clone, Debug)]
 pub struct Forest {
+    /// Heading of the figure.
     pub title: String,
+    /// A second, smaller line below the heading.
     pub subtitle: String,
     /// What the axis shows.
     pub axis: String,
@@ -20,21 +22,27 @@ pub struct Forest {
     pub null: f64,
     /// Name of each series.
     pub series: Vec<String>,
+    /// The rows, from top to bottom.
     pub rows: Vec<ForestRow>,
 }
 
 /// One row, with an estimate of each series.
 #[derive(Clone, Debug)]
 pub struct ForestRow {
+    /// Name of the row, to the left of the axis.
     pub label: String,
     /// Whether it stands a little apart from the one before.
     pub begins_group: bool,
+    /// One for each series, in the order of [`Forest::series`]; None leaves its place empty.
     pub estimates: Vec<Option<ForestEstimate>>,
 }
 
+/// A point of a forest plot, with its interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ForestEstimate {
+    /// Place of the point, in units of the axis.
     pub value: f64,
+    /// Lower and upper end, in units of the axis; None draws the point alone.
     pub interval: Option<[f64; 2]>,
 }
 

@@ -31,6 +31,7 @@ pub struct SampleGrid {
 /// Rows of samples of one run, with optional names of the rows (such as classes).
 #[derive(Clone, Debug)]
 pub struct SampleSheet<'a> {
+    /// The samples, row by row.
     pub images: &'a ImageBatch,
     /// Images a row.
     pub columns: usize,

@@ -8,22 +8,29 @@ use crate::error::ReportError;
 /// A table of cells between a light and a dark colour.
 #[derive(Clone, Debug)]
 pub struct HeatMap {
+    /// Heading of the figure.
     pub title: String,
+    /// A second, smaller line below the heading.
     pub subtitle: String,
+    /// Names of the columns, from left to right.
     pub columns: Vec<HeatLabel>,
+    /// The rows, from top to bottom.
     pub rows: Vec<HeatRow>,
+    /// What the colours mean.
     pub key: HeatKey,
 }
 
 /// The name of a row or column.
 #[derive(Clone, Debug)]
 pub struct HeatLabel {
+    /// The name as drawn.
     pub text: String,
     /// Whether it stands a little apart from the one before.
     pub begins_group: bool,
 }
 
 impl HeatLabel {
+    /// A label, and whether it stands a little apart from the one before.
     pub fn new(text: impl Into<String>, begins_group: bool) -> Self {
         Self { text: text.into(), begins_group }
     }
@@ -32,10 +39,13 @@ impl HeatLabel {
 /// One row, with a cell for each column.
 #[derive(Clone, Debug)]
 pub struct HeatRow {
+    /// The row's name.
     pub label: HeatLabel,
+    /// One cell for each of [`HeatMap::columns`].
     pub cells: Vec<HeatCell>,
 }
 
+/// The shade of one cell, and its mark.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HeatCell {
     /// 0 is drawn darkest, 1 lightest; None stays white.
@@ -53,6 +63,7 @@ pub struct HeatKey {
     pub last: String,
     /// Of no place.
     pub never: String,
+    /// Of a crossed cell.
     pub crossed: String,
 }
 

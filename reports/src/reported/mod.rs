@@ -22,10 +22,13 @@ pub struct Reported {
     pub table: String,
     /// Our name of the method where it is one of ours, else a name of its own.
     pub method: String,
+    /// Network of the generator and the discriminator.
     pub architecture: String,
+    /// The dataset's name, as in the result rows.
     pub dataset: String,
     /// As in the result rows: `fid`, `is`, `density`, …
     pub metric: String,
+    /// The printed value as a number.
     pub value: f64,
     /// The value with the digits that the source prints.
     #[serde(skip)]
@@ -41,9 +44,11 @@ pub struct Reported {
     pub n_fake: Option<u64>,
     /// Split of the real images; empty where the source does not say.
     pub split: String,
+    /// The network behind the features.
     pub extractor: String,
     /// Short name of the source's evaluation protocol.
     pub protocol: String,
+    /// Images of a training step, where the source says.
     pub batch: Option<u64>,
     /// Generator steps of the training.
     pub g_steps: Option<u64>,
@@ -81,6 +86,7 @@ impl Reported {
 pub struct Model<'a> {
     /// What holds for all of them.
     pub first: &'a Reported,
+    /// Its numbers, one for each metric, in their order.
     pub values: Vec<&'a Reported>,
 }
 

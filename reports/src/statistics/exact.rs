@@ -48,7 +48,9 @@ fn ways(n: u64, k: u64) -> Option<u64> {
 /// Runs of a row of which some have an outcome, such as a collapse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcomes {
+    /// Runs that have the outcome, at most `runs`.
     pub with: u64,
+    /// All runs of the row.
     pub runs: u64,
 }
 

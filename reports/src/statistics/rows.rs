@@ -19,7 +19,9 @@ const LEAST_TO_PAIR: usize = 3;
 /// The values of one row, by seed, on the scale of their metric.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Row {
+    /// The seed of each value.
     pub seeds: Vec<u64>,
+    /// One value for each seed, in the order of `seeds`.
     pub values: Vec<f64>,
 }
 
@@ -52,6 +54,7 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Estimates the spread of each row, and whether seeds have an effect on all rows alike.
     pub fn new(rows: &[Row]) -> Self {
         let variances: Vec<_> = rows.iter().map(Row::variance).collect();
         let own = moderated(&variances);
@@ -166,6 +169,7 @@ struct WeightedError {
 /// A mean or a difference, with what is known of its error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
+    /// The mean or difference itself, on the scale of comparison.
     pub effect: f64,
     /// Empty without a spread to judge by.
     errors: Vec<WeightedError>,

@@ -19,6 +19,7 @@ pub enum Scale {
 }
 
 impl Scale {
+    /// In lower case, as pages print it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Difference => "difference",
@@ -67,11 +68,14 @@ impl Scale {
 /// The values that a metric can take; ends may be infinite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ValueRange {
+    /// The smallest value.
     pub low: f64,
+    /// The largest value.
     pub high: f64,
 }
 
 impl ValueRange {
+    /// Every number.
     pub const ANY: Self = Self { low: f64::NEG_INFINITY, high: f64::INFINITY };
 
     fn clamp(self, value: f64) -> f64 {

@@ -9,9 +9,11 @@
 /// Pairs of runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shares {
+    /// All pairs, those that agree included.
     pub pairs: u64,
     /// Pairs whose first run alone has the outcome.
     pub first_only: u64,
+    /// Pairs whose second run alone has the outcome.
     pub second_only: u64,
 }
 

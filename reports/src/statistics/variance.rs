@@ -34,6 +34,7 @@ const LEAST_ROWS: usize = 3;
 /// The sample variance of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SampleVariance {
+    /// In squared units of the scale of comparison, ≥ 0.
     pub variance: f64,
     /// Degrees of freedom, above 0.
     pub df: f64,

@@ -12,12 +12,14 @@ use crate::statistics::{Scale, holm_adjusted, p_text};
 /// A row against the reference row under one metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Compared {
+    /// The row, as printed.
     pub label: String,
     /// On the scale of comparison: of ratios the logarithm.
     pub judged: Judged,
     /// Corrected by Holm over the rows that are compared under this metric; `None` without a spread
     /// to judge by.
     pub holm_p: Option<f64>,
+    /// `better`, `worse` or `undecided`; `higher` or `lower` of a metric of unknown direction.
     pub verdict: &'static str,
 }
 
@@ -28,14 +30,18 @@ pub struct Against {
     pub reference: String,
     /// `last` or `best`.
     pub checkpoint: &'static str,
+    /// One for each metric of the table, in its order.
     pub metrics: Vec<MetricAgainst>,
 }
 
 /// The rows under one metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricAgainst {
+    /// The metric, with its card.
     pub metric: MetricName,
+    /// How its values are averaged and compared.
     pub scale: Scale,
+    /// The compared rows, in table order.
     pub rows: Vec<Compared>,
 }
 

@@ -9,6 +9,7 @@ use crate::anchor::{Anchor, AnchorValue};
 /// What stands below a table.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Anchors {
+    /// The anchors that were measured as the table was.
     pub lines: Vec<AnchorLine>,
     /// Anchors that the reader will look for, each with why it is not there.
     pub left_out: Vec<String>,
@@ -17,6 +18,7 @@ pub struct Anchors {
 /// One anchor.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AnchorLine {
+    /// As printed.
     pub label: String,
     /// One per metric of the table; `None` where it was not measured, or from other counts.
     pub values: Vec<Option<f64>>,

@@ -10,23 +10,36 @@ use crate::row::{ResultRow, protocol_sentence};
 /// Everything that two numbers must agree in to be compared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct TableKey {
+    /// Name of the table, such as `table1`.
     pub table: String,
+    /// Name of the dataset that the runs were trained on.
     pub dataset: String,
+    /// Hash of the dataset's encoded content, 64 hex digits.
     pub dataset_sha256: String,
+    /// Split of the real images behind the metrics.
     pub split: String,
+    /// Name of the networks' architecture.
     pub architecture: String,
+    /// Width parameter of the networks.
     pub width: u64,
+    /// Images of a training batch.
     pub batch: u64,
+    /// As in [`ResultRow::budget_unit`].
     pub budget_unit: String,
+    /// Budget of each run, in `budget_unit`.
     pub budget_amount: f64,
+    /// Name of the evaluation protocol.
     pub protocol: String,
     /// Of protocol `custom`, in what it differs from which.
     pub protocol_differences: String,
+    /// Name of the feature extractor.
     pub extractor: String,
+    /// Hash of the extractor's weights, 64 hex digits.
     pub extractor_sha256: String,
 }
 
 impl TableKey {
+    /// The key of the table that the row belongs to.
     pub fn from_row(row: &ResultRow) -> Self {
         Self {
             table: row.table.clone(),

@@ -52,6 +52,7 @@ pub struct MethodLabel {
 }
 
 impl MethodLabel {
+    /// The printed name of a method that result rows call `method`.
     pub fn new(method: &str, label: &str) -> Self {
         Self { method: method.to_string(), label: label.to_string() }
     }
@@ -61,7 +62,9 @@ impl MethodLabel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinalCheckpoint {
+    /// The state at the end of the training.
     Last,
+    /// The state with the lowest FID on the curve.
     Best,
 }
 
@@ -89,6 +92,7 @@ pub struct Cell {
     pub interval: Option<Interval>,
     /// Seeds of this method that diverged.
     pub diverged: usize,
+    /// How the value compares with the best of its column.
     pub standing: Standing,
 }
 
@@ -107,8 +111,11 @@ pub enum Standing {
 /// One method at one checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MethodRow {
+    /// As in the result rows.
     pub method: String,
+    /// As printed, without the mark of methods that were given class labels.
     pub label: String,
+    /// Whether the method was given class labels.
     pub conditional: bool,
     /// Sorted; those that diverged included.
     pub seeds: Vec<u64>,
@@ -148,6 +155,7 @@ impl MethodRow {
 /// A metric column.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricColumn {
+    /// The metric, with its card.
     pub metric: MetricName,
     /// Digits behind the point.
     pub decimals: usize,
@@ -156,7 +164,9 @@ pub struct MetricColumn {
 /// The methods at one checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Block {
+    /// Which state of each run the block shows.
     pub checkpoint: FinalCheckpoint,
+    /// One row for each method, in table order.
     pub rows: Vec<MethodRow>,
     /// One per metric of the table.
     #[serde(skip)]
@@ -166,7 +176,9 @@ pub struct Block {
 /// The rows of a column as they are judged.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
+    /// How values of the metric are averaged and compared.
     pub scale: Scale,
+    /// The values of each method, with what is known of their spread.
     pub rows: Rows,
 }
 
@@ -174,8 +186,11 @@ pub struct Model {
 /// them where none did.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spent {
+    /// As in the result rows.
     pub method: String,
+    /// Generator steps.
     pub g_steps: f64,
+    /// Discriminator steps.
     pub d_steps: f64,
     /// Thousands of real images shown to D.
     pub real_kimg: f64,
@@ -199,14 +214,18 @@ pub struct Spent {
 /// Real and generated images behind the values of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SampleCounts {
+    /// Real images; 0 for a metric that looks at fakes alone.
     pub n_real: u64,
+    /// Generated images.
     pub n_fake: u64,
 }
 
 /// A comparison of methods; see the module's text.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Table {
+    /// What all numbers of the table agree in.
     pub key: TableKey,
+    /// The metrics, from left to right.
     pub columns: Vec<MetricColumn>,
     /// `last`, then `best`, where there are rows of them.
     pub blocks: Vec<Block>,

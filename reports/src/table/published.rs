@@ -13,7 +13,9 @@ use crate::reported::Reported;
 /// One metric of one source under one protocol.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PublishedColumn {
+    /// Our metric that the numbers stand beside.
     pub metric: MetricName,
+    /// Name of the source's evaluation protocol.
     pub protocol: String,
     /// As printed there, by the row of our table.
     pub values: BTreeMap<String, String>,
@@ -22,8 +24,11 @@ pub struct PublishedColumn {
 /// What the source spent on some rows, computed from its recipe.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PublishedSpending {
+    /// Rows of our table that the figures hold for.
     pub rows: Vec<String>,
+    /// Images of a training batch.
     pub batch: u64,
+    /// Generator steps of the training.
     pub g_steps: u64,
     /// Thousands of real images drawn.
     pub real_kimg: Option<u64>,
@@ -34,7 +39,9 @@ pub struct PublishedSpending {
 /// A column of ours that a published number may stand in.
 #[derive(Clone, Copy, Debug)]
 pub struct OurColumn<'a> {
+    /// The metric of the column.
     pub metric: &'a MetricName,
+    /// Images behind the values of the column.
     pub counts: SampleCounts,
 }
 
@@ -43,10 +50,12 @@ pub struct OurColumn<'a> {
 pub struct Published {
     /// Paper and table, each once.
     pub sources: Vec<String>,
+    /// Published numbers that agree with no column of ours, in columns of their own.
     pub columns: Vec<PublishedColumn>,
     /// What agrees with a column of ours, by its metric and our row.
     #[serde(serialize_with = "as_list")]
     pub agreeing: BTreeMap<(String, String), String>,
+    /// What the sources spent, one entry for each set of figures.
     pub spending: Vec<PublishedSpending>,
 }
 
