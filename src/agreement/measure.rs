@@ -18,6 +18,8 @@ const TAIL: f64 = 0.025;
 /// A rank correlation with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Tau {
+    /// Kendall's τ-b of the metric and the truth, −1..=1; above 0 where both agree on what is
+    /// better.
     pub tau: f64,
     /// Empty where fewer than half of the draws have a τ, because all values of a side are equal.
     pub interval: Option<[f64; 2]>,
@@ -36,6 +38,7 @@ impl Tau {
 /// What one metric says of the truth.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Agreement {
+    /// With its extractor, as in the result rows.
     pub metric: String,
     /// Whether the metric itself knows the modes of `shapes`.
     pub knows_truth: bool,
@@ -52,17 +55,26 @@ pub struct Agreement {
 pub struct Findings {
     /// Metrics that stand for the truth.
     pub truths: Vec<String>,
+    /// One for each metric whose better direction is known: those blind to the truth first, each
+    /// group from the best agreement down.
     pub agreements: Vec<Agreement>,
+    /// Runs whose values were read.
     pub n_runs: usize,
+    /// Checkpoints of all runs.
     pub n_points: usize,
     /// Methods with the number of their runs.
     pub methods: Vec<(String, usize)>,
     /// Recipes with the number of their runs.
     pub recipes: Vec<(String, usize)>,
+    /// Which checkpoints are compared: `last`, `best` or `curve`.
     pub checkpoint: &'static str,
+    /// Draws of the bootstrap over runs.
     pub draws: usize,
+    /// Seed of the bootstrap's draws.
     pub seed: u64,
+    /// Version of ganbench that judged.
     pub version: &'static str,
+    /// Commit of ganbench that judged.
     pub commit: String,
 }
 
@@ -73,6 +85,7 @@ pub struct Request<'a> {
     pub truths: &'a [String],
     /// Draws of the bootstrap over runs.
     pub draws: usize,
+    /// Seed of the bootstrap's draws.
     pub seed: u64,
 }
 

@@ -82,11 +82,15 @@ pub struct Run {
 /// Runs with all of their values.
 #[derive(Clone, Debug)]
 pub struct Runs {
+    /// Names of the metrics, with their extractors, as in the result rows.
     pub metrics: Vec<String>,
+    /// Every run that has a value.
     pub runs: Vec<Run>,
+    /// Every checkpoint that has a value.
     pub points: Vec<Point>,
     /// How each metric was measured, in words.
     pub measures: Vec<String>,
+    /// Which checkpoints were collected.
     pub checkpoints: Points,
 }
 

@@ -14,28 +14,51 @@ use super::spread::Spread;
 /// The work that both sides do.
 #[derive(Clone, Debug)]
 pub enum Work {
-    TrainStep { width: usize, steps: usize, warmup: usize },
-    Ops { repeat: usize },
-    Eval { images: usize, n: usize, repeat: usize },
+    TrainStep {
+        /// Width parameter of the networks.
+        width: usize,
+        /// Timed steps.
+        steps: usize,
+        /// Untimed steps before them.
+        warmup: usize,
+    },
+    Ops {
+        /// Timed repetitions of each op.
+        repeat: usize,
+    },
+    Eval {
+        /// Images of each size that go through Inception.
+        images: usize,
+        /// Features on each side.
+        n: usize,
+        /// Timed repetitions of each op.
+        repeat: usize,
+    },
 }
 
 /// What is compared.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What both sides do.
     pub work: Work,
+    /// Images of a training batch; an evaluation takes no notice of it.
     pub batch: usize,
+    /// How often each side runs, in alternation.
     pub rounds: usize,
     /// Of both sides; none leaves each its default.
     pub threads: Option<usize>,
     /// What runs the script, such as `python3`.
     pub interpreter: PathBuf,
+    /// The peer's script, which prints a line of JSON for each measurement.
     pub script: PathBuf,
 }
 
 /// What one process measured.
 #[derive(Clone, Debug, Serialize)]
 pub struct Measurement {
+    /// The lines of JSON that it printed.
     pub lines: Vec<Value>,
+    /// Peak resident memory in 2^20 bytes; None where the system does not tell.
     pub peak_rss_mb: Option<f64>,
     /// Cores that other programs used meanwhile, on average.
     pub others_cores: Option<f64>,
@@ -44,16 +67,22 @@ pub struct Measurement {
 /// One run of each.
 #[derive(Clone, Debug, Serialize)]
 pub struct Round {
+    /// Whether ganbench ran before the peer.
     pub ours_first: bool,
+    /// What ganbench measured.
     pub ours: Measurement,
+    /// What the peer measured.
     pub peer: Measurement,
 }
 
 /// One figure of both over the rounds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Row {
+    /// The op or variant with its pass, or the peak memory.
     pub what: String,
+    /// The figure of ganbench.
     pub ours: Spread,
+    /// The figure of the peer.
     pub peer: Spread,
     /// Ours over the peer's, round by round.
     pub ratio: Spread,

@@ -23,20 +23,28 @@ pub struct Settings {
     pub images: usize,
     /// Features a side.
     pub n: usize,
+    /// Timed repetitions of each op; of the program's start there are always 10.
     pub repeat: usize,
+    /// Threads that the work is given.
     pub threads: usize,
 }
 
 /// One measurement, as one line of JSON.
 #[derive(Clone, Debug, Serialize)]
 pub struct EvalLine {
+    /// Name of the op with its sizes.
     pub op: String,
     /// `eval`, as the other benchmarks say `fwd` or `step`.
     pub pass: &'static str,
+    /// Median of the repetitions, in milliseconds.
     pub median_ms: f64,
+    /// Fastest of the repetitions, in milliseconds.
     pub min_ms: f64,
+    /// Images of each size that went through Inception.
     pub images: usize,
+    /// Threads that the work was given.
     pub threads: usize,
+    /// Timed repetitions.
     pub repeat: usize,
 }
 

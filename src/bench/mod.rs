@@ -18,6 +18,7 @@ use ganbench_nn::profile::{self, OpTime};
 pub struct Repeats {
     /// Untimed, before.
     pub warmup: usize,
+    /// Timed repetitions.
     pub timed: usize,
 }
 
@@ -31,6 +32,7 @@ impl Times {
         spread::median(&self.0)
     }
 
+    /// The fastest repetition; infinity where there is none.
     pub fn min(&self) -> f64 {
         self.0.iter().copied().fold(f64::INFINITY, f64::min)
     }
@@ -68,7 +70,9 @@ pub fn alternate(
 pub struct Profile {
     /// Self times, the slowest first.
     pub ops: Vec<OpTime>,
+    /// Seconds of all steps on the clock.
     pub wall_s: f64,
+    /// How many steps were run.
     pub steps: usize,
 }
 

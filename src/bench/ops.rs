@@ -26,15 +26,21 @@ use super::{Repeats, Times};
 /// One measurement.
 #[derive(Clone, Debug, Serialize)]
 pub struct OpLine {
+    /// Name of the op with its sizes.
     pub op: String,
     /// `fwd`, `fwd+bwd`, or `step` of an optimiser.
     pub pass: &'static str,
+    /// Median of the repetitions, in milliseconds.
     pub median_ms: f64,
+    /// Fastest of the repetitions, in milliseconds.
     pub min_ms: f64,
     /// Two operations a multiply-add, by the definition of a convolution; none for other ops.
     pub gflops: Option<f64>,
+    /// Images of the batch.
     pub batch: usize,
+    /// Threads that the op was given.
     pub threads: usize,
+    /// Timed repetitions.
     pub repeat: usize,
 }
 
@@ -117,8 +123,11 @@ impl ConvCase {
 /// How all of the ops are measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
+    /// Images of each batch.
     pub batch: usize,
+    /// Threads that the ops are given.
     pub threads: usize,
+    /// Untimed and timed repetitions of each op.
     pub repeats: Repeats,
 }
 

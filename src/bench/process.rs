@@ -11,6 +11,7 @@ use crate::machine::OthersWork;
 
 /// A program that ended well.
 pub struct Finished {
+    /// All that it printed on its standard output.
     pub stdout: String,
     /// Peak resident memory in 2^20 bytes; none where the system does not tell.
     pub peak_rss_mb: Option<f64>,

@@ -19,12 +19,18 @@ use crate::run::folder::commit;
 pub struct Record {
     /// UTC.
     pub date: String,
+    /// Name of the benchmark, such as `train-step`.
     pub work: &'static str,
+    /// Images of a training batch.
     pub batch: usize,
+    /// Width parameter of the networks; None where no networks are trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
+    /// Version of ganbench that measured.
     pub version: &'static str,
+    /// Commit of ganbench that measured.
     pub commit: String,
+    /// Name of the processor.
     pub cpu: String,
     /// The most that other programs used during any one run, in cores. Their work slows both sides,
     /// and one whose threads spin while they wait many times more.
@@ -32,11 +38,15 @@ pub struct Record {
     pub others_cores: Option<f64>,
     /// As each side counts them, of the first round.
     pub threads_ours: Value,
+    /// As the peer counts them.
     pub threads_peer: Value,
     /// What the script calls its framework.
     pub peer: Value,
+    /// Name of the peer's script, without its folder.
     pub peer_script: String,
+    /// The figures, as the table prints them.
     pub rows: Vec<Row>,
+    /// What each process measured.
     pub rounds: Vec<Round>,
 }
 
@@ -113,6 +123,7 @@ impl Record {
         text
     }
 
+    /// The table as a page of Markdown.
     pub fn markdown(&self) -> String {
         let mut text = format!(
             "# {} beside a peer, {}\n\n{}.\n\n{}.\n\n| | ours | peer | ratio |\n|---|---|---|---|\n",

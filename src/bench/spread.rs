@@ -5,8 +5,11 @@ use serde::Serialize;
 /// Median, least and greatest of some values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
+    /// Of an even number, the mean of the two in the middle.
     pub median: f64,
+    /// The least value.
     pub min: f64,
+    /// The greatest value.
     pub max: f64,
 }
 

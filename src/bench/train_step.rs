@@ -24,9 +24,13 @@ use crate::run::session::{Surroundings, load_dataset};
 /// What is timed.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Name of the networks' architecture.
     pub architecture: String,
+    /// Width parameter of the networks.
     pub width: usize,
+    /// Images of a training batch.
     pub batch: usize,
+    /// Untimed and timed steps of each variant.
     pub repeats: Repeats,
     /// Whether to run the steps once more with the op timers on.
     pub profile: bool,
@@ -34,10 +38,13 @@ pub struct Settings {
 
 /// One variant of the step, measured.
 pub struct Measured {
+    /// `full` or `skip` of the plain pair, by the pass of D in the step of G; `train` of a method.
     pub variant: &'static str,
+    /// Times of the timed steps.
     pub times: Times,
     /// Of one step.
     pub flops: f64,
+    /// Where the time went, where that was asked for.
     pub profile: Option<Profile>,
     /// Images through D in one step, of a method.
     pub forwards: Option<Forwards>,

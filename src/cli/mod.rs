@@ -62,10 +62,13 @@ pub struct Cli {
     /// [default: what is free]
     #[arg(long, global = true, value_name = "SIZE", value_parser = memory::parse_limit)]
     pub memory_limit: Option<u64>,
+    /// What the program is to do.
     #[command(subcommand)]
     pub command: Command,
 }
 
+// A doc comment here would be printed as help.
+#[allow(missing_docs)]
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Train and compare the methods of a table
@@ -149,6 +152,8 @@ pub enum Command {
     },
 }
 
+// A doc comment here would be printed as help.
+#[allow(missing_docs)]
 #[derive(Debug, Subcommand)]
 pub enum DriftCommand {
     /// Measure what must not move: fixed images through every metric, first steps of every method
@@ -195,6 +200,8 @@ pub enum DriftCommand {
     Accept(drift::AcceptArgs),
 }
 
+// A doc comment here would be printed as help.
+#[allow(missing_docs)]
 #[derive(Debug, Subcommand)]
 pub enum ExtractorCommand {
     /// List the extractors
@@ -211,6 +218,8 @@ pub enum ExtractorCommand {
     Fetch(fetch::WeightsArgs),
 }
 
+// A doc comment here would be printed as help.
+#[allow(missing_docs)]
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
     /// Train the first steps of a run again and measure it again: what differs?

@@ -17,13 +17,16 @@ pub(super) const VALUES_SHARE: f64 = 0.05;
 /// What is held against what.
 #[derive(Clone, Copy)]
 pub struct Sides<'a> {
+    /// The values that must not move.
     pub baseline: &'a [GuardedValue],
+    /// Today's values.
     pub candidate: &'a [GuardedValue],
 }
 
 /// What [`compare`] found.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
+    /// The worst verdict of all.
     pub verdict: Verdict,
     /// In the order of keys, each mean behind its values.
     pub rows: Vec<Line>,
@@ -44,6 +47,7 @@ impl Comparison {
             .chain(self.counts.iter().map(|line| line.verdict).filter(|v| *v == Verdict::Drift))
     }
 
+    /// How many rows have this verdict.
     pub fn count(&self, verdict: Verdict) -> usize {
         self.rows.iter().filter(|line| line.verdict == verdict).count()
     }

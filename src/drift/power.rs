@@ -17,6 +17,7 @@ pub struct Power {
     pub asked: f64,
     /// How many values there are, without those that have no least move.
     pub values: usize,
+    /// Those values, the least sensitive first.
     pub blind: Vec<Blind>,
 }
 

@@ -9,7 +9,9 @@ use super::value::{GuardedValue, Provenance, Reason};
 pub struct Update<'a> {
     /// None where there was none.
     pub baseline: Option<&'a [GuardedValue]>,
+    /// Today's values.
     pub candidate: &'a [GuardedValue],
+    /// Why the numbers moved, in the user's words.
     pub reason: &'a str,
 }
 

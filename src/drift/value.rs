@@ -47,12 +47,15 @@ impl Layer {
 /// How a value came about.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
+    /// Version of ganbench that measured.
     pub version: String,
+    /// Commit of ganbench that measured.
     pub commit: String,
     /// Empty where it is not known.
     pub cpu: String,
     /// Instruction set of the kernels; empty where it is not known.
     pub simd: String,
+    /// When it was measured, in seconds since 1970.
     pub unix_s: u64,
     /// Why the baseline was made and remade, the oldest first: [`Reason`]s as JSON. Empty outside
     /// baselines.
@@ -84,32 +87,45 @@ pub struct Reason {
 /// A row of a guard file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GuardedValue {
+    /// What kind of number it is.
     pub layer: Layer,
     /// Hash of the plan; empty where there is none.
     pub run_id: String,
+    /// Name of the data set; empty where there is none.
     pub dataset: String,
+    /// Hash of the data set's content; empty where there is none.
     pub dataset_sha256: String,
+    /// Name of the method; empty where there is none.
     pub method: String,
+    /// Seed of the run, where there is one.
     pub seed: Option<u64>,
     /// `last` or `best` of a score, `step 3` of a trace.
     pub checkpoint: String,
+    /// The metric, or the quantity of a trace.
     pub name: String,
     /// Further columns of a user's CSV, as `column=value, …`.
     pub keys: String,
     /// Finite; empty where the run diverged.
     pub value: Option<f64>,
+    /// Whether the run diverged.
     pub status: Status,
     /// Ends of a 95 % interval.
     pub ci_low: Option<f64>,
+    /// The upper end.
     pub ci_high: Option<f64>,
     /// Relative. None: judged by noise.
     pub tolerance: Option<f64>,
     /// 0 where images do not enter.
     pub n_real: u64,
+    /// Fakes behind the value; 0 where images do not enter.
     pub n_fake: u64,
+    /// Name of the feature extractor; empty where there is none.
     pub extractor: String,
+    /// Hash of the extractor's weights; empty where there is none.
     pub extractor_sha256: String,
+    /// The evaluation protocol; empty where there is none.
     pub protocol: String,
+    /// How the value came about, spread over columns of its own.
     #[serde(flatten)]
     pub provenance: Provenance,
 }

@@ -17,9 +17,12 @@ use crate::plan::request::TableRequest;
 pub struct Experiment {
     /// Ends the name of its folder.
     pub name: String,
+    /// What the runs are to answer, in words.
     pub question: String,
+    /// The tables of runs that it is made of.
     #[serde(rename = "part")]
     pub parts: Vec<Part>,
+    /// What is judged by the runs.
     #[serde(rename = "claim")]
     pub claims: Vec<Claim>,
 }
@@ -30,6 +33,7 @@ pub struct Experiment {
 pub struct Part {
     /// Its folder.
     pub name: String,
+    /// As pages print it.
     pub title: String,
     /// `reproduce TABLE ...` as on the command line, split at spaces, without `--out` and what only
     /// says where and how fast.

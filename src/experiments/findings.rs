@@ -18,14 +18,18 @@ use crate::run::folder::RunFolder;
 /// What an experiment found so far: `verdicts.json` in its folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Findings {
+    /// Name of the experiment.
     pub name: String,
+    /// What the runs are to answer, in words.
     pub question: String,
+    /// How far each part is, in the experiment's order.
     pub parts: Vec<PartState>,
     /// Of all finished runs, evaluation not counted.
     pub train_s: f64,
     /// Of all invocations, evaluation and what was stopped included; a part whose runs were made
     /// otherwise counts by their training.
     pub machine_s: f64,
+    /// What the runs say of each claim, in the experiment's order.
     pub findings: Vec<Finding>,
 }
 
@@ -39,10 +43,15 @@ impl Findings {
 /// How far a part is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PartState {
+    /// Name of the part.
     pub name: String,
+    /// Runs that the part asks for.
     pub runs_planned: usize,
+    /// Finished runs, those that diverged included.
     pub runs_done: usize,
+    /// Finished runs that diverged.
     pub runs_diverged: usize,
+    /// Seconds of training of the finished runs.
     pub train_s: f64,
     /// Of the invocations on it.
     pub wall_s: f64,

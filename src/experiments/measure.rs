@@ -105,8 +105,11 @@ impl TryFrom<String> for Measure {
 
 /// A finished run of a part.
 pub struct Run {
+    /// The run's resolved plan.
     pub plan: Plan,
+    /// The scores of its checkpoints.
     pub rows: Vec<ResultRow>,
+    /// What was logged of its training steps.
     pub records: Vec<StepRecord>,
 }
 
@@ -118,6 +121,7 @@ impl Run {
         Ok(Self { plan: folder.plan()?, rows: folder.scores()?, records: folder.records()? })
     }
 
+    /// Whether training stopped at a NaN or an infinity.
     pub fn diverged(&self) -> bool {
         self.rows.iter().any(|row| row.value.is_none())
     }

@@ -35,8 +35,11 @@ const FINDINGS_NAME: &str = "verdicts.json";
 /// One invocation's work on a part.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Slice {
+    /// Name of the part.
     pub part: String,
+    /// When the work began, in seconds since 1970.
     pub started_unix_s: u64,
+    /// How long it took on the clock.
     pub wall_s: f64,
 }
 
@@ -70,6 +73,7 @@ impl Folder {
         Ok(Self { path })
     }
 
+    /// Where the experiment lies.
     pub fn path(&self) -> &Path {
         &self.path
     }

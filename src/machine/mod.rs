@@ -12,6 +12,7 @@ use candle_core::Device;
 pub struct UsageError(pub(crate) String);
 
 impl UsageError {
+    /// An error with this message, which says what was expected and what came.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -86,6 +87,7 @@ pub struct OthersWork {
 }
 
 impl OthersWork {
+    /// Starts to count.
     pub fn from_now() -> Self {
         Self { worked_s: worked_s() }
     }

@@ -15,12 +15,17 @@ use crate::run::folder::{Lock, commit};
 
 /// What an [`Outcome`] does not say.
 pub struct Appended<'a> {
+    /// The results file.
     pub path: &'a Path,
+    /// Name of the new row, in the column `method`.
     pub method: &'a str,
+    /// Seed of the fakes' training, as the user gives it.
     pub seed: u64,
+    /// Thousands of real images that the training took, where the user tells it.
     pub kimg: Option<f64>,
     /// As results of runs carry it; none where the real images are no data set of training.
     pub dataset_sha256: Option<String>,
+    /// Split of the real images, where it is known.
     pub split: Option<&'a str>,
 }
 

@@ -26,22 +26,29 @@ const VERSION: u32 = 5;
 pub struct Key<'a> {
     /// Of the images, their labels and their order.
     pub content_sha256: &'a str,
+    /// The network.
     pub extractor: &'a dyn Extractor,
     /// As in `ExtractorOptions`.
     pub exact: bool,
     /// Where the network worked: devices round otherwise.
     pub device: DeviceLocation,
+    /// What is kept of the features.
     pub keep: Keep,
 }
 
 /// What decides features, in words that a result keeps.
 pub struct Sought<'a> {
+    /// Of the images, their labels and their order.
     pub content_sha256: &'a str,
+    /// Name of the extractor.
     pub extractor: &'a str,
+    /// Hash of the extractor's weights.
     pub weights_sha256: &'a str,
+    /// Whether Winograd's convolution is left out.
     pub exact: bool,
     /// As [`DeviceLocation`] is debugged.
     pub device: &'a str,
+    /// What is kept of the features.
     pub keep: Keep,
 }
 

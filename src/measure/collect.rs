@@ -29,7 +29,9 @@ pub enum Keep {
 /// One side of a comparison. At least one of features and statistics is there.
 #[derive(Clone, Debug, Default)]
 pub struct Side {
+    /// Features of each image; None where the file or [`Keep::Statistics`] has no rows.
     pub features: Option<Features>,
+    /// Mean and covariance of the features; None where there are only rows.
     pub statistics: Option<Statistics>,
     /// Whether the statistics were read from a file. They may be of other images than the features,
     /// and count for FID.
@@ -42,6 +44,7 @@ pub struct Side {
     pub n: Option<usize>,
     /// Seconds that the network waited for images, and worked.
     pub load_s: f64,
+    /// Seconds that the network worked.
     pub extract_s: f64,
     /// What reading the images came to; none where features came from elsewhere.
     pub images: Option<ImagesRead>,
@@ -50,8 +53,11 @@ pub struct Side {
 /// What to do with the images of a source.
 #[derive(Clone, Copy)]
 pub struct Collect<'a> {
+    /// The network that the images go through.
     pub extractor: &'a dyn Extractor,
+    /// What is kept of the features.
     pub keep: Keep,
+    /// Whether no progress is shown.
     pub quiet: bool,
 }
 

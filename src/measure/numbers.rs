@@ -45,7 +45,9 @@ impl RealSide {
 
 /// What to compute.
 pub struct Request<'a> {
+    /// The real images' side.
     pub real: &'a RealSide,
+    /// The fakes' side.
     pub fake: &'a Side,
     /// What both features come from.
     pub extractor: ExtractorId<'a>,
@@ -53,6 +55,7 @@ pub struct Request<'a> {
     pub stored_extractor: ExtractorId<'a>,
     /// Bare names.
     pub metrics: &'a [&'a str],
+    /// The conventions of the metrics.
     pub settings: Settings,
     /// Resamplings behind the intervals; 0 for none.
     pub bootstrap: usize,
@@ -62,11 +65,13 @@ pub struct Request<'a> {
 
 /// Values with their intervals, and what each family took.
 pub struct Measured {
+    /// One for each metric.
     pub values: Vec<WithInterval>,
     /// Of intra-class FID.
     pub classes: Vec<ClassValue>,
     /// What rounding in stored statistics may have done to FID; 0 where they are sound.
     pub fid_error: f64,
+    /// Time of each family of metrics.
     pub seconds: Seconds,
 }
 
@@ -75,9 +80,13 @@ pub struct Measured {
 pub struct ClassValue {
     /// As the real side numbers it.
     pub class: u32,
+    /// Where the classes have names.
     pub name: Option<String>,
+    /// FID of the real images and the fakes of the class.
     pub value: f64,
+    /// Real images of the class.
     pub n_real: usize,
+    /// Fakes of the class.
     pub n_fake: usize,
 }
 

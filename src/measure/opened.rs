@@ -16,7 +16,9 @@ use super::source::{Images, RunSource, is_run, open_images};
 /// What a `SRC` is, before it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// A folder, a file or a data set of images.
     Images,
+    /// The folder of a run, whose generator makes the images.
     Run,
     /// Features or statistics.
     Numbers,
@@ -25,6 +27,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Tells by the path and, of a file, by its content; what cannot be read counts as images.
     pub fn probe(text: &str) -> Self {
         if is_run(text) {
             return Self::Run;
@@ -46,20 +49,26 @@ impl Kind {
 
 /// A side that was opened.
 pub enum Opened {
+    /// Images, perhaps with statistics beside them.
     Images {
+        /// The stream of images.
         source: RefCell<Box<dyn ImageSource>>,
         /// Of `mu` and `sigma` beside the images, where these count for FID.
         statistics: Option<Statistics>,
         /// Which of the two counts, where there are both.
         used: Option<&'static str>,
     },
+    /// A run, whose generator makes the images.
     Run(Box<RunSource>),
+    /// Features or statistics, which were read.
     Numbers(Box<NumbersFile>),
 }
 
 /// What a file of features or statistics held.
 pub struct NumbersFile {
+    /// The numbers, as a side of a comparison.
     pub side: Side,
+    /// Where the numbers come from, where the file says.
     pub meta: Option<FileMeta>,
 }
 

@@ -16,6 +16,7 @@ use super::reading::Sides;
 pub struct Seconds(Vec<(&'static str, f64)>);
 
 impl Seconds {
+    /// Adds seconds to a part, which comes last where it is new.
     pub fn add(&mut self, part: &'static str, seconds: f64) {
         match self.0.iter_mut().find(|(name, _)| *name == part) {
             Some((_, sum)) => *sum += seconds,
@@ -50,7 +51,9 @@ impl Serialize for Seconds {
 /// The network behind the features.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct ExtractorUsed {
+    /// Name of the extractor.
     pub name: String,
+    /// SHA-256 of its weights, as [`ganbench_metrics::Extractor::weights_sha256`].
     pub sha256: String,
     /// Whether Winograd's convolution was left out.
     pub exact: bool,
@@ -59,8 +62,11 @@ pub struct ExtractorUsed {
 /// What was asked for beside the metrics' names: `compare` measures with it again.
 #[derive(Clone, Debug, PartialEq, Eq, SerializeDerive, Deserialize)]
 pub struct Asked {
+    /// Name of the protocol.
     pub protocol: String,
+    /// `--nearest-k`; None as the protocol says.
     pub nearest_k: Option<usize>,
+    /// `--kid-subset`; None as the protocol says.
     pub kid_subset: Option<usize>,
     /// Resamplings behind the intervals; 0 for none.
     pub bootstrap: usize,
@@ -73,6 +79,7 @@ pub struct Asked {
 /// Everything that is told of a measurement.
 #[derive(Clone, Debug)]
 pub struct Outcome {
+    /// One for each metric.
     pub values: Vec<WithInterval>,
     /// The FID of each class, where intra-class FID was computed.
     pub classes: Vec<ClassValue>,
@@ -80,6 +87,7 @@ pub struct Outcome {
     pub fid_error: f64,
     /// What the protocol has and could not be computed.
     pub missing: Vec<Missing>,
+    /// None where a file of statistics does not say.
     pub n_real: Option<usize>,
     /// None where a file of statistics does not say.
     pub n_fake: Option<usize>,
@@ -87,19 +95,24 @@ pub struct Outcome {
     pub repeats: usize,
     /// Which part of an archive was used that holds both images and statistics.
     pub real_used: Option<&'static str>,
+    /// The same of the fakes.
     pub fake_used: Option<&'static str>,
     /// Hash of the images as given, encoded where they are; None where features came from
     /// elsewhere.
     pub real_sha256: Option<String>,
+    /// The same of the fakes.
     pub fake_sha256: Option<String>,
     /// What was left out or converted on the way to pixels.
     pub images_read: Sides,
     /// None where the features come from elsewhere.
     pub extractor: Option<ExtractorUsed>,
+    /// The protocol that the numbers follow.
     pub label: Label,
     /// None of files of features.
     pub asked: Option<Asked>,
+    /// Time of each part of the work.
     pub seconds: Seconds,
+    /// Peak resident memory in 2^20 bytes.
     pub peak_rss_mb: f64,
 }
 

@@ -133,7 +133,9 @@ impl fmt::Display for ImagesRead {
 /// What reading came to on both sides; none of a side whose features came from elsewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Sides {
+    /// Of the real images.
     pub real: Option<ImagesRead>,
+    /// Of the fakes.
     pub fake: Option<ImagesRead>,
 }
 
@@ -143,6 +145,7 @@ impl Sides {
         named("real", self.real.as_ref()).into_iter().chain(named("fake", self.fake.as_ref()))
     }
 
+    /// What a user may have overlooked, one sentence each, the real images first.
     pub fn hints(&self) -> Vec<String> {
         self.each().flat_map(|(which, side)| side.hints(which)).collect()
     }

@@ -21,11 +21,15 @@ use crate::run::generators::{generator_file, load_generator};
 /// Which images, and what is needed to make them where `text` is a run's folder.
 #[derive(Clone, Copy)]
 pub struct Images<'a> {
+    /// Which images, and how they are read.
     pub request: &'a SourceRequest,
     /// How many a run is asked for, unless the request limits them.
     pub n: usize,
+    /// Seed of the latents of a run's generator.
     pub seed: u64,
+    /// Where a run's generator works.
     pub device: &'a Device,
+    /// Whether no progress is shown.
     pub quiet: bool,
 }
 

@@ -10,7 +10,9 @@ use super::selection::SelectionPlan;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatasetPlan {
+    /// As `--dataset` takes it.
     pub name: String,
+    /// Split of the training images.
     pub split: Split,
     /// Seed of drawn sets (`shapes`).
     pub shapes_seed: u64,
@@ -27,11 +29,13 @@ pub struct DatasetPlan {
     /// data.
     #[serde(default)]
     pub channels: usize,
+    /// Side of the square images in pixels.
     #[serde(default)]
     pub image_size: usize,
     /// How a folder's images of other sizes become such of `image_size`; filled in from the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fit: Option<Fit>,
+    /// Number of classes; 0 of images without labels.
     #[serde(default)]
     pub classes: usize,
     /// Whether damaged images of a folder are left out.

@@ -12,6 +12,7 @@ use super::PlannedExtractor;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationPlan {
+    /// Name of the evaluation protocol.
     pub protocol: String,
     /// A version that it pins (`small-cifar10:17381cf3`) is moved to the hash.
     pub extractor: String,
@@ -67,7 +68,10 @@ pub enum ReferenceSplit {
     /// `"train"` or `"test"`.
     Of(Split),
     /// `{ held_out = 0.1 }`: a share of the training split, drawn by class, that is not trained on.
-    HeldOut { held_out: f64 },
+    HeldOut {
+        /// The share, between 0 and 1.
+        held_out: f64,
+    },
 }
 
 impl std::fmt::Display for ReferenceSplit {

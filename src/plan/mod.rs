@@ -51,14 +51,20 @@ pub struct RowPlan {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
+    /// [`FORMAT`] or [`D_KFORWARDS_FORMAT`].
     pub format: u32,
+    /// Name of the table that the run belongs to, such as `table1`.
     pub table: String,
+    /// Name of the method, as in `ganbench list methods`.
     pub method: String,
     /// The table's line that the run belongs to, where that is not the method as its preset has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub row: Option<RowPlan>,
+    /// The real images.
     pub dataset: DatasetPlan,
+    /// How the networks are made and trained.
     pub train: TrainPlan,
+    /// How the run is measured.
     pub evaluation: EvaluationPlan,
 }
 

@@ -18,6 +18,7 @@ pub const FIGURE3: &str = "kdd-figure3";
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TableHead {
+    /// As `ganbench reproduce` takes it.
     pub name: String,
     /// One line for lists.
     #[serde(default)]
@@ -25,6 +26,7 @@ pub struct TableHead {
     /// Rows that are a method as its preset has it.
     #[serde(default)]
     pub methods: Vec<String>,
+    /// The seeds that every row is trained with.
     pub seeds: Vec<u64>,
     /// The head of every row whose adversarial loss reads logits of one, so that heads are equal;
     /// left out: the presets' own.
@@ -36,8 +38,10 @@ pub struct TableHead {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Changes {
+    /// What changes at every budget, as a part of a plan.
     #[serde(default)]
     pub plan: toml::Table,
+    /// What changes further at a single budget, by the name of the preset.
     #[serde(default)]
     pub presets: BTreeMap<String, toml::Table>,
 }
@@ -46,7 +50,9 @@ pub struct Changes {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Variant {
+    /// As `--networks` takes it.
     pub name: String,
+    /// What the networks change of the shared plan.
     #[serde(default)]
     pub plan: toml::Table,
     /// As a recipe's own presets, merged behind them.
@@ -75,8 +81,10 @@ pub struct Row {
     /// Whether it is trained only where it is asked for by name.
     #[serde(default)]
     pub optional: bool,
+    /// What the row changes of the shared plan.
     #[serde(default)]
     pub plan: toml::Table,
+    /// What the row changes further at a single budget, by the name of the preset.
     #[serde(default)]
     pub presets: BTreeMap<String, toml::Table>,
 }
@@ -87,14 +95,17 @@ pub struct Row {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
+    /// Name, rows and seeds of the table.
     pub table: TableHead,
     /// Without `format`, `table`, `method` and the seed, which each run adds.
     pub plan: toml::Table,
+    /// What changes of the shared plan at a single budget, by the name of the preset.
     #[serde(default)]
     pub presets: BTreeMap<String, toml::Table>,
     /// Pairs of networks; empty: the one of the plan.
     #[serde(default)]
     pub networks: Vec<Variant>,
+    /// Rows that are more than a method as its preset has it.
     #[serde(default, rename = "row")]
     pub own_rows: Vec<Row>,
     /// The preset that was asked for.

@@ -17,7 +17,9 @@ pub struct TableRequest {
     pub changes: Vec<String>,
     /// Names of the table's pairs of networks.
     pub networks: Option<Vec<String>>,
+    /// Names of the rows; None for all that are not optional.
     pub methods: Option<Vec<String>>,
+    /// Seeds of the runs; None for those of the table.
     pub seeds: Option<Vec<u64>>,
 }
 

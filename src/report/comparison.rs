@@ -20,15 +20,19 @@ use crate::run::integrity;
 pub struct Line {
     /// `gan on cifar10`, or `kdd against gan on cifar10`.
     pub what: String,
+    /// With its extractor, as in the result rows.
     pub metric: String,
     /// Means over seeds of the typical run, geometric ones of a ratio.
     pub a: f64,
+    /// The same of the other side.
     pub b: f64,
     /// `ratio` (a over b) or `difference` (a minus b).
     pub scale: &'static str,
+    /// In words of `scale`, of the typical runs.
     pub effect: f64,
     /// 95 % interval of the effect.
     pub ci_low: Option<f64>,
+    /// The upper end of that interval.
     pub ci_high: Option<f64>,
     /// Two-sided, of no difference.
     pub p: Option<f64>,
@@ -38,10 +42,13 @@ pub struct Line {
     /// Of the permutation test, which assumes nothing; from four runs per row on, since fewer
     /// cannot decide.
     pub p_permutation: Option<f64>,
+    /// Runs of the first side that have a value and enter its mean.
     pub n_a: usize,
+    /// The same of the other side.
     pub n_b: usize,
     /// Runs that collapsed; they are in no mean unless most runs of the row did.
     pub collapsed_a: usize,
+    /// The same of the other side.
     pub collapsed_b: usize,
     /// Two-sided p of Fisher's exact test that both collapse equally often; `null` where no run
     /// collapsed.
@@ -49,7 +56,9 @@ pub struct Line {
     /// Runs per row that would decide in four of five repeats: at this effect, and at the ends of
     /// its interval; `null` where it is over 100 or there is no spread to judge by.
     pub seeds_to_decide: Option<u64>,
+    /// The least and the most seeds, at the ends of the interval.
     pub seeds_range: [Option<u64>; 2],
+    /// Which side is better, or why that is undecided.
     pub verdict: String,
 }
 
@@ -180,7 +189,9 @@ fn samples<'a>(rows: &'a [ResultRow], checkpoint: &str, path: &Path) -> Result<V
 /// What two results have in common, and what was not compared with the reason.
 #[derive(Debug, Default)]
 pub struct Comparison {
+    /// The comparisons that were made.
     pub lines: Vec<Line>,
+    /// The comparisons that were not made, each with the reason.
     pub refused: Vec<String>,
 }
 

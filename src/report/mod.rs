@@ -40,6 +40,7 @@ pub struct How<'a> {
 
 /// What a report consists of.
 pub struct Made {
+    /// The rows that the tables are made of.
     pub rows: Vec<ResultRow>,
     /// The tables as text for a terminal.
     pub text: String,

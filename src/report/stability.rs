@@ -9,7 +9,9 @@ use ganbench_reports::statistics::typical::{FALLEN, collapsed, fid_curve};
 
 /// One run.
 pub struct SteadyRun<'a> {
+    /// The scores of its checkpoints, curve points included.
     pub rows: &'a [ResultRow],
+    /// What was logged of its training steps.
     pub records: &'a [StepRecord],
 }
 
@@ -18,21 +20,28 @@ pub struct SteadyRun<'a> {
 pub struct Stability {
     /// As printed.
     pub label: String,
+    /// Number of runs, those that diverged included.
     pub runs: usize,
+    /// Runs that stopped at a NaN or an infinity.
     pub diverged: usize,
     /// Of those that did not diverge, as [`failed`] has it.
     pub failed: usize,
     /// As [`variation`], mean over the runs that have it.
     pub fid_variation: Option<f64>,
+    /// Norms of the discriminator's gradients; None where none is finite.
     pub d_grad_norm: Option<Norms>,
+    /// Norms of the generator's gradients; None where none is finite.
     pub g_grad_norm: Option<Norms>,
 }
 
 /// Of all logged steps of all runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Norms {
+    /// The least finite norm.
     pub least: f64,
+    /// The middle finite norm; of an even number, the upper of the two in the middle.
     pub median: f64,
+    /// The largest finite norm.
     pub largest: f64,
 }
 

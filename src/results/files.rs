@@ -6,7 +6,9 @@ use ganbench_reports::{COLUMNS, ResultRow};
 
 use super::{ResultsError, table};
 
+/// Name of the results with typed columns, in the folder of a table.
 pub const PARQUET_NAME: &str = "results.parquet";
+/// Name of the same results as text.
 pub const CSV_NAME: &str = "results.csv";
 
 fn validate(path: &Path, rows: &[ResultRow]) -> Result<(), ResultsError> {

@@ -15,6 +15,7 @@ pub const SCORES_NAME: &str = "scores.jsonl";
 /// A last line that was cut off while it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TornLine {
+    /// The file.
     pub path: PathBuf,
     /// From 1.
     pub line: usize,

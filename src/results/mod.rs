@@ -84,7 +84,9 @@ pub struct Rebuilt {
     pub rows: Vec<ResultRow>,
     /// Half-written last lines that were left out; the rows in them will be measured again.
     pub torn: Vec<TornLine>,
+    /// Path of the results file that was written.
     pub parquet: PathBuf,
+    /// Path of the same rows as CSV.
     pub csv: PathBuf,
 }
 
@@ -227,7 +229,9 @@ pub(crate) fn name_weights(row: &mut ResultRow) {
 /// The rows of one run, a later row in the place of an earlier one of the same measurement.
 #[derive(Clone, Debug)]
 pub struct RunRows {
+    /// In the order in which they were first written.
     pub rows: Vec<ResultRow>,
+    /// A half-written last line that was left out.
     pub torn: Option<TornLine>,
 }
 

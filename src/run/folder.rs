@@ -20,9 +20,13 @@ use crate::results::{SCORES_NAME, append_scores, run_rows};
 
 /// The fully resolved plan, in a run's folder.
 pub const PLAN_NAME: &str = "plan.toml";
+/// What was logged of the training steps, a line of JSON for each.
 pub const RECORDS_NAME: &str = "train.jsonl";
+/// How and with what a run was made: [`Provenance`].
 pub const PROVENANCE_NAME: &str = "provenance.toml";
+/// The [`Provenance`] of the last invocation that went on with the run, where others began it.
 pub const RESUMED_NAME: &str = "provenance-resumed.toml";
+/// Where and how training diverged; it is there only where it did.
 pub const DIVERGED_NAME: &str = "diverged.json";
 /// Of a folder in which one process works at a time.
 pub const LOCK_NAME: &str = "lock";
@@ -32,16 +36,25 @@ pub const DONE_NAME: &str = "done";
 /// How and with what a run was made; nothing here is part of its identity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Provenance {
+    /// Version of ganbench that trained.
     pub version: String,
+    /// Commit of ganbench that trained.
     pub commit: String,
+    /// The command line, without the folder of the program.
     pub command: String,
+    /// Operating system.
     pub os: String,
+    /// Architecture of the processor, such as `x86_64`.
     pub arch: String,
+    /// Name of the processor.
     pub cpu: String,
     /// Instruction set of the kernels, as in `GANBENCH_SIMD`.
     pub simd: String,
+    /// Threads that the work was given.
     pub threads: usize,
+    /// Where the networks worked.
     pub device: String,
+    /// When the run began, in seconds since 1970.
     pub started_unix_s: u64,
     /// The finished run whose last state this one began with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -153,14 +166,17 @@ impl RunFolder {
         Ok(Self { path: path.to_path_buf() })
     }
 
+    /// Where the run lies.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The folder of the run's checkpoints.
     pub fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
     }
 
+    /// Whether the run is finished, by its end or by divergence.
     pub fn is_done(&self) -> bool {
         self.path.join(DONE_NAME).is_file()
     }

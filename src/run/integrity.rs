@@ -33,6 +33,8 @@ const NAMED: usize = 5;
 
 /// Something in a run's folder that is not as the run wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum Change {
     /// The plan makes another run than the one that the rows or the folder's name are of.
     Plan {
@@ -44,6 +46,7 @@ pub enum Change {
     File {
         name: &'static str,
     },
+    /// A file of the run's end is not there.
     Missing {
         name: &'static str,
     },
@@ -251,6 +254,7 @@ fn first_lines(content: &[u8], n: usize) -> &[u8] {
 /// All that is not as the run wrote it, and whether digests say so beside the ids.
 #[derive(Clone, Debug, Default)]
 pub struct Integrity {
+    /// Each change that was found.
     pub changes: Vec<Change>,
     /// Whether the run has digests, which those of ganbench before 0.2 have not.
     pub has_digests: bool,

@@ -9,11 +9,14 @@ use crate::plan::Plan;
 
 /// An extractor, and from the first run on that is measured, the real images seen through it.
 pub enum Measurer {
+    /// No run was measured yet.
     Extractor(Box<dyn Extractor>),
+    /// The real images were read and seen.
     Evaluator(Box<Evaluator>),
 }
 
 impl Measurer {
+    /// The network, whichever state this is.
     pub fn extractor(&self) -> &dyn Extractor {
         match self {
             Self::Extractor(extractor) => extractor.as_ref(),
@@ -21,6 +24,7 @@ impl Measurer {
         }
     }
 
+    /// None before the first run.
     pub fn evaluator(&self) -> Option<&Evaluator> {
         match self {
             Self::Extractor(_) => None,

@@ -178,6 +178,7 @@ fn is_beyond_chance(counts: &[u64]) -> bool {
 /// What a protocol asks of the real images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reals {
+    /// Number of real images behind the moments.
     pub n: usize,
     /// Whether they are all of their split.
     pub whole_split: bool,

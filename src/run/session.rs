@@ -24,10 +24,13 @@ use crate::progress::Progress;
 /// Where things are and how they are computed: nothing here changes a result.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
+    /// `--data DIR`; None where the environment says it.
     pub data: Option<PathBuf>,
     /// A file, or `made:SEED` for weights from a formula (tests and benchmarks).
     pub weights: Option<String>,
+    /// Where the networks work.
     pub device: Device,
+    /// Whether no progress is shown.
     pub quiet: bool,
 }
 
@@ -177,8 +180,11 @@ pub fn load_test_split(plan: &Plan, at: &Surroundings) -> Result<Option<ImageBat
 
 /// An extractor and the real images seen through it.
 pub struct Evaluator {
+    /// The network.
     pub extractor: Box<dyn Extractor>,
+    /// Moments and features of the real images.
     pub reference: RealReference,
+    /// How the protocol describes them.
     pub reals: Reals,
 }
 

@@ -10,7 +10,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[error("stopped after step {g_steps}, which is kept; the same command goes on from there")]
 pub struct Interrupted {
+    /// The number of the system's signal that asked for it.
     pub signal: i32,
+    /// Generator steps of the checkpoint that was kept.
     pub g_steps: u64,
 }
 

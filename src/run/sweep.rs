@@ -23,9 +23,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// What the runs of a table share.
 pub struct Sweep<'a> {
+    /// The resolved plans, in the order in which they are run.
     pub plans: &'a [Plan],
     /// In the order of the plans.
     pub folders: &'a [RunFolder],
+    /// The training images.
     pub dataset: &'a Dataset,
     /// The images of another split that samples are compared with, where a plan asks for one.
     pub reference: Option<&'a Dataset>,
@@ -35,8 +37,11 @@ pub struct Sweep<'a> {
     pub out: &'a Path,
     /// Of the run folders.
     pub runs: &'a Path,
+    /// Where things are and how they are computed.
     pub at: &'a Surroundings,
+    /// How and with what the runs are made, to be kept in their folders.
     pub provenance: &'a Provenance,
+    /// Whether the sweep is asked to stop.
     pub interrupt: &'a Interrupt,
 }
 

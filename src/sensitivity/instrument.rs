@@ -21,6 +21,7 @@ pub const DATASETS: [&str; 2] = ["shapes", "cifar10"];
 
 /// Real images that the metrics compare with.
 pub const REFERENCE: usize = 4000;
+/// The split that real images and faults are made of.
 pub const SPLIT: Split = Split::Train;
 /// Of the images of `shapes`: others than those that `small-shapes` was trained on.
 const SHAPES_SEED: u64 = 1;
@@ -31,23 +32,29 @@ const SHAPES_OTHERS: usize = 20;
 /// Which images are measured.
 #[derive(Clone, Copy, Debug)]
 pub struct Images<'a> {
+    /// One of [`DATASETS`].
     pub dataset: &'a str,
     /// Of a set of fakes.
     pub n: usize,
     /// Folder that holds the data set, where it needs one.
     pub data: Option<&'a Path>,
+    /// Whether no progress is shown.
     pub quiet: bool,
 }
 
 /// Reference and extractor with all that is computed once.
 pub struct Instrument {
+    /// One of [`DATASETS`].
     pub dataset: String,
+    /// Hash of the data set's content.
     pub dataset_sha256: String,
     reference_images: ImageBatch,
     others: ImageBatch,
     reference: RealReference,
+    /// The network behind the features.
     pub extractor: Box<dyn Extractor>,
     measurement: Measurement,
+    /// Images of a set of fakes.
     pub n: usize,
 }
 
@@ -98,10 +105,12 @@ impl Instrument {
         })
     }
 
+    /// The images that faults are made from.
     pub fn reals(&self) -> Reals<'_> {
         Reals { reference: &self.reference_images, others: &self.others }
     }
 
+    /// The metrics that are measured.
     pub fn metrics(&self) -> &[&'static Metric] {
         self.measurement.metrics()
     }

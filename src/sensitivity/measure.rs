@@ -17,6 +17,7 @@ pub struct Request {
     pub faults: Vec<(&'static Fault, Vec<f64>)>,
     /// Sets of clean images.
     pub draws: usize,
+    /// Whether no progress is shown.
     pub quiet: bool,
 }
 
@@ -25,21 +26,35 @@ pub struct Request {
 pub struct Findings {
     /// Of this object.
     pub format: u32,
+    /// Version of ganbench that measured.
     pub version: &'static str,
+    /// Commit of ganbench that measured.
     pub commit: String,
+    /// One of [`super::instrument::DATASETS`].
     pub dataset: String,
+    /// Hash of the data set's content.
     pub dataset_sha256: String,
+    /// Split of the real images.
     pub split: &'static str,
+    /// Name of the feature extractor.
     pub extractor: String,
+    /// Hash of the extractor's weights.
     pub extractor_sha256: String,
+    /// The protocol that the values follow.
     pub label: Label,
+    /// Real images that the metrics compare with.
     pub n_real: usize,
+    /// Images of a set of fakes.
     pub n_fake: usize,
+    /// Sets of clean images.
     pub draws: usize,
+    /// Seed of the streams that choose and change images.
     pub seed: u64,
     /// Standard deviations of clean draws that a value has to be off.
     pub threshold: f64,
+    /// One for each metric.
     pub clean: Vec<Clean>,
+    /// One for each fault, in the order of the request.
     pub faults: Vec<FaultFindings>,
 }
 
@@ -48,8 +63,10 @@ pub struct Findings {
 pub struct Clean {
     /// With its extractor: `fid@small-shapes`.
     pub metric: String,
+    /// The metric's card.
     #[serde(skip)]
     pub card: &'static Metric,
+    /// Mean over the clean draws.
     pub mean: f64,
     /// Over the draws, divisor draws − 1.
     pub sd: f64,
@@ -80,11 +97,14 @@ impl Clean {
 /// What the metrics make of a fault.
 #[derive(Debug, Serialize)]
 pub struct FaultFindings {
+    /// The fault, which files name in this place.
     #[serde(rename = "fault", serialize_with = "name_of")]
     pub fault: &'static Fault,
+    /// As tables and figures print it.
     pub title: &'static str,
     /// What a level is.
     pub level: &'static str,
+    /// What was measured, from weak to strong.
     pub levels: Vec<f64>,
     /// In the order of [`Findings::clean`].
     pub metrics: Vec<MetricFindings>,
@@ -104,16 +124,22 @@ fn name_of<S: serde::Serializer>(fault: &Fault, serializer: S) -> Result<S::Ok, 
 /// One metric's values of one fault, level by level.
 #[derive(Debug, Serialize)]
 pub struct MetricFindings {
+    /// With its extractor: `fid@small-shapes`.
     pub metric: String,
+    /// The metric at each level; None where it could not be computed.
     pub values: Vec<Option<f64>>,
     /// Standard deviations of clean draws by which each is worse.
     pub worse: Vec<Option<f64>>,
     /// Why values are missing, each reason once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// The weakest level from which on each is seen; None if the metric is blind to the strongest.
     pub sees_from: Option<f64>,
+    /// The weakest level that the metric takes for an improvement; None if there is none.
     pub prefers_from: Option<f64>,
+    /// Spearman's correlation of strength and `worse`: 1 where every stronger level is worse.
     pub rank_correlation: Option<f64>,
+    /// The same as places in `levels`.
     #[serde(skip)]
     pub verdict: Verdict,
 }

@@ -14,9 +14,13 @@ const N: usize = 256;
 
 /// Reals, and fakes that are other reals disturbed.
 pub struct FixedImages {
+    /// Name of the data set, as in the guarded values.
     pub dataset: String,
+    /// Hash of the data set's content.
     pub sha256: String,
+    /// The first images of the data set.
     pub real: ImageBatch,
+    /// The images that follow them, moved by a pixel, with less contrast and some noise.
     pub fake: ImageBatch,
 }
 

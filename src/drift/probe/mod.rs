@@ -28,12 +28,17 @@ const DEFINITION: &str = "probe-1";
 
 /// What [`Pieces::measure`] is given. As many reals as fakes, in the same order of classes.
 pub struct Measured<'a> {
+    /// Features of the fixed real images.
     pub real: &'a Features,
+    /// Features of the disturbed images.
     pub fake: &'a Features,
+    /// The extractor that both come from.
     pub extractor: ExtractorId<'a>,
     /// Bare names.
     pub metrics: &'a [&'a str],
+    /// The conventions of the metrics.
     pub settings: Settings,
+    /// The classes of both sides.
     pub labels: Labels<'a>,
 }
 
@@ -45,15 +50,19 @@ type Outputs = dyn Fn(&Trainer<'_>, Weights) -> candle_core::Result<Tensor>;
 /// Which generator is sampled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
+    /// The moving average of the generator's weights.
     Averaged,
+    /// The weights that the optimiser changes.
     Live,
 }
 
 /// What the probe looks at.
 pub struct Pieces {
+    /// The resizes of the extractors.
     pub resizes: Vec<Resize>,
     /// An extractor by its name.
     pub extractor: Box<Load>,
+    /// The metrics of the fixed images' features.
     pub measure: Box<Measure>,
     /// What a run trains by.
     pub plan: Box<Plan>,

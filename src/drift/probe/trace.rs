@@ -32,9 +32,13 @@ pub(super) const EPS: f64 = 1e-2;
 
 /// A run under its identity.
 pub struct TracedRun {
+    /// Name of the method.
     pub method: String,
+    /// Hash of the plan.
     pub run_id: String,
+    /// Hash of the data set's content.
     pub dataset_sha256: String,
+    /// The plan's training, with [`EPS`] for Adam's eps.
     pub train: TrainPlan,
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 /// The fields of a plan or of parts, by their dotted names, as text.
 pub type Fields = BTreeMap<String, String>;
 
+/// Every field of something that can be serialised; places in a list count from 0.
 pub fn fields(of: &impl Serialize) -> Fields {
     fn add(name: &str, value: &serde_json::Value, to: &mut Fields) {
         let child = |key: &str| if name.is_empty() { key.into() } else { format!("{name}.{key}") };
@@ -34,6 +35,7 @@ pub fn differing<'a>(all: impl Iterator<Item = &'a Fields> + Clone) -> BTreeSet<
     names.into_iter().filter(|name| values(name) > 1).collect()
 }
 
+/// The text of a field; `none` where there is no such field.
 pub fn value<'a>(fields: &'a Fields, name: &str) -> &'a str {
     fields.get(name).map_or("none", String::as_str)
 }

@@ -18,7 +18,9 @@ use crate::run::folder::RunFolder;
 
 /// A run of a table, as far as its comparison needs it.
 pub struct Compared<'a> {
+    /// The run's resolved plan.
     pub plan: &'a Plan,
+    /// The run's rows.
     pub rows: &'a [ResultRow],
     /// As [`machines`].
     pub machines: BTreeSet<String>,
@@ -33,6 +35,7 @@ pub struct Comparison {
     pub methods: Vec<String>,
     /// In table order.
     pub labels: Vec<MethodLabel>,
+    /// What the captions say: unequal plans, machines and class counts.
     pub notes: Vec<TableNote>,
 }
 

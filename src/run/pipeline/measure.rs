@@ -22,11 +22,13 @@ use crate::run::session::{Evaluator, metric_names};
 /// How many fakes are measured.
 #[derive(Clone, Copy)]
 pub struct Fakes {
+    /// Fakes of a set.
     pub n: usize,
     /// Sets of so many fakes whose mean is reported.
     pub repeats: usize,
     /// Resamplings of the images behind the intervals; 0 for none.
     pub bootstrap: usize,
+    /// Which latents the fakes are made from.
     pub noise: Noise,
 }
 
@@ -72,7 +74,9 @@ impl Fakes {
 /// The numbers of a checkpoint, and the protocol that they follow.
 #[derive(Clone)]
 pub struct Measured {
+    /// One for each metric of the plan.
     pub values: Vec<WithInterval>,
+    /// The protocol that they follow.
     pub label: Label,
 }
 

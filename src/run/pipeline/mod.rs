@@ -39,15 +39,23 @@ use crate::run::stop::{Interrupt, Interrupted};
 
 /// What one run needs.
 pub struct RunInput<'a> {
+    /// The run's resolved plan.
     pub plan: &'a Plan,
+    /// The training images.
     pub dataset: &'a Dataset,
     /// The test split, where the plan has a linear evaluation.
     pub test: Option<&'a ImageBatch>,
+    /// The extractor and the real images that samples are compared with.
     pub evaluator: &'a Evaluator,
+    /// Where the networks work.
     pub device: &'a Device,
+    /// Where the run lies.
     pub folder: &'a RunFolder,
+    /// How and with what the run is made, to be kept in its folder.
     pub provenance: &'a Provenance,
+    /// Whether the run is asked to stop.
     pub interrupt: &'a Interrupt,
+    /// Whether no progress is shown.
     pub quiet: bool,
 }
 

@@ -30,12 +30,15 @@ pub struct Fault {
     pub name: &'static str,
     /// As tables and figures print it.
     pub title: &'static str,
+    /// What the fault spoils.
     pub kind: Kind,
     /// What a level is.
     pub level: &'static str,
+    /// How levels are written.
     pub unit: Unit,
     /// From weak to strong.
     pub levels: &'static [f64],
+    /// The data sets that the fault is for.
     pub worlds: Worlds,
     make: fn(&mut Making<'_>) -> ImageBatch,
 }
@@ -69,6 +72,7 @@ pub enum Unit {
 /// The data sets that a fault is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worlds {
+    /// Every data set.
     Any,
     /// `shapes` alone: the fault is made of its factors.
     Shapes,
