@@ -10,8 +10,6 @@ mod kdd;
 mod kdd_joint;
 mod losses;
 mod lsgan;
-// Their fields are not all documented yet.
-#[allow(missing_docs)]
 mod parts;
 mod preset;
 mod projection;
