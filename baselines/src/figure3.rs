@@ -34,17 +34,25 @@ pub type Cloud = Vec<[f64; 2]>;
 /// d(x) = w·x + b.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Boundary {
+    /// The normal of the line.
     pub w: [f64; 2],
+    /// The value at the origin.
     pub b: f64,
 }
 
 /// The clouds before and after.
 #[derive(Clone, Debug)]
 pub struct Figure3 {
+    /// The real points.
     pub real: Cloud,
+    /// The fakes before any step.
     pub start: Cloud,
+    /// The fakes after the steps of hinge loss.
     pub hinge: Cloud,
+    /// The fakes after the steps of the KDD loss.
     pub kdd: Cloud,
+    /// The linear discriminator, trained on the reals and the first fakes, that the hinge loss
+    /// follows.
     pub boundary: Boundary,
 }
 

@@ -18,8 +18,11 @@ use crate::train::to_tensor;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LinearEvaluation {
+    /// Passes over the training images.
     pub epochs: usize,
+    /// Images of a step.
     pub batch: usize,
+    /// Learning rate of plain SGD at the start.
     pub lr: f64,
     /// From each of these epochs on the rate is a tenth of what it was.
     pub lr_drops: Vec<usize>,
@@ -37,14 +40,18 @@ impl Default for LinearEvaluation {
 /// Labelled images to learn from and to be tested on.
 #[derive(Clone, Copy)]
 pub struct LabelledSplits<'a> {
+    /// The images that the classifier learns from.
     pub train: &'a ImageBatch,
+    /// The images that the accuracy is of.
     pub test: &'a ImageBatch,
 }
 
 /// Images done of all that will go through the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FeaturesDone {
+    /// Images that went through the network.
     pub done: usize,
+    /// Images that will have gone through it at the end.
     pub total: usize,
 }
 

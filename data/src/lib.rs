@@ -70,9 +70,9 @@ pub use subset::draw_subset;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
-    /// The images that generators are trained on.
+    /// The images that are trained on, unless told otherwise.
     Train,
-    /// The images that no generator is trained on.
+    /// The images that are kept from training, unless told otherwise.
     Test,
 }
 

@@ -14,6 +14,7 @@ use super::spread::Spread;
 /// The work that both sides do.
 #[derive(Clone, Debug)]
 pub enum Work {
+    /// Steps of training the plain pair of networks.
     TrainStep {
         /// Width parameter of the networks.
         width: usize,
@@ -22,10 +23,12 @@ pub enum Work {
         /// Untimed steps before them.
         warmup: usize,
     },
+    /// Single layers and operations, forwards and backwards.
     Ops {
         /// Timed repetitions of each op.
         repeat: usize,
     },
+    /// The network and the metrics of an evaluation.
     Eval {
         /// Images of each size that go through Inception.
         images: usize,

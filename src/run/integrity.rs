@@ -37,42 +37,19 @@ const NAMED: usize = 5;
 #[allow(missing_docs)]
 pub enum Change {
     /// The plan makes another run than the one that the rows or the folder's name are of.
-    Plan {
-        run_id: String,
-        other: String,
-        by: &'static str,
-    },
+    Plan { run_id: String, other: String, by: &'static str },
     /// The plan, or a file beside it, is not the one of the run's end.
-    File {
-        name: &'static str,
-    },
+    File { name: &'static str },
     /// A file of the run's end is not there.
-    Missing {
-        name: &'static str,
-    },
+    Missing { name: &'static str },
     /// A line is not as it was written.
-    Line {
-        name: &'static str,
-        line: usize,
-    },
+    Line { name: &'static str, line: usize },
     /// A row says of the run what its plan does not say.
-    Row {
-        line: usize,
-        field: &'static str,
-        row: String,
-        plan: String,
-    },
+    Row { line: usize, field: &'static str, row: String, plan: String },
     /// A finished run had more lines.
-    Lost {
-        name: &'static str,
-        lines: usize,
-        recorded: usize,
-    },
+    Lost { name: &'static str, lines: usize, recorded: usize },
     /// A finished run had other lines.
-    Lines {
-        name: &'static str,
-        recorded: usize,
-    },
+    Lines { name: &'static str, recorded: usize },
 }
 
 impl Change {

@@ -19,9 +19,12 @@ use super::taps::{Taps, mirrored};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Blur {
+    /// Probability that an image is blurred.
     pub p: f64,
     /// In pixels, [low, high).
     pub sigma: [f64; 2],
+    /// The image's height divided by this is the width of the filter in pixels, before it is
+    /// rounded.
     pub height_per_tap: usize,
 }
 

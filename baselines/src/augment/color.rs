@@ -15,16 +15,20 @@ use super::SimClr;
 pub struct ColorDraw {
     /// None: this image is not jittered.
     pub jitter: Option<Jitter>,
+    /// Whether the image turns grey, after the jitter.
     pub grey: bool,
 }
 
 /// The factors of one image's jitter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Jitter {
+    /// Deviations from each channel's mean are multiplied by this.
     pub contrast: f64,
     /// Added to the hue, in turns.
     pub hue: f64,
+    /// The saturation is multiplied by this.
     pub saturation: f64,
+    /// The value of HSV, the largest of red, green and blue, is multiplied by this.
     pub value: f64,
     /// Contrast before hue, saturation and value; the same for a whole batch.
     pub contrast_first: bool,

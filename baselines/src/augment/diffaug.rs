@@ -23,6 +23,7 @@ use crate::part::{Field, Part};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DiffAug {
+    /// Whether brightness, saturation and contrast change.
     pub color: bool,
     /// Largest translation as a share of the side, rounded to whole pixels; 0 is off.
     pub translation: f64,

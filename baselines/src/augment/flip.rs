@@ -14,6 +14,7 @@ use crate::part::{Field, Part};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Flip {
+    /// Probability that an image is mirrored left to right.
     pub p: f64,
 }
 

@@ -15,6 +15,7 @@ use crate::part::{Field, Part, Range};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlipShift {
+    /// Largest shift in pixels, in each direction.
     pub max_shift: u32,
 }
 

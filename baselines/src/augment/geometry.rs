@@ -15,7 +15,9 @@ use super::SimClr;
 /// horizontal].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct View {
+    /// The factor of t; a negative one mirrors.
     pub scale: [f64; 2],
+    /// Where t = 0 reads the input, in [−1, 1] inside the image.
     pub offset: [f64; 2],
 }
 

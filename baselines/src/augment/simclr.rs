@@ -22,12 +22,15 @@ pub struct SimClr {
     pub crop_scale: [f64; 2],
     /// Width over height of a crop, [low, high].
     pub crop_ratio: [f64; 2],
+    /// Probability that an image is mirrored left to right.
     pub flip_p: f64,
+    /// Probability of the colour jitter.
     pub jitter_p: f64,
     /// Contrast, saturation and value are scaled by 1 ± this.
     pub jitter_strength: f64,
     /// Hue moves by up to ± this share of the circle, times 255/360 as in the official code.
     pub jitter_hue: f64,
+    /// Probability that an image turns grey.
     pub grey_p: f64,
     /// Last of all, where there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,14 +25,17 @@ pub use preset::{First, Parts, Passes};
 
 /// One method.
 pub struct Method {
+    /// As in `ganbench list methods`, plans and results.
     pub name: &'static str,
     /// As a table prints it.
     pub title: &'static str,
+    /// One line for lists.
     pub summary: &'static str,
     /// The paper, and what was read where it is silent.
     pub source: &'static str,
     /// Constants that were chosen here and not in the paper, with the paper's.
     pub our_constants: Option<&'static str>,
+    /// The parts that the losses of D and G are made of.
     pub parts: fn() -> Parts,
 }
 

@@ -96,10 +96,12 @@ struct Joint {
 }
 
 impl Scored<'_> {
+    /// Number of images in the batch.
     pub fn len(&self) -> usize {
         self.features.dims()[0]
     }
 
+    /// Whether the batch is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

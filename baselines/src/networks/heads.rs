@@ -26,7 +26,9 @@ pub enum HeadKind {
 /// A head that a loss asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadSpec {
+    /// The name by which a loss asks for its outputs.
     pub name: &'static str,
+    /// Which layers the head has.
     pub kind: HeadKind,
     /// [`HeadSpec::FEATURES`]: as many as the trunk has features.
     pub outputs: usize,

@@ -5,7 +5,9 @@ use ganbench_nn::layers::Kernel;
 /// A layer with a weight: its kernel is laid on `positions` places of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerSize {
+    /// Channels of the input, or values of a linear layer's.
     pub inputs: usize,
+    /// Channels of the output, or values of a linear layer's.
     pub outputs: usize,
     /// Height and width of the kernel, 1 for a linear layer.
     pub kernel: usize,
@@ -15,6 +17,7 @@ pub struct LayerSize {
 }
 
 impl LayerSize {
+    /// A linear layer of one vector per image.
     pub fn linear(inputs: usize, outputs: usize) -> Self {
         Self { inputs, outputs, kernel: 1, positions: 1 }
     }

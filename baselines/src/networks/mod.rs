@@ -81,6 +81,7 @@ pub trait Trunk {
     /// If the images do not fit the network.
     fn features(&self, x: &Tensor, pass: Pass) -> Result<Tensor>;
 
+    /// How many features each image has.
     fn feature_dim(&self) -> usize;
 }
 
@@ -94,6 +95,7 @@ pub struct NetworkSizes {
     pub image_size: usize,
     /// Image channels, 1 or 3.
     pub channels: usize,
+    /// Length of the latent z.
     pub z_dim: usize,
     /// Classes of a conditional generator.
     pub classes: Option<usize>,
@@ -104,7 +106,9 @@ pub struct NetworkSizes {
 
 /// One pair of networks.
 pub struct Architecture {
+    /// As in plans and results.
     pub name: &'static str,
+    /// One line for lists.
     pub summary: &'static str,
     /// Whether the generator's weights are spectrally normalised, where the plan leaves it open.
     pub spectral_norm_g: bool,
@@ -116,16 +120,21 @@ pub struct Architecture {
     pub attention: bool,
     /// The options of a plan that both networks can follow.
     pub follows: Follows,
+    /// Which layers the heads have on the features.
     pub heads: HeadLayers,
     /// Negative slope of the heads' leaky ReLU, where they are plain.
     pub slope: f64,
     /// How the heads' weights and biases start.
     pub weight_init: Init,
+    /// How the heads' biases start.
     pub bias_init: Init,
     /// Whether the generator draws random numbers of its own: [`Latent::noise`].
     pub noise: bool,
+    /// Sides of the images that the networks can be built for.
     pub image_sizes: &'static [usize],
+    /// Builds the generator.
     pub generator: fn(&Scope, NetworkSizes) -> Result<Box<dyn Generator>>,
+    /// Builds the discriminator without its heads.
     pub trunk: fn(&Scope, NetworkSizes) -> Result<Box<dyn Trunk>>,
     /// The generator's layers with weights from z to the image, to count their work.
     pub generator_layers: fn(NetworkSizes) -> Vec<LayerSize>,

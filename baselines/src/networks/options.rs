@@ -12,6 +12,7 @@ pub enum Initialisation {
     Own,
     /// N(0, 0.02²).
     Normal,
+    /// Orthonormal rows or columns, see [`Init::Orthogonal`].
     Orthogonal,
     /// Uniform by Glorot and Bengio's rule.
     Xavier,
@@ -34,12 +35,15 @@ pub enum BatchNormIn {
 /// where it has no bias it gets none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NetworkOptions {
+    /// How the weights of both networks start.
     pub init: Initialisation,
     /// None, here and below: as the architecture has it.
     pub spectral_norm_g: Option<bool>,
     /// Heads included.
     pub spectral_norm_d: Option<bool>,
+    /// Whether both networks have self-attention.
     pub attention: Option<bool>,
+    /// Where batch norm is left out.
     pub batch_norm: BatchNormIn,
 }
 
@@ -67,16 +71,21 @@ impl NetworkOptions {
 /// Which options an architecture can follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Follows {
+    /// Other initial weights.
     pub init: bool,
     /// In either network.
     pub spectral_norm: bool,
+    /// Self-attention switched on or off.
     pub attention: bool,
+    /// Batch norm left out.
     pub batch_norm: bool,
 }
 
 impl Follows {
+    /// No option.
     pub const NOTHING: Self =
         Self { init: false, spectral_norm: false, attention: false, batch_norm: false };
+    /// Every option.
     pub const ALL: Self =
         Self { init: true, spectral_norm: true, attention: true, batch_norm: true };
     /// Everything but attention.

@@ -22,6 +22,7 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// All units, in the order of messages.
     pub const ALL: [Self; 6] = [
         Self::GSteps,
         Self::RealKimg,
@@ -41,6 +42,7 @@ impl Unit {
         Self::ALL.map(Self::name).join(", ")
     }
 
+    /// As in plans, on the command line and in results.
     pub fn name(self) -> &'static str {
         match self {
             Self::GSteps => "g_steps",
@@ -57,7 +59,9 @@ impl Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
+    /// What is counted.
     pub unit: Unit,
+    /// How much of it, above 0.
     pub amount: f64,
 }
 
@@ -101,7 +105,9 @@ impl std::fmt::Display for Budget {
 /// What a run spent, in every unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spent {
+    /// Steps of the generator.
     pub g_steps: u64,
+    /// Steps of the discriminator.
     pub d_steps: u64,
     /// Views of one image count once.
     pub real_images: u64,

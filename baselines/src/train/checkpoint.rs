@@ -63,6 +63,7 @@ pub struct RunMark {
 /// What was found on going on.
 #[derive(Debug)]
 pub struct Loaded {
+    /// Where the state stands that was loaded.
     pub mark: RunMark,
     /// Newer states that are damaged, each with what is wrong; they now bear other names.
     pub passed_over: Vec<CheckpointError>,

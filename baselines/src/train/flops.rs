@@ -13,7 +13,9 @@ use crate::networks::LayerSize;
 /// its last layers.
 #[derive(Clone, Debug)]
 pub struct Pair {
+    /// From z to the image.
     pub generator: Vec<LayerSize>,
+    /// From the image to the outputs of the heads.
     pub discriminator: Vec<LayerSize>,
 }
 

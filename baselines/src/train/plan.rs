@@ -23,9 +23,13 @@ pub enum ZPrior {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkPlan {
+    /// Name of the networks' architecture.
     pub architecture: String,
+    /// Width parameter of the networks: the unit in which they count channels.
     pub width: usize,
+    /// Length of the latent z.
     pub z_dim: usize,
+    /// What z is drawn from.
     pub z_prior: ZPrior,
     /// Width of the heads' hidden layers and of class embeddings.
     pub head_hidden: usize,
@@ -37,12 +41,16 @@ pub struct NetworkPlan {
     /// default.
     #[serde(default, skip_serializing_if = "is_default")]
     pub init: Initialisation,
+    /// Whether G's weights are spectrally normalised; None as the architecture has it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub spectral_norm_g: Option<bool>,
+    /// The same of D's weights, heads included.
     #[serde(default, skip_serializing_if = "is_default")]
     pub spectral_norm_d: Option<bool>,
+    /// Whether both networks have self-attention; None as the architecture has it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub attention: Option<bool>,
+    /// Where batch norm is left out.
     #[serde(default, skip_serializing_if = "is_default")]
     pub batch_norm: BatchNormIn,
 }
@@ -52,6 +60,7 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 }
 
 impl NetworkPlan {
+    /// The fields that differ from the architecture, as the networks take them.
     pub fn options(&self) -> NetworkOptions {
         NetworkOptions {
             init: self.init,
@@ -107,8 +116,11 @@ fn is_off(x: &bool) -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainPlan {
+    /// Seed of the initial weights, the order of the images and every draw in training.
     pub seed: u64,
+    /// Images of each side in a step.
     pub batch: usize,
+    /// Steps of the discriminator for each step of the generator.
     pub n_dis: usize,
     /// A line of `train.jsonl` every so many generator steps.
     pub log_every_steps: u64,
@@ -117,11 +129,17 @@ pub struct TrainPlan {
     /// Each real image is mirrored with probability 1/2 whenever it is shown.
     #[serde(default, skip_serializing_if = "is_off")]
     pub flip_reals: bool,
+    /// The networks.
     pub network: NetworkPlan,
+    /// The generator's update rule.
     pub optimizer_g: Rule,
+    /// The discriminator's update rule.
     pub optimizer_d: Rule,
+    /// The moving average of the generator's weights.
     pub ema: EmaPlan,
+    /// How long the run trains.
     pub budget: Budget,
+    /// What the losses of D and G are made of.
     pub parts: Parts,
     /// What a budget of minutes came to in the run that this one repeats; no part of a run's
     /// identity.

@@ -5,16 +5,20 @@ use serde::{Deserialize, Serialize};
 /// One line of `train.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepRecord {
+    /// The generator step, counted from 1.
     pub g_step: u64,
+    /// Thousands of real images that were shown to D up to this step.
     pub real_kimg: f64,
     /// Every term before its weight, and the totals `d_loss` and `g_loss`.
     pub losses: std::collections::BTreeMap<String, f64>,
     /// Euclidean norm over all parameters.
     pub d_grad_norm: f64,
+    /// The same of the generator's gradient.
     pub g_grad_norm: f64,
     /// Mean outputs on reals and fakes in the discriminator's step, where the loss has outputs.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub d_real: Option<f64>,
+    /// The same on fakes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub d_fake: Option<f64>,
     /// Mean length of the trunk's features of the reals, where the discriminator saw them first.
@@ -45,7 +49,9 @@ impl StepRecord {
 /// A step that was not finite. The weights may be damaged; the last checkpoint is not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Diverged {
+    /// The generator step, counted from 1.
     pub g_step: u64,
+    /// Thousands of real images that were shown to D up to this step.
     pub real_kimg: f64,
     /// What was not finite: a loss term, a gradient norm or a tensor.
     pub what: String,

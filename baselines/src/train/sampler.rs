@@ -21,7 +21,9 @@ pub(super) const BATCH: usize = 100;
 /// What to sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SampleRequest {
+    /// Number of images.
     pub n: usize,
+    /// Seed of latents, and of classes where these are drawn.
     pub seed: u64,
     /// Of a conditional generator: this class only; None draws classes, each equally often unless
     /// [`Sampler::with_class_counts`] says otherwise.
@@ -296,6 +298,7 @@ impl LoadedGenerator {
         Ok(self)
     }
 
+    /// A sampler of this generator under its statistics.
     pub fn sampler(&self) -> Sampler<'_> {
         let network = &self.network;
         Sampler::new(

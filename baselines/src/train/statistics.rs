@@ -20,7 +20,12 @@ pub enum Statistics {
     /// Running averages that begin anew and take in so many batches of samples, each of 2 up to
     /// `max_batch` (PyTorch-StudioGAN's `apply_standing_statistics`, where the least batch is 1;
     /// Brock et al. 2019, arXiv:1809.11096, Appendix C.2).
-    Standing { batches: usize, max_batch: usize },
+    Standing {
+        /// Number of batches.
+        batches: usize,
+        /// Samples of the largest batch, at least 2.
+        max_batch: usize,
+    },
 }
 
 impl Statistics {

@@ -181,6 +181,7 @@ impl<'a> Trainer<'a> {
         Ok(self)
     }
 
+    /// What the training spent up to now.
     pub fn spent(&self) -> &Spent {
         &self.spent
     }

@@ -30,18 +30,18 @@ pub struct Against {
     pub reference: String,
     /// `last` or `best`.
     pub checkpoint: &'static str,
-    /// In table order.
+    /// One for each metric of the table, in its order.
     pub metrics: Vec<MetricAgainst>,
 }
 
 /// The rows under one metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MetricAgainst {
-    /// Whose values these are.
+    /// The metric, with its card.
     pub metric: MetricName,
-    /// Of its comparisons.
+    /// How its values are averaged and compared.
     pub scale: Scale,
-    /// The rows that are compared, in table order.
+    /// The compared rows, in table order.
     pub rows: Vec<Compared>,
 }
 

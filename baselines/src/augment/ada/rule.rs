@@ -13,6 +13,7 @@ use crate::part::InvalidPart;
 pub struct AdaRule {
     /// p at the start.
     pub p: f64,
+    /// The mean sign of D(real) that p is steered to, in [−1, 1].
     pub target: f64,
     /// Discriminator steps between two moves of p.
     pub interval: u64,
