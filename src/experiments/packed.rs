@@ -10,7 +10,7 @@ use ganbench_reports::plot::indexed_png;
 use super::{Folder, Part};
 use crate::results::pack::{self, RUNS, Source};
 use crate::run::folder::{LOCK_NAME, Lock, PLAN_NAME, RunFolder};
-use crate::run::samples;
+use crate::run::{integrity, samples};
 
 /// Packs the finished runs of a part and takes out of their folders what is packed; checkpoints
 /// and runs that go on stay where they are. Nothing is packed while another process is at work
@@ -22,23 +22,24 @@ use crate::run::samples;
 pub fn pack(folder: &Folder, part: &Part) -> Result<()> {
     let place = folder.part(part);
     let mut sources = Vec::new();
-    let mut locks = Vec::new();
+    let (mut locks, mut is_new) = (Vec::new(), false);
     for run in folder.run_folders(&part.name)? {
-        let in_folder = run.path().join(PLAN_NAME).is_file();
         if !run.is_done() {
             continue;
         }
-        if in_folder {
-            match Lock::try_take(run.path())? {
-                Some(lock) => locks.push((run.clone(), lock)),
-                None => return Ok(()),
-            }
-            crate::run::integrity::check(run.path())?;
+        // Of a packed run a folder may be left with its checkpoints or its lock.
+        if run.path().is_dir() {
+            let Some(lock) = Lock::try_take(run.path())? else { return Ok(()) };
+            locks.push((run.clone(), lock));
+        }
+        if run.path().join(PLAN_NAME).is_file() {
+            integrity::check(run.path())?;
             pack::check_goes_on(run.path())?;
+            is_new = true;
         }
         sources.push(run);
     }
-    if !locks.is_empty() {
+    if is_new {
         let samples = first_samples(&sources)?;
         let sources = sources.iter().zip(samples);
         let sources: Vec<Source> = sources

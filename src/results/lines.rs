@@ -152,7 +152,8 @@ pub fn find_runs(root: &Path) -> Result<Vec<PathBuf>, ResultsError> {
             for entry in std::fs::read_dir(&folder).map_err(failed(&folder, "listed"))? {
                 let entry = entry.map_err(failed(&folder, "listed"))?;
                 // Links are not followed, so that no folder is met twice.
-                if entry.file_type().map_err(failed(&entry.path(), "read"))?.is_dir() {
+                let is_dir = entry.file_type().map_err(failed(&entry.path(), "read"))?.is_dir();
+                if is_dir && !pack::is_on_its_way(&entry.path()) {
                     below.push(entry.path());
                 }
             }

@@ -40,6 +40,13 @@ pub const INDEX_NAME: &str = "runs.toml";
 pub const TRAIN_NAME: &str = "train.parquet";
 /// A pack that was written whole and is being moved to its place.
 const COMING: &str = "packing";
+/// A pack that is being written.
+const UNFINISHED: &str = "packing.unfinished";
+
+/// Whether a folder holds a pack that is not at its place yet.
+pub(super) fn is_on_its_way(folder: &Path) -> bool {
+    [COMING, UNFINISHED].iter().any(|name| folder.ends_with(name))
+}
 
 /// A pack, its lines brought back.
 pub struct Pack {

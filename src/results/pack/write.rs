@@ -11,12 +11,10 @@ use ganbench_reports::plot::samples_sheet;
 use super::index::{Entry, Index, Samples};
 use super::{
     COMING, INDEX_NAME, PARQUET_NAME, Pack, RECORDS_NAME, RUNS, SAMPLES_NAME, SCORES_NAME,
-    TRAIN_NAME, lines, records,
+    TRAIN_NAME, UNFINISHED, lines, records,
 };
 use crate::results::{ResultsError, imported_rows, run_rows, table};
 
-/// A pack that is being written.
-const UNFINISHED: &str = "packing.unfinished";
 /// Images per row of the sheet of samples.
 const COLUMNS_OF_SHEET: usize = 16;
 /// No small file beside a plan is nearly as large.
