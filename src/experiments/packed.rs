@@ -74,10 +74,7 @@ fn first_samples(runs: &[RunFolder]) -> Result<Vec<Option<ImageBatch>>> {
     }
     let seeds = found.iter().filter(|(_, images)| images.is_some()).map(|(seed, _)| *seed);
     let first = seeds.min();
-    Ok(found
-        .into_iter()
-        .map(|(seed, images)| images.filter(|_| Some(seed) == first))
-        .collect())
+    Ok(found.into_iter().map(|(seed, images)| images.filter(|_| Some(seed) == first)).collect())
 }
 
 /// Files of a report that say again what others say.
@@ -116,10 +113,10 @@ pub fn tidy(folder: &Folder, part: &Part) -> Result<()> {
 }
 
 fn make_smaller(picture: &Path) -> Result<()> {
-    let bytes = std::fs::read(picture)
-        .with_context(|| format!("cannot read {}", picture.display()))?;
-    let smaller = indexed_png(&bytes)
-        .with_context(|| format!("{} is no picture", picture.display()))?;
+    let bytes =
+        std::fs::read(picture).with_context(|| format!("cannot read {}", picture.display()))?;
+    let smaller =
+        indexed_png(&bytes).with_context(|| format!("{} is no picture", picture.display()))?;
     match smaller {
         Some(smaller) => Ok(write_atomic(picture, &smaller)?),
         None => Ok(()),
@@ -146,7 +143,8 @@ const FORMS: [&str; 2] = [
 /// A page without links to what is left out.
 fn without_links(page: &str) -> String {
     let blocks = page.split("\n\n");
-    let is_link = |block: &&str| block.trim().starts_with("[SVG](plots/") && block.lines().count() == 1;
+    let is_link =
+        |block: &&str| block.trim().starts_with("[SVG](plots/") && block.lines().count() == 1;
     let kept: Vec<&str> = blocks.filter(|block| !is_link(block)).collect();
     let mut text = kept.join("\n\n").replace(FORMS[0], FORMS[1]);
     if page.ends_with('\n') && !text.ends_with('\n') {

@@ -15,18 +15,14 @@ use serde::{Deserialize, Serialize};
 use super::integrity::Finished;
 use crate::plan::Plan;
 use crate::results::chain::Chain;
+pub use crate::results::pack::{DONE_NAME, PLAN_NAME, RECORDS_NAME};
 use crate::results::{SCORES_NAME, append_scores, pack, run_rows};
 
-/// The fully resolved plan, in a run's folder.
-pub use crate::results::pack::PLAN_NAME;
-pub use crate::results::pack::RECORDS_NAME;
 pub const PROVENANCE_NAME: &str = "provenance.toml";
 pub const RESUMED_NAME: &str = "provenance-resumed.toml";
 pub const DIVERGED_NAME: &str = "diverged.json";
 /// Of a folder in which one process works at a time.
 pub const LOCK_NAME: &str = "lock";
-/// Marks a finished run, see [`Finished`].
-pub use crate::results::pack::DONE_NAME;
 
 /// How and with what a run was made; nothing here is part of its identity.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,9 +7,8 @@ use ganbench_reports::plot::{SampleSheet, samples_of_png, samples_png};
 
 use super::folder::RunFolder;
 use crate::plan::Plan;
-use crate::results::pack;
+use crate::results::pack::{self, SAMPLES_NAME};
 
-use crate::results::pack::SAMPLES_NAME as NAME;
 const COLUMNS: usize = 8;
 /// How many images the page has.
 pub const IMAGES: usize = 64;
@@ -20,7 +19,7 @@ pub const IMAGES: usize = 64;
 /// If it cannot be drawn or written.
 pub fn write(run: &RunFolder, images: &ImageBatch) -> Result<()> {
     let sheet = SampleSheet { images, columns: COLUMNS, row_labels: None };
-    Ok(write_atomic(&run.path().join(NAME), &samples_png(&sheet)?)?)
+    Ok(write_atomic(&run.path().join(SAMPLES_NAME), &samples_png(&sheet)?)?)
 }
 
 /// The first `n` images of the page, or of what the run's pack holds of it; `None` where there is
@@ -29,7 +28,7 @@ pub fn write(run: &RunFolder, images: &ImageBatch) -> Result<()> {
 /// # Errors
 /// If the page is damaged or not of the plan's images.
 pub fn read(run: &RunFolder, plan: &Plan, n: usize) -> Result<Option<ImageBatch>> {
-    let path = run.path().join(NAME);
+    let path = run.path().join(SAMPLES_NAME);
     if n > IMAGES {
         return Ok(None);
     }

@@ -28,9 +28,8 @@ fn many_colours_become_near_ones_and_the_ground_stays() {
         false => Rgb([x as u8, y as u8, (x * y % 64) as u8]),
     });
     let smaller = pixels(&indexed_png(&png_of(&picture)).unwrap().unwrap());
-    let far = |(a, b): (&Rgb<u8>, &Rgb<u8>)| {
-        (0..3).map(|c| a.0[c].abs_diff(b.0[c])).max().unwrap_or(0)
-    };
+    let far =
+        |(a, b): (&Rgb<u8>, &Rgb<u8>)| (0..3).map(|c| a.0[c].abs_diff(b.0[c])).max().unwrap_or(0);
     assert!(picture.pixels().zip(smaller.pixels()).all(|pair| far(pair) <= 40));
     let mean = picture.pixels().zip(smaller.pixels()).map(|p| f64::from(far(p))).sum::<f64>();
     assert!(mean / 40_000.0 < 6.0, "{}", mean / 40_000.0);

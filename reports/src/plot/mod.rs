@@ -32,8 +32,8 @@ pub use grid::{
     SampleBlock, SampleGrid, SampleSheet, samples_of_png, samples_of_sheet, samples_png,
     samples_sheet,
 };
-pub use indexed::indexed_png;
 pub use heat::{HeatCell, HeatKey, HeatLabel, HeatMap, HeatRow};
+pub use indexed::indexed_png;
 pub use scores::score_curves;
 
 #[cfg(test)]

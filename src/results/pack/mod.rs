@@ -26,7 +26,7 @@ pub use write::{Source, write};
 
 use super::{PARQUET_NAME, ResultsError, SCORES_NAME, read_rows};
 
-/// Of a run's folder.
+/// The fully resolved plan, in a run's folder.
 pub const PLAN_NAME: &str = "plan.toml";
 pub const RECORDS_NAME: &str = "train.jsonl";
 /// Marks a finished run.
@@ -251,9 +251,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, ResultsError> {
     match ganbench_files::read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => {
-            Err(ResultsError::File { path: path.to_path_buf(), doing: "read", source })
-        }
+        Err(source) => Err(ResultsError::File { path: path.to_path_buf(), doing: "read", source }),
     }
 }
 
@@ -270,8 +268,8 @@ pub fn samples(run: &Path) -> Result<Option<ImageBatch>, ResultsError> {
     let [height, width, channels] = of.size;
     let end = of.first.saturating_add(of.images);
     let size = ImageSize::new(height, width, channels);
-    let sheet = samples_of_sheet(&read_file(&path)?, size, end)
-        .map_err(|error| damaged(&path, error))?;
+    let sheet =
+        samples_of_sheet(&read_file(&path)?, size, end).map_err(|error| damaged(&path, error))?;
     Ok(Some(sheet.select(&(of.first..end).collect::<Vec<_>>())))
 }
 

@@ -30,7 +30,10 @@ const NUMBERS: [Number; 8] = [
 ];
 
 /// The file of these runs' records.
-pub(super) fn bytes(path: &Path, runs: &[(String, Vec<StepRecord>)]) -> Result<Vec<u8>, ResultsError> {
+pub(super) fn bytes(
+    path: &Path,
+    runs: &[(String, Vec<StepRecord>)],
+) -> Result<Vec<u8>, ResultsError> {
     let all = || runs.iter().flat_map(|(id, records)| records.iter().map(move |r| (id, r)));
     let ids: Vec<&str> = all().map(|(id, _)| id.as_str()).collect();
     let steps: Vec<u64> = all().map(|(_, record)| record.g_step).collect();

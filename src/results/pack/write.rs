@@ -55,7 +55,8 @@ fn small_files(run: &Path) -> Result<BTreeMap<String, String>, ResultsError> {
         let Some(text) = text else {
             return Err(ResultsError::NotPacked {
                 path: entry.path(),
-                reason: "the file is no small text, and a pack has no place for it; move it away".into(),
+                reason: "the file is no small text, and a pack has no place for it; move it away"
+                    .into(),
             });
         };
         files.insert(name, text);
@@ -89,7 +90,8 @@ pub fn write(part: &Path, sources: &[Source]) -> Result<(), ResultsError> {
             path: run.join(name),
             reason: reason.to_string(),
         };
-        let content = |name| Ok::<_, ResultsError>(super::read(&run.join(name))?.unwrap_or_default());
+        let content =
+            |name| Ok::<_, ResultsError>(super::read(&run.join(name))?.unwrap_or_default());
         let (score_lines, record_lines) = (content(SCORES_NAME)?, content(RECORDS_NAME)?);
         let lost = "its lines would not come back to the byte";
         let scores = lines::describe_scores(&score_lines).ok_or(not_packed(SCORES_NAME, lost))?;
@@ -195,8 +197,11 @@ fn finish(part: &Path) -> Result<(), ResultsError> {
         let from = coming.join(name);
         if from.is_file() {
             let path = part.join(name);
-            std::fs::rename(&from, &path)
-                .map_err(|source| ResultsError::File { path, doing: "renamed", source })?;
+            std::fs::rename(&from, &path).map_err(|source| ResultsError::File {
+                path,
+                doing: "renamed",
+                source,
+            })?;
         }
     }
     let _ = std::fs::remove_dir(&coming);
