@@ -142,13 +142,34 @@ const FORMS: [&str; 2] = [
 
 /// A page without links to what is left out.
 fn without_links(page: &str) -> String {
-    let blocks = page.split("\n\n");
-    let is_link =
-        |block: &&str| block.trim().starts_with("[SVG](plots/") && block.lines().count() == 1;
-    let kept: Vec<&str> = blocks.filter(|block| !is_link(block)).collect();
+    // A block is a link to the vector form of the picture above it, with others behind it or none.
+    let others = |block: &str| {
+        let Some(link) = block.strip_prefix("[SVG](plots/") else { return Some(block.to_string()) };
+        let behind = link.split_once(')').map_or("", |(_, behind)| behind);
+        let behind = behind.trim_start_matches(", ");
+        (!behind.trim().is_empty()).then(|| behind.to_string())
+    };
+    let kept: Vec<String> = page.split("\n\n").filter_map(others).collect();
     let mut text = kept.join("\n\n").replace(FORMS[0], FORMS[1]);
     if page.ends_with('\n') && !text.ends_with('\n') {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_links_only_to_what_stays() {
+        let page = format!(
+            "# A\n\n![b](plots/b.png)\n\n[SVG](plots/b.svg)\n\n[SVG](plots/c.svg), [c.csv](c.csv)\n\n{}\n\n\
+             [SVG](plots/d.svg)\n",
+            FORMS[0]
+        );
+        let expected = format!("# A\n\n![b](plots/b.png)\n\n[c.csv](c.csv)\n\n{}\n", FORMS[1]);
+        assert_eq!(without_links(&page), expected);
+        assert_eq!(without_links(&expected), expected);
+    }
 }
