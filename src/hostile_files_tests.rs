@@ -9,7 +9,7 @@ use ganbench_data::rng::Stream;
 
 use crate::experiments::Experiment;
 use crate::plan::resolve;
-use crate::results::{CSV_NAME, PARQUET_NAME, find_runs, read_rows, rebuild};
+use crate::results::{CSV_NAME, PARQUET_NAME, find_runs, pack, read_rows, rebuild};
 use crate::run::folder::{PLAN_NAME, PROVENANCE_NAME, RunFolder};
 use crate::run::integrity::{self, finished_run};
 
@@ -42,8 +42,7 @@ fn root() -> &'static Path {
 /// A run that is kept in the repository.
 fn kept_run() -> RunFolder {
     let kept = root().join("reports/kept");
-    let mut runs = find_runs(&kept.join("2026-11-22-epyc-2core-table1")).unwrap();
-    runs.sort();
+    let runs = find_runs(&kept.join("2026-11-22-epyc-2core-table1")).unwrap();
     RunFolder::at(&runs[0])
 }
 
@@ -71,7 +70,7 @@ fn a_damaged_run_is_refused_or_says_what_it_said_before() {
 
 #[test]
 fn a_damaged_plan_is_an_error_or_a_plan_that_reads_back() {
-    let text = fs::read(kept_run().path().join(PLAN_NAME)).unwrap();
+    let text = pack::read(&kept_run().path().join(PLAN_NAME)).unwrap().unwrap();
     fuzz("plan", &text, 5_000, |damaged| {
         let Ok(text) = std::str::from_utf8(damaged) else { return false };
         let Ok(Ok(plan)) = text.parse::<toml::Table>().map(|table| resolve(table, "a plan")) else {

@@ -1,6 +1,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ganbench::results::{find_runs, read_rows};
+use ganbench_reports::ResultRow;
+
 use crate::program::{Started, command, ok, refused, send, text};
 
 const MARKS: &str = "# Kept\n\n<!-- kept: written by `make kept` -->\n<!-- /kept -->\n\nbehind\n";
@@ -39,19 +42,22 @@ fn finding(folder: &Path) -> serde_json::Value {
     serde_json::from_str::<serde_json::Value>(&text).unwrap()["findings"][0].clone()
 }
 
-/// FID of the last checkpoint by method and seed, as `results.csv` has it.
-fn fids(folder: &Path) -> Vec<(String, String, f64)> {
-    let text = fs::read_to_string(folder.join("shapes/results.csv")).unwrap();
-    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
-    let header = lines.next().unwrap();
-    let at = |name: &str| header.iter().position(|h| *h == name).unwrap();
-    let [method, seed, checkpoint, metric, value] =
-        ["method", "seed", "checkpoint", "metric", "value"].map(at);
-    let last = |l: &Vec<&str>| l[checkpoint] == "last" && l[metric] == "fid@small-shapes";
-    lines
-        .filter(last)
-        .map(|l| (l[method].to_string(), l[seed].to_string(), l[value].parse().unwrap()))
+/// FID of the last checkpoint by method and seed, as `results.parquet` has it.
+fn fids(folder: &Path) -> Vec<(String, u64, f64)> {
+    let rows = read_rows(&folder.join("shapes/results.parquet")).unwrap();
+    rows.into_iter()
+        .filter(|row| row.checkpoint == "last" && row.metric == "fid@small-shapes")
+        .map(|row| (row.method, row.seed, row.value.unwrap()))
         .collect()
+}
+
+/// What version control has of a part: all but the folders of runs.
+fn tracked(part: &Path) -> (usize, u64) {
+    let entries = [part.to_path_buf(), part.join("plots")];
+    let files = entries.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = files.map(Result::unwrap).filter(|entry| entry.file_name() != "lock");
+    let files = files.map(|entry| entry.metadata().unwrap()).filter(|data| data.is_file());
+    files.fold((0, 0), |(n, bytes), file| (n + 1, bytes + file.len()))
 }
 
 #[test]
@@ -68,11 +74,11 @@ fn an_experiment_is_judged_by_its_runs_and_goes_on_without_their_checkpoints() {
     // The verdict's effect, from the numbers that anyone can load.
     let fids_before = fids(&kept);
     assert_eq!(fids_before.len(), 4);
-    let of = |method: &str, seed: &str| {
-        fids_before.iter().find(|(m, s, _)| m == method && s == seed).unwrap().2
+    let of = |method: &str, seed: u64| {
+        fids_before.iter().find(|(m, s, _)| m == method && *s == seed).unwrap().2
     };
     let ratio = |seed| (of("kdd", seed) / of("gan", seed)).ln();
-    let effect = ((ratio("0") + ratio("3")) / 2.0).exp();
+    let effect = ((ratio(0) + ratio(3)) / 2.0).exp();
     assert!((found["effect"].as_f64().unwrap() / effect - 1.0).abs() < 1e-12, "{found}");
     assert_eq!((&found["seeds"], &found["scale"]), (&2.into(), &"ratio".into()));
     let (readme, index) =
@@ -92,20 +98,41 @@ fn an_experiment_is_judged_by_its_runs_and_goes_on_without_their_checkpoints() {
 
     assert!(readme.contains("Extractors: small-shapes against pixels"), "{readme}");
     let pixels = || {
-        let text = fs::read_to_string(kept.join("shapes/results.csv")).unwrap();
-        text.lines().filter(|l| l.contains(",fid@pixels,") && l.contains(",tables,")).count()
+        let rows = read_rows(&kept.join("shapes/results.parquet")).unwrap();
+        let of_tables = |row: &&ResultRow| row.metric == "fid@pixels" && row.protocol == "tables";
+        rows.iter().filter(of_tables).count()
     };
     assert_eq!(pixels(), 4);
 
-    // As on a machine that has the repository only, with a seed more to train.
-    let samples = fs::read(kept.join("shapes/plots/samples.png")).unwrap();
-    for run in fs::read_dir(kept.join("shapes/runs")).unwrap() {
-        let run = run.unwrap().path();
-        fs::remove_dir_all(run.join("checkpoints")).unwrap();
-        if !run.file_name().unwrap().to_str().unwrap().contains("-s0-") {
-            fs::remove_file(run.join("samples.png")).unwrap();
-        }
+    // Finished runs are packed; their folders hold what is left out of version control.
+    let part = kept.join("shapes");
+    let (files, bytes) = tracked(&part);
+    assert!((8..=12).contains(&files) && bytes < 1_500_000, "{files} files, {bytes} bytes");
+    for run in fs::read_dir(part.join("runs")).unwrap() {
+        let names = fs::read_dir(run.unwrap().path()).unwrap().map(|e| e.unwrap().file_name());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        assert_eq!(names, ["checkpoints", "samples.png"]);
     }
+    let runs = find_runs(&part).unwrap();
+    assert_eq!(runs.len(), 4);
+    // Whatever reads folders of runs reads the part.
+    let out = text(&dir.path().join("report"));
+    ok(&["report", "--runs", &text(&part), "--out", &out]);
+    let whole = fs::read(part.join("results.parquet")).unwrap();
+    assert!(fs::read(dir.path().join("report/results.parquet")).unwrap() == whole);
+    assert!(ok(&["verify", &text(&runs[0]), "--quiet"]).contains("identical"));
+    ok(&["compare", &text(&part), "--reference", "gan"]);
+
+    // As on a machine that has the repository only, with a seed more to train.
+    let samples = fs::read(part.join("plots/samples.png")).unwrap();
+    fs::remove_dir_all(part.join("runs")).unwrap();
+    let pages = fs::read(kept.join("README.md")).unwrap();
+    let verdicts = fs::read(kept.join("verdicts.json")).unwrap();
+    ok(&args(&file, &root_text, &["--pages-only"]));
+    assert!(fs::read(kept.join("verdicts.json")).unwrap() == verdicts);
+    assert!(fs::read(kept.join("README.md")).unwrap() == pages);
+    assert!(!part.join("runs").exists());
     experiment(dir.path(), "0,3,1", "4");
     ok(&args(&file, &root_text, &[]));
     assert_eq!(folder(&root), kept);

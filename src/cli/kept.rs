@@ -1,4 +1,5 @@
-//! `ganbench experiment`: an experiment's runs in slices that go on, and the pages with its verdicts.
+//! `ganbench experiment`: an experiment's runs in slices that go on, packed when they are done, and the
+//! pages with its verdicts.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -62,9 +63,13 @@ pub fn run(args: &KeptArgs) -> Result<u8> {
     }
     // Several experiments may be worked on at once; their pages are made one after the other.
     let _lock = Lock::wait(&args.kept)?;
+    for part in &experiment.parts {
+        experiments::pack(&folder, part)?;
+    }
     let findings = experiments::find(&folder, &experiment)?;
     for (part, state) in experiment.parts.iter().zip(&findings.parts) {
         report(&folder, part, state)?;
+        experiments::tidy(&folder, part)?;
     }
     if args.pages.is_empty() {
         experiments::page(&folder, &experiment, &findings)?;

@@ -133,6 +133,7 @@ pub fn run(args: &RemeasureArgs) -> Result<()> {
             peak_rss_mb: last.peak_rss_mb,
             ..row(&plan, &spent_up_to(last), "last", &measured.label, value)
         };
+        folder.unpack()?;
         folder.add_scores(&measured.values.iter().map(of_run).collect::<Vec<_>>())?;
         folder.finish_again()?;
         added += 1;

@@ -338,9 +338,9 @@ mod tests {
         let ending = format!("-2core-{name}");
         let folders = std::fs::read_dir(kept).unwrap().map(|entry| entry.unwrap().path());
         let is_of = |path: &std::path::PathBuf| path.to_string_lossy().ends_with(&ending);
-        let runs = folders.filter(is_of).map(|path| path.join(part).join("runs"));
-        let runs = runs.filter_map(|runs| std::fs::read_dir(runs).ok()).flatten();
-        runs.map(|run| crate::run::folder::RunFolder::at(&run.unwrap().path())).collect()
+        let parts = folders.filter(is_of).map(|path| path.join(part));
+        let runs = parts.flat_map(|part| crate::results::find_runs(&part).unwrap());
+        runs.map(|run| crate::run::folder::RunFolder::at(&run)).collect()
     }
 
     /// Runs that took machine hours: an experiment must go on knowing them as its own.

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use super::experiment::{Claim, Counts, Experiment};
 use super::measure::{Run, Value};
 use super::{FINDINGS_NAME, Folder};
-use crate::run::folder::RunFolder;
 
 /// What an experiment found so far: `verdicts.json` in its folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -201,11 +200,8 @@ pub fn find(folder: &Folder, experiment: &Experiment) -> Result<Findings> {
 
 /// When the first run of a part was started; `None` where that is not known.
 fn first_start(folder: &Folder, part: &str) -> Option<u64> {
-    let runs = std::fs::read_dir(folder.path().join(part).join("runs")).ok()?;
-    let started = |entry: std::fs::DirEntry| {
-        Some(RunFolder::at(&entry.path()).provenance().ok()?.started_unix_s)
-    };
-    runs.flatten().filter_map(started).min()
+    let runs = folder.run_folders(part).ok()?;
+    runs.iter().filter_map(|run| Some(run.provenance().ok()?.started_unix_s)).min()
 }
 
 /// A row of a part, with the runs that are done.

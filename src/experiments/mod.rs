@@ -2,14 +2,15 @@
 //! verdicts.
 //!
 //! Everything of an experiment lies in one folder, `<date>-<machine>-<name>`, beside those of
-//! others: its file, a folder a part as `reproduce` writes it, the pages. Only checkpoints are left
-//! out of version control, so that finished runs go on counting on a machine that has just the
-//! repository.
+//! others: its file, a folder a part as `reproduce` writes it, the pages. Finished runs are packed
+//! into a few files (`results/pack/`), which go on counting on a machine that has just the
+//! repository; folders of runs, with their checkpoints, are left out of version control.
 
 mod experiment;
 mod findings;
 mod index;
 mod measure;
+mod packed;
 mod page;
 mod unreported;
 
@@ -21,11 +22,13 @@ pub use findings::{Findings, PartState, find};
 use ganbench_files::write_atomic;
 pub use index::{check as check_page, renew};
 pub use measure::Run;
+pub use packed::{pack, tidy};
 pub use page::page;
 use serde::{Deserialize, Serialize};
 
 use crate::machine;
 use crate::results;
+use crate::results::pack::RUNS;
 use crate::run::folder::{Lock, RunFolder};
 
 const EXPERIMENT_NAME: &str = "experiment.toml";
@@ -122,19 +125,30 @@ impl Folder {
         Ok(seeds.iter().all(|seed| made.iter().any(|value| value.seed == *seed)))
     }
 
+    /// All runs of a part, in folders or packed; none where it has not begun.
+    ///
+    /// # Errors
+    /// If a folder cannot be listed or a pack is damaged.
+    pub fn run_folders(&self, part: &str) -> Result<Vec<RunFolder>> {
+        let runs = self.path.join(part).join(RUNS);
+        if !runs.is_dir() && results::pack::runs_at(&runs)?.is_none() {
+            return Ok(Vec::new());
+        }
+        Ok(results::find_runs(&runs)?.iter().map(|path| RunFolder::at(path)).collect())
+    }
+
     /// The finished runs that a part asks for, not those of what it asked for before; none where it
     /// has not begun.
     ///
     /// # Errors
     /// If a run's file is damaged.
     pub fn runs(&self, part: &Part) -> Result<Vec<Run>> {
-        let runs = self.part(part).join("runs");
-        if !runs.is_dir() || part.request().is_toy() {
+        if part.request().is_toy() {
             return Ok(Vec::new());
         }
         let plans = part.request().plans()?;
         let mut found = Vec::new();
-        for folder in results::find_runs(&runs)?.iter().map(|path| RunFolder::at(path)) {
+        for folder in self.run_folders(&part.name)? {
             if folder.is_done() {
                 let run = Run::read(&folder)?;
                 if plans.iter().any(|asked| run.plan.is_asked_for_by(asked)) {

@@ -11,8 +11,7 @@ use ganbench_reports::escape::visible_lines;
 use super::experiment::Counts;
 use super::findings::{Finding, Findings};
 use super::{Experiment, Folder, Part, unreported};
-use crate::results;
-use crate::run::folder::{Provenance, RunFolder};
+use crate::run::folder::Provenance;
 
 /// Of hand: findings in words, things to know. Shown where it is there.
 const NOTES_NAME: &str = "notes.md";
@@ -247,11 +246,8 @@ fn how(folder: &Folder, experiment: &Experiment, findings: &Findings) -> Result<
 fn provenances(folder: &Folder, experiment: &Experiment) -> Result<Vec<Provenance>> {
     let mut found = Vec::new();
     for part in &experiment.parts {
-        let runs = folder.part(part).join("runs");
-        if runs.is_dir() {
-            for run in results::find_runs(&runs)? {
-                found.extend(RunFolder::at(&run).provenances());
-            }
+        for run in folder.run_folders(&part.name)? {
+            found.extend(run.provenances());
         }
     }
     Ok(found)
@@ -284,7 +280,7 @@ fn section(folder: &Folder, part: &Part) -> Result<String> {
         let _ = write!(text, "![{picture}]({name}/plots/{picture})\n\n");
     }
     let _ = writeln!(text, "[Report]({name}/report.md)");
-    for file in ["results.parquet", "results.csv", "distances.csv"] {
+    for file in ["results.parquet", "train.parquet", "distances.csv"] {
         if place.join(file).is_file() {
             let _ = writeln!(text, "· [{file}]({name}/{file})");
         }

@@ -12,7 +12,7 @@ use ganbench_reports::{MetricName, ResultRow, TableKey};
 use serde::Serialize;
 
 use super::cards;
-use crate::results::{ResultsError, SCORES_NAME, find_runs, read_rows, run_rows};
+use crate::results::{ResultsError, SCORES_NAME, find_runs, pack, read_rows, run_rows};
 use crate::run::integrity;
 
 /// A row of one side against a row of the other.
@@ -68,7 +68,10 @@ pub struct Line {
 /// If there are none, a file is damaged, or a run was changed.
 pub fn read(path: &Path) -> Result<Vec<ResultRow>> {
     // A run is a folder of itself. Runs are looked at also where the results made of them are read.
-    let runs = if path.is_dir() { find_runs(path)? } else { Vec::new() };
+    let runs = match path.is_dir() || pack::runs_at(path)?.is_some() {
+        true => find_runs(path)?,
+        false => Vec::new(),
+    };
     runs.iter().try_for_each(|run| integrity::check(run))?;
     match read_rows(path) {
         Err(ResultsError::NoResults { .. }) if !runs.is_empty() => {

@@ -54,6 +54,14 @@ fn parts(line: &[u8]) -> Option<(&[u8], &str)> {
     Some((line.strip_suffix(KEY.as_bytes())?, digest)).filter(|_| is_hex)
 }
 
+/// A line as it was before it got a digest.
+pub fn undigested(line: &str) -> std::borrow::Cow<'_, str> {
+    match parts(line.as_bytes()) {
+        Some((open, _)) => format!("{}}}", &line[..open.len()]).into(),
+        None => line.into(),
+    }
+}
+
 /// Whether any line has a digest.
 pub fn has_digests(content: &[u8]) -> bool {
     content.split(|&b| b == b'\n').any(|line| parts(line).is_some())

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use ganbench_reports::ResultRow;
 
-use super::ResultsError;
 use super::chain::Chain;
+use super::{ResultsError, pack};
 
 /// Name of the file in a run's folder.
 pub const SCORES_NAME: &str = "scores.jsonl";
@@ -103,7 +103,10 @@ pub(super) fn is_json(line: &[u8]) -> bool {
 /// # Errors
 /// If the file cannot be read, or any other line is no valid row, naming file and line.
 pub fn read_scores(path: &Path) -> Result<Scores, ResultsError> {
-    let content = ganbench_files::read(path).map_err(failed(path, "read"))?;
+    let content = match pack::read(path)? {
+        Some(content) => content,
+        None => return Err(failed(path, "read")(std::io::ErrorKind::NotFound.into())),
+    };
     let mut rows = Vec::new();
     let mut lines = content.split(|&b| b == b'\n').enumerate().peekable();
     while let Some((i, line)) = lines.next() {
@@ -125,14 +128,18 @@ pub fn read_scores(path: &Path) -> Result<Scores, ResultsError> {
     Ok(Scores { rows, torn: None })
 }
 
-/// The folders at most three levels below `root` (or `root` itself) that hold a `scores.jsonl`,
-/// sorted by path.
+/// The runs at most three levels below `root` (or `root` itself), sorted by path: folders that hold
+/// a `scores.jsonl`, and runs of packs by the paths that their folders would have.
 ///
 /// # Errors
-/// If a folder cannot be listed.
+/// If a folder cannot be listed or a pack is damaged.
 pub fn find_runs(root: &Path) -> Result<Vec<PathBuf>, ResultsError> {
-    let mut found = Vec::new();
+    let packed = pack::runs_at(root)?;
+    let mut found = packed.clone().unwrap_or_default();
     let mut level = vec![root.to_path_buf()];
+    if packed.is_some() && !root.is_dir() {
+        level.clear();
+    }
     for _ in 0..4 {
         let mut below = Vec::new();
         for folder in level {
@@ -140,10 +147,14 @@ pub fn find_runs(root: &Path) -> Result<Vec<PathBuf>, ResultsError> {
                 found.push(folder);
                 continue;
             }
+            if let Some(pack) = pack::Pack::open(&folder)? {
+                found.extend(pack.runs());
+            }
             for entry in std::fs::read_dir(&folder).map_err(failed(&folder, "listed"))? {
                 let entry = entry.map_err(failed(&folder, "listed"))?;
                 // Links are not followed, so that no folder is met twice.
-                if entry.file_type().map_err(failed(&entry.path(), "read"))?.is_dir() {
+                let is_dir = entry.file_type().map_err(failed(&entry.path(), "read"))?.is_dir();
+                if is_dir && !pack::is_on_its_way(&entry.path()) {
                     below.push(entry.path());
                 }
             }
@@ -151,5 +162,6 @@ pub fn find_runs(root: &Path) -> Result<Vec<PathBuf>, ResultsError> {
         level = below;
     }
     found.sort();
+    found.dedup();
     Ok(found)
 }

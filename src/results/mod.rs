@@ -8,6 +8,8 @@
 //! A row that was changed by hand shows: lines carry digests (`chain.rs`), and so does
 //! `results.parquet` (`digest.rs`).
 //!
+//! Finished runs of a kept part lie in three files instead (`pack/`).
+//!
 //! The columns are those of [`ganbench_reports::COLUMNS`]. Floats survive all three forms to the
 //! bit (JSON with `float_roundtrip`, Parquet as binary, CSV as the shortest text that reads back),
 //! and only finite floats get in.
@@ -16,6 +18,7 @@ pub mod chain;
 mod digest;
 mod files;
 mod lines;
+pub mod pack;
 pub mod table;
 
 use std::path::{Path, PathBuf};
@@ -71,6 +74,14 @@ pub enum ResultsError {
     DuplicateRun { run_id: String, first: PathBuf, second: PathBuf },
     #[error("{} holds rows of two runs, {first} and {second}; each run has a folder of its own", path.display())]
     TwoRuns { path: PathBuf, first: String, second: String },
+    #[error(
+        "{} is damaged, so that its runs cannot be read: {reason}; put back the files of that pack \
+         ({PARQUET_NAME}, train.parquet, runs.toml) as they were",
+        path.display()
+    )]
+    Pack { path: PathBuf, reason: String },
+    #[error("{} cannot be packed: {reason}", path.display())]
+    NotPacked { path: PathBuf, reason: String },
     #[error("{} is neither .parquet, .csv nor a folder that holds {PARQUET_NAME} or {CSV_NAME}", path.display())]
     NoResults { path: PathBuf },
     #[error(transparent)]
@@ -235,6 +246,15 @@ pub struct RunRows {
     pub torn: Option<TornLine>,
 }
 
+/// Whether the later of two rows of a run counts in the place of the other.
+fn is_same_measurement(a: &ResultRow, b: &ResultRow) -> bool {
+    a.checkpoint == b.checkpoint
+        && a.metric == b.metric
+        && a.extractor_sha256 == b.extractor_sha256
+        && a.protocol == b.protocol
+        && a.protocol_differences == b.protocol_differences
+}
+
 /// Reads a `scores.jsonl` as [`rebuild`] does.
 ///
 /// # Errors
@@ -243,14 +263,7 @@ pub fn run_rows(path: &Path) -> Result<RunRows, ResultsError> {
     let scores = read_scores(path)?;
     let mut run = RunRows { rows: Vec::new(), torn: scores.torn };
     for row in scores.rows {
-        let same = |other: &&mut ResultRow| {
-            other.checkpoint == row.checkpoint
-                && other.metric == row.metric
-                && other.extractor_sha256 == row.extractor_sha256
-                && other.protocol == row.protocol
-                && other.protocol_differences == row.protocol_differences
-        };
-        match run.rows.iter_mut().find(same) {
+        match run.rows.iter_mut().find(|other| is_same_measurement(other, &row)) {
             Some(earlier) => *earlier = row,
             None => run.rows.push(row),
         }

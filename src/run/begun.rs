@@ -38,7 +38,7 @@ impl Drop for Begun {
 }
 
 /// Of a sweep's runs.
-pub const RUNS: &str = "runs";
+pub use crate::results::pack::RUNS;
 
 /// Whether there is nothing in a folder but its lock and an empty folder of runs.
 fn holds_nothing(folder: &Path) -> bool {

@@ -16,12 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::integrity::Finished;
 use crate::plan::{EXTRACTOR, Plan};
 use crate::results::chain::Chain;
-use crate::results::{SCORES_NAME, append_scores, run_rows};
+pub use crate::results::pack::{DONE_NAME, PLAN_NAME, RECORDS_NAME};
+use crate::results::{SCORES_NAME, append_scores, pack, run_rows};
 
-/// The fully resolved plan, in a run's folder.
-pub const PLAN_NAME: &str = "plan.toml";
-/// What was logged of the training steps, a line of JSON for each.
-pub const RECORDS_NAME: &str = "train.jsonl";
 /// How and with what a run was made: [`Provenance`].
 pub const PROVENANCE_NAME: &str = "provenance.toml";
 /// The [`Provenance`] of the last invocation that went on with the run, where others began it.
@@ -30,8 +27,6 @@ pub const RESUMED_NAME: &str = "provenance-resumed.toml";
 pub const DIVERGED_NAME: &str = "diverged.json";
 /// Of a folder in which one process works at a time.
 pub const LOCK_NAME: &str = "lock";
-/// Marks a finished run, see [`Finished`].
-pub const DONE_NAME: &str = "done";
 
 /// How and with what a run was made; nothing here is part of its identity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -137,7 +132,8 @@ impl Lock {
     }
 }
 
-/// A run's folder.
+/// A run's folder, or a run of a pack by the path that its folder would have. A packed run is
+/// finished: before anything is added to it, [`Self::unpack`] makes its folder.
 #[derive(Clone, Debug)]
 pub struct RunFolder {
     path: PathBuf,
@@ -160,7 +156,7 @@ impl RunFolder {
     /// # Errors
     /// If it holds no plan.
     pub fn open(path: &Path) -> Result<Self> {
-        if !path.join(PLAN_NAME).is_file() {
+        if !path.join(PLAN_NAME).is_file() && !pack::is_packed(path)? {
             bail!("{} is no run folder: it holds no plan.toml", path.display());
         }
         Ok(Self { path: path.to_path_buf() })
@@ -176,9 +172,21 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// Whether the run is finished, by its end or by divergence.
+    /// Whether the run is finished, by its end or by divergence, as far as it can be read: a damaged
+    /// pack is found where its runs are looked at.
     pub fn is_done(&self) -> bool {
-        self.path.join(DONE_NAME).is_file()
+        match self.path.join(PLAN_NAME).is_file() {
+            true => self.path.join(DONE_NAME).is_file(),
+            false => pack::read(&self.path.join(DONE_NAME)).is_ok_and(|done| done.is_some()),
+        }
+    }
+
+    /// Writes the files of a packed run into its folder. The caller holds the folder's [`Lock`].
+    ///
+    /// # Errors
+    /// If the pack is damaged or a file cannot be written.
+    pub fn unpack(&self) -> Result<()> {
+        Ok(pack::unpack(&self.path)?)
     }
 
     /// What `done` says: `ok` or `diverged`; `None` while the run is not finished.
@@ -257,8 +265,7 @@ impl RunFolder {
     /// If `plan.toml` is missing or no plan.
     pub fn plan(&self) -> Result<Plan> {
         let path = self.path.join(PLAN_NAME);
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text = read_text(&path)?;
         let table: toml::Table =
             text.parse().with_context(|| format!("{} is not TOML", path.display()))?;
         // As text: what is wrong with a file is not wrong usage.
@@ -291,7 +298,8 @@ impl RunFolder {
     /// If a line is no row.
     pub fn scores(&self) -> Result<Vec<ResultRow>> {
         let path = self.path.join(SCORES_NAME);
-        Ok(if path.exists() { run_rows(&path)?.rows } else { Vec::new() })
+        let is_there = path.exists() || pack::is_packed(&self.path)?;
+        Ok(if is_there { run_rows(&path)?.rows } else { Vec::new() })
     }
 
     /// The lines of `train.jsonl`; none where there is no file yet.
@@ -425,19 +433,23 @@ impl RecordWriter {
     }
 }
 
+/// A text file of a run.
+fn read_text(path: &Path) -> Result<String> {
+    let cannot = || format!("cannot read {}", path.display());
+    let content = pack::read(path)?.context("there is no such file").with_context(cannot)?;
+    String::from_utf8(content).with_context(cannot)
+}
+
 fn read_provenance(path: &Path) -> Result<Provenance> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = read_text(path)?;
     toml::from_str(&text).with_context(|| format!("{} is damaged", path.display()))
 }
 
 /// One JSON value a line; a last line without its end was cut off and is left out.
 fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
-    if !path.exists() {
-        return Ok(Vec::new());
-    }
+    let Some(content) = pack::read(path)? else { return Ok(Vec::new()) };
     let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        String::from_utf8(content).with_context(|| format!("cannot read {}", path.display()))?;
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let parse = |(i, line)| {
         serde_json::from_str(line)

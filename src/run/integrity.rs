@@ -10,6 +10,7 @@
 //! with care.
 
 use std::fmt;
+#[cfg(test)]
 use std::fs;
 use std::path::Path;
 
@@ -22,7 +23,7 @@ use super::folder::{
     DIVERGED_NAME, DONE_NAME, PLAN_NAME, PROVENANCE_NAME, RECORDS_NAME, RESUMED_NAME, RunFolder,
 };
 use crate::plan::Plan;
-use crate::results::{SCORES_NAME, chain};
+use crate::results::{SCORES_NAME, chain, pack};
 
 /// Lines of a file that grows: `done` records how many there were.
 const GROWING: [&str; 2] = [SCORES_NAME, RECORDS_NAME];
@@ -184,11 +185,7 @@ impl Finished {
 
 /// None where there is no such file.
 fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
+    Ok(pack::read(path)?)
 }
 
 /// Lines with their ends, also where the last one lost its own; behind them a line that was cut off
@@ -263,8 +260,8 @@ impl Integrity {
 pub fn look(folder: &Path) -> Result<Integrity> {
     // First: another process may add rows, and only then record them.
     let finished = Finished::read(folder)?;
-    let plan =
-        folder.join(PLAN_NAME).is_file().then(|| RunFolder::at(folder).plan()).transpose()?;
+    let has_plan = folder.join(PLAN_NAME).is_file() || pack::is_packed(folder)?;
+    let plan = has_plan.then(|| RunFolder::at(folder).plan()).transpose()?;
     let mut found = Integrity::default();
     let mut contents = Vec::new();
     for name in GROWING {
@@ -421,7 +418,8 @@ pub fn finished_run(dir: &Path, old: &RunFolder) -> RunFolder {
     let plan = old.plan().unwrap();
     let run = RunFolder::for_plan(dir, &plan);
     fs::create_dir_all(run.path()).unwrap();
-    fs::copy(old.path().join(PROVENANCE_NAME), run.path().join(PROVENANCE_NAME)).unwrap();
+    let provenance = read(&old.path().join(PROVENANCE_NAME)).unwrap().unwrap();
+    fs::write(run.path().join(PROVENANCE_NAME), provenance).unwrap();
     run.write_plan(&plan).unwrap();
     run.keep_scores(&old.scores().unwrap()).unwrap();
     run.keep_records_of(old).unwrap();

@@ -7,8 +7,8 @@ use ganbench_reports::plot::{SampleSheet, samples_of_png, samples_png};
 
 use super::folder::RunFolder;
 use crate::plan::Plan;
+use crate::results::pack::{self, SAMPLES_NAME};
 
-const NAME: &str = "samples.png";
 const COLUMNS: usize = 8;
 /// How many images the page has.
 pub const IMAGES: usize = 64;
@@ -19,17 +19,22 @@ pub const IMAGES: usize = 64;
 /// If it cannot be drawn or written.
 pub fn write(run: &RunFolder, images: &ImageBatch) -> Result<()> {
     let sheet = SampleSheet { images, columns: COLUMNS, row_labels: None };
-    Ok(write_atomic(&run.path().join(NAME), &samples_png(&sheet)?)?)
+    Ok(write_atomic(&run.path().join(SAMPLES_NAME), &samples_png(&sheet)?)?)
 }
 
-/// The first `n` images of the page; `None` where there is none, or `n` is more than it has.
+/// The first `n` images of the page, or of what the run's pack holds of it; `None` where there is
+/// neither, or `n` is more than they have.
 ///
 /// # Errors
 /// If the page is damaged or not of the plan's images.
 pub fn read(run: &RunFolder, plan: &Plan, n: usize) -> Result<Option<ImageBatch>> {
-    let path = run.path().join(NAME);
-    if n > IMAGES || !path.is_file() {
+    let path = run.path().join(SAMPLES_NAME);
+    if n > IMAGES {
         return Ok(None);
+    }
+    if !path.is_file() {
+        let packed = pack::samples(run.path())?.filter(|images| images.len() >= n);
+        return Ok(packed.map(|images| images.take(n)));
     }
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let data = &plan.dataset;

@@ -130,17 +130,20 @@ impl Sweep<'_> {
 /// # Errors
 /// Naming the run and what changed.
 pub fn check_unchanged(runs: &Path, plans: &[Plan], folders: &[RunFolder]) -> Result<()> {
-    let entries =
-        std::fs::read_dir(runs).with_context(|| format!("cannot list {}", runs.display()))?;
-    for entry in entries {
-        let path = entry.with_context(|| format!("cannot list {}", runs.display()))?.path();
-        if path.join(PLAN_NAME).is_file() {
-            let folder = RunFolder::at(&path);
-            folder.plan_of_same_content(plans)?;
-            match folders.iter().any(|asked| asked.path() == path) {
-                true => integrity::check_or_reopen(&folder)?,
-                false => integrity::check(&path)?,
-            }
+    let cannot = || format!("cannot list {}", runs.display());
+    let mut paths = results::pack::runs_at(runs)?.unwrap_or_default();
+    for entry in std::fs::read_dir(runs).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        if path.join(PLAN_NAME).is_file() && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    for path in paths {
+        let folder = RunFolder::at(&path);
+        folder.plan_of_same_content(plans)?;
+        match folders.iter().any(|asked| asked.path() == path) {
+            true => integrity::check_or_reopen(&folder)?,
+            false => integrity::check(&path)?,
         }
     }
     Ok(())

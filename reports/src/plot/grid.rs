@@ -195,6 +195,23 @@ pub fn samples_png(sheet: &SampleSheet<'_>) -> Result<Vec<u8>, ReportError> {
     drawing.png()
 }
 
+/// Images in rows at their own size, one pixel apart, as a PNG that [`samples_of_sheet`] reads.
+///
+/// # Errors
+/// If there are no images.
+pub fn samples_sheet(images: &ImageBatch, columns: usize) -> Result<Vec<u8>, ReportError> {
+    check(images, "the sample sheet")?;
+    png_bytes(&tiled(images, columns))
+}
+
+/// The first `n` images of what [`samples_sheet`] wrote for images of `size`.
+///
+/// # Errors
+/// If `png` is no such sheet, or holds fewer images.
+pub fn samples_of_sheet(png: &[u8], size: ImageSize, n: usize) -> Result<ImageBatch, ReportError> {
+    pasted(png, size, (None, 1), n)
+}
+
 /// The first `n` images of what [`samples_png`] wrote for images of `size` in rows of `columns`,
 /// without labels.
 ///
@@ -206,19 +223,36 @@ pub fn samples_of_png(
     columns: usize,
     n: usize,
 ) -> Result<ImageBatch, ReportError> {
+    pasted(png, size, (Some(columns), enlargement(size.height.max(size.width))), n)
+}
+
+/// The first `n` images of a page that is enlarged by `factor`; its rows have as many images as its
+/// width says where `columns` is not given.
+fn pasted(
+    png: &[u8],
+    size: ImageSize,
+    (columns, factor): (Option<usize>, u32),
+    n: usize,
+) -> Result<ImageBatch, ReportError> {
     let wrong = |got: String| ReportError::Samples {
         label: "the sample sheet".to_string(),
-        expected: format!("{n} images of size {size} in rows of {columns}"),
+        expected: match columns {
+            Some(columns) => format!("{n} images of size {size} in rows of {columns}"),
+            None => format!("{n} images of size {size}"),
+        },
         got,
     };
     let page = image::load_from_memory_with_format(png, image::ImageFormat::Png)
         .map_err(|error| wrong(error.to_string()))?
         .into_rgb8();
-    let factor = enlargement(size.height.max(size.width));
     let (step_x, step_y) = (size.width as u32 + 1, size.height as u32 + 1);
     let (width, height) = (page.width() / factor, page.height() / factor);
-    let rows = (height + 1) / step_y;
-    if width + 1 != columns as u32 * step_x || (rows as usize * columns) < n {
+    let rows = ((height + 1) / step_y) as usize;
+    let columns = columns.unwrap_or(((width + 1) / step_x) as usize);
+    if (width as usize + 1) != columns.saturating_mul(step_x as usize)
+        || rows.saturating_mul(columns) < n
+        || !matches!(size.channels, 1 | 3)
+    {
         return Err(wrong(format!("a page of {}x{} pixels", page.width(), page.height())));
     }
     let mut pixels = Vec::with_capacity(n * size.bytes());

@@ -17,6 +17,7 @@ mod drawing;
 mod forest;
 mod grid;
 mod heat;
+mod indexed;
 mod legend;
 mod lettering;
 mod palette;
@@ -27,8 +28,12 @@ pub use clouds::{Cloud, CloudPanel, clouds};
 pub use curves::{CurveFigure, CurveLayout, CurvePoint, Curves, Term};
 pub use drawing::Drawing;
 pub use forest::{Forest, ForestEstimate, ForestRow};
-pub use grid::{SampleBlock, SampleGrid, SampleSheet, samples_of_png, samples_png};
+pub use grid::{
+    SampleBlock, SampleGrid, SampleSheet, samples_of_png, samples_of_sheet, samples_png,
+    samples_sheet,
+};
 pub use heat::{HeatCell, HeatKey, HeatLabel, HeatMap, HeatRow};
+pub use indexed::indexed_png;
 pub use scores::score_curves;
 
 #[cfg(test)]
