@@ -110,6 +110,7 @@ pub struct Report {
     pub against: Vec<Vec<Against>>,
     /// Tables of the metrics that the main tables leave out.
     pub details: Vec<Table>,
+    /// In the order of the page.
     pub figures: Vec<Figure>,
     /// Further sections of the page, as Markdown.
     pub sections: Vec<String>,

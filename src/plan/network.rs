@@ -7,6 +7,7 @@ use super::PlanError;
 
 /// The two fields of a plan that say which extractor is used.
 pub struct PlannedExtractor<'a> {
+    /// As in lists, once a pin was moved to the hash.
     pub name: &'a mut String,
     /// Whole, or of a pin that the program does not know how it begins; empty where any weights
     /// will do.

@@ -37,7 +37,10 @@ impl Plane<'_> {
 pub(crate) fn check_factors(header: &FrameHeader) -> Result<(), Fault> {
     let factors = factors(header);
     let largest = largest(&factors);
-    if factors.iter().any(|f| (0..2).any(|axis| f[axis] == 0 || largest[axis] % f[axis] != 0)) {
+    if factors
+        .iter()
+        .any(|f| (0..2).any(|axis| f[axis] == 0 || !largest[axis].is_multiple_of(f[axis])))
+    {
         let text = format!(
             "is a JPEG image of the sampling factors {factors:?}, which PIL does not read either; save it as PNG"
         );

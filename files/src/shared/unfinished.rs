@@ -131,7 +131,9 @@ fn opened_if_left(path: &Path) -> Option<(File, u64)> {
 /// Unfinished files of processes that died.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftBehind {
+    /// How many files there are.
     pub files: usize,
+    /// Their lengths, added up.
     pub bytes: u64,
 }
 

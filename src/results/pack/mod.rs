@@ -28,15 +28,18 @@ use super::{PARQUET_NAME, ResultsError, SCORES_NAME, read_rows};
 
 /// The fully resolved plan, in a run's folder.
 pub const PLAN_NAME: &str = "plan.toml";
+/// What was logged of the training steps, a line of JSON for each.
 pub const RECORDS_NAME: &str = "train.jsonl";
 /// Marks a finished run.
 pub const DONE_NAME: &str = "done";
+/// A grid of samples of the finished run.
 pub const SAMPLES_NAME: &str = "samples.png";
 /// Of a part: the folder of its runs.
 pub const RUNS: &str = "runs";
 
 /// Of a pack.
 pub const INDEX_NAME: &str = "runs.toml";
+/// The logged steps of all runs of a part.
 pub const TRAIN_NAME: &str = "train.parquet";
 /// A pack that was written whole and is being moved to its place.
 const COMING: &str = "packing";
@@ -87,7 +90,11 @@ fn stamp(path: &Path) -> Stamp {
 }
 
 /// Packs that were read, with the stamps of their files: a run is several files, a part many runs.
-static READ: Mutex<Vec<(PathBuf, [Stamp; 3], Arc<Pack>)>> = Mutex::new(Vec::new());
+static READ: Mutex<Vec<Cached>> = Mutex::new(Vec::new());
+
+/// A part, the stamps of its three files, and what they held.
+type Cached = (PathBuf, [Stamp; 3], Arc<Pack>);
+
 const MOST_READ: usize = 16;
 
 impl Pack {

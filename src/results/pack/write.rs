@@ -24,6 +24,7 @@ const MOST_BYTES: usize = 1 << 20;
 pub struct Source {
     /// `PART/runs/NAME`.
     pub run: PathBuf,
+    /// What the sheet of samples shows of the run; none where it has no picture.
     pub samples: Option<ImageBatch>,
 }
 
