@@ -1,7 +1,7 @@
 //! Names from files on their way out. A file, a class or a column may be called anything, so also
 //! what a terminal takes for a command, a typesetter for markup and a spreadsheet for a formula.
-//! Each door out of the program has its function here; LaTeX, which tables alone are written in, has
-//! its own (`table/latex.rs`).
+//! Each door out of the program has its function here; LaTeX, which tables alone are written in,
+//! has its own (`table/latex.rs`).
 
 use std::borrow::Cow;
 

@@ -4,9 +4,9 @@
 //! what such a number means; [`Table`]
 //! compares methods over such rows; [`plot`] draws the curves and sample grids; [`reported`] holds
 //! the numbers that papers print, which never share a column with ours; [`Report`] is
-//! all of it, and writes it into one folder; [`statistics`] says how sure a number is, [`claim`] whether a claim about
-//! two rows holds over seeds; [`MetricCards`] is how the caller tells what is known of each metric.
-//! Nothing here trains, measures or prints.
+//! all of it, and writes it into one folder; [`statistics`] says how sure a number is, [`claim`]
+//! whether a claim about two rows holds over seeds; [`MetricCards`] is how the caller tells what is
+//! known of each metric. Nothing here trains, measures or prints.
 //!
 //! # Example
 //!

@@ -1,5 +1,5 @@
-//! `ganbench experiment`: an experiment's runs in slices that go on, packed when they are done, and the
-//! pages with its verdicts.
+//! `ganbench experiment`: an experiment's runs in slices that go on, packed when they are done, and
+//! the pages with its verdicts.
 
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};

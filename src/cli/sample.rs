@@ -87,7 +87,7 @@ pub fn run(args: &SampleArgs) -> Result<()> {
 
 /// Why samples were not written.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}", path.display())]
+#[error("{} could not be written: {source}", path.display())]
 struct SampleError {
     path: PathBuf,
     source: io::Error,

@@ -36,8 +36,8 @@ const SCORE_TOLERANCE: f64 = 1e-3;
 /// Exit code 3 where something differs.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A run's folder. A folder of runs or a results file is only looked at: whether it is as it was
-    /// written, and what dead processes left behind
+    /// A run's folder. A folder of runs or a results file is only looked at: whether it is as it
+    /// was written, and what dead processes left behind
     #[arg(value_name = "RUN|RUNS|FILE")]
     pub run: PathBuf,
     /// Generator steps to train again of a run

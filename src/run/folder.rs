@@ -172,8 +172,8 @@ impl RunFolder {
         self.path.join("checkpoints")
     }
 
-    /// Whether the run is finished, by its end or by divergence, as far as it can be read: a damaged
-    /// pack is found where its runs are looked at.
+    /// Whether the run is finished, by its end or by divergence, as far as it can be read: a
+    /// damaged pack is found where its runs are looked at.
     pub fn is_done(&self) -> bool {
         match self.path.join(PLAN_NAME).is_file() {
             true => self.path.join(DONE_NAME).is_file(),

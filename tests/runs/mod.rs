@@ -146,6 +146,21 @@ fn without_clocks(name: &str, bytes: Vec<u8>) -> Vec<u8> {
         };
         return text.lines().map(line).collect::<Vec<_>>().join("\n").into_bytes();
     }
+    if name == "report.json" {
+        let mut report: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        // It names the folder.
+        report.as_object_mut().unwrap().remove("command");
+        for tables in ["tables", "details"] {
+            for table in report[tables].as_array_mut().unwrap() {
+                for spent in table["spent"].as_array_mut().unwrap() {
+                    for clock in ["train_s", "cpu_s", "peak_rss_mb"] {
+                        spent[clock] = 0.into();
+                    }
+                }
+            }
+        }
+        return report.to_string().into_bytes();
+    }
     if name == "done" {
         // Behind the outcome stand digests of files with clocks.
         return bytes.split(|&b| b == b'\n').next().unwrap_or_default().to_vec();

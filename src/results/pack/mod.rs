@@ -299,8 +299,8 @@ pub fn unpack(run: &Path) -> Result<(), ResultsError> {
     Ok(())
 }
 
-/// Removes from a run's folder what its pack holds to the byte, the plan first, and the folder where
-/// nothing else is in it. The caller holds the folder's lock.
+/// Removes from a run's folder what its pack holds to the byte, the plan first, and the folder
+/// where nothing else is in it. The caller holds the folder's lock.
 ///
 /// # Errors
 /// If a file cannot be read or removed, or is another one than the pack's.
