@@ -17,6 +17,7 @@ use super::process;
 use super::verify_folder::{self, LeftBehind};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::results::pack;
 use crate::run::folder::{PLAN_NAME, Provenance, RunFolder};
 use crate::run::generators::{generator_file, load_generator};
 use crate::run::integrity;
@@ -103,7 +104,7 @@ struct Verified {
 /// # Errors
 /// If the run cannot be read, or its data or weights are not at hand.
 pub fn run(args: &VerifyArgs) -> Result<bool> {
-    if !args.run.join(PLAN_NAME).is_file() {
+    if !args.run.join(PLAN_NAME).is_file() && !pack::is_packed(&args.run)? {
         return verify_folder::run(&args.run, args.json);
     }
     let folder = RunFolder::open(&args.run)?;
