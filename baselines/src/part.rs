@@ -31,12 +31,16 @@ pub trait Part {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{field} must be {expected}, got {got}")]
 pub struct InvalidPart {
+    /// The field's path from the part or the plan that was checked, with dots.
     pub field: String,
+    /// What the value must be, as words after "must be".
     pub expected: String,
+    /// The value, as text.
     pub got: String,
 }
 
 impl InvalidPart {
+    /// The error of one field; `expected` goes on after "must be".
     pub fn new(field: &str, expected: impl Into<String>, got: impl Into<String>) -> Self {
         Self { field: field.into(), expected: expected.into(), got: got.into() }
     }
@@ -54,11 +58,15 @@ impl InvalidPart {
 /// One field of a part's configuration, and its value.
 #[derive(Clone, Debug)]
 pub struct Field {
+    /// Its key in plans, with a dot where it lies in a table of the part (`anchors.sets`).
     pub name: &'static str,
     /// What `ganbench loss` called it before it had the plan's name.
     pub old_name: Option<&'static str>,
+    /// What the part holds.
     pub value: FieldValue,
+    /// What a number may be; switches and choices have [`Range::Any`].
     pub range: Range,
+    /// What it means, in a few words for lists.
     pub summary: &'static str,
     /// Whether `ganbench loss` has no use for it, which has no networks and no steps.
     pub is_training_only: bool,
@@ -74,6 +82,7 @@ impl Field {
         Self { range, ..Self::new(name, FieldValue::Number(value), summary) }
     }
 
+    /// Any finite number.
     pub fn finite(name: &'static str, value: f64, summary: &'static str) -> Self {
         Self::number(name, value, Range::Finite, summary)
     }
@@ -83,6 +92,7 @@ impl Field {
         Self::number(name, value, Range::NotNegative, summary)
     }
 
+    /// A finite number above 0.
     pub fn positive(name: &'static str, value: f64, summary: &'static str) -> Self {
         Self::number(name, value, Range::Positive, summary)
     }
@@ -97,10 +107,12 @@ impl Field {
         Self::number(name, value, Range::Probability, summary)
     }
 
+    /// A whole number of 0 and above that is in `range`.
     pub fn count(name: &'static str, value: u64, range: Range, summary: &'static str) -> Self {
         Self { range, ..Self::new(name, FieldValue::Count(value), summary) }
     }
 
+    /// True or false.
     pub fn switch(name: &'static str, value: bool, summary: &'static str) -> Self {
         Self::new(name, FieldValue::Switch(value), summary)
     }

@@ -34,6 +34,7 @@ pub struct Classified {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AcGan {
+    /// λ, the weight of every cross-entropy: 0 or above.
     pub lambda: f64,
     /// Logits are divided by it; 1 in the papers.
     pub tau: f64,

@@ -19,7 +19,9 @@ use crate::part::{Field, InvalidPart, Part};
 /// The same quantity of two versions of the same samples, `[n, …]`: logits, embeddings, class
 /// logits or images.
 pub struct Versions {
+    /// Of the samples as they are.
     pub first: Tensor,
+    /// Of the same samples in the same order, after augmentation or a move of the latent.
     pub second: Tensor,
 }
 
@@ -36,7 +38,9 @@ pub fn mean_square_change(v: &Versions) -> Result<Tensor> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Consistency {
+    /// Weight of the reals' term `d_cr`, any finite number; at 0 training leaves the term out.
     pub lambda_real: f64,
+    /// Weight of the fakes' term `d_cr_fake`, any finite number; at 0 training leaves the term out.
     pub lambda_fake: f64,
     /// T.
     pub augmentation: Augmentation,

@@ -18,10 +18,13 @@ use crate::part::{Field, Part};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TwoC {
+    /// λ, the weight of both networks' terms: 0 or above.
     pub lambda: f64,
+    /// τ, the temperature that similarities are divided by: above 0.
     pub tau: f64,
     /// The paper: both.
     pub normalise_features: bool,
+    /// Whether proxies are divided by their Euclidean length first.
     pub normalise_proxies: bool,
 }
 

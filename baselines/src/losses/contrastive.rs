@@ -20,7 +20,9 @@ const HEAD_FAKE: &str = "projection2";
 
 /// Projections of two views of the same reals, `[n, d]` each, any length.
 pub struct Views {
+    /// Row i is the first view of real i.
     pub first: Tensor,
+    /// Row i is the second view of real i.
     pub second: Tensor,
 }
 
@@ -52,7 +54,9 @@ pub fn nt_xent(views: &Views, tau: f64) -> Result<Tensor> {
 
 /// Projections of reals (all views) and fakes, `[m, d]` and `[n, d]`.
 pub struct RealFake {
+    /// `[m, d]`: every view of every real, in any order.
     pub real: Tensor,
+    /// `[n, d]`: the fakes, of which [`fakes_together`] needs at least 2.
     pub fake: Tensor,
 }
 
@@ -93,8 +97,11 @@ pub fn fakes_together(w: &RealFake, tau: f64) -> Result<Tensor> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Contrastive {
+    /// τ, the temperature of both losses: above 0.
     pub tau: f64,
+    /// Weight of L⁺ ([`nt_xent`]), any finite number.
     pub lambda_real: f64,
+    /// Weight of L⁻ ([`fakes_together`]), any finite number.
     pub lambda_fake: f64,
     /// Outputs of each of the two heads.
     pub projection_dim: usize,

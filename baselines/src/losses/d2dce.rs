@@ -29,14 +29,18 @@ pub enum Stabilise {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct D2dCe {
+    /// λ, the weight of both networks' terms: 0 or above.
     pub lambda: f64,
+    /// τ, the temperature of p_i and n_ij: above 0.
     pub tau: f64,
     /// m_p; the negative margin is m_n = 1 − m_p.
     pub margin_positive: f64,
+    /// Whether M_i is subtracted from the negatives' exponents.
     pub stabilise: Stabilise,
     /// The paper: both.
     #[serde(skip_serializing_if = "super::is_on")]
     pub normalise_features: bool,
+    /// Whether proxies are divided by their Euclidean length first.
     #[serde(skip_serializing_if = "super::is_on")]
     pub normalise_proxies: bool,
 }

@@ -32,6 +32,7 @@ pub(super) fn normalise_fields(normalise: Normalise) -> [Field; 2] {
 /// Which sides of a similarity are divided by their Euclidean length first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Normalise {
+    /// Features of samples, or their embeddings.
     pub features: bool,
     /// Proxies, or the rows of a classifier's weight.
     pub proxies: bool,
@@ -51,8 +52,11 @@ pub(super) fn rows(x: &Tensor, unit: bool) -> Result<Tensor> {
 
 /// Embeddings and their classes' proxies, `[n, d]` each, any length; labels `[n]`.
 pub struct Embedded {
+    /// f_i: the embedding, or the features, of each sample.
     pub samples: Tensor,
+    /// v_i: row i is the proxy of sample i's class.
     pub proxies: Tensor,
+    /// The class of each sample.
     pub labels: Vec<u32>,
 }
 

@@ -13,7 +13,9 @@ use crate::networks::{Discriminator, Generator, Latent, Scored};
 /// Images that went through the networks for single parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FurtherForwards {
+    /// Images that the discriminator scored.
     pub d_images: u64,
+    /// Images that the generator made.
     pub g_images: u64,
 }
 
@@ -32,24 +34,32 @@ pub struct FurtherPasses<'a> {
 /// How each network takes part in a step.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnPasses {
+    /// How images go through the discriminator.
     pub discriminator: Pass,
+    /// How latents go through the generator.
     pub generator: Pass,
 }
 
 impl TurnPasses {
+    /// The discriminator's step: it learns, and the generator's weights are constants.
     pub const DISCRIMINATOR: Self = Self { discriminator: Pass::Train, generator: Pass::Frozen };
+    /// The generator's step: it learns, and the discriminator's weights are constants.
     pub const GENERATOR: Self = Self { discriminator: Pass::Frozen, generator: Pass::Train };
 }
 
 /// The two networks and the loss between them.
 #[derive(Clone, Copy)]
 pub struct Opponents<'a> {
+    /// What [`FurtherPasses::score`] sends images through.
     pub discriminator: &'a Discriminator,
+    /// What [`FurtherPasses::generate`] makes images with.
     pub generator: &'a dyn Generator,
+    /// The loss whose logits [`FurtherPasses::logits`] returns.
     pub adversarial: &'a dyn Loss,
 }
 
 impl<'a> FurtherPasses<'a> {
+    /// Passes of one step, none of them made yet; the parts' random numbers come from `stream`.
     pub fn new(of: Opponents<'a>, passes: TurnPasses, stream: &'a mut Stream) -> Self {
         let (stream, forwards) = (RefCell::new(stream), Cell::default());
         let Opponents { discriminator, generator, adversarial } = of;

@@ -64,8 +64,11 @@ impl Penalty {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GradientPenalty {
+    /// Where D's gradient is taken, and what it is held to.
     pub penalty: Penalty,
+    /// λ, any finite number. With R1 it is the paper's γ: the penalty has the factor ½ already.
     pub lambda: f64,
+    /// Discriminator steps from one penalty to the next: 1 or more.
     pub interval: u64,
 }
 

@@ -26,7 +26,9 @@ use crate::part::{Field, InvalidPart, Part, Range};
 
 /// Features before normalisation, `[n, d]` and `[m, d]`. Every point is also an anchor.
 pub struct Features {
+    /// `[n, d]`.
     pub real: Tensor,
+    /// `[m, d]`.
     pub fake: Tensor,
 }
 
@@ -34,7 +36,9 @@ pub struct Features {
 /// normalisation, `[a, d]` of reals and `[b, d]` of fakes, all sets one below the other (the
 /// paper's +DA×N: N·n of each). A side may have none.
 pub struct Anchors {
+    /// `[a, d]`; None: the reals themselves are the only anchors of p_r.
     pub real: Option<Tensor>,
+    /// `[b, d]`; None: the fakes themselves are the only anchors of p_g.
     pub fake: Option<Tensor>,
 }
 
@@ -47,8 +51,11 @@ pub struct Kdd {
     /// A point's own kernel is left out of the estimate it belongs to, and the count lowered by
     /// one. Its augmented copies stay: like it, but not equal (the paper's §2.1).
     pub leave_one_out: bool,
+    /// γ, the weight of the terms on ρ of both networks: 0 or above.
     pub gamma: f64,
+    /// α, the weight of the hinge terms of both networks: 0 or above.
     pub alpha: f64,
+    /// The layers of the hinge's head, which exists where `alpha` is above 0.
     pub head: HeadKind,
     /// Augmented reals and fakes that are further anchors (+DA×N).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,6 +184,7 @@ struct KddLoss {
 pub struct AnchorSets {
     /// N of the paper's +DA×N.
     pub sets: usize,
+    /// Makes each copy, from images before the method's own augmentation.
     pub augmentation: Augmentation,
 }
 

@@ -18,8 +18,11 @@ use crate::part::{Field, Part};
 /// Features before normalisation at images x, and at x + δu with u uniform on the unit sphere of
 /// image space. With δ = 1e-3 the difference takes f32 or more.
 pub struct Perturbed {
+    /// φ(x).
     pub at: Features,
+    /// φ(x + δu), of the same shapes.
     pub moved: Features,
+    /// δ, the Euclidean length of the move: above 0.
     pub delta: f64,
 }
 
@@ -41,6 +44,7 @@ pub fn kdd_jacobian(x: &Perturbed) -> Result<Tensor> {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct KddJacobian {
+    /// λ, the weight of `d_jacobian` and `g_jacobian`, any finite number.
     pub lambda: f64,
     /// How far an image moves.
     pub delta: f64,

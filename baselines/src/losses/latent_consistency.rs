@@ -19,8 +19,11 @@ use crate::part::{Field, Part};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LatentConsistency {
+    /// Standard deviation of every entry of δ: 0 or above.
     pub radius: f64,
+    /// λ_d, the weight of `d_zcr`, any finite number.
     pub lambda_d: f64,
+    /// λ_g, any finite number; `g_zcr` has the weight −λ_g.
     pub lambda_g: f64,
 }
 

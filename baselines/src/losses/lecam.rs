@@ -19,7 +19,9 @@ use crate::part::{Field, Part, Range};
 /// Mean logits of a batch, or their running averages.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MeanLogits {
+    /// Over the reals.
     pub real: f64,
+    /// Over the fakes.
     pub fake: f64,
 }
 
@@ -68,6 +70,7 @@ pub fn lecam(logits: &Logits, averages: MeanLogits, side: Side) -> Result<Tensor
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LeCam {
+    /// λ, the weight of `d_lecam`, any finite number.
     pub lambda: f64,
     /// Of the averages, in [0, 1).
     pub decay: f64,

@@ -36,10 +36,13 @@ use crate::networks::{HeadSpec, Latent, Scored};
 /// The images of a step, f32 `[n, channels, h, w]` in [−1, 1], constants of the discriminator's
 /// step.
 pub struct StepImages {
+    /// Reals before the method's augmentation.
     pub x_real: Tensor,
+    /// Fakes before the method's augmentation.
     pub x_fake: Tensor,
     /// Augmented as the discriminator saw them; of the reals, the first view.
     pub seen_real: Tensor,
+    /// Fakes, augmented as the discriminator saw them.
     pub seen_fake: Tensor,
 }
 
@@ -47,12 +50,15 @@ pub struct StepImages {
 pub struct DiscriminatorBatch<'a> {
     /// One entry a view; the first is what adversarial losses read.
     pub real_views: Vec<Scored<'a>>,
+    /// The augmented fakes, which are constants of this step.
     pub fake: Scored<'a>,
+    /// The images that were scored, and what they were before augmentation.
     pub images: StepImages,
     /// What the fakes were made from.
     pub latent: Latent,
     /// Discriminator steps made before this one.
     pub d_step: u64,
+    /// What parts may ask of the networks beyond these scores.
     pub further: FurtherPasses<'a>,
 }
 
@@ -65,6 +71,7 @@ impl<'a> DiscriminatorBatch<'a> {
 
 /// What a generator step sees. Weights of the discriminator are constants here.
 pub struct GeneratorBatch<'a> {
+    /// The augmented fakes; gradients reach the generator.
     pub fake: Scored<'a>,
     /// Reals as constants, for losses that ask for them.
     pub real: Option<Scored<'a>>,
@@ -77,19 +84,23 @@ pub struct GeneratorBatch<'a> {
     pub x_fake: Tensor,
     /// What they were made from.
     pub latent: Latent,
+    /// What parts may ask of the networks beyond these scores.
     pub further: FurtherPasses<'a>,
 }
 
 /// One summand of a loss.
 #[derive(Clone, Debug)]
 pub struct Term {
+    /// As logs name it: `d_…` in the discriminator's loss, `g_…` in the generator's.
     pub name: &'static str,
+    /// Factor of the value in the loss; 0: the term adds nothing and is only looked at.
     pub weight: f64,
     /// A scalar, before the weight.
     pub value: Tensor,
 }
 
 impl Term {
+    /// A summand `weight`·`value`; the value is a scalar.
     pub fn new(name: &'static str, weight: f64, value: Tensor) -> Self {
         Self { name, weight, value }
     }
@@ -112,6 +123,7 @@ pub struct Outputs {
 /// A part's share of the discriminator's loss.
 #[derive(Clone, Debug)]
 pub struct DiscriminatorLoss {
+    /// Its summands, each with a weight.
     pub terms: Vec<Term>,
     /// What this part would call the discriminator's output, where it has one.
     pub outputs: Option<Outputs>,

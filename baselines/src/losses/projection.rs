@@ -19,7 +19,9 @@ pub(super) const OF_LOG_RATIO: &str = "class_ratio";
 
 /// Features and their classes' vectors, `[n, d]` each.
 pub struct Projected {
+    /// h, of any length.
     pub features: Tensor,
+    /// v_y: row i is the vector of sample i's class.
     pub class_vectors: Tensor,
 }
 
@@ -64,6 +66,7 @@ impl ProjectionPart {
 pub struct Projection {
     /// The table of class vectors.
     pub head: &'static str,
+    /// As [`ProjectionPart::unit_features`].
     pub unit_features: bool,
 }
 

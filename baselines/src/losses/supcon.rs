@@ -26,7 +26,9 @@ use crate::part::{Field, Part};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
+    /// D minimises [`l_out`], G minimises −log of the share of real–fake pairs.
     Log,
+    /// D minimises the share of real–fake pairs, G maximises it.
     Printed,
 }
 
@@ -61,7 +63,9 @@ impl Pairs {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SupCon {
+    /// τ, the temperature that inner products are divided by: above 0.
     pub tau: f64,
+    /// Which reading of the paper D's and G's losses follow.
     pub variant: Variant,
     /// Of the share. L_out always runs over all samples: it is the loss whose gradient the paper
     /// analyses.

@@ -27,10 +27,15 @@ part_list! {
         /// StyleGAN's `logistic` is another name of it.
         #[serde(alias = "logistic")]
         NonSaturating(NonSaturating),
+        /// Margins of 1 on the logits (Lim and Ye 2017).
         Hinge(Hinge),
+        /// LSGAN's squared distances of the logits to 1 and 0.
         LeastSquares(LeastSquares),
+        /// WGAN's difference of mean logits.
         Wasserstein(Wasserstein),
+        /// KDD GAN's log-ratio of two kernel density estimates.
         Kdd(Kdd),
+        /// SupCon-GAN's contrast of reals and fakes, which has no logit.
         SupCon(SupCon),
     }
 }
@@ -40,11 +45,13 @@ part_list! {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "kind", rename_all = "snake_case")]
     pub enum ConditioningPart: LossPart {
+        /// Class labels are not used.
         None,
         /// Labels reach the generator alone.
         Generator,
         /// An auxiliary classifier.
         Acgan(AcGan),
+        /// Inner products of features and class vectors are added to the logits, or to KDD's log-ratio.
         Projection(ProjectionPart),
         /// ContraGAN's.
         #[serde(rename = "2c")]
@@ -59,11 +66,15 @@ part_list! {
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "kind", rename_all = "snake_case")]
     pub enum RegulariserPart: LossPart {
+        /// CR or bCR: D's logits shall not change under augmentation.
         Consistency(Consistency),
         /// zCR; with bCR it is ICR.
         LatentConsistency(LatentConsistency),
+        /// WGAN-GP's, R1's or DRAGAN's penalty of D's gradients at images.
         GradientPenalty(GradientPenalty),
+        /// Logits are held to running averages of the other side's.
         LeCam(LeCam),
+        /// WGAN's bound on every weight of D.
         WeightClipping(WeightClipping),
         /// KDD GAN's JacD.
         KddJacobian(KddJacobian),

@@ -13,6 +13,7 @@ use crate::part::InvalidPart;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum First {
+    /// The discriminator makes all its updates of the step, then the generator its one.
     #[default]
     Discriminator,
     /// And the first discriminator update of the step uses the same fakes (ContraD's StyleGAN2
@@ -40,19 +41,26 @@ pub enum Passes {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parts {
+    /// How reals and fakes go through the discriminator in its own step.
     pub passes: Passes,
+    /// Which network learns first in a step.
     #[serde(default, skip_serializing_if = "First::is_default")]
     pub first: First,
     /// The learning rates rise linearly over this share of the budget.
     pub lr_warmup_share: f64,
+    /// What tells reals from fakes; the first of [`Parts::losses`].
     pub adversarial: AdversarialPart,
+    /// How class labels enter.
     pub conditioning: ConditioningPart,
+    /// What images go through before D sees them, in both networks' steps.
     pub augmentation: Augmentation,
     /// Moves the probability of an ADA augmentation; left out, it stays what the augmentation says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ada: Option<AdaRule>,
+    /// ContraD's two contrastive losses in D's loss; None: neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contrastive: Option<Contrastive>,
+    /// What else D is held to, in the order of [`Parts::losses`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub regularisers: Vec<RegulariserPart>,
 }

@@ -10,8 +10,11 @@ use serde::{Deserializer, Serialize, forward_to_deserialize_any};
 pub enum Range {
     /// Whatever its type holds.
     Any,
+    /// Neither NaN nor infinite.
     Finite,
+    /// Finite, and 0 or above.
     NotNegative,
+    /// Finite, and above 0.
     Positive,
     /// In [0, 1).
     Share,
@@ -61,12 +64,17 @@ impl Range {
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub enum FieldValue {
+    /// A real number.
     Number(f64),
+    /// A whole number of 0 and above.
     Count(u64),
+    /// True or false.
     Switch(bool),
     /// One of an enum's names.
     Choice {
+        /// The name that was chosen, as plans write it.
         name: String,
+        /// All names, in the order of the enum.
         known: &'static [&'static str],
     },
 }

@@ -16,7 +16,9 @@ use crate::part::{Field, Part};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Hinge {
+    /// The layers between the features and the logit.
     pub head: HeadKind,
+    /// Whether D's loss stops at the features and leaves the trunk alone; G's loss never does.
     pub stop_gradient: bool,
 }
 

@@ -15,7 +15,9 @@ use crate::part::{Field, Part};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LeastSquares {
+    /// The layers between the features and the logit.
     pub head: HeadKind,
+    /// Whether D's loss stops at the features and leaves the trunk alone; G's loss never does.
     pub stop_gradient: bool,
     /// s of one-sided label smoothing: the target of the reals in D's loss is 1 − s (Salimans et
     /// al. 2016, arXiv:1606.03498, section 3.4).

@@ -30,13 +30,16 @@ pub const HEAD: &str = "adv";
 
 /// Logits of a discriminator step, `[n]` each.
 pub struct Logits {
+    /// d_r, one per real image.
     pub real: Tensor,
+    /// d_f, one per fake image.
     pub fake: Tensor,
 }
 
 /// How a loss reads its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogitHead {
+    /// The layers between the features and the logit.
     pub kind: HeadKind,
     /// The discriminator's loss does not reach the trunk (ContraD's L_dis); the generator's does.
     pub stop_gradient: bool,
@@ -55,8 +58,10 @@ impl LogitHead {
 
 /// An adversarial loss on logits: its configuration is the implementor, its formulas are here.
 pub trait LogitLoss: Part + Clone + 'static {
+    /// Its name, source and arrays for `ganbench loss`.
     const ENTRY: &'static Entry;
 
+    /// The layers of its head, and whether D's loss reaches the trunk through them.
     fn head(&self) -> LogitHead;
 
     /// A scalar.

@@ -23,25 +23,35 @@ pub enum Contents {
 /// An array that a loss takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Array {
+    /// Its name in a user's file.
     pub name: &'static str,
     /// A symbol an axis; equal symbols are equal sizes. A last `...` stands for any further axes.
     pub shape: &'static [&'static str],
+    /// Which numbers it takes.
     pub contents: Contents,
+    /// What it holds, in a few words for lists.
     pub summary: &'static str,
     /// None: always needed. Else it may be left out, and where it is given those must be too.
     pub optional_with: Option<&'static [&'static str]>,
 }
 
 impl Array {
+    /// D's logit of each real, floats `[n]`.
     pub const LOGITS_REAL: Self = Self::floats("logits_real", &["n"], "of D at the reals");
+    /// D's logit of each fake, floats `[m]`.
     pub const LOGITS_FAKE: Self = Self::floats("logits_fake", &["m"], "of D at the fakes");
+    /// Features of the reals before any normalisation, floats `[n, d]`.
     pub const FEATURES_REAL: Self =
         Self::floats("features_real", &["n", "d"], "of the reals, of any length");
+    /// Features of the fakes before any normalisation, floats `[m, d]`.
     pub const FEATURES_FAKE: Self =
         Self::floats("features_fake", &["m", "d"], "of the fakes, of any length");
+    /// One vector per class, floats `[classes, d]`.
     pub const CLASS_VECTORS: Self =
         Self::floats("class_vectors", &["classes", "d"], "proxies, or a classifier's weight");
+    /// The class of each real, integers `[n]` from 0 to `classes` − 1.
     pub const LABELS_REAL: Self = Self::labels("labels_real", &["n"], "classes of the reals");
+    /// The class of each fake, integers `[m]` from 0 to `classes` − 1.
     pub const LABELS_FAKE: Self = Self::labels("labels_fake", &["m"], "classes of the fakes");
     /// Features of reals and fakes with their classes.
     pub const EMBEDDED: &'static [Self] = &[
@@ -52,6 +62,7 @@ impl Array {
         Self::LABELS_FAKE,
     ];
 
+    /// An array of finite floats that is always needed, unless [`Array::with`] says otherwise.
     pub const fn floats(
         name: &'static str,
         shape: &'static [&'static str],
@@ -60,6 +71,7 @@ impl Array {
         Self { name, shape, contents: Contents::Floats, summary, optional_with: None }
     }
 
+    /// An array of class labels that is always needed, unless [`Array::with`] says otherwise.
     pub const fn labels(
         name: &'static str,
         shape: &'static [&'static str],
@@ -89,7 +101,9 @@ impl Array {
 
 /// What reals and fakes have each.
 pub struct Pair<T> {
+    /// Of the reals.
     pub real: T,
+    /// Of the fakes.
     pub fake: T,
 }
 

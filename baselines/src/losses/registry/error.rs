@@ -5,6 +5,8 @@ use thiserror::Error;
 
 /// A loss that cannot be computed.
 #[derive(Debug, Error)]
+// Each variant's message says what its fields are.
+#[allow(missing_docs)]
 pub enum LossError {
     #[error("unknown loss \"{name}\"; known: {known}")]
     Unknown { name: String, known: String },
@@ -44,8 +46,10 @@ pub enum LossError {
     Fortran { array: String },
     #[error("array {array} has {bytes} bytes of numbers, more than the {most} that are read")]
     TooLarge { array: String, bytes: usize, most: usize },
+    /// The bytes of an array cannot be read.
     #[error(transparent)]
     Numpy(#[from] NumpyError),
+    /// A computation failed, or the loss refused the arrays.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
 }

@@ -11,15 +11,20 @@ const MOST_BYTES: usize = 4 << 30;
 /// An array as a user gave it.
 #[derive(Clone, Debug)]
 pub struct Given {
+    /// The size of each axis; empty for a scalar.
     pub shape: Vec<usize>,
+    /// All elements; the last axis runs fastest.
     pub numbers: Numbers,
 }
 
 /// Numbers in C order.
 #[derive(Clone, Debug)]
 pub enum Numbers {
+    /// float32.
     F32(Vec<f32>),
+    /// float64.
     F64(Vec<f64>),
+    /// Integers of any width, signed or not.
     Integers(Vec<i128>),
 }
 

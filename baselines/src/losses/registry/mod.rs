@@ -35,9 +35,11 @@ pub struct Entry {
     pub name: &'static str,
     /// Names from before it had the plan's.
     pub aliases: &'static [Alias],
+    /// One line for lists.
     pub summary: &'static str,
     /// The paper, and whose form it is where they differ.
     pub source: &'static str,
+    /// What it takes, in the order of lists; labels come after the class vectors.
     pub arrays: &'static [Array],
     /// [`Entry::configured`] of the part.
     pub configure: Configure,
@@ -49,11 +51,14 @@ pub type Configure = fn(toml::Table) -> std::result::Result<Box<dyn OnArrays>, t
 /// An old name of a loss, and what the settings are that it stands for.
 #[derive(Debug)]
 pub struct Alias {
+    /// The old name.
     pub name: &'static str,
+    /// Names and texts of settings, which the user's own settings override.
     pub set: &'static [(&'static str, &'static str)],
 }
 
 impl Alias {
+    /// A name that stands for the loss with its defaults.
     pub const fn new(name: &'static str) -> Self {
         Self { name, set: &[] }
     }
@@ -62,9 +67,11 @@ impl Alias {
 /// A term of a loss at given arrays.
 #[derive(Debug)]
 pub struct EvaluatedTerm {
+    /// As [`Term::name`].
     pub name: &'static str,
     /// What training multiplies the term with. Value and gradients are those before it.
     pub weight: f64,
+    /// The term itself, a scalar.
     pub value: f64,
     /// By array, of the array's shape and precision; arrays that the term does not depend on are
     /// left out. All arrays are variables here; training has D's weights and the reals constant in

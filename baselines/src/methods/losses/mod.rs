@@ -26,6 +26,7 @@ fn entry(part: Option<&dyn LossPart>) -> Option<&'static Entry> {
 /// A loss that was asked for by name.
 #[derive(Clone, Copy, Debug)]
 pub struct NamedLoss {
+    /// The loss that the name stands for.
     pub entry: &'static Entry,
     /// Settings that the name stands for, where it is an old one.
     pub set: &'static [(&'static str, &'static str)],
