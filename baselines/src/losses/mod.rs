@@ -52,7 +52,7 @@ pub struct DiscriminatorBatch<'a> {
     pub real_views: Vec<Scored<'a>>,
     /// The augmented fakes, which are constants of this step.
     pub fake: Scored<'a>,
-    /// The images that were scored, and what they were before augmentation.
+    /// The images themselves, before augmentation and as the discriminator saw them.
     pub images: StepImages,
     /// What the fakes were made from.
     pub latent: Latent,

@@ -51,7 +51,7 @@ part_list! {
         Generator,
         /// An auxiliary classifier.
         Acgan(AcGan),
-        /// Inner products of features and class vectors are added to the logits, or to KDD's log-ratio.
+        /// The logits, or KDD's log-ratio, gain the inner product of features and class vector.
         Projection(ProjectionPart),
         /// ContraGAN's.
         #[serde(rename = "2c")]

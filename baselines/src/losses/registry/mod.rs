@@ -39,7 +39,7 @@ pub struct Entry {
     pub summary: &'static str,
     /// The paper, and whose form it is where they differ.
     pub source: &'static str,
-    /// What it takes, in the order of lists; labels come after the class vectors.
+    /// The arrays that it takes, in the order of lists; labels come after the class vectors.
     pub arrays: &'static [Array],
     /// [`Entry::configured`] of the part.
     pub configure: Configure,
