@@ -17,8 +17,6 @@
 pub mod augment;
 pub mod figure3;
 pub mod linear_evaluation;
-// Their fields are not all documented yet.
-#[allow(missing_docs)]
 pub mod losses;
 pub mod methods;
 pub mod networks;

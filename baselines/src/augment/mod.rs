@@ -44,11 +44,17 @@ part_list! {
     #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
     #[serde(tag = "kind", rename_all = "lowercase")]
     pub enum Augmentation: Augment {
+        /// Images stay as they are.
         None,
+        /// SimCLR's crops, flips, colours and blur.
         SimClr(SimClr),
+        /// A mirror image of every second image, and a shift.
         FlipShift(FlipShift),
+        /// A mirror image of every second image.
         Flip(Flip),
+        /// DiffAugment's policies.
         DiffAug(DiffAug),
+        /// ADA's pipeline, each step with its probability p.
         Ada(Ada),
     }
 }
