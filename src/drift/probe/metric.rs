@@ -25,8 +25,11 @@ const RESIZED: usize = 4;
 /// looked at.
 #[derive(Clone, Copy)]
 pub struct Probed {
+    /// As in `ganbench list extractors`.
     pub extractor: &'static str,
+    /// Images of each side.
     pub n: usize,
+    /// Whether metrics of the features are probed too.
     pub metrics: bool,
 }
 

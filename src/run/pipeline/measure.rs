@@ -189,13 +189,17 @@ pub fn label(
 
 /// What a plan alone does not say of how its numbers are measured.
 pub struct Facts<'a> {
+    /// The extractor of both sides.
     pub id: ExtractorId<'a>,
     /// Bare names of the metrics.
     pub names: &'a [&'a str],
+    /// Whether logits hold the classifier's bias.
     pub is_bias: bool,
+    /// The real images.
     pub reals: &'a Reals,
     /// Whether the generator has batch norm.
     pub batch_norm: bool,
+    /// The generated images.
     pub fakes: Fakes,
 }
 
