@@ -78,7 +78,7 @@ fn first_samples(runs: &[RunFolder]) -> Result<Vec<Option<ImageBatch>>> {
 }
 
 /// Files of a report that say again what others say.
-const AGAIN: [&str; 3] = ["results.csv", "table.csv", "table.tex"];
+const AGAIN: [&str; 4] = ["results.csv", "table.csv", "table.tex", "report.json"];
 
 /// Leaves of a part's report what a reader of the repository needs: the page, its table, and
 /// pictures with at most 256 colours where that makes them smaller.
@@ -135,7 +135,7 @@ fn remove(path: &Path) -> Result<()> {
 /// What a page says of its tables' other forms, and what it says without them.
 const FORMS: [&str; 2] = [
     "The same table for papers and programs: [table.tex](table.tex), [table.csv](table.csv), \
-     [table.md](table.md).",
+     [table.md](table.md), [report.json](report.json).",
     "The same table alone: [table.md](table.md). As LaTeX and CSV: `ganbench report --runs` with this \
      folder.",
 ];
