@@ -104,10 +104,11 @@ fn an_experiment_is_judged_by_its_runs_and_goes_on_without_their_checkpoints() {
     };
     assert_eq!(pixels(), 4);
 
-    // Finished runs are packed; their folders hold what is left out of version control.
+    // Finished runs are packed; their folders hold what is left out of version control. Two
+    // extractors make one figure more than the parts of this repository have.
     let part = kept.join("shapes");
     let (files, bytes) = tracked(&part);
-    assert!((8..=12).contains(&files) && bytes < 1_500_000, "{files} files, {bytes} bytes");
+    assert!((8..=13).contains(&files) && bytes < 1_500_000, "{files} files, {bytes} bytes");
     for run in fs::read_dir(part.join("runs")).unwrap() {
         let names = fs::read_dir(run.unwrap().path()).unwrap().map(|e| e.unwrap().file_name());
         let mut names: Vec<_> = names.collect();

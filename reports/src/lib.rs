@@ -17,7 +17,7 @@
 //! let row = |fids: [f64; 3]| Row { seeds: vec![0, 1, 2], values: fids.map(f64::ln).to_vec() };
 //! let rows = Rows::new(&[row([20.1, 21.0, 19.8]), row([15.2, 15.9, 15.0])]);
 //! let difference = rows.difference(1, 0).ok_or("too few seeds")?;
-//! assert!(difference.mean < 0.0 && difference.p().is_some_and(|p| p < 0.05));
+//! assert!(difference.effect < 0.0 && difference.p().is_some_and(|p| p < 0.05));
 //! # Ok::<(), &str>(())
 //! ```
 
