@@ -1,11 +1,11 @@
 //! A download under way: a `.part` file beside the content, whose name `hf-hub` gives it too.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use ganbench_files::hash::sha256_of_rest;
 use ganbench_files::shared::open_regular;
-use sha2::{Digest as _, Sha256};
 
 use crate::error::HubError;
 
@@ -68,7 +68,7 @@ impl Part {
     /// If it cannot be read.
     pub fn sha256(&mut self) -> Result<String, HubError> {
         self.file.rewind().map_err(HubError::io("read", &self.path))?;
-        hash(&mut self.file).map_err(HubError::io("read", &self.path))
+        sha256_of_rest(&mut self.file).map_err(HubError::io("read", &self.path))
     }
 
     /// Gives the content its name.
@@ -91,21 +91,7 @@ impl Part {
 /// # Errors
 /// If it is no regular file or cannot be read.
 pub(crate) fn sha256_of(path: &Path) -> std::io::Result<String> {
-    hash(&mut open_regular(path, OpenOptions::new().read(true))?)
-}
-
-fn hash(file: &mut File) -> std::io::Result<String> {
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(n) => hash.update(&buffer[..n]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    sha256_of_rest(open_regular(path, OpenOptions::new().read(true))?)
 }
 
 #[cfg(unix)]

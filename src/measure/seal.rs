@@ -5,11 +5,10 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use ganbench_data::hex;
+use ganbench_files::hash::{sha256, sha256_of_rest};
 use ganbench_files::shared::open_regular;
 use ganbench_files::write_unsynced;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::reading::ImagesRead;
 
@@ -37,7 +36,7 @@ pub(super) fn path_of(features: &Path) -> PathBuf {
 pub(super) fn write(features: &Path, key: &str, images: ImagesRead) -> io::Result<()> {
     let seal = Seal { key: key.to_owned(), features_sha256: sha256_of(features)?, images };
     let json = serde_json::to_string(&seal)?;
-    let text = format!("{}\n{json}", hex(Sha256::new_with_prefix(&json)));
+    let text = format!("{}\n{json}", sha256(json.as_bytes()));
     let path = path_of(features);
     write_unsynced(&path, text.as_bytes()).map_err(|error| error.source)
 }
@@ -56,7 +55,7 @@ pub(super) fn check(features: &Path, key: &str) -> Result<Option<ImagesRead>, St
     };
     let damaged = || "their seal is damaged".to_owned();
     let (hash, json) = text.split_once('\n').ok_or_else(damaged)?;
-    if hash != hex(Sha256::new_with_prefix(json)) {
+    if hash != sha256(json.as_bytes()) {
         return Err(damaged());
     }
     let seal: Seal = serde_json::from_str(json).map_err(|_| damaged())?;
@@ -79,17 +78,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut file = open_regular(path, OpenOptions::new().read(true))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hex(hash)),
-            Ok(n) => hash.update(&buffer[..n]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+    sha256_of_rest(open_regular(path, OpenOptions::new().read(true))?)
 }
 
 /// Removes the seal of a file of features.

@@ -15,9 +15,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
-use ganbench_data::hex;
+use ganbench_files::hash;
 use ganbench_reports::ResultRow;
-use sha2::{Digest as _, Sha256};
 
 use super::folder::{
     DIVERGED_NAME, DONE_NAME, PLAN_NAME, PROVENANCE_NAME, RECORDS_NAME, RESUMED_NAME, RunFolder,
@@ -124,12 +123,12 @@ impl Finished {
         for name in GROWING {
             let content = read_lines(&folder.path().join(name))?;
             let lines = line_count(&content);
-            let sha256 = sha256_of(first_lines(&content, lines));
+            let sha256 = hash::sha256(first_lines(&content, lines));
             recorded.push(Recorded { name, lines: Some(lines), sha256 });
         }
         for name in BESIDE {
             if let Some(content) = read(&folder.path().join(name))? {
-                let sha256 = sha256_of(&content);
+                let sha256 = hash::sha256(&content);
                 recorded.push(Recorded { name, lines: None, sha256 });
             }
         }
@@ -207,11 +206,7 @@ fn tail(content: &[u8]) -> &[u8] {
 fn plan_sha256(plan: &Plan) -> Result<String> {
     let mut plan = plan.clone();
     plan.dataset.name = plan.dataset.without_path();
-    Ok(sha256_of(&serde_json::to_vec(&plan)?))
-}
-
-fn sha256_of(bytes: &[u8]) -> String {
-    hex(Sha256::new_with_prefix(bytes))
+    Ok(hash::sha256(&serde_json::to_vec(&plan)?))
 }
 
 fn line_count(content: &[u8]) -> usize {
@@ -301,7 +296,7 @@ fn lines_since(recorded: &Recorded, lines: usize, content: &[u8]) -> Option<Chan
     if there < lines {
         return Some(Change::Lost { name, lines: there, recorded: lines });
     }
-    let same = sha256_of(first_lines(content, lines)) == recorded.sha256;
+    let same = hash::sha256(first_lines(content, lines)) == recorded.sha256;
     (!same).then_some(Change::Lines { name, recorded: lines })
 }
 
@@ -309,7 +304,7 @@ fn file_since(recorded: &Recorded, folder: &Path, plan: Option<&Plan>) -> Result
     let name = recorded.name;
     let sha256 = match name {
         PLAN_NAME => plan.map(plan_sha256).transpose()?,
-        _ => read(&folder.join(name))?.map(|content| sha256_of(&content)),
+        _ => read(&folder.join(name))?.map(|content| hash::sha256(&content)),
     };
     Ok(match sha256 {
         None => Some(Change::Missing { name }),

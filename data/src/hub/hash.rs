@@ -8,9 +8,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ganbench_files::hash::{hex, update_from};
+use ganbench_files::hash::sha256_of_rest;
 use ganbench_files::write_atomic;
-use sha2::{Digest as _, Sha256};
 
 use crate::DataError;
 
@@ -96,7 +95,5 @@ pub(crate) fn write_note(path: &Path, text: &[u8]) -> io::Result<()> {
 }
 
 fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    update_from(&mut hash, fs::File::open(path)?)?;
-    Ok(hex(hash))
+    sha256_of_rest(fs::File::open(path)?)
 }

@@ -3,18 +3,13 @@
 use std::collections::BTreeMap;
 
 use ganbench_baselines::train::StepRecord;
-use ganbench_data::hex;
+use ganbench_files::hash::sha256;
 use ganbench_reports::{COLUMNS, ResultRow};
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::index::{Records, Scores, Written};
 use crate::results::chain::{Chain, undigested};
 use crate::results::{is_same_measurement, name_weights};
-
-pub(super) fn sha256(content: &[u8]) -> String {
-    hex(Sha256::new_with_prefix(content))
-}
 
 /// A row as a version of so many columns wrote it.
 fn json_of_row(row: &ResultRow, written: &Written) -> Option<String> {

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use ganbench_data::images::{ImageBatch, ImageSize};
+use ganbench_files::hash;
 use ganbench_reports::plot::samples_of_sheet;
 use index::{Entry, Index};
 pub use write::{Source, write};
@@ -144,7 +145,7 @@ impl Pack {
                 (results, SCORES_NAME, scores, &run.scores.sha256),
                 (train, RECORDS_NAME, train_lines, &run.train.sha256),
             ] {
-                if lines::sha256(&content) != *sha256 {
+                if hash::sha256(&content) != *sha256 {
                     return Err(wrong(file, name, "does not come back as the run wrote it"));
                 }
                 lines.insert((run.name.clone(), name), content);
